@@ -1,0 +1,1 @@
+"""Deals: licence text, signing, the life of a contract."""

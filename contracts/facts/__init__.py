@@ -1,0 +1,1 @@
+"""Facts: what happened, recorded in the transaction that made it happen."""

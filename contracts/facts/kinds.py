@@ -1,0 +1,132 @@
+"""Every kind of fact there is, with its audience and the schema of its record.
+
+Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor units beside a currency.
+"""
+
+from collections.abc import Mapping
+
+from contracts.facts.rules import Audience, KindOfFact
+
+_PUBLIC, _PARTIES, _STAFF = Audience.PUBLIC, Audience.PARTIES, Audience.STAFF
+_MAYBE = (str, type(None))
+
+KINDS: Mapping[str, KindOfFact] = {
+    # parties and their keys
+    "party.registered": KindOfFact(_PARTIES, {"party": str, "kind": str}),
+    "party.verified": KindOfFact(_PARTIES, {"party": str, "by": str}),
+    "key.registered": KindOfFact(
+        _PUBLIC, {"party": str, "key": str, "spki_sha256": str, "certificate_sha256": str}
+    ),
+    "key.revoked": KindOfFact(_PUBLIC, {"party": str, "key": str, "spki_sha256": str}),
+    # works and who owns them
+    "work.registered": KindOfFact(_PARTIES, {"work": str, "party": str, "title_sha256": str}),
+    "shares.declared": KindOfFact(_PARTIES, {"work": str, "shares": list}),
+    "shares.consented": KindOfFact(_PARTIES, {"work": str, "party": str}),
+    # masters
+    "master.received": KindOfFact(_PARTIES, {"master": str, "bytes": int, "sha256": str}),
+    "master.examined": KindOfFact(
+        _PARTIES, {"master": str, "sha256": str, "probe_sha256": str, "fingerprint_sha256": str}
+    ),
+    "master.refused": KindOfFact(_PARTIES, {"master": str, "code": str}),
+    # the market
+    "listing.published": KindOfFact(
+        _PUBLIC,
+        {
+            "listing": str,
+            "work": str,
+            "title": dict,
+            "master": str,
+            "master_sha256": str,
+            "probe_sha256": str,
+            "fingerprint_sha256": str,
+            "rights": list,
+            "sale": dict,
+            "party": str,
+            "auction": str,
+        },
+    ),  # fmt: skip
+    "listing.ended": KindOfFact(_PUBLIC, {"listing": str, "outcome": str}),
+    "auction.opened": KindOfFact(
+        _PUBLIC,
+        {"auction": str, "listing": str, "rulebook_sha256": str, "opens_at": str, "closes_at": str},
+    ),
+    "bid.placed": KindOfFact(
+        _PUBLIC,
+        {
+            "auction": str,
+            "bid": str,
+            "paddle": int,
+            "amount_minor": int,
+            "currency": str,
+            "sequence": int,
+            "received_at": str,
+            "closes_at": str,
+        },
+    ),  # fmt: skip
+    "auction.closed": KindOfFact(
+        _PUBLIC,
+        {
+            "auction": str,
+            "listing": str,
+            "sold": bool,
+            "bid": _MAYBE,
+            "amount_minor": (int, type(None)),
+            "currency": str,
+            "bids": int,
+            "closed_at": str,
+        },
+    ),  # fmt: skip
+    "award.made": KindOfFact(
+        _PARTIES,
+        {
+            "auction": str,
+            "listing": str,
+            "work": str,
+            "licensor": str,
+            "licensee": str,
+            "bid": str,
+            "amount_minor": int,
+            "currency": str,
+        },
+    ),  # fmt: skip
+    # deals and the register
+    "deal.opened": KindOfFact(
+        _PARTIES, {"deal": str, "listing": str, "terms_sha256": str, "supersedes": _MAYBE}
+    ),
+    "deal.certified": KindOfFact(
+        _PARTIES, {"deal": str, "terms_sha256": str, "base_sha256": str, "pdf_sha256": str}
+    ),
+    "deal.signed": KindOfFact(
+        _PARTIES,
+        {"deal": str, "party": str, "role": str, "spki_sha256": str, "pdf_sha256": str},
+    ),
+    "deal.executed": KindOfFact(
+        _PARTIES,
+        {"deal": str, "terms_sha256": str, "pdf_sha256": str, "amount_minor": int, "currency": str},
+    ),
+    "grant.made": KindOfFact(_PARTIES, {"deal": str, "work": str, "grants": list}),
+    # money
+    "invoice.issued": KindOfFact(
+        _PARTIES,
+        {"invoice": str, "deal": str, "number": str, "amount_minor": int, "currency": str},
+    ),
+    "payment.received": KindOfFact(
+        _PARTIES,
+        {
+            "invoice": str,
+            "payment": str,
+            "deal": str,
+            "amount_minor": int,
+            "currency": str,
+            "provider": str,
+        },
+    ),
+    "payout.prepared": KindOfFact(_PARTIES, {"payout": str, "deal": str, "content_sha256": str}),
+    "payout.approved": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
+    "payout.refused": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
+    "transfer.made": KindOfFact(
+        _PARTIES,
+        {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},
+    ),
+    "settlement.booked": KindOfFact(_PARTIES, {"deal": str, "payout": str, "postings_sha256": str}),
+}

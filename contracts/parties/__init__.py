@@ -1,0 +1,1 @@
+"""Legal persons, their keys and licences."""

@@ -1,0 +1,1 @@
+"""Rights: statutory rights, media, territories, languages, and their algebra."""

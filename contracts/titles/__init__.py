@@ -1,0 +1,1 @@
+"""Titles: who owns and holds what, conflicts, availability."""

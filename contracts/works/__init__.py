@@ -1,0 +1,1 @@
+"""Works (作品) and their identifiers: EIDR, ISAN, permits."""

@@ -1,0 +1,1 @@
+"""The doors: JSON API, portal, console, commands, feed, worker; identity; wiring."""

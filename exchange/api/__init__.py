@@ -1,0 +1,1 @@
+"""JSON endpoints and their shapes, one module per resource."""

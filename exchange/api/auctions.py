@@ -1,0 +1,5 @@
+"""Auctions and their bids."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["auctions"])

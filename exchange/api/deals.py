@@ -1,0 +1,5 @@
+"""Deals, signing and evidence."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["deals"])

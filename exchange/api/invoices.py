@@ -1,0 +1,5 @@
+"""Invoices and payments."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["invoices"])

@@ -1,0 +1,5 @@
+"""API keys."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["keys"])

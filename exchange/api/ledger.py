@@ -1,0 +1,5 @@
+"""The ledger's books."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["ledger"])

@@ -1,0 +1,5 @@
+"""The transparency log."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["log"])

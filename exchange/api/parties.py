@@ -1,0 +1,5 @@
+"""Parties and their signing keys."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["parties"])

@@ -1,0 +1,5 @@
+"""Payouts, prepared and approved."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["payouts"])

@@ -1,0 +1,5 @@
+"""Events from Stripe."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["stripe"])

@@ -1,0 +1,5 @@
+"""Works and their owners."""
+
+from fastapi import APIRouter
+
+router = APIRouter(tags=["works"])

@@ -1,0 +1,58 @@
+"""The web application: API, portal and console in one process."""
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from exchange.api import (
+    auctions,
+    deals,
+    facts,
+    invoices,
+    keys,
+    ledger,
+    listings,
+    log,
+    masters,
+    parties,
+    payouts,
+    problems,
+    sessions,
+    stripe,
+    works,
+)
+from exchange.context import Context
+
+ROUTERS = (
+    sessions, keys, parties, works, masters, listings, auctions, facts, log, deals, invoices,
+    payouts, ledger, stripe,
+)  # fmt: skip
+DESCRIPTION = (
+    "List, bid for, contract and settle rights in UHD works. "
+    "Clients name what they create (PUT with a UUID): the same id with the same content gets the first "
+    "answer again; with other content it is refused (`id-reused`). Every no is an RFC 9457 problem "
+    "document with a stable `code` and a `hint`. Amounts are whole minor units of an ISO 4217 currency; "
+    "times are RFC 3339 in UTC."
+)
+
+
+def create_app(context: Context | None) -> FastAPI:
+    """Build the application; without a context it can only describe itself (OpenAPI)."""
+    app = FastAPI(
+        title="UHD Rights Exchange",
+        version="1",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=_operation_id,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.context = context
+    problems.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router, prefix="/v1")
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,110 @@
+"""The database edge: one engine, one transaction per request or job, committed before the answer.
+
+A COMMIT whose outcome is unknown is never reported as success: a lost connection, or the warning
+"canceling wait for synchronous replication", becomes the refusal `commit-unknown`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from contracts.refusal import CommitUnknown, Kind, Refusal
+
+APP_ROLE = "exchange_app"
+REPLICATION_WARNING = "canceling wait for synchronous replication"
+
+
+class DatabaseAway(Refusal):
+    """The database cannot be reached just now."""
+
+    kind, code = Kind.UNAVAILABLE, "database-away"
+    hint = "Try again in a moment with the same id; nothing was changed."
+
+
+class Database:
+    """An engine whose connections act as the application role, which owns no table."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, role: str = APP_ROLE) -> None:
+        """Prepare the engine for a `postgresql+psycopg://` URL; connects on first use."""
+        self.url = url
+        self._unsure: WeakSet[Any] = WeakSet()
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            connect_args={
+                "prepare_threshold": None,  # safe behind PgBouncer in transaction mode
+                "options": f"-c role={role} -c timezone=UTC",
+                "connect_timeout": 5,
+            },
+        )
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self.engine.sync_engine, "connect", self._watch_notices)
+
+    def _watch_notices(self, dbapi_connection: Any, _record: Any) -> None:
+        driver = dbapi_connection.driver_connection
+
+        def heard(diagnostic: Any) -> None:
+            if REPLICATION_WARNING in (diagnostic.message_primary or ""):
+                self._unsure.add(driver)
+
+        driver.add_notice_handler(heard)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session; commit when the block ends, roll back when it raises.
+
+        Raises:
+            CommitUnknown: the outcome of the commit could not be learned.
+            DatabaseAway: the connection failed before the commit; nothing was changed.
+        """
+        async with self.sessions() as session:
+            try:
+                yield session
+            except OperationalError as error:
+                if error.connection_invalidated or error.orig is None or _is_away(error):
+                    raise DatabaseAway("The database cannot be reached.") from error
+                raise
+            await self._commit(session)
+
+    async def _commit(self, session: AsyncSession) -> None:
+        if not session.in_transaction():
+            return
+        raw = await (await session.connection()).get_raw_connection()
+        driver = raw.driver_connection
+        try:
+            await session.commit()
+        except DBAPIError as error:
+            if error.connection_invalidated or _is_away(error):
+                raise CommitUnknown("The connection was lost while committing.") from error
+            raise
+        if driver in self._unsure:
+            self._unsure.discard(driver)
+            raise CommitUnknown("The standby's confirmation was not awaited.")
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+def _is_away(error: DBAPIError) -> bool:
+    """Tell a lost or refused connection from a server that answered with an error."""
+    return getattr(error.orig, "sqlstate", None) in (
+        None,
+        "57P01",
+        "57P02",
+        "57P03",
+        "08006",
+        "08003",
+    )

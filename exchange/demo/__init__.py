@@ -1,0 +1,1 @@
+"""One whole trade, played through the public HTTP API."""

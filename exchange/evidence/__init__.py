@@ -1,0 +1,1 @@
+"""Evidence bundles: what a stranger needs to check a trade offline, and the check."""

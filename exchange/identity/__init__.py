@@ -1,0 +1,1 @@
+"""People, sessions, API keys, roles."""

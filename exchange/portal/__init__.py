@@ -1,0 +1,1 @@
+"""Pages for rights holders, broadcasters and the public."""

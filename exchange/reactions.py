@@ -1,0 +1,39 @@
+"""Who is woken by what: one table from facts to verbs.
+
+A reaction runs as a background job until it is done. Its writes and the mark that it is done are one
+transaction, so it takes effect at most once. A verb that needs long outside work (decoding a file)
+does it before it first uses `session`, whose connection opens on first use.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.facts.rules import SealedFact
+from exchange.context import Context
+
+Verb = Callable[[Context, AsyncSession, SealedFact, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """When `kind` happens, `verb` runs; `name` is stable, it is stored with each effect."""
+
+    kind: str
+    name: str
+    verb: Verb
+
+
+REACTIONS: tuple[Reaction, ...] = ()
+
+
+def woken_by(kind: str) -> tuple[Reaction, ...]:
+    """Return the reactions to a kind of fact."""
+    return tuple(reaction for reaction in REACTIONS if reaction.kind == kind)
+
+
+def named(name: str) -> Reaction:
+    """Return the reaction of that name."""
+    return next(reaction for reaction in REACTIONS if reaction.name == name)

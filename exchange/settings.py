@@ -1,0 +1,76 @@
+"""Settings: read from the environment (`EXCHANGE_…`), checked once, passed down."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PLACEHOLDERS = (
+    "changeme",
+    "change-me",
+    "secret",
+    "placeholder",
+    "sk_test_standin",
+    "whsec_standin",
+)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Settings(BaseSettings):
+    """What the operator may configure; every field has a working default for development."""
+
+    model_config = SettingsConfigDict(env_prefix="EXCHANGE_", extra="ignore")
+
+    environment: Literal["development", "production"] = "development"
+    home: Path = Path(".exchange")
+    database_url: str | None = None
+    objects_dir: str | None = None
+    keys_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8000
+    base_url: str = "http://127.0.0.1:8000"
+    log_origin: str = "log.uhdx.local/2026"
+    stripe_api_key: SecretStr = SecretStr("sk_test_standin")
+    stripe_api_base: str = "http://127.0.0.1:8001"
+    stripe_webhook_secret: SecretStr = SecretStr("whsec_standin")
+    upload_limit_bytes: int = 2 * 1024**4
+    sandbox: Literal["auto", "require", "off"] = "auto"
+
+    @field_validator("home", "keys_dir")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _no_placeholders_in_production(self) -> "Settings":
+        if self.environment == "production":
+            for name in ("stripe_api_key", "stripe_webhook_secret"):
+                value = getattr(self, name).get_secret_value()
+                if not value or value.lower() in PLACEHOLDERS:
+                    raise ValueError(
+                        f"EXCHANGE_{name.upper()} is a placeholder; set the real secret"
+                    )
+            if self.database_url is None:
+                raise ValueError("EXCHANGE_DATABASE_URL must name a PostgreSQL in production")
+        return self
+
+    @cached_property
+    def objects(self) -> Path:
+        """The folder of stored files; `EXCHANGE_OBJECTS_DIR` takes a path or a `file://` URL."""
+        if self.objects_dir is None:
+            return self.home / "objects"
+        parts = urlsplit(self.objects_dir)
+        return Path(unquote(parts.path) if parts.scheme == "file" else self.objects_dir).resolve()
+
+    @cached_property
+    def keys(self) -> Path:
+        """The folder of the exchange's own keys (log, certificate authority, certification)."""
+        return self.keys_dir or self.home / "keys"
+
+    @property
+    def stripe_is_standin(self) -> bool:
+        """Whether payments go to a server on this machine instead of Stripe."""
+        return urlsplit(self.stripe_api_base).hostname in LOOPBACK

@@ -1,0 +1,1 @@
+"""A stateful stand-in for the part of Stripe that the exchange uses, with its own books."""

@@ -1,0 +1,1 @@
+"""The market: masters, catalogue, auctions."""

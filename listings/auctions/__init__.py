@@ -1,0 +1,1 @@
+"""Auctions (竞价): bids, standing, close, award."""

@@ -1,0 +1,49 @@
+"""Alembic environment: one connection, lock and statement time-outs, then the role's privileges."""
+
+from typing import Any
+
+from alembic import context
+from sqlalchemy import Connection, create_engine, text
+from sqlmodel import SQLModel
+
+from migrations import grants, metadata
+
+LOCK_TIMEOUT = "2s"  # a migration that cannot get its lock gives way to the traffic
+
+metadata.load()
+
+
+def include(_object: Any, name: str | None, type_: str, _reflected: bool, _to: Any) -> bool:
+    """Leave the job queue's own tables out of the comparison."""
+    return not (type_ == "table" and name is not None and name.startswith("procrastinate_"))
+
+
+def run(connection: Connection) -> None:
+    """Bring the connection's database to the wanted revision."""
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    context.configure(
+        connection=connection,
+        target_metadata=SQLModel.metadata,
+        include_object=include,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        grants.ensure_role(connection)
+        context.run_migrations()
+        grants.apply(connection)
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    run(given)
+elif context.is_offline_mode():
+    context.configure(
+        dialect_name="postgresql", target_metadata=SQLModel.metadata, literal_binds=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    url = context.config.get_main_option("sqlalchemy.url") or ""
+    with create_engine(url).connect() as opened:
+        run(opened)
+        opened.commit()

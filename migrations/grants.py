@@ -1,0 +1,41 @@
+"""What the application's role may do: it owns nothing and cannot rewrite what must stay."""
+
+from sqlalchemy import Connection, text
+
+ROLE = "exchange_app"
+# Rows that are only ever added; triggers refuse the rest even to the owner.
+APPEND_ONLY = (
+    "fact", "log_entry", "log_node", "log_checkpoint", "ledger_journal", "ledger_posting",
+    "reaction_done",
+)  # fmt: skip
+# Moved by triggers alone (SECURITY DEFINER functions).
+READ_ONLY = ("ledger_balance",)
+
+
+def ensure_role(connection: Connection) -> None:
+    """Create the role once per server; two migrations at the same time are fine."""
+    connection.execute(
+        text(
+            f"DO $$ BEGIN CREATE ROLE {ROLE} NOLOGIN; "
+            "EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
+    )
+
+
+def apply(connection: Connection) -> None:
+    """Grant the role its privileges on everything in the schema; idempotent."""
+    connection.execute(text(f"GRANT USAGE ON SCHEMA public TO {ROLE}"))
+    connection.execute(
+        text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {ROLE}")
+    )
+    connection.execute(text(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {ROLE}"))
+    connection.execute(text(f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO {ROLE}"))
+    present = set(
+        connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"))
+        .scalars()
+        .all()
+    )
+    for table in present.intersection(APPEND_ONLY):
+        connection.execute(text(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {ROLE}"))
+    for table in present.intersection(READ_ONLY):
+        connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {table} FROM {ROLE}"))

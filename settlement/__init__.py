@@ -1,0 +1,1 @@
+"""The money: ledger, fees, invoices, payouts, Stripe."""

@@ -1,0 +1,1 @@
+"""Commission by a dated fee schedule."""

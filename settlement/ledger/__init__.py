@@ -1,0 +1,1 @@
+"""Double-entry ledger, its invariants kept by the database."""

@@ -1,0 +1,1 @@
+"""Payouts: what payees receive, prepared by one person and approved by another."""

@@ -1,0 +1,1 @@
+"""The plan of a settlement: who gets which part of a price."""

@@ -1,0 +1,1 @@
+"""Stripe: outbound instructions, inbound events, one gateway."""

