@@ -1,0 +1,278 @@
+"""The exchange's certificate authority: a root, the exchange's own certificate, and the parties'.
+
+Source: RFC 5280 (profile), ETSI EN 319 412-2 (subject names of legal persons).
+Differs from the source: the keys lie in files, not in a device, and there is no revocation list; a
+revoked key is refused by the register of keys before anything is prepared for it.
+"""
+
+import os
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+
+from contracts.refusal import Kind, Refusal
+
+ROOT_YEARS, PARTY_YEARS = 20, 3
+# RFC 9336; readers that do not know it yet accept emailProtection, so certificates carry both.
+DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+ROOT_NAME = ("UHD 版权交易所根证书", "UHD Rights Exchange Root CA")
+EXCHANGE_NAME = ("UHD 版权交易所", "UHD Rights Exchange")
+# X.520 upper bound of organizationName and commonName; the whole name is in the contract's terms.
+LONGEST_NAME = 64
+
+
+class BadCsr(Refusal):
+    """The certificate request cannot be read, is not signed by its key, or is not for P-256."""
+
+    kind, code = Kind.INVALID, "bad-csr"
+    hint = "Send a PEM PKCS#10 request for a P-256 key, signed with that key and SHA-256."
+
+
+class AuthorityMissing(Refusal):
+    """The exchange's own certificates or keys are missing or do not belong together."""
+
+    kind, code = Kind.UNAVAILABLE, "authority-missing"
+    hint = "The operator restores the keys folder; nothing is signed with throw-away keys."
+
+
+class Subject(Protocol):
+    """What a certificate says about a legal person."""
+
+    name_zh: str
+    name_en: str
+    uscc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certifier:
+    """A key of the exchange with its certificate, for certifying contracts."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate_pem: bytes
+    root_pem: bytes
+
+
+class LocalAuthority:
+    """A certificate authority whose keys lie in one folder of this machine, mode 0600."""
+
+    FILES: ClassVar = ("root.key", "root.pem", "exchange.key", "exchange.pem")
+
+    def __init__(self, keys_dir: Path) -> None:
+        """Read the four files and check that they belong together.
+
+        Raises:
+            AuthorityMissing: a file is missing, unreadable, or does not fit the others.
+        """
+        missing = [name for name in self.FILES if not (keys_dir / name).is_file()]
+        if missing:
+            raise AuthorityMissing("The certificate authority's keys are missing.", missing=missing)
+        self.root_pem = (keys_dir / "root.pem").read_bytes()
+        exchange_pem = (keys_dir / "exchange.pem").read_bytes()
+        self._root = _load_certificate(self.root_pem)
+        self._key = _load_key(keys_dir / "root.key")
+        key = _load_key(keys_dir / "exchange.key")
+        exchange = _load_certificate(exchange_pem)
+        try:
+            exchange.verify_directly_issued_by(self._root)
+        except (InvalidSignature, ValueError, TypeError) as wrong:
+            raise AuthorityMissing("The exchange's certificate is not of this root.") from wrong
+        if _spki(self._key) != _spki(self._root) or _spki(key) != _spki(exchange):
+            raise AuthorityMissing("A key does not belong to its certificate.")
+        self.certifier = Certifier(key, exchange_pem, self.root_pem)
+
+    @classmethod
+    def ensure(cls, keys_dir: Path, now: datetime) -> "LocalAuthority":
+        """Open the authority, making once what is missing (not for production).
+
+        Processes may race: each file is claimed whole, in order, and everybody goes on from what
+        the first to claim it has written.
+        """
+        keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _claim(keys_dir / "root.key", _pem(ec.generate_private_key(ec.SECP256R1())))
+        root_key = _load_key(keys_dir / "root.key")
+        if not (keys_dir / "root.pem").exists():
+            _claim(keys_dir / "root.pem", _root_certificate(root_key, now))
+        root = x509.load_pem_x509_certificate((keys_dir / "root.pem").read_bytes())
+        _claim(keys_dir / "exchange.key", _pem(ec.generate_private_key(ec.SECP256R1())))
+        if not (keys_dir / "exchange.pem").exists():
+            public = _load_key(keys_dir / "exchange.key").public_key()
+            name = _name(EXCHANGE_NAME[0], EXCHANGE_NAME[1], None)
+            _claim(keys_dir / "exchange.pem", _issue(public, name, by=(root, root_key), now=now))
+        return cls(keys_dir)
+
+    @classmethod
+    def open(cls, keys_dir: Path) -> "LocalAuthority":
+        """Open an authority that must be there.
+
+        Raises:
+            AuthorityMissing: it is not, or not whole.
+        """
+        return cls(keys_dir)
+
+    def issue(self, csr_pem: bytes, *, party: Subject, now: datetime) -> bytes:
+        """Certify the key of a request for a party; return the certificate as PEM.
+
+        The names come from the register of parties; those in the request are ignored.
+
+        Raises:
+            BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+        """
+        public = checked_key(csr_pem)
+        name = _name(party.name_zh, party.name_en, party.uscc)
+        return _issue(public, name, by=(self._root, self._key), now=now)
+
+
+def checked_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
+    """Return the P-256 key that a request proves to hold.
+
+    Raises:
+        BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+    """
+    try:
+        request = x509.load_pem_x509_csr(csr_pem)
+        signed = request.is_signature_valid
+        public = request.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as unreadable:
+        raise BadCsr("The certificate request cannot be read.") from unreadable
+    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
+        raise BadCsr("The key of the request is not a P-256 key.")
+    if not signed:
+        raise BadCsr("The request is not signed by its own key.")
+    return public
+
+
+def _name(zh: str, en: str, uscc: str | None) -> x509.Name:
+    parts = [
+        x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, zh[:LONGEST_NAME]),
+        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, en[:LONGEST_NAME]),
+        x509.NameAttribute(NameOID.COMMON_NAME, zh[:LONGEST_NAME]),
+    ]
+    if uscc:
+        parts.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, uscc))
+    return x509.Name(parts)
+
+
+def _builder(
+    public: ec.EllipticCurvePublicKey, *, subject: x509.Name, issuer: x509.Name, now: datetime
+) -> x509.CertificateBuilder:
+    whole = now.replace(microsecond=0)
+    return (
+        x509.CertificateBuilder()
+        .public_key(public)
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .serial_number(int.from_bytes(secrets.token_bytes(16)) >> 1 | 1)
+        .not_valid_before(whole)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+
+
+def _root_certificate(key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
+    name = _name(*ROOT_NAME, None)
+    certificate = (
+        _builder(key.public_key(), subject=name, issuer=name, now=now)
+        .not_valid_after(now.replace(microsecond=0) + timedelta(days=365 * ROOT_YEARS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _issue(
+    public: ec.EllipticCurvePublicKey,
+    subject: x509.Name,
+    *,
+    by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
+    now: datetime,
+) -> bytes:
+    root, root_key = by
+    of_root = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    until = now.replace(microsecond=0) + timedelta(days=365 * PARTY_YEARS)
+    certificate = (
+        _builder(public, subject=subject, issuer=root.subject, now=now)
+        .not_valid_after(min(until, root.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage("digital_signature", "content_commitment"), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION]),
+            critical=False,
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root), critical=False
+        )
+        .sign(root_key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _usage(*wanted: str) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature="digital_signature" in wanted,
+        content_commitment="content_commitment" in wanted,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign="key_cert_sign" in wanted,
+        crl_sign="crl_sign" in wanted,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as unreadable:
+        raise AuthorityMissing(f"The key file {path.name} cannot be read.") from unreadable
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise AuthorityMissing(f"The key file {path.name} holds no P-256 key.")
+    return key
+
+
+def _load_certificate(pem: bytes) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem)
+    except ValueError as unreadable:
+        raise AuthorityMissing("A certificate of the authority cannot be read.") from unreadable
+
+
+def _spki(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
+    return holder.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+
+
+def _claim(path: Path, content: bytes) -> None:
+    """Write the file whole, mode 0600, unless it is there already."""
+    if path.exists():
+        return
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(handle)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # Another process was first; its file counts.
+    finally:
+        draft.unlink()
