@@ -1,0 +1,37 @@
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from listings.masters import queries
+from tests.conftest import NOW
+from tests.listings.masters_factory import CODES, ready_master
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "state = 'lost'",
+        "stage = 'lost'",
+        "done_bp = 10001",
+        "declared_bytes = 0",
+        "received_bytes = declared_bytes + 1",
+        "received_bytes = declared_bytes - 1",
+        "sha256 = 'not hex'",
+        "fingerprint = NULL",
+        "state = 'refused'",
+    ],
+)
+async def test_the_database_keeps_a_master_sound(session: AsyncSession, change: str) -> None:
+    master = await ready_master(session, party_id=ids.new(NOW), work_id=None, now=NOW)
+    with pytest.raises(IntegrityError):
+        await session.execute(
+            text(f"UPDATE master SET {change} WHERE id = :id"),  # noqa: S608 - the test's own text.
+            {"id": master.id},
+        )
+
+
+async def test_the_codes_of_a_track_come_back_in_order(session: AsyncSession) -> None:
+    master = await ready_master(session, party_id=ids.new(NOW), work_id=None, now=NOW)
+    assert len(await queries.codes(session, master.id, "video")) == CODES * 40
