@@ -1,0 +1,61 @@
+"""Rows of parties: legal persons and the public keys they sign with."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlmodel import Field, SQLModel
+
+
+class Party(SQLModel, table=True):
+    """A legal person (法人): a rights holder, a broadcaster, or the exchange itself."""
+
+    __tablename__ = "party"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('rights_holder', 'broadcaster', 'exchange')", name="party_kind_is_known"
+        ),
+        CheckConstraint("state IN ('registered', 'verified')", name="party_state_is_known"),
+        CheckConstraint(
+            "char_length(name_zh) BETWEEN 1 AND 200 AND char_length(name_en) BETWEEN 1 AND 200",
+            name="party_has_names",
+        ),
+        CheckConstraint(
+            "CASE kind WHEN 'exchange' THEN uscc = '' "
+            "ELSE uscc ~ '^[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}$' END",
+            name="party_code_has_form",
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    kind: str
+    name_zh: str
+    name_en: str
+    uscc: str = Field(unique=True)  # 统一社会信用代码; empty for the exchange itself
+    state: str = "registered"
+    payout_account: str | None = None
+    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class PartyKey(SQLModel, table=True):
+    """A public key whose private half only the party has, and the exchange's certificate."""
+
+    __tablename__ = "party_key"
+    __table_args__ = (
+        CheckConstraint("state IN ('active', 'revoked')", name="party_key_state_is_known"),
+        CheckConstraint(
+            "(state = 'revoked') = (revoked_at IS NOT NULL)", name="party_key_revoked_when"
+        ),
+        CheckConstraint("spki_sha256 ~ '^[0-9a-f]{64}$'", name="party_key_hash_is_hex"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    party_id: UUID = Field(foreign_key="party.id", index=True)
+    spki_sha256: str = Field(unique=True)
+    public_key_pem: str
+    certificate_pem: str
+    state: str = "active"
+    registered_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    revoked_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )

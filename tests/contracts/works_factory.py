@@ -1,0 +1,26 @@
+"""Works for tests."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.works.tables import Work
+
+
+async def work(session: AsyncSession, *, party_id: UUID, now: datetime) -> Work:
+    """A work of its own: every call makes another."""
+    made = Work(
+        id=ids.new(now),
+        party_id=party_id,
+        title_zh="示范作品",
+        title_en="Demonstration Work",
+        kind="documentary",
+        year=2026,
+        country="CN",
+        created_at=now,
+    )
+    session.add(made)
+    await session.flush()
+    return made
