@@ -1,0 +1,108 @@
+"""The words of a grant: one sentence in Chinese or English for contract and pages.
+
+Source: 著作权法 (2020) art. 26 ¶2 (right, exclusivity, territory and term must be named).
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from contracts.rights import rules, vocabulary
+from contracts.rights.algebra import Exclusivity, RightsBox
+
+Language = Literal["zh", "en"]
+
+_EXCLUSIVITY = {
+    "zh": {
+        Exclusivity.EXCLUSIVE: "独占许可（专有，许可方自己亦不得使用）",
+        Exclusivity.SOLE: "排他许可（专有，许可方保留自己使用的权利）",
+        Exclusivity.NON_EXCLUSIVE: "普通许可（非专有）",
+    },
+    "en": {
+        Exclusivity.EXCLUSIVE: "exclusive (独占: the licensor itself is excluded)",
+        Exclusivity.SOLE: "sole (排他: the licensor keeps its own use)",
+        Exclusivity.NON_EXCLUSIVE: "non-exclusive (普通)",
+    },
+}
+_ITEMS = "一二三四五六七八九十"
+# Territories whose mention trade usage expects beside the mainland: 不含港澳台.
+_BESIDE = ("HK", "MO", "TW")
+
+
+def wording(box: RightsBox, language: Language, *, zone: str = "Asia/Shanghai") -> str:
+    """Return the grant as a sentence; its days, both included, are those of `zone`."""
+    tz = ZoneInfo(zone)
+    first = box.window.start.astimezone(tz).date()
+    last = (box.window.end - timedelta(microseconds=1)).astimezone(tz).date()
+    return (
+        _chinese(box, first, last, zone) if language == "zh" else _english(box, first, last, zone)
+    )
+
+
+def wording_of(wire: Mapping[str, Any], language: Language) -> str:
+    """Return an offer from the wire as a sentence, in its own time zone."""
+    return wording(rules.resolve(wire), language, zone=wire["tz"])
+
+
+def _chinese(box: RightsBox, first: date, last: date, zone: str) -> str:
+    right = vocabulary.RIGHTS[box.right]
+    media = "、".join(_names(vocabulary.MEDIA, box.media, "zh"))
+    runs = "播出次数不限" if box.runs_max is None else f"播出不超过{box.runs_max}次"
+    return (
+        f"{right.zh}（《著作权法》第十条第一款第（{_item(right.number)}）项）：以{media}方式，"
+        f"在{_territories(box, 'zh')}，{_languages(box, 'zh')}，"
+        f"自{_day_zh(first)}起至{_day_zh(last)}止（含首尾两日，{zone}），"
+        f"{_EXCLUSIVITY['zh'][box.exclusivity]}，{runs}。"
+    )
+
+
+def _english(box: RightsBox, first: date, last: date, zone: str) -> str:
+    right = vocabulary.RIGHTS[box.right]
+    media = ", ".join(_names(vocabulary.MEDIA, box.media, "en"))
+    runs = "any number of runs" if box.runs_max is None else f"at most {box.runs_max} runs"
+    return (
+        f"The {right.en} (Copyright Law of the PRC, art. 10(1)({right.number})), by {media}, "
+        f"in {_territories(box, 'en')}, {_languages(box, 'en')}, from {first.isoformat()} to "
+        f"{last.isoformat()} (both days included, {zone}), "
+        f"{_EXCLUSIVITY['en'][box.exclusivity]}, {runs}."
+    )
+
+
+def _names(words: Mapping[str, Any], codes: frozenset[str], language: Language) -> list[str]:
+    chosen = sorted((words[code] for code in codes), key=lambda word: word.number)
+    return [getattr(word, language) for word in chosen]
+
+
+def _territories(box: RightsBox, language: Language) -> str:
+    everything = frozenset(vocabulary.TERRITORIES)
+    worldwide = 2 * len(box.territories) > len(everything)
+    missing = everything - box.territories if worldwide else _beside(box.territories)
+    join = "、" if language == "zh" else ", "
+    named = join.join(_names(vocabulary.TERRITORIES, box.territories, language))
+    left_out = join.join(_names(vocabulary.TERRITORIES, missing, language))
+    if language == "zh":
+        return ("全球" if worldwide else named) + (f"（不含{left_out}）" if missing else "")
+    return ("the whole world" if worldwide else named) + (
+        f" (without {left_out})" if missing else ""
+    )
+
+
+def _beside(territories: frozenset[str]) -> frozenset[str]:
+    return frozenset(_BESIDE) - territories if "CN" in territories else frozenset()
+
+
+def _languages(box: RightsBox, language: Language) -> str:
+    if box.languages == frozenset(vocabulary.LANGUAGES):
+        return "语言不限" if language == "zh" else "in any language"
+    names = _names(vocabulary.LANGUAGES, box.languages, language)
+    return "语言为" + "、".join(names) if language == "zh" else "in " + ", ".join(names)
+
+
+def _day_zh(day: date) -> str:
+    return f"{day.year}年{day.month}月{day.day}日"
+
+
+def _item(number: int) -> str:
+    tens, ones = divmod(number, 10)
+    return ("十" if tens else "") + (_ITEMS[ones - 1] if ones else "")
