@@ -6,7 +6,7 @@ ROLE = "exchange_app"
 # Rows that are only ever added; triggers refuse the rest even to the owner.
 APPEND_ONLY = (
     "fact", "log_entry", "log_node", "log_checkpoint", "ledger_journal", "ledger_posting",
-    "reaction_done",
+    "reaction_done", "deal_document",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).
 READ_ONLY = ("ledger_balance",)

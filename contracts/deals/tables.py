@@ -1,0 +1,117 @@
+"""Rows of deals: frozen terms with their state, revisions of the contract, signing sessions."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, LargeBinary
+from sqlmodel import Field, SQLModel
+
+from contracts.money import Money
+
+
+def _instant(nullable: bool = False) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class Deal(SQLModel, table=True):
+    """A contract (合同): its terms never change, its three regions of state do."""
+
+    __tablename__ = "deal"
+    __table_args__ = (
+        CheckConstraint(
+            "signing IN ('drafted', 'certified', 'licensor_signed', 'executed', 'voided')",
+            name="deal_signing_is_known",
+        ),
+        CheckConstraint(
+            "performance IN ('pending', 'effective', 'paid')", name="deal_performance_is_known"
+        ),
+        CheckConstraint(
+            "ended IN ('expired', 'terminated', 'superseded')", name="deal_ended_is_known"
+        ),
+        CheckConstraint("amount_minor > 0", name="deal_amount_is_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="deal_currency_is_a_code"),
+        CheckConstraint("licensor_id <> licensee_id", name="deal_has_two_sides"),
+        CheckConstraint("terms_sha256 ~ '^[0-9a-f]{64}$'", name="deal_terms_sha256_is_hex"),
+        CheckConstraint(
+            "signing IN ('drafted', 'voided') "
+            "OR (base_sha256 IS NOT NULL AND pdf_sha256 IS NOT NULL)",
+            name="deal_certified_has_document",
+        ),
+        CheckConstraint(
+            "(signing = 'executed') = (executed_at IS NOT NULL)", name="deal_executed_has_time"
+        ),
+        CheckConstraint(
+            "performance = 'pending' OR signing = 'executed'", name="deal_performs_when_executed"
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    work_id: UUID = Field(index=True)
+    contract_no: str = Field(unique=True)
+    listing_id: UUID = Field(unique=True)
+    auction_id: UUID
+    licensor_id: UUID = Field(index=True)
+    licensee_id: UUID = Field(index=True)
+    terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    terms_sha256: str
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str
+    signing: str = "drafted"
+    performance: str = "pending"
+    ended: str | None = None
+    base_sha256: str | None = None
+    pdf_sha256: str | None = None
+    created_at: datetime = Field(sa_column=_instant())
+    executed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+    @property
+    def price(self) -> Money:
+        """The agreed price."""
+        return Money(self.amount_minor, self.currency)
+
+
+class DealDocument(SQLModel, table=True):
+    """One revision of a contract's PDF: 0 as rendered, 1 certified, 2 and 3 signed."""
+
+    __tablename__ = "deal_document"
+    __table_args__ = (
+        CheckConstraint("revision BETWEEN 0 AND 3", name="deal_document_revision_is_known"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="deal_document_sha256_is_hex"),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    revision: int = Field(primary_key=True)
+    pdf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sha256: str
+    made_at: datetime = Field(sa_column=_instant())
+
+
+class SigningSession(SQLModel, table=True):
+    """A party's turn to sign, begun: the exact bytes prepared for its signature."""
+
+    __tablename__ = "signing_session"
+    __table_args__ = (
+        CheckConstraint("role IN ('licensor', 'licensee')", name="signing_session_role_is_known"),
+        CheckConstraint("expires_at > opened_at", name="signing_session_has_time"),
+        CheckConstraint(
+            "(completed_at IS NULL) = (signature IS NULL)", name="signing_session_done_is_whole"
+        ),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    id: UUID = Field(primary_key=True)
+    party_id: UUID
+    key_id: UUID
+    role: str
+    spki_sha256: str
+    certificate_pem: str
+    on_sha256: str  # the revision that the signature is put upon
+    prepared: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    document_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    gap_start: int
+    gap_end: int
+    tbs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    opened_at: datetime = Field(sa_column=_instant())
+    expires_at: datetime = Field(sa_column=_instant())
+    completed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
