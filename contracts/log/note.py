@@ -1,0 +1,189 @@
+"""Signed notes: a text and the lines of those who signed it (Ed25519).
+
+Source: C2SP signed-note v1.0.0.
+Differs from the source: base64 is accepted in its canonical form alone, so that no byte of a note
+can change without its verdict changing.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from contracts.refusal import Kind, Refusal
+
+ED25519 = b"\x01"
+KEY_ID_BYTES = 4
+KEY_BYTES = 32
+MOST_SIGNATURES = 64  # the source asks for at least 16
+MOST_BYTES = 1 << 20
+
+
+class BadNote(Refusal):
+    """The text is not a signed note, checkpoint or proof of the expected form."""
+
+    kind, code = Kind.MALFORMED, "bad-note"
+    hint = "Pass the text on byte for byte, with its final newline."
+
+
+class BadVerifierKey(Refusal):
+    """The text is not a verifier key `name+id+key` of type Ed25519, or its id is not its hash."""
+
+    kind, code = Kind.MALFORMED, "bad-verifier-key"
+    hint = "Copy the whole line, as GET /v1/log/key gives it."
+
+
+class UntrustedNote(Refusal):
+    """No key that is trusted here signed the note, or one of them signed something else."""
+
+    kind, code = Kind.INVALID, "untrusted-note"
+    hint = "Compare the verifier key with the one the log publishes."
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A public key that may sign notes, known by name and id."""
+
+    name: str
+    key: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of SHA-256(name ‖ newline ‖ type ‖ key)."""
+        signed = self.name.encode() + b"\n" + ED25519 + self.key
+        return hashlib.sha256(signed).digest()[:KEY_ID_BYTES]
+
+    @property
+    def vkey(self) -> str:
+        """The key as one line: name, hex id and base64(type ‖ key), joined by `+`."""
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(ED25519 + self.key).decode()}"
+
+    @classmethod
+    def parse(cls, vkey: str) -> "Verifier":
+        """Read a verifier key; base64 may hold further plus signs, so only the first two split.
+
+        Raises:
+            BadVerifierKey: it is not one, or it is of another type than Ed25519.
+        """
+        name, _, rest = vkey.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        raw = unbase64(encoded) or b""
+        if not _is_name(name) or raw[:1] != ED25519 or len(raw) != 1 + KEY_BYTES:
+            raise BadVerifierKey("This is not an Ed25519 verifier key.")
+        verifier = cls(name, raw[1:])
+        if verifier.key_id.hex() != key_id:
+            raise BadVerifierKey("The id of the verifier key is not the hash of its name and key.")
+        return verifier
+
+    def accepts(self, text: str, signature: bytes) -> bool:
+        """Tell whether this key made the signature over the text."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.key).verify(signature, text.encode())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private key that signs notes under a name."""
+
+    name: str
+    private: Ed25519PrivateKey
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public half."""
+        return Verifier(self.name, self.private.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> str:
+        """Return the note: text, blank line, one signature line.
+
+        Raises:
+            BadNote: the text does not end in a newline or holds control characters.
+        """
+        _check_text(text)
+        raw = self.verifier.key_id + self.private.sign(text.encode())
+        return f"{text}\n— {self.name} {base64.b64encode(raw).decode()}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line: who says to have signed, with which key, and the signature's bytes."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+def parse(note: str) -> tuple[str, list[Signature]]:
+    """Split a note into its text and its signatures, none of which is verified.
+
+    Raises:
+        BadNote: it has no blank line, no signature, or a line that is not one.
+    """
+    if len(note.encode(errors="replace")) > MOST_BYTES:
+        raise BadNote("The note is too large.", most_bytes=MOST_BYTES)
+    text, found, rest = note.rpartition("\n\n")
+    if not found or not rest.endswith("\n"):
+        raise BadNote("The note has no signatures after a blank line.")
+    _check_text(text + "\n")
+    lines = rest[:-1].split("\n")
+    if len(lines) > MOST_SIGNATURES:
+        raise BadNote("The note has too many signatures.", most=MOST_SIGNATURES)
+    return text + "\n", [_signature(line) for line in lines]
+
+
+def open_note(note: str, *, trusted: Sequence[Verifier]) -> str:
+    """Return the text of a note that at least one trusted key signed.
+
+    Raises:
+        BadNote: it is not a note.
+        UntrustedNote: no trusted key signed it, or the line of a trusted key does not verify.
+    """
+    text, signatures = parse(note)
+    known = {(verifier.name, verifier.key_id): verifier for verifier in trusted}
+    seen = 0
+    for line in signatures:
+        verifier = known.get((line.name, line.key_id))
+        if verifier is None:
+            continue
+        if not verifier.accepts(text, line.signature):
+            raise UntrustedNote("The signature of a known key does not verify.", key=line.name)
+        seen += 1
+    if seen == 0:
+        raise UntrustedNote(
+            "No known key signed this.", known=[known_key[0] for known_key in known]
+        )
+    return text
+
+
+def unbase64(encoded: str) -> bytes | None:
+    """Decode canonical standard base64; None when it is anything else."""
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if base64.b64encode(raw).decode() == encoded else None
+
+
+def _signature(line: str) -> Signature:
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    raw = unbase64(encoded)
+    if dash != "—" or not _is_name(name) or raw is None or len(raw) <= KEY_ID_BYTES:
+        raise BadNote("A signature line is not `— name base64`.")
+    return Signature(name, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:])
+
+
+def _is_name(name: str) -> bool:
+    return bool(name) and "+" not in name and name.isprintable() and name.split() == [name]
+
+
+def _check_text(text: str) -> None:
+    if not text.endswith("\n") or any(char < " " and char != "\n" for char in text):
+        raise BadNote("A note's text ends in a newline and holds no other control character.")
