@@ -1,0 +1,49 @@
+"""Reading titles: owners and grants of a work."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts.titles.rules import Taken
+from contracts.titles.tables import LIVE, RightsGrant, Share
+
+
+async def shares(session: AsyncSession, work_id: UUID) -> list[Share]:
+    """Return the declared shares in the order of their owners; none when nobody declared any."""
+    wanted = select(Share).where(col(Share.work_id) == work_id).order_by(col(Share.party_id))
+    return list(await session.scalars(wanted.execution_options(populate_existing=True)))
+
+
+async def consents_missing(session: AsyncSession, work_id: UUID) -> list[UUID]:
+    """Return the co-owners who have not agreed to their share."""
+    return [share.party_id for share in await shares(session, work_id) if not share.consented_at]
+
+
+async def grants_of_work(session: AsyncSession, work_id: UUID) -> list[RightsGrant]:
+    """Return every grant of a work, those released or ended too, oldest first."""
+    wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id)
+    ordered = wanted.order_by(col(RightsGrant.id))
+    return list(await session.scalars(ordered.execution_options(populate_existing=True)))
+
+
+async def taken(session: AsyncSession, work_id: UUID) -> list[Taken]:
+    """Return the rights of a work that are live: reserved, held or effective."""
+    return [
+        Taken(grant.id, grant.source, grant.state, grant.box())
+        for grant in await grants_of_work(session, work_id)
+        if grant.state in LIVE
+    ]
+
+
+async def by_source(session: AsyncSession, work_id: UUID, source: str) -> list[RightsGrant]:
+    """Return what one listing reserved in a work, oldest first."""
+    grants = await grants_of_work(session, work_id)
+    return [grant for grant in grants if grant.source == source]
+
+
+async def by_deal(session: AsyncSession, work_id: UUID, deal_id: UUID) -> list[RightsGrant]:
+    """Return what one deal holds in a work, oldest first."""
+    grants = await grants_of_work(session, work_id)
+    return [grant for grant in grants if grant.deal_id == deal_id]
