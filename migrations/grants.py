@@ -5,7 +5,7 @@ from sqlalchemy import Connection, text
 ROLE = "exchange_app"
 # Rows that are only ever added; triggers refuse the rest even to the owner.
 APPEND_ONLY = (
-    "fact", "log_entry", "log_node", "log_checkpoint", "ledger_journal", "ledger_posting",
+    "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal", "ledger_posting",
     "reaction_done", "deal_document",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).

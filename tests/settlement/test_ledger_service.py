@@ -1,0 +1,152 @@
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.money import Money
+from exchange.db import Database
+from settlement.ledger import queries, rules, service
+from settlement.ledger.rules import JournalKeyReused
+from tests.conftest import NOW
+
+
+def cny(minor: int) -> Money:
+    return Money(minor, "CNY")
+
+
+async def booked(session: AsyncSession, key: str, **change: Any) -> int:
+    buyer = change.pop("buyer", ids.new(NOW))
+    values: dict[str, Any] = {
+        "idem_key": key,
+        "kind": "test",
+        "actor": "test",
+        "deal_id": None,
+        "lines": [(rules.receivable(buyer), cny(500)), (rules.SUSPENSE_PSP, cny(-500))],
+        "now": NOW,
+    }
+    return await service.post(session, **(values | change))
+
+
+async def test_a_journal_opens_its_accounts_and_moves_their_balances(
+    session: AsyncSession,
+) -> None:
+    buyer = ids.new(NOW)
+    await booked(session, f"{buyer}:1", buyer=buyer)
+    balances = {row["code"]: row for row in await queries.trial_balance(session)}
+    row = balances[f"receivable:{buyer}:CNY"]
+    assert (row["kind"], row["posted_minor"], row["postings"]) == ("asset", 500, 1)
+
+
+async def test_the_same_key_and_content_book_once(session: AsyncSession) -> None:
+    buyer = ids.new(NOW)
+    first = await booked(session, f"{buyer}:1", buyer=buyer)
+    assert await booked(session, f"{buyer}:1", buyer=buyer) == first
+    balances = {row["code"]: row["posted_minor"] for row in await queries.trial_balance(session)}
+    assert balances[f"receivable:{buyer}:CNY"] == 500
+
+
+async def test_the_same_key_with_other_content_is_refused(session: AsyncSession) -> None:
+    key = str(ids.new(NOW))
+    await booked(session, key)
+    with pytest.raises(JournalKeyReused):
+        await booked(session, key, kind="other")
+
+
+async def test_two_workers_booking_one_key_at_once_make_one_journal(db: Database) -> None:
+    buyer = ids.new(NOW)
+
+    async def work() -> int:
+        async with db.transaction() as session:
+            return await booked(session, f"{buyer}:1", buyer=buyer)
+
+    made = await asyncio.gather(*(work() for _ in range(8)))
+    assert len(set(made)) == 1
+    async with db.sessions() as session:
+        rows = {row["code"]: row for row in await queries.trial_balance(session)}
+    assert rows[f"receivable:{buyer}:CNY"]["postings"] == 1
+
+
+async def test_journals_over_the_same_accounts_in_any_order_do_not_wait_in_a_circle(
+    db: Database,
+) -> None:
+    payees = [ids.new(NOW) for _ in range(4)]
+
+    async def work(number: int) -> None:
+        turned = payees[number % 4 :] + payees[: number % 4]
+        lines = [(rules.payee_held(payee), cny(-10)) for payee in turned]
+        async with db.transaction() as session:
+            await service.post(
+                session,
+                idem_key=f"{payees[0]}:{number}",
+                kind="test",
+                actor="test",
+                deal_id=None,
+                lines=[*lines, (rules.SUSPENSE_PSP, cny(40))],
+                now=NOW,
+            )
+
+    await asyncio.gather(*(work(number) for number in range(16)))
+    async with db.sessions() as session:
+        rows = {row["code"]: row for row in await queries.trial_balance(session)}
+    assert [rows[f"{rules.payee_held(payee)}:CNY"]["posted_minor"] for payee in payees] == [
+        -160
+    ] * 4
+
+
+async def test_the_journals_of_a_deal_are_told_in_order_with_their_lines(
+    session: AsyncSession,
+) -> None:
+    deal, buyer = ids.new(NOW), ids.new(NOW)
+    await booked(session, f"{deal}:1", deal_id=deal, buyer=buyer)
+    await booked(session, f"{deal}:2", deal_id=deal, buyer=buyer)
+    journals = await queries.journals_of_deal(session, deal)
+    assert [journal["key"] for journal in journals] == [f"{deal}:1", f"{deal}:2"]
+    lines = {line["account"]: line["amount_minor"] for line in journals[0]["lines"]}
+    assert lines == {f"receivable:{buyer}:CNY": 500, "suspense:psp:CNY": -500}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [[], [("commission", cny(0)), ("psp:x", cny(0))], [("commission", cny(-1)), ("psp:x", cny(2))]],
+)
+async def test_a_journal_that_cannot_be_is_a_bug(session: AsyncSession, lines: Any) -> None:
+    with pytest.raises(ValueError, match="zero sum"):
+        await booked(session, str(ids.new(NOW)), lines=lines)
+
+
+def test_a_code_outside_the_chart_of_accounts_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="chart of accounts"):
+        rules.opening("petty cash")
+
+
+BALANCED = st.lists(st.integers(1, 10**9), min_size=1, max_size=6)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.tuples(BALANCED, st.sampled_from(["CNY", "USD", "JPY"])), max_size=6))
+async def test_random_journals_leave_balances_that_an_auditor_rebuilds(
+    db: Database, journals: list[tuple[list[int], str]]
+) -> None:
+    """The auditor keeps its own sums; the ledger must agree and find no fault in itself."""
+    run = ids.new(NOW)
+    audited: dict[str, int] = {}
+    async with db.sessions() as session:
+        for turn, (amounts, currency) in enumerate(journals):
+            lines = [
+                (f"suspense:{run}:{number}", Money(amount, currency))
+                for number, amount in enumerate(amounts)
+            ]
+            lines.append((rules.PSP_CLEARING, Money(-sum(amounts), currency)))
+            await booked(session, f"{run}:{turn}", lines=lines)
+            for code, amount in lines[:-1]:
+                key = rules.account_code(code, currency)
+                audited[key] = audited.get(key, 0) + amount.amount_minor
+        told = {row["code"]: row["posted_minor"] for row in await queries.trial_balance(session)}
+        faults = await queries.check(session)
+        await session.rollback()
+    assert {code: told[code] for code in audited} == audited
+    assert faults == []
