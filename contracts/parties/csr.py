@@ -1,0 +1,38 @@
+"""Certificate requests (PKCS#10): the public key that a request proves to hold.
+
+Source: RFC 2986; RFC 5480 for the SubjectPublicKeyInfo whose SHA-256 names the key.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from contracts.parties import gateway
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A P-256 public key as the register keeps it."""
+
+    spki_sha256: str
+    pem: str
+
+
+def read(csr_pem: bytes) -> PublicKey:
+    """Return the key of a request.
+
+    Raises:
+        BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+    """
+    key = gateway.checked_key(csr_pem)
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return PublicKey(hashlib.sha256(spki).hexdigest(), pem.decode())
+
+
+def certificate_sha256(certificate_pem: bytes) -> str:
+    """Return the SHA-256 of a certificate's DER form in lower-case hexadecimal."""
+    return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256()).hex()
