@@ -1,7 +1,7 @@
 """Refusals: typed answers that say no, why, and what to do next.
 
-A refusal is not a bug. It is defined beside the rule that gives it, carries a stable code, a sentence
-for people and data for programs; the edge maps its kind to a status (RFC 9457 problem documents).
+A refusal is not a bug. It is defined beside the rule that gives it, carries a stable code, a
+sentence for people and data for programs; the edge maps its kind to a status (RFC 9457).
 """
 
 from enum import Enum

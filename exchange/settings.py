@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     keys_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
-    base_url: str = "http://127.0.0.1:8000"
+    base_url: str = ""
     log_origin: str = "log.uhdx.local/2026"
     stripe_api_key: SecretStr = SecretStr("sk_test_standin")
     stripe_api_base: str = "http://127.0.0.1:8001"
@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """The folder of the exchange's own keys (log, certificate authority, certification)."""
         return self.keys_dir or self.home / "keys"
+
+    @property
+    def public_url(self) -> str:
+        """Where people and providers reach this exchange, without a trailing slash."""
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def stripe_is_standin(self) -> bool:

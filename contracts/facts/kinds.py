@@ -44,7 +44,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "party": str,
             "auction": str,
         },
-    ),  # fmt: skip
+    ),
     "listing.ended": KindOfFact(_PUBLIC, {"listing": str, "outcome": str}),
     "auction.opened": KindOfFact(
         _PUBLIC,
@@ -62,7 +62,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "received_at": str,
             "closes_at": str,
         },
-    ),  # fmt: skip
+    ),
     "auction.closed": KindOfFact(
         _PUBLIC,
         {
@@ -75,7 +75,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "bids": int,
             "closed_at": str,
         },
-    ),  # fmt: skip
+    ),
     "award.made": KindOfFact(
         _PARTIES,
         {
@@ -88,7 +88,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "amount_minor": int,
             "currency": str,
         },
-    ),  # fmt: skip
+    ),
     # deals and the register
     "deal.opened": KindOfFact(
         _PARTIES, {"deal": str, "listing": str, "terms_sha256": str, "supersedes": _MAYBE}

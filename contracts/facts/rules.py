@@ -1,7 +1,7 @@
 """Facts as values: kinds, their schema, and the leaf that commits to a record.
 
-Source: C2SP tlog-tiles for the log that takes the leaves; the leaf itself is ours: it commits to the
-record through 32 random bytes, so that nothing in the public log can be guessed from it.
+Source: C2SP tlog-tiles for the log that takes the leaves; the leaf itself is ours: it commits to
+the record through 32 random bytes, so that nothing in the public log can be guessed from it.
 """
 
 import hashlib

@@ -1,0 +1,194 @@
+"""Commands: serve, work, migrate, demo, verify, doctor, openapi, ledger check, staff add."""
+
+import asyncio
+import getpass
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import anyio
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from contracts.refusal import Refusal
+from exchange import clock, doctor, migrating, openapi, server, worker
+from exchange.context import database_url, open_context
+from exchange.demo import play
+from exchange.evidence import verify as evidence
+from exchange.identity import service as identity
+from exchange.identity.rules import STAFF, Role
+from exchange.settings import Settings
+from settlement.ledger import queries as ledger_queries
+
+app = typer.Typer(
+    help="UHD Rights Exchange: list, bid for, contract and settle rights in UHD works.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+ledger_app = typer.Typer(help="The books.", no_args_is_help=True)
+staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(staff_app, name="staff")
+out = Console()
+err = Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+
+def main() -> None:
+    """Run the command line; a refusal is printed with its code and hint, exit status 1."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err)]
+    )
+    try:
+        app()
+    except Refusal as refusal:
+        err.print(f"[bold red]{refusal.code}[/]: {refusal.detail} {refusal.hint}")
+        sys.exit(1)
+
+
+@app.command()
+def serve() -> None:
+    """Serve API, portal and console on EXCHANGE_HOST:EXCHANGE_PORT."""
+    server.serve(Settings())
+
+
+@app.command()
+def work() -> None:
+    """Run background work; start as many as you like, on any machine that sees the database."""
+    context = open_context(Settings())
+    asyncio.run(worker.work(context))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    migrating.migrate(database_url(Settings()))
+    out.print(f"database at revision {migrating.head()}")
+
+
+@app.command()
+def demo(
+    leave: Annotated[bool, typer.Option("--exit", help="Stop after the trade.")] = False,
+    master: Annotated[Path | None, typer.Option(help="Sell this video instead.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Play one whole trade through the public HTTP API, then keep serving."""
+    sys.exit(
+        play.run(
+            Settings(), master=master, leave=leave, console=err if as_json else out, as_json=as_json
+        )
+    )
+
+
+@app.command()
+def verify(
+    bundle: Annotated[
+        Path, typer.Argument(help="An evidence bundle (zip).", exists=True, dir_okay=False)
+    ],
+    trust: Annotated[
+        str | None, typer.Option(help="The log's key (vkey) you trust; printed at /v1/log/key.")
+    ] = None,
+    master: Annotated[
+        Path | None, typer.Option(help="Also compare this file with the listing.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check an evidence bundle offline; exit status 0 only if everything holds."""
+    report = evidence.verify(bundle, trusted_vkey=trust, master=master)
+    if as_json:
+        sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
+    else:
+        table = Table("check", "", "where")
+        for check in report.checks:
+            table.add_row(
+                check.name, "[green]holds[/]" if check.ok else "[red]FAILS[/]", check.detail
+            )
+        out.print(table)
+    sys.exit(0 if report.ok else 1)
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """Look for what would keep the exchange from working here."""
+    findings = asyncio.run(doctor.examine(Settings()))
+    if as_json:
+        sys.stdout.write(json.dumps([finding.as_dict() for finding in findings]) + "\n")
+    else:
+        table = Table("part", "", "what to do")
+        for finding in findings:
+            mark = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "fault": "[red]fault[/]"}
+            table.add_row(finding.part, mark[finding.state], finding.detail)
+        out.print(table)
+    sys.exit(1 if any(finding.state == "fault" for finding in findings) else 0)
+
+
+@app.command("openapi")
+def openapi_command(
+    write: Annotated[bool, typer.Option("--write", help="Write openapi/exchange.json.")] = False,
+) -> None:
+    """Print (or write) the HTTP contract, OpenAPI 3.1."""
+    text = openapi.text()
+    if write:
+        path = Path("openapi/exchange.json")
+        path.write_text(text, encoding="utf-8")
+        out.print(f"wrote {path}")
+    else:
+        sys.stdout.write(text)
+
+
+@ledger_app.command("check")
+def ledger_check(as_json: Json = False) -> None:
+    """Recompute every balance from its postings; exit status 0 only if the books balance."""
+    faults, totals = asyncio.run(_check_ledger(Settings()))
+    if as_json:
+        sys.stdout.write(
+            json.dumps({"balanced": not faults, "faults": faults, "accounts": totals}) + "\n"
+        )
+    else:
+        for fault in faults:
+            out.print(f"[red]{fault}[/]")
+        out.print(
+            f"{totals} accounts checked: "
+            + ("[red]faults found[/]" if faults else "[green]the books balance[/]")
+        )
+    sys.exit(1 if faults else 0)
+
+
+async def _check_ledger(settings: Settings) -> tuple[list[str], int]:
+    context = open_context(settings)
+    async with context.db.transaction() as session:
+        faults = await ledger_queries.check(session)
+        totals = await ledger_queries.trial_balance(session)
+    await context.db.close()
+    return [str(fault) for fault in faults], len(totals)
+
+
+@staff_app.command("add")
+def staff_add(
+    email: str,
+    name: str,
+    role: Annotated[str, typer.Option(help="operator, approver or auditor")],
+    password_stdin: Annotated[
+        bool, typer.Option(help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a member of staff (the first ones cannot be added by anybody else)."""
+    wanted = Role(role)
+    if wanted not in STAFF:
+        raise typer.BadParameter("role is one of operator, approver, auditor")
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else getpass.getpass()
+    anyio.run(_add_staff, Settings(), email, name, password, wanted)
+    out.print(f"{email} may sign in as {role}")
+
+
+async def _add_staff(settings: Settings, email: str, name: str, password: str, role: Role) -> None:
+    context = open_context(settings)
+    async with context.db.transaction() as session:
+        await identity.add_staff(
+            session, email=email, name=name, password=password, role=role, now=clock.now()
+        )
+    await context.db.close()

@@ -1,0 +1,126 @@
+"""Looks for what would keep the exchange from working on this machine."""
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+import imageio_ffmpeg
+from sqlalchemy import text
+
+from contracts.refusal import Refusal
+from exchange import migrating
+from exchange.context import database_url
+from exchange.db import Database
+from exchange.settings import Settings
+
+_SERVER = text(
+    "SELECT name, setting FROM pg_settings "
+    "WHERE name IN ('fsync', 'synchronous_commit', 'server_version')"
+)
+LEAST_FREE_BYTES = 5 * 1024**3  # a short 4K master and its scratch files
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was looked at, how it stands (ok, warning, fault) and what to do."""
+
+    part: str
+    state: str
+    detail: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding as plain JSON."""
+        return asdict(self)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Examine database, schema, durability, disk, media tools, sandbox, keys and payments."""
+    return [
+        *await _database(settings),
+        _disk(settings.home),
+        _media(),
+        _sandbox(),
+        _keys(settings.keys),
+        await _payments(settings),
+    ]
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    try:
+        url = database_url(settings)
+        at = migrating.current(url)
+    except Exception as error:  # noqa: BLE001 - whatever keeps the database away is the finding.
+        return [Finding("database", "fault", f"cannot be reached: {error}")]
+    if at != migrating.head():
+        return [
+            Finding(
+                "schema", "fault", f"at {at}, needed {migrating.head()}: run `exchange migrate`"
+            )
+        ]
+    db = Database(url)
+    try:
+        async with db.transaction() as session:
+            rows = await session.execute(_SERVER)
+            seen = {row.name: row.setting for row in rows.all()}
+    except Refusal as refusal:
+        return [Finding("database", "fault", refusal.detail)]
+    finally:
+        await db.close()
+    durable = seen["fsync"] == "on" and seen["synchronous_commit"] != "off"
+    return [
+        Finding("database", "ok", f"PostgreSQL {seen['server_version']}, schema {at}"),
+        Finding(
+            "durability",
+            "ok" if durable else "fault",
+            "commits reach the disk"
+            if durable
+            else "fsync or synchronous_commit is off: acknowledged bids could be lost",
+        ),
+    ]
+
+
+def _disk(home: Path) -> Finding:
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    state = "ok" if free >= LEAST_FREE_BYTES else "warning"
+    return Finding("disk", state, f"{free // 1024**3} GiB free under {home}")
+
+
+def _media() -> Finding:
+    try:
+        return Finding("media tools", "ok", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()}")
+    except RuntimeError as error:
+        return Finding("media tools", "fault", str(error))
+
+
+def _sandbox() -> Finding:
+    if shutil.which("bwrap"):
+        return Finding("sandbox", "ok", "bubblewrap: uploads are opened without network or home")
+    return Finding(
+        "sandbox", "warning", "no bubblewrap: uploads are opened in a limited child process only"
+    )
+
+
+def _keys(folder: Path) -> Finding:
+    loose = [path.name for path in folder.glob("*.key") if path.stat().st_mode & 0o077]
+    if loose:
+        return Finding("keys", "fault", f"readable by others: {', '.join(loose)}; chmod 600 them")
+    return Finding("keys", "ok", f"{len(list(folder.glob('*.key')))} private keys under {folder}")
+
+
+async def _payments(settings: Settings) -> Finding:
+    if not settings.stripe_is_standin:
+        return Finding("payments", "ok", f"Stripe at {settings.stripe_api_base}")
+    try:
+        async with httpx.AsyncClient(timeout=2) as client:
+            await client.get(f"{settings.stripe_api_base}/_standin")
+    except httpx.HTTPError:
+        return Finding(
+            "payments",
+            "warning",
+            "the local stand-in does not answer: python -m exchange.standins.stripe",
+        )
+    return Finding(
+        "payments", "warning", "a local stand-in takes the payments; no real money moves"
+    )

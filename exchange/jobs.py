@@ -1,0 +1,98 @@
+"""The job queue: reactions deferred as their fact is sealed, retried until done."""
+
+import json
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+import procrastinate
+from procrastinate import RetryDecision
+from procrastinate.jobs import Job
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.facts import queries as facts
+from contracts.facts.rules import SealedFact
+from exchange import clock, reactions
+from exchange.context import Context
+from exchange.db import APP_ROLE
+from exchange.tables import ReactionDone
+
+_log = logging.getLogger("exchange.jobs")
+
+TASK = "exchange.react"
+QUEUE = "reactions"
+LONGEST_WAIT_S = 60
+HEARTBEAT_S = 2.0
+# Three missed heartbeats: the worker is taken for dead and its jobs run elsewhere. Should it still
+# be alive, the mark in `reaction_done` lets only one of the two effects stand.
+STALLED_AFTER_S = 7.0
+
+_DEFER = text(
+    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, NULL, NULL, "
+    "CAST(:args AS jsonb), NULL)::procrastinate_job_to_defer_v1])"
+)
+
+
+class UntilDone(procrastinate.BaseRetryStrategy):
+    """Retry for ever, waiting 1, 2, 4 … at most 60 seconds."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
+        """Say when the job runs again."""
+        wait_s = min(LONGEST_WAIT_S, 2 ** min(job.attempts, 10))
+        _log.warning("reaction %s failed (%r); again in %s s", job.task_kwargs, exception, wait_s)
+        return RetryDecision(retry_in={"seconds": wait_s})
+
+
+async def defer_reactions(session: AsyncSession, sealed: Sequence[SealedFact]) -> int:
+    """Queue every reaction to the sealed facts, in the transaction that sealed them."""
+    count = 0
+    for fact in sealed:
+        for reaction in reactions.woken_by(fact.kind):
+            args = json.dumps({"fact_id": str(fact.id), "reaction": reaction.name})
+            await session.execute(_DEFER, {"queue": QUEUE, "task": TASK, "args": args})
+            count += 1
+    return count
+
+
+async def react(context: Context, fact_id: UUID, name: str) -> None:
+    """Run one reaction to one fact; does nothing when its effect already stands."""
+    async with context.db.transaction() as session:
+        if await session.get(ReactionDone, (fact_id, name)):
+            return
+        fact = await facts.get_sealed(session, fact_id)
+    reaction, now = reactions.named(name), clock.now()
+    async with context.db.transaction() as session:
+        await reaction.verb(context, session, fact, now)
+        session.add(ReactionDone(fact_id=fact_id, reaction=name, done_at=now))
+        await session.flush()
+
+
+def open_queue(context: Context, *, connections: int) -> procrastinate.App:
+    """Prepare the queue's own connections to the same database and role."""
+    url = make_url(context.db.url).set(drivername="postgresql")
+    connector = procrastinate.PsycopgConnector(
+        conninfo=url.render_as_string(hide_password=False),
+        kwargs={"options": f"-c role={APP_ROLE} -c timezone=UTC", "connect_timeout": 5},
+        min_size=1,
+        max_size=connections,
+    )
+    queue = procrastinate.App(connector=connector)
+
+    @queue.task(name=TASK, queue=QUEUE, retry=UntilDone())
+    async def run(fact_id: str, reaction: str) -> None:
+        await react(context, UUID(fact_id), reaction)
+
+    return queue
+
+
+async def rescue_stalled(queue: procrastinate.App) -> int:
+    """Give the jobs of workers that stopped beating back to the queue."""
+    stalled = list(
+        await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_S)
+    )
+    for job in stalled:
+        await queue.job_manager.retry_job(job)
+    await queue.job_manager.prune_stalled_workers(STALLED_AFTER_S)
+    return len(stalled)

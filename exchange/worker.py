@@ -1,0 +1,116 @@
+"""Background work: seal facts, run reactions, close what is due, send and apply payments.
+
+Any number of workers may run, on any number of machines, against one database and one objects
+folder: every loop takes its work under a row lock or skips what another holds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from procrastinate import App
+from sqlalchemy.exc import DBAPIError
+
+from contracts.log import service as log
+from contracts.log.gateway import LogSigner
+from contracts.refusal import Refusal
+from exchange import clock, embedded, jobs
+from exchange.context import Context
+from listings.auctions import service as auctions
+from settlement.stripe import service as stripe
+from settlement.stripe.gateway import Gateway, open_gateway
+
+_log = logging.getLogger("exchange.worker")
+
+SEAL_LIMIT = 256
+# 100 ms between empty looks: a bid is in the feed within a tenth of a second, and an idle worker
+# costs ten small queries a second.
+REST_S = 0.1
+RESCUE_EVERY_S = 3.0
+CONCURRENCY = 4
+Step = Callable[[], Awaitable[int]]
+
+
+async def work(context: Context) -> None:
+    """Run every loop until cancelled."""
+    signer = LogSigner.ensure(context.settings.keys, context.settings.log_origin)
+    settings = context.settings
+    gateway = open_gateway(
+        api_key=settings.stripe_api_key.get_secret_value(), api_base=settings.stripe_api_base
+    )
+    async with asyncio.TaskGroup() as tasks:
+        if settings.database_url is None:
+            tasks.create_task(embedded.keep_running(settings.home))
+        tasks.create_task(_again(lambda: seal(context, signer), "seal"))
+        tasks.create_task(_again(lambda: close_due(context), "close"))
+        tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
+        tasks.create_task(_queue(context))
+
+
+async def seal(context: Context, signer: LogSigner) -> int:
+    """Number the waiting facts and queue what they wake, in one transaction."""
+    async with context.db.transaction() as session:
+        sealed = await log.seal(session, signer=signer, limit=SEAL_LIMIT, now=clock.now())
+        await jobs.defer_reactions(session, sealed)
+    return len(sealed)
+
+
+async def close_due(context: Context) -> int:
+    """Close the auctions whose time has come."""
+    async with context.db.transaction() as session:
+        return await auctions.close_due(session, now=clock.now())
+
+
+async def pay_due(context: Context, gateway: Gateway) -> int:
+    """Send payment instructions that wait, and apply events that came in."""
+    sent = await stripe.send_due(context.db, gateway, now=clock.now())
+    applied = await stripe.apply_due(context.db, gateway, now=clock.now())
+    return sent + applied
+
+
+async def _again(step: Step, name: str) -> None:
+    """Repeat a step; rest when it found nothing or failed. The worker's one catch-all."""
+    while True:
+        try:
+            done = await step()
+        except (Refusal, DBAPIError) as error:
+            _log.warning("%s: %s; trying again", name, error)
+            done = 0
+            await asyncio.sleep(RESCUE_EVERY_S / 10)
+        except Exception:  # noqa: BLE001 - the top of the loop: one bad item must not stop the worker.
+            _log.exception("%s failed; trying again", name)
+            done = 0
+            await asyncio.sleep(RESCUE_EVERY_S)
+        if not done:
+            await asyncio.sleep(REST_S)
+
+
+async def _queue(context: Context) -> None:
+    """Run queued reactions; open the queue anew when its database connection is lost."""
+    while True:
+        queue = jobs.open_queue(context, connections=CONCURRENCY + 2)
+        with suppress(TimeoutError):
+            try:
+                async with queue.open_async(), asyncio.TaskGroup() as tasks:
+                    rescue = tasks.create_task(_rescue(queue))
+                    await queue.run_worker_async(
+                        concurrency=CONCURRENCY,
+                        fetch_job_polling_interval=0.5,
+                        update_heartbeat_interval=jobs.HEARTBEAT_S,
+                        stalled_worker_timeout=jobs.STALLED_AFTER_S,
+                        install_signal_handlers=False,
+                        delete_jobs="never",
+                    )
+                    rescue.cancel()
+            except* Exception as group:  # noqa: BLE001 - whatever ended the queue, it opens again.
+                _log.warning("the job queue lost its connection (%s); opening it again", group)
+        await asyncio.sleep(REST_S)
+
+
+async def _rescue(queue: App) -> None:
+    while True:
+        await asyncio.sleep(RESCUE_EVERY_S)
+        rescued = await jobs.rescue_stalled(queue)
+        if rescued:
+            _log.warning("took over %s jobs of a worker that died", rescued)
