@@ -1,0 +1,83 @@
+"""Auctions and bidders for tests."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.money import Money
+from contracts.parties.tables import Party
+from listings.auctions import service
+from listings.auctions.rules import stamp
+from listings.auctions.tables import Auction, Bid
+
+
+def sale_of(auction_id: UUID, now: datetime, **changes: Any) -> dict[str, Any]:
+    """Return terms of sale: floor 1000.00 CNY, step 10.00, ten minutes, soft close of a minute."""
+    return {
+        "method": "english",
+        "auction_id": str(auction_id),
+        "currency": "CNY",
+        "floor_minor": 100_000,
+        "step_minor": 1_000,
+        "opens_at": stamp(now),
+        "closes_at": stamp(now + timedelta(minutes=10)),
+        "soft_close_s": 60,
+        "hard_stop_at": stamp(now + timedelta(minutes=30)),
+        **changes,
+    }
+
+
+async def enrol(
+    session: AsyncSession, *, now: datetime, kind: str = "broadcaster", state: str = "verified"
+) -> Party:
+    """Put a party into the register."""
+    party_id = ids.new(now)
+    party = Party(
+        id=party_id,
+        kind=kind,
+        name_zh="测试机构",
+        name_en="Test organisation",
+        uscc=f"{secrets.randbelow(10**8):08d}{secrets.randbelow(10**10):010d}",
+        state=state,
+        created_at=now,
+    )
+    session.add(party)
+    await session.flush()
+    return party
+
+
+async def open_auction(
+    session: AsyncSession, *, seller_id: UUID, now: datetime, work_id: UUID | None = None,
+    **changes: Any,
+) -> Auction:  # fmt: skip
+    """Open an auction of a listing that exists in name only; `changes` go to the terms of sale."""
+    auction_id = ids.new(now)
+    return await service.open_auction(
+        session,
+        auction_id,
+        listing_id=ids.new(now),
+        work_id=work_id or ids.new(now),
+        seller_id=seller_id,
+        sale=sale_of(auction_id, now, **changes),
+        now=now,
+    )
+
+
+async def bid(
+    session: AsyncSession, auction: Auction, party_id: UUID, amount_minor: int, *, now: datetime
+) -> Bid:
+    """Place a bid under a new id."""
+    placed, _ = await service.place_bid(
+        session,
+        auction.id,
+        ids.new(now),
+        party_id=party_id,
+        person_id=ids.new(now),
+        amount=Money(amount_minor, auction.currency),
+        received_at=now,
+    )
+    return placed
