@@ -1,0 +1,55 @@
+"""Reading facts by id and by the object they are about."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts.facts.tables import Fact, FactPending
+from contracts.refusal import Unknown
+
+
+async def find_fact(session: AsyncSession, fact_id: UUID) -> Fact | None:
+    """Return the fact, or None."""
+    return await session.get(Fact, fact_id)
+
+
+async def get_fact(session: AsyncSession, fact_id: UUID) -> Fact:
+    """Return the fact.
+
+    Raises:
+        Unknown: there is none with this id.
+    """
+    fact = await find_fact(session, fact_id)
+    if fact is None:
+        raise Unknown("There is no such fact.", fact=str(fact_id))
+    return fact
+
+
+async def find_first_of(session: AsyncSession, subject: UUID, kind: str) -> Fact | None:
+    """Return the earliest fact of this kind about the object, sealed or not."""
+    found = await session.execute(
+        select(Fact)
+        .where(col(Fact.subject) == subject, col(Fact.kind) == kind)
+        .order_by(col(Fact.recorded_at), col(Fact.id))
+        .limit(1)
+    )
+    return found.scalar_one_or_none()
+
+
+async def facts_about(session: AsyncSession, subjects: Sequence[UUID]) -> Sequence[Fact]:
+    """Return every fact about the objects, sealed or not, in the order they were recorded."""
+    found = await session.execute(
+        select(Fact)
+        .where(col(Fact.subject).in_(subjects))
+        .order_by(col(Fact.recorded_at), col(Fact.id))
+    )
+    return found.scalars().all()
+
+
+async def count_pending(session: AsyncSession) -> int:
+    """Return how many facts wait for their number."""
+    found = await session.execute(select(func.count()).select_from(FactPending))
+    return found.scalar_one()

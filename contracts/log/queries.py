@@ -1,0 +1,207 @@
+"""Reading the log: facts by number, leaves, checkpoints and proofs."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import canonical
+from contracts.facts import queries as facts
+from contracts.facts.rules import Audience, SealedFact
+from contracts.facts.tables import Fact
+from contracts.log import checkpoint as checkpoints
+from contracts.log import merkle, note, rules
+from contracts.log.merkle import Node
+from contracts.log.proof import Proof
+from contracts.log.rules import NotSealedYet
+from contracts.log.tables import LogCheckpoint, LogEntry, LogNode, LogState
+from contracts.refusal import Unknown
+
+BEFORE_ALL = -1  # the cursor of a reader that has seen nothing; numbers start at 0
+NODES_AT_ONCE = 5_000  # two parameters each; PostgreSQL takes 65 535
+
+
+@dataclass(frozen=True, slots=True)
+class FactProof:
+    """A fact, its leaf, and the proof that the leaf is in the log."""
+
+    fact: Fact
+    entry: LogEntry
+    proof: Proof
+
+
+async def size(session: AsyncSession) -> int:
+    """Return how many facts have a number; they are 0 up to this, without gaps."""
+    return (await session.execute(select(col(LogState.size)))).scalar_one()
+
+
+async def sealed_facts(
+    session: AsyncSession,
+    *,
+    after: int,
+    limit: int,
+    viewer_party: UUID | None,
+    staff: bool,
+    subject: UUID | None = None,
+) -> list[SealedFact]:
+    """Return the facts with a number above `after` that the viewer may read, in order."""
+    wanted = [col(LogEntry.seq) > after]
+    if not staff:
+        wanted.append(_readable_by(viewer_party))
+    if subject is not None:
+        wanted.append(col(LogEntry.subject) == subject)
+    found = await session.execute(
+        select(col(LogEntry.seq), Fact)
+        .join(Fact, col(Fact.id) == col(LogEntry.fact_id))
+        .where(*wanted)
+        .order_by(col(LogEntry.seq))
+        .limit(limit)
+    )
+    return [sealed(seq, fact) for seq, fact in found.all()]
+
+
+def sealed(seq: int, fact: Fact) -> SealedFact:
+    """Return a row as the value that readers know."""
+    record: Any = canonical.loads(fact.record)
+    return SealedFact(
+        seq, fact.id, fact.kind, fact.subject, tuple(fact.parties), record, fact.recorded_at
+    )
+
+
+async def leaves(session: AsyncSession, *, after: int, limit: int) -> Sequence[LogEntry]:
+    """Return the leaves with a number above `after`; they are public."""
+    found = await session.execute(
+        select(LogEntry).where(col(LogEntry.seq) > after).order_by(col(LogEntry.seq)).limit(limit)
+    )
+    return found.scalars().all()
+
+
+async def latest_checkpoint(session: AsyncSession) -> LogCheckpoint:
+    """Return the newest signed checkpoint.
+
+    Raises:
+        Unknown: nothing has been sealed yet.
+    """
+    found = await session.execute(
+        select(LogCheckpoint).order_by(col(LogCheckpoint.size).desc()).limit(1)
+    )
+    newest = found.scalar_one_or_none()
+    if newest is None:
+        raise Unknown("The log is still empty.")
+    return newest
+
+
+async def first_checkpoint_over(session: AsyncSession, seq: int) -> LogCheckpoint:
+    """Return the earliest checkpoint that covers the leaf `seq`; it stays the same for ever.
+
+    Raises:
+        NotSealedYet: none covers it.
+    """
+    found = await session.execute(
+        select(LogCheckpoint)
+        .where(col(LogCheckpoint.size) > seq)
+        .order_by(col(LogCheckpoint.size))
+        .limit(1)
+    )
+    earliest = found.scalar_one_or_none()
+    if earliest is None:
+        raise NotSealedYet("No checkpoint covers this leaf yet.", index=seq)
+    return earliest
+
+
+async def proof_of_fact(session: AsyncSession, fact_id: UUID) -> FactProof:
+    """Return the proof that the fact is in the log, against the newest checkpoint.
+
+    Raises:
+        Unknown: there is no such fact.
+        NotSealedYet: it waits for its number.
+    """
+    fact = await facts.get_fact(session, fact_id)
+    found = await session.execute(select(LogEntry).where(col(LogEntry.fact_id) == fact_id))
+    entry = found.scalar_one_or_none()
+    if entry is None:
+        raise NotSealedYet("The fact waits for its number.", fact=str(fact_id))
+    [proof] = await proofs(session, [entry.seq], await latest_checkpoint(session))
+    return FactProof(fact, entry, proof)
+
+
+async def entries_about(
+    session: AsyncSession, subjects: Collection[UUID]
+) -> list[tuple[LogEntry, Fact]]:
+    """Return every sealed fact about the objects with its leaf, in order."""
+    found = await session.execute(
+        select(LogEntry, Fact)
+        .join(Fact, col(Fact.id) == col(LogEntry.fact_id))
+        .where(col(LogEntry.subject).in_(subjects))
+        .order_by(col(LogEntry.seq))
+    )
+    return [(entry, fact) for entry, fact in found.all()]
+
+
+async def proofs(
+    session: AsyncSession, seqs: Sequence[int], checkpoint: LogCheckpoint
+) -> list[Proof]:
+    """Return the inclusion proofs of the leaves in the tree of the checkpoint."""
+    tree_size = checkpoints.parse(note.parse(checkpoint.note)[0]).size
+    wanted = {node for seq in seqs for node in merkle.inclusion_nodes(seq, tree_size)}
+    known = await nodes(session, wanted)
+    return [
+        Proof(
+            seq,
+            tuple(merkle.inclusion_proof(seq, tree_size, known.__getitem__)),
+            checkpoint.note,
+        )
+        for seq in seqs
+    ]
+
+
+async def consistency(session: AsyncSession, size_1: int, size_2: int) -> list[bytes]:
+    """Return the proof that the tree of `size_2` begins with the tree of `size_1`.
+
+    Raises:
+        Unknown: not 0 < size_1 ≤ size_2 ≤ the log's size.
+    """
+    if not 0 < size_1 <= size_2 <= await size(session):
+        raise Unknown("There is no such pair of trees.", size_1=size_1, size_2=size_2)
+    known = await nodes(session, merkle.consistency_nodes(size_1, size_2))
+    return merkle.consistency_proof(size_1, size_2, known.__getitem__)
+
+
+async def nodes(session: AsyncSession, wanted: Collection[Node]) -> dict[Node, bytes]:
+    """Return the stored hashes of complete subtrees."""
+    known: dict[Node, bytes] = {}
+    left = iter(wanted)
+    place = tuple_(col(LogNode.level), col(LogNode.index))
+    while some := [(node.level, node.index) for node in islice(left, NODES_AT_ONCE)]:
+        found = await session.execute(
+            select(col(LogNode.level), col(LogNode.index), col(LogNode.hash)).where(place.in_(some))
+        )
+        known |= {Node(level, index): hashed for level, index, hashed in found.all()}
+    return known
+
+
+async def heads(session: AsyncSession, subjects: Collection[UUID]) -> dict[UUID, bytes]:
+    """Return the leaf hash of each object's newest sealed fact."""
+    found = await session.execute(
+        text(
+            "SELECT asked.subject, newest.leaf_hash "
+            "FROM unnest(CAST(:subjects AS uuid[])) AS asked(subject) CROSS JOIN LATERAL "
+            "(SELECT leaf_hash FROM log_entry WHERE log_entry.subject = asked.subject "
+            "ORDER BY seq DESC LIMIT 1) AS newest"
+        ),
+        {"subjects": list(set(subjects))},
+    )
+    return {subject: bytes(hashed) for subject, hashed in found.all()}
+
+
+def _readable_by(party: UUID | None) -> ColumnElement[bool]:
+    public = col(Fact.kind).in_(rules.kinds_for(Audience.PUBLIC))
+    if party is None:
+        return public
+    of_parties = col(Fact.kind).in_(rules.kinds_for(Audience.PARTIES))
+    return or_(public, of_parties & (func.array_position(col(Fact.parties), party).is_not(None)))
