@@ -1,0 +1,134 @@
+"""The press: typesets a contract from its terms, in a child process with limits.
+
+Source: ISO 19005-3 (PDF/A-3b); the same terms, form and font give the same bytes on any machine.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio.to_thread
+
+from contracts import canonical
+from contracts.deals import library
+from contracts.deals.terms import TextCannotBePrinted, view
+from contracts.refusal import Kind, Refusal
+
+CONTRACT_STANDARD = "a-3b"
+TIME_LIMIT_S = 60  # a contract takes about one second; a shared machine may need more
+CHILD = Path(__file__).with_name("typeset.py")
+STAMP = Path(__file__).with_name("stamp.typ")
+
+
+class PressFailed(Refusal):
+    """The typesetter did not finish."""
+
+    kind, code = Kind.UNAVAILABLE, "press-failed"
+    hint = "Try again; if it stays so, the operator looks at the contract's terms."
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a signature shows in its field."""
+
+    title_zh: str
+    title_en: str
+    name_zh: str
+    name_en: str
+    time: str
+    key: str
+
+
+class Press(Protocol):
+    """Prints contracts and the stamps of signatures."""
+
+    async def contract(self, terms: bytes, *, frozen_at: datetime) -> bytes:
+        """Return the PDF/A-3b of the terms, which are attached to it as `terms.json`."""
+
+    async def stamp(self, stamp: Stamp, *, at: datetime) -> bytes:
+        """Return a one-page PDF that shows a signature."""
+
+
+class TypstPress:
+    """The press that sets with Typst; data reaches it as JSON only, never as source."""
+
+    async def contract(self, terms: bytes, *, frozen_at: datetime) -> bytes:
+        """Set the contract.
+
+        Raises:
+            TextCannotBePrinted: a character has no glyph in the contract's fonts.
+            PressFailed: the typesetter failed or took too long.
+        """
+        shown = view(canonical.loads(terms))
+        files = {
+            "main.typ": library.template_file().read_bytes(),
+            "terms.json": terms,
+            "view.json": json.dumps(shown, ensure_ascii=False).encode(),
+        }
+        inputs = {"terms_sha256": canonical.sha256_hex(terms)}
+        return await _set(files, inputs=inputs, standard=CONTRACT_STANDARD, at=frozen_at)
+
+    async def stamp(self, stamp: Stamp, *, at: datetime) -> bytes:
+        """Set a stamp.
+
+        Raises:
+            TextCannotBePrinted: a character has no glyph in the contract's fonts.
+            PressFailed: the typesetter failed or took too long.
+        """
+        shown = {
+            "title": {"zh": stamp.title_zh, "en": stamp.title_en},
+            "name": {"zh": stamp.name_zh, "en": stamp.name_en},
+            "time": stamp.time,
+            "key": stamp.key,
+        }
+        files = {
+            "main.typ": STAMP.read_bytes(),
+            "stamp.json": json.dumps(shown, ensure_ascii=False).encode(),
+        }
+        return await _set(files, inputs={}, standard=CONTRACT_STANDARD, at=at)
+
+
+async def _set(
+    files: Mapping[str, bytes], *, inputs: Mapping[str, str], standard: str, at: datetime
+) -> bytes:
+    job: dict[str, Any] = {
+        "main": "main.typ",
+        "inputs": dict(inputs),
+        "standard": standard,
+        "timestamp": int(at.timestamp()),
+        "fonts": str(library.font_folder()),
+    }
+    everything = {**files, "job.json": json.dumps(job).encode()}
+    return await anyio.to_thread.run_sync(_run, everything)
+
+
+def _run(files: Mapping[str, bytes]) -> bytes:
+    folder = Path(tempfile.mkdtemp(prefix="uhdx-press-"))
+    try:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        command = [sys.executable, "-I", str(CHILD), str(folder)]
+        done = subprocess.run(  # noqa: S603 - our own script, with our own folder as argument.
+            command, capture_output=True, timeout=TIME_LIMIT_S, check=False, cwd=folder, env={}
+        )
+        if done.returncode == 0:
+            return (folder / "out.pdf").read_bytes()
+        raise _refusal(folder / "error.json", done.returncode)
+    except subprocess.TimeoutExpired as late:
+        raise PressFailed("The typesetter took too long.") from late
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refusal(report: Path, status: int) -> Refusal:
+    message = json.loads(report.read_text("utf-8"))["message"] if report.exists() else ""
+    if "could not be displayed" in message:
+        return TextCannotBePrinted(message.splitlines()[0])
+    return PressFailed("The typesetter failed.", status=status, message=message[:500])

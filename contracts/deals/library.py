@@ -1,0 +1,126 @@
+"""The clause library: immutable, versioned clauses in Chinese and English, and the contract's form.
+
+Source: Common Paper's separation of variables from standard terms that never change.
+A published version of a clause is never edited: a new text is a new version. The terms of a deal
+name each clause by reference, version and hash.
+"""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import noto_cjk_sans_otc
+
+from contracts import canonical
+from contracts.refusal import Kind, Refusal
+
+TEMPLATE_ID, TEMPLATE_VERSION = "licence-zh-en", "1"
+
+
+class ClauseUnknown(Refusal):
+    """The terms name a clause that the library does not hold in that version with that text."""
+
+    kind, code = Kind.INVALID, "clause-unknown"
+    hint = "Use a published version of a clause from the library."
+
+
+class ParameterMissing(Refusal):
+    """A clause needs a parameter that the terms do not give."""
+
+    kind, code = Kind.INVALID, "clause-parameter-missing"
+    hint = "Give every parameter named in `missing`."
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause in both languages; `heads` are the heads of 著作权法 art. 26 that it covers."""
+
+    ref: str
+    version: str
+    heads: tuple[str, ...]
+    title: Mapping[str, str]
+    zh: str
+    en: str
+    sha256: str
+
+    def named(self) -> dict[str, str]:
+        """Return how the terms of a deal name the clause."""
+        return {"ref": self.ref, "version": self.version, "sha256": self.sha256}
+
+    def parameters(self) -> frozenset[str]:
+        """Return the names that the texts leave open."""
+        found = (name for text in (self.zh, self.en) for _, name, _, _ in Formatter().parse(text))
+        return frozenset(name for name in found if name)
+
+    def filled(self, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """Return both texts with every parameter in its place.
+
+        Raises:
+            ParameterMissing: a parameter is not given.
+        """
+        missing = sorted(self.parameters() - parameters.keys())
+        if missing:
+            raise ParameterMissing(f"Clause {self.ref} lacks a parameter.", missing=missing)
+        values = {name: str(value) for name, value in parameters.items()}
+        return {"zh": self.zh.format_map(values), "en": self.en.format_map(values)}
+
+
+def _clause(raw: Mapping[str, Any]) -> Clause:
+    return Clause(
+        ref=raw["ref"],
+        version=raw["version"],
+        heads=tuple(raw["heads"]),
+        title=raw["title"],
+        zh=raw["zh"],
+        en=raw["en"],
+        sha256=canonical.sha256_hex(canonical.dumps(raw)),
+    )
+
+
+CLAUSES: tuple[Clause, ...] = tuple(
+    _clause(raw)
+    for raw in json.loads(files("contracts.deals").joinpath("clauses.json").read_text("utf-8"))[
+        "clauses"
+    ]
+)
+
+
+def clause(ref: str, version: str, sha256: str) -> Clause:
+    """Return the clause that a deal's terms name.
+
+    Raises:
+        ClauseUnknown: there is none of that name, version and text.
+    """
+    for known in CLAUSES:
+        if (known.ref, known.version, known.sha256) == (ref, version, sha256):
+            return known
+    raise ClauseUnknown(f"Clause {ref!r} version {version!r} is unknown.", ref=ref)
+
+
+def template_file() -> Path:
+    """Return the file of the contract's form."""
+    return Path(str(files("contracts.deals").joinpath("contract.typ")))
+
+
+def font_folder() -> Path:
+    """Return the folder that holds the Chinese font."""
+    return Path(str(noto_cjk_sans_otc.FONT_PATH)).parent
+
+
+@functools.cache
+def template() -> Mapping[str, str]:
+    """Return how terms name the form: id, version, and the hashes of the form and the font."""
+    with Path(str(noto_cjk_sans_otc.FONT_PATH)).open("rb") as font:
+        font_sha256 = hashlib.file_digest(font, "sha256").hexdigest()
+    return {
+        "id": TEMPLATE_ID,
+        "version": TEMPLATE_VERSION,
+        "sha256": canonical.sha256_hex(template_file().read_bytes()),
+        "font_sha256": font_sha256,
+    }

@@ -1,0 +1,194 @@
+"""Signatures in a contract's PDF: fields, certification, and signing in two phases.
+
+Source: ISO 32000-2 §12.8 (DocMDP), ETSI EN 319 142-1 (PAdES B-B), RFC 5652 §5.4, RFC 5035.
+Differs from the source: the time is the exchange's own, bound by its transparency log instead of an
+RFC 3161 token. A party's private key never comes here: only the bytes to be signed leave, and only
+a signature comes back.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+
+from asn1crypto import algos, cms, x509
+from asn1crypto import pem as asn1_pem
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import fields
+from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
+from pyhanko.sign.signers import cms_embedder
+from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest, SignatureObject
+from pyhanko.stamp import StaticStampStyle
+
+from contracts.parties.gateway import Certifier
+
+ROLES = ("exchange", "licensor", "licensee")  # the order in which the fields are signed
+DIGEST = "sha256"
+RESERVED = 8192  # hexadecimal digits; a signature with its certificate takes about 3000
+# Where contract.typ draws the boxes of its last page (points from the lower left of A4).
+PAGE_HEIGHT, FIELD_LEFT, FIELD_WIDTH, FIELD_HEIGHT = 842, 294, 227, 118
+FIRST_TOP, BOX_STEP = 182, 190
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A revision with a gap for a signature, and what is to be signed for it.
+
+    `tbs` is the DER of the signed attributes (RFC 5652 §5.4): sign it with P-256 and SHA-256.
+    """
+
+    pdf: bytes
+    document_digest: bytes
+    gap_start: int
+    gap_end: int
+    tbs: bytes
+
+
+def certify(base: bytes, *, certifier: Certifier, stamp: bytes, at: datetime) -> bytes:
+    """Lay out the three fields and certify the text; only signatures may follow (DocMDP P=2)."""
+    prepared = _prepare(
+        base, role=ROLES[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at
+    )
+    signature = certifier.key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
+    return complete(prepared, certificate_pem=certifier.certificate_pem, signature=signature)
+
+
+def prepare(
+    pdf: bytes, *, role: str, certificate_pem: bytes, stamp: bytes, at: datetime
+) -> Prepared:
+    """Prepare the signature of `role` upon a revision.
+
+    Args:
+        pdf: the latest revision.
+        role: `licensor` or `licensee`; names the field.
+        certificate_pem: of the key that will sign.
+        stamp: a one-page PDF that the field will show.
+        at: the time written beside the signature.
+    """
+    return _prepare(pdf, role=role, certificate_pem=certificate_pem, stamp=stamp, at=at)
+
+
+def complete(prepared: Prepared, *, certificate_pem: bytes, signature: bytes) -> bytes:
+    """Fill the gap with the CMS of a DER signature that was checked before; return the revision."""
+    certificate = _certificate(certificate_pem)
+    info = cms.SignerInfo(
+        {
+            "version": "v1",
+            "sid": cms.SignerIdentifier(
+                name="issuer_and_serial_number",
+                value=cms.IssuerAndSerialNumber(
+                    {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
+                ),
+            ),
+            "digest_algorithm": _digest_algorithm(),
+            "signed_attrs": cms.CMSAttributes.load(prepared.tbs),
+            "signature_algorithm": _signature_algorithm(),
+            "signature": signature,
+        }
+    )
+    content = cms.ContentInfo(
+        {
+            "content_type": "signed_data",
+            "content": cms.SignedData(
+                {
+                    "version": "v1",
+                    "digest_algorithms": [_digest_algorithm()],
+                    "encap_content_info": {"content_type": "data"},
+                    "certificates": [
+                        cms.CertificateChoices(name="certificate", value=certificate)
+                    ],
+                    "signer_infos": [info],
+                }
+            ),
+        }
+    )
+    output = BytesIO(prepared.pdf)
+    gap = PreparedByteRangeDigest(
+        prepared.document_digest, prepared.gap_start, prepared.gap_end
+    )
+    gap.fill_with_cms(output, content)
+    return output.getvalue()
+
+
+def _prepare(
+    pdf: bytes, *, role: str, certificate_pem: bytes, stamp: bytes, at: datetime
+) -> Prepared:
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    certifies = role == ROLES[0]
+    if certifies:
+        for index, name in enumerate(ROLES):
+            fields.append_signature_field(writer, _field(name, index))
+    with tempfile.NamedTemporaryFile(suffix=".pdf") as page:
+        page.write(stamp)
+        page.flush()
+        style = StaticStampStyle.from_pdf_file(page.name, border_width=0, background_opacity=1)
+        embedding = cms_embedder.PdfCMSEmbedder().write_cms(
+            field_name=role, writer=writer, existing_fields_only=True
+        )
+        next(embedding)
+        embedding.send(
+            cms_embedder.SigObjSetup(
+                sig_placeholder=SignatureObject(
+                    timestamp=at,
+                    subfilter=fields.SigSeedSubFilter.PADES,
+                    bytes_reserved=RESERVED,
+                ),
+                mdp_setup=cms_embedder.SigMDPSetup(
+                    md_algorithm=DIGEST,
+                    certify=certifies,
+                    docmdp_perms=fields.MDPPerm.FILL_FORMS if certifies else None,
+                ),
+                appearance_setup=cms_embedder.SigAppearanceSetup(
+                    style=style, timestamp=at, name=None
+                ),
+            )
+        )
+        gap, output = embedding.send(cms_embedder.SigIOSetup(md_algorithm=DIGEST))
+    return Prepared(
+        pdf=output.getvalue(),
+        document_digest=gap.document_digest,
+        gap_start=gap.reserved_region_start,
+        gap_end=gap.reserved_region_end,
+        tbs=_attributes(gap.document_digest, _certificate(certificate_pem)).dump(),
+    )
+
+
+def _field(name: str, index: int) -> fields.SigFieldSpec:
+    top = PAGE_HEIGHT - FIRST_TOP - index * BOX_STEP
+    box = (FIELD_LEFT, top - FIELD_HEIGHT, FIELD_LEFT + FIELD_WIDTH, top)
+    return fields.SigFieldSpec(sig_field_name=name, on_page=-1, box=box)
+
+
+def _attributes(digest: bytes, certificate: x509.Certificate) -> cms.CMSAttributes:
+    """Return the signed attributes of PAdES: no signing time, the certificate's hash instead."""
+    protection = cms.CMSAlgorithmProtection(
+        {
+            "digest_algorithm": _digest_algorithm(),
+            "signature_algorithm": _signature_algorithm(),
+        }
+    )
+    return cms.CMSAttributes(
+        [
+            simple_cms_attribute("content_type", "data"),
+            simple_cms_attribute("message_digest", digest),
+            simple_cms_attribute(
+                "signing_certificate_v2", as_signing_certificate_v2(certificate)
+            ),
+            simple_cms_attribute("cms_algorithm_protection", protection),
+        ]
+    )
+
+
+def _digest_algorithm() -> algos.DigestAlgorithm:
+    return algos.DigestAlgorithm({"algorithm": DIGEST})
+
+
+def _signature_algorithm() -> algos.SignedDigestAlgorithm:
+    return algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"})
+
+
+def _certificate(pem: bytes) -> x509.Certificate:
+    _, _, der = asn1_pem.unarmor(pem)
+    return x509.Certificate.load(der)
