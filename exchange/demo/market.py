@@ -25,7 +25,6 @@ CLIP_SECONDS = 3
 EXAMINE_PATIENCE_S = 600.0
 FLOOR_MINOR = 100_000_000  # ¥1,000,000.00
 STEP_MINOR = 1_000_000  # ¥10,000.00
-BIDDING_S = 12
 SOFT_CLOSE_S = 3
 ISAN = "0000-0000-3A8D-0000-Z-0000-0000-6"  # the sample number of GB/T 23730
 RIGHTS = {
@@ -260,7 +259,7 @@ def _offer(stage: Stage, which: str) -> dict[str, Any]:
             "floor_minor": FLOOR_MINOR,
             "step_minor": STEP_MINOR,
             "opens_at": now.strftime(stamp),
-            "closes_at": (now + timedelta(seconds=BIDDING_S)).strftime(stamp),
+            "closes_at": (now + timedelta(seconds=stage.bidding_s)).strftime(stamp),
             "soft_close_s": SOFT_CLOSE_S,
             "hard_stop_at": (now + timedelta(minutes=2)).strftime(stamp),
         },

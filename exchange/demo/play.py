@@ -89,7 +89,13 @@ async def prepare(settings: Settings, cast: Cast) -> None:
 
 
 async def play(
-    settings: Settings, cast: Cast, *, master: Path | None, console: Console, bids: int = 200
+    settings: Settings,
+    cast: Cast,
+    *,
+    master: Path | None,
+    console: Console,
+    bids: int = 200,
+    bidding_s: int = 12,
 ) -> dict[str, Any]:
     """Play the trade, or recall the one already played; return what happened."""
     done = cast.state.get("done")
@@ -99,7 +105,7 @@ async def play(
     clock_ = asyncio.get_running_loop()
     begun = clock_.time()
     bars = new_bars(console)
-    stage = Stage(settings, cast.state, cast, console, bars, master=master, bids=bids)
+    stage = Stage(settings, cast.state, cast, console, bars, master, bids, bidding_s)
     with bars:
         for step in STEPS:
             await step(stage)

@@ -1,0 +1,33 @@
+"""`make soak`: the seeded campaigns of the test-suite with more seeds, for SOAK_SECONDS (600)."""
+
+import os
+import subprocess
+import sys
+import time
+
+CAMPAIGNS = (
+    "tests/settlement",
+    "tests/contracts",
+    "tests/listings/test_auctions_rules.py",
+    "tests/e2e/test_kill.py",
+)
+SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
+
+
+def main() -> None:
+    """Repeat the campaigns with fresh seeds until the time is up; stop at the first failure."""
+    until, rounds = time.monotonic() + SECONDS, 0
+    while time.monotonic() < until:
+        rounds += 1
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *CAMPAIGNS]
+        seed = f"--hypothesis-seed={rounds}"
+        done = subprocess.run(
+            [*command, seed], check=False, env={**os.environ, "SOAK_ROUND": str(rounds)}
+        )
+        if done.returncode:
+            sys.exit(f"round {rounds} failed; repeat it with {seed}")
+    sys.stdout.write(f"{rounds} rounds passed in {SECONDS} s\n")
+
+
+if __name__ == "__main__":
+    main()
