@@ -21,6 +21,7 @@ from exchange.api import (
     works,
 )
 from exchange.context import Context
+from exchange.portal import pages
 
 ROUTERS = (
     sessions, keys, parties, works, masters, listings, auctions, facts, log, deals, invoices,
@@ -28,10 +29,10 @@ ROUTERS = (
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "
-    "Clients name what they create (PUT with a UUID): the same id with the same content gets the first "
-    "answer again; with other content it is refused (`id-reused`). Every no is an RFC 9457 problem "
-    "document with a stable `code` and a `hint`. Amounts are whole minor units of an ISO 4217 currency; "
-    "times are RFC 3339 in UTC."
+    "Clients name what they create (PUT with a UUID): the same id with the same content gets the "
+    "first answer again; with other content it is refused (`id-reused`). Every no is an RFC 9457 "
+    "problem document with a stable `code` and a `hint`. Amounts are whole minor units of an "
+    "ISO 4217 currency; times are RFC 3339 in UTC."
 )
 
 
@@ -51,6 +52,7 @@ def create_app(context: Context | None) -> FastAPI:
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
+    pages.install(app)
     return app
 
 

@@ -1,0 +1,76 @@
+"""What people see when the answer is no: a page, or a box inside the page they are on."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from contracts.refusal import InvalidContent, Kind, Malformed, Refusal, Unknown
+from exchange.api import problems
+from exchange.portal import render
+from exchange.portal.visitors import SignInFirst
+
+Handler = Any  # starlette types its handlers too loosely to name them here.
+MACHINE = ("/v1/", "/v1", "/static/", "/openapi.json")
+
+
+def install(app: FastAPI) -> None:
+    """Answer people in HTML and leave programs the problem documents installed before."""
+    for kind in (Refusal, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _for_people_or(app.exception_handlers[kind]))
+    app.add_exception_handler(SignInFirst, _sign_in)
+
+
+async def _sign_in(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SignInFirst)  # noqa: S101 - registered for this type alone.
+    return render.see(request, error.address)
+
+
+def _for_people_or(for_programs: Handler) -> Handler:
+    async def answer(request: Request, error: Exception) -> Response:
+        if not _wants_html(request):
+            given: Response = await for_programs(request, error)
+            return given
+        return refused(request, _as_refusal(error))
+
+    return answer
+
+
+def refused(request: Request, refusal: Refusal) -> Response:
+    """Answer with a box for the page that asked, or with a page of its own."""
+    status = problems.STATUS[refusal.kind]
+    if request.headers.get("HX-Request"):
+        box = render.page(request, "refusal.html", status=status, refusal=refusal)
+        box.headers["HX-Retarget"] = "#refusal"
+        box.headers["HX-Reswap"] = "innerHTML show:top"
+        return box
+    return render.page(request, "error.html", status=status, refusal=refusal, status_code=status)
+
+
+def _wants_html(request: Request) -> bool:
+    if request.url.path.startswith(MACHINE):
+        return False
+    return "text/html" in request.headers.get("accept", "") or "HX-Request" in request.headers
+
+
+def _as_refusal(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, RequestValidationError):
+        errors = [{"field": str(item["loc"][-1]), "rule": item["msg"]} for item in error.errors()]
+        if all(item["loc"][0] == "path" for item in error.errors()):
+            return Unknown("There is nothing at this address.")
+        return InvalidContent("A field breaks its rule.", errors=errors)
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these types alone.
+    if error.status_code == 404:
+        return Unknown("There is nothing at this address.")
+    return _OtherNo(str(error.detail)) if error.status_code != 400 else Malformed(str(error.detail))
+
+
+class _OtherNo(Refusal):
+    """The request does not fit this address."""
+
+    kind, code = Kind.MALFORMED, "request-not-fitting"
+    hint = "Go back and try again from the page."

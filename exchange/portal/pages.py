@@ -1,0 +1,33 @@
+"""The pages of the portal: every router, the static files, and the answers to errors."""
+
+from fastapi import APIRouter, FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from exchange.portal import accounts, errors, render
+
+ROUTERS: tuple[APIRouter, ...] = (accounts.router,)
+A_YEAR_S = 365 * 24 * 3600
+
+
+class _Static(StaticFiles):
+    """Static files; an address that carries the mark of its content may be kept for long."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file with its headers."""
+        answer = await super().get_response(path, scope)
+        marked = b"v=" in scope.get("query_string", b"")
+        answer.headers["Cache-Control"] = (
+            f"public, max-age={A_YEAR_S}, immutable" if marked else "no-cache"
+        )
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        return answer
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to the application."""
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router, include_in_schema=False)
+    app.mount("/static", _Static(directory=render.STATIC), name="static")

@@ -1,0 +1,48 @@
+"""Refusals in words for people: title, sentence, hint, and the reasons that help them go on."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contracts.money import EXPONENTS, Money
+from contracts.refusal import Refusal
+from exchange.portal.language import Language
+
+
+def title(refusal: Refusal) -> str:
+    """Return the first sentence that the refusal says about itself."""
+    return (type(refusal).__doc__ or refusal.code).strip().splitlines()[0]
+
+
+def detail(refusal: Refusal, spoken: Language) -> str:
+    """Return the sentence of this very refusal, where it says more than the title in English."""
+    said = spoken.say(refusal.detail)
+    if spoken.code != "en" and said == refusal.detail:
+        return ""
+    return "" if said == spoken.say(title(refusal)) else said
+
+
+def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:
+    """Yield the reasons as (name, text); amounts are written as amounts."""
+    data = refusal.data
+    for error in data.get("errors", ()):
+        if isinstance(error, Mapping):
+            yield str(error.get("field", "")), str(error.get("rule", ""))
+    for name, value in data.items():
+        text = _text(name, value, data, spoken)
+        if text:
+            yield name.removesuffix("_minor"), text
+
+
+def _text(name: str, value: Any, data: Mapping[str, Any], spoken: Language) -> str:
+    if isinstance(value, Money):
+        return spoken.amount(value.amount_minor, value.currency)
+    if isinstance(value, Mapping) and {"amount_minor", "currency"} <= value.keys():
+        return spoken.amount(value["amount_minor"], value["currency"])
+    if name.endswith("_minor") and isinstance(value, int):
+        currency = str(data.get("currency"))
+        return spoken.amount(value, currency) if currency in EXPONENTS else spoken.number(value)
+    if isinstance(value, (str, int)) and name != "currency":
+        return str(value)
+    if isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return ""
