@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
+from contracts.log import queries as log
 from exchange import clock, reactions
 from exchange.context import Context
 from exchange.db import APP_ROLE
@@ -61,7 +61,7 @@ async def react(context: Context, fact_id: UUID, name: str) -> None:
     async with context.db.transaction() as session:
         if await session.get(ReactionDone, (fact_id, name)):
             return
-        fact = await facts.get_sealed(session, fact_id)
+        fact = await log.get_sealed(session, fact_id)
     reaction, now = reactions.named(name), clock.now()
     async with context.db.transaction() as session:
         await reaction.verb(context, session, fact, now)

@@ -65,6 +65,21 @@ async def sealed_facts(
     return [sealed(seq, fact) for seq, fact in found.all()]
 
 
+async def get_sealed(session: AsyncSession, fact_id: UUID) -> SealedFact:
+    """Return the fact with its number.
+
+    Raises:
+        Unknown: there is no such fact.
+        NotSealedYet: it waits for its number.
+    """
+    fact = await facts.get_fact(session, fact_id)
+    found = await session.execute(select(col(LogEntry.seq)).where(col(LogEntry.fact_id) == fact_id))
+    seq = found.scalar_one_or_none()
+    if seq is None:
+        raise NotSealedYet("The fact waits for its number.", fact=str(fact_id))
+    return sealed(seq, fact)
+
+
 def sealed(seq: int, fact: Fact) -> SealedFact:
     """Return a row as the value that readers know."""
     record: Any = canonical.loads(fact.record)
