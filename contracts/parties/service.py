@@ -43,6 +43,8 @@ async def register(
         UsccTaken: another party has the code.
     """
     wanted = rules.organisation(kind=kind, name_zh=name_zh, name_en=name_en, uscc=uscc)
+    if party_id == rules.EXCHANGE_PARTY_ID:
+        raise IdReused("This id belongs to the exchange itself.", party=str(party_id))
     party = Party(
         id=party_id,
         kind=wanted.kind,

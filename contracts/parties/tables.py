@@ -15,6 +15,10 @@ class Party(SQLModel, table=True):
         CheckConstraint(
             "kind IN ('rights_holder', 'broadcaster', 'exchange')", name="party_kind_is_known"
         ),
+        CheckConstraint(
+            "(kind = 'exchange') = (id = '00000000-0000-7000-8000-000000000001')",
+            name="party_exchange_is_one",
+        ),
         CheckConstraint("state IN ('registered', 'verified')", name="party_state_is_known"),
         CheckConstraint(
             "char_length(name_zh) BETWEEN 1 AND 200 AND char_length(name_en) BETWEEN 1 AND 200",

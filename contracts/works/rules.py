@@ -2,8 +2,8 @@
 
 Source: EIDR ID Format 1.51 §2 and ISO 15706-1/-2 (= GB/T 23730), both with check characters after
 ISO/IEC 7064 MOD 37,36 started at 36; for permit numbers 电影产业促进法 art. 17-20 (公映许可证),
-the NRTA notices of 2022 (剧审字, 动审字, 网审字) and 国家版权局 2016 (作品登记号); ISO 3166-1 alpha-2
-for countries.
+the NRTA notices of 2022 (剧审字, 动审字, 网审字) and 国家版权局 2016 (作品登记号); for countries
+ISO 3166-1 alpha-2.
 """
 
 import re

@@ -1,5 +1,239 @@
-"""Parties and their signing keys."""
+"""Parties (主体): sign-up, verification, and the keys they sign contracts with."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import ConfigDict, Field
+
+from contracts.parties import queries as parties
+from contracts.parties import rules
+from contracts.parties import service as registry
+from contracts.parties.gateway import AuthorityMissing, BadCsr
+from contracts.parties.rules import BadName, BadUscc, KeyTaken, PartyNotVerified, UsccTaken
+from contracts.parties.tables import Party, PartyKey
+from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from exchange.api import problems
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
+from exchange.authority import open_authority
+from exchange.identity import service as identity
+from exchange.identity.rules import (
+    STAFF,
+    BadEmail,
+    Caller,
+    CsrfToken,
+    EmailTaken,
+    PersonFields,
+    Role,
+    ScopeMissing,
+    SignInNeeded,
+    WeakPassword,
+)
 
 router = APIRouter(tags=["parties"])
+
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_CSR = "-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n"
+
+
+class FirstPersonIn(Shape):
+    """The first person who acts for a new party."""
+
+    id: UUID
+    email: Annotated[str, Field(max_length=254)]
+    name: Annotated[str, Field(max_length=400)]
+    password: Annotated[str, Field(max_length=1024)]
+
+
+class PartyIn(Shape):
+    """An organisation that wants to trade, with its first person."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "rights_holder",
+                    "name_zh": "示范影视制作有限公司",
+                    "name_en": "Demonstration Pictures Co., Ltd.",
+                    "uscc": "91110000600037341L",
+                    "person": {
+                        "id": "01990000-0000-7000-8000-000000000002",
+                        "email": "rights@example.com",
+                        "name": "版权部",
+                        "password": "a sentence does well",
+                    },
+                }
+            ]
+        }
+    )
+
+    kind: Literal["rights_holder", "broadcaster"]
+    name_zh: Annotated[str, Field(max_length=400)]
+    name_en: Annotated[str, Field(max_length=400)]
+    uscc: Annotated[str, Field(max_length=40, description="统一社会信用代码 (GB 32100-2015)")]
+    person: FirstPersonIn
+
+
+class PartyOut(Shape):
+    """A party; `uscc` is null for the exchange itself."""
+
+    id: UUID
+    kind: Literal["rights_holder", "broadcaster", "exchange"]
+    name_zh: str
+    name_en: str
+    uscc: str | None
+    state: Literal["registered", "verified"]
+
+
+class PartyPage(Shape):
+    """A page of parties."""
+
+    items: Sequence[PartyOut]
+    next: UUID | None
+
+
+class SigningKeyIn(Shape):
+    """A certificate request (PKCS#10, PEM) for a P-256 key, signed by that key."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"csr_pem": _CSR}]})
+
+    csr_pem: Annotated[str, Field(max_length=8192)]
+
+
+class SigningKeyOut(Shape):
+    """A registered signing key with the exchange's certificate for it."""
+
+    id: UUID
+    spki_sha256: str
+    certificate_pem: str
+    issuer_pem: str
+    state: Literal["active", "revoked"]
+
+
+def party_out(party: Party) -> PartyOut:
+    """Return a party as the wire carries it."""
+    return PartyOut(**party.model_dump(exclude={"payout_account", "created_at", "uscc"}),
+                    uscc=party.uscc or None)  # fmt: skip
+
+
+@router.put(
+    "/parties/{party_id}",
+    status_code=201,
+    responses={
+        200: {"model": PartyOut, "description": "It was registered before, with this content."},
+        **problems.responses(
+            Malformed, IdReused, UsccTaken, EmailTaken, BadName, BadUscc, BadEmail, WeakPassword,
+            InvalidContent,
+        ),
+    },
+)  # fmt: skip
+async def register_party(
+    party_id: UUID, body: PartyIn, response: Response, session: Session, now: Now
+) -> PartyOut:
+    """Register an organisation and its first person; nobody needs to be signed in."""
+    found = await parties.find_party(session, party_id)
+    organisation = rules.organisation(
+        kind=body.kind, name_zh=body.name_zh, name_en=body.name_en, uscc=body.uscc
+    )
+    who = PersonFields(
+        email=body.person.email, name=body.person.name, password=body.person.password
+    )
+    party, _ = await identity.sign_up(
+        session, party_id, body.person.id, organisation=organisation, person=who, now=now
+    )
+    if found is not None:
+        response.status_code = 200
+    return party_out(party)
+
+
+@router.get("/parties", responses=problems.responses(*_SIGNED))
+async def list_parties(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> PartyPage:
+    """List every party; staff only."""
+    caller.need("read", *STAFF)
+    rows = await parties.parties_page(session, after=page_after(after), limit=limit)
+    full = len(rows) == limit
+    return PartyPage(items=[party_out(row) for row in rows], next=rows[-1].id if full else None)
+
+
+@router.get("/parties/{party_id}", responses=problems.responses(*_SIGNED, Unknown))
+async def get_party(party_id: UUID, session: Session, caller: Signed) -> PartyOut:
+    """Return one's own party; staff may read any."""
+    caller.need("read")
+    if party_id != caller.party_id and not caller.is_staff:
+        raise Unknown("There is no such party.", party=str(party_id))
+    return party_out(await parties.get_party(session, party_id))
+
+
+@router.post("/parties/{party_id}/verification", responses=problems.responses(*_SIGNED, Unknown))
+async def verify_party(party_id: UUID, session: Session, caller: Signed, now: Now) -> PartyOut:
+    """Mark a party as verified (核验通过); operators only. A second time changes nothing."""
+    caller.need("list", Role.OPERATOR)
+    return party_out(await registry.verify(session, party_id, by=caller.person_id, now=now))
+
+
+@router.put(
+    "/parties/{party_id}/signing-keys/{key_id}",
+    status_code=201,
+    responses={
+        200: {"model": SigningKeyOut, "description": "It was registered before."},
+        **problems.responses(
+            *_SIGNED, Malformed, Unknown, IdReused, PartyNotVerified, KeyTaken, BadCsr,
+            AuthorityMissing,
+        ),
+    },
+)  # fmt: skip
+async def register_signing_key(  # noqa: PLR0913 - FastAPI injects each as an argument.
+    party_id: UUID,
+    key_id: UUID,
+    body: SigningKeyIn,
+    *,
+    response: Response,
+    context: Ctx,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> SigningKeyOut:
+    """Register a key whose private half never leaves the party, and certify it."""
+    _own(party_id, caller)
+    authority = open_authority(context.settings, now=now)
+    if await parties.find_key(session, party_id, key_id) is not None:
+        response.status_code = 200
+    key = await registry.register_key(
+        session, party_id, key_id, csr_pem=body.csr_pem.encode(), issuer=authority, now=now
+    )
+    return _key_out(key, authority.root_pem)
+
+
+@router.delete(
+    "/parties/{party_id}/signing-keys/{key_id}",
+    responses=problems.responses(*_SIGNED, Unknown, AuthorityMissing),
+)
+async def revoke_signing_key(
+    party_id: UUID, key_id: UUID, *, context: Ctx, session: Session, caller: Signed, now: Now
+) -> SigningKeyOut:
+    """Revoke a signing key: from now on it prepares no signature."""
+    _own(party_id, caller)
+    key = await registry.revoke_key(session, party_id, key_id, now=now)
+    return _key_out(key, open_authority(context.settings, now=now).root_pem)
+
+
+def _own(party_id: UUID, caller: Caller) -> None:
+    if party_id != caller.party_id:
+        raise Unknown("There is no such party.", party=str(party_id))
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
+
+
+def _key_out(key: PartyKey, issuer_pem: bytes) -> SigningKeyOut:
+    return SigningKeyOut(
+        id=key.id,
+        spki_sha256=key.spki_sha256,
+        certificate_pem=key.certificate_pem,
+        issuer_pem=issuer_pem.decode(),
+        state="active" if key.state == "active" else "revoked",
+    )

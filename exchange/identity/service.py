@@ -63,10 +63,7 @@ async def sign_up(
         BadEmail: the address does not have the form of one.
         WeakPassword: the password is easy to guess.
     """
-    role = rules.ROLE_OF_KIND[organisation.kind]
-    known = await find_party(session, party_id)
-    if known is not None and await session.get(Person, person_id) is None:
-        raise IdReused("This id belongs to another party.", party=str(party_id))
+    existed = await find_party(session, party_id) is not None
     party = await parties.register(
         session,
         party_id,
@@ -76,6 +73,12 @@ async def sign_up(
         uscc=organisation.uscc,
         now=now,
     )
+    # Looked up after the insert, which waits for a twin of this request to commit its person.
+    if await session.get(Person, person_id) is None and (
+        existed or await queries.has_people(session, party.id)
+    ):
+        raise IdReused("This id belongs to another party.", party=str(party_id))
+    role = rules.ROLE_OF_KIND[party.kind]
     first = await register_person(
         session, person_id, party_id=party.id, role=role, now=now, **person
     )

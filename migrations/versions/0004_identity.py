@@ -34,6 +34,10 @@ def _parties() -> None:
         sa.CheckConstraint(
             "kind IN ('rights_holder', 'broadcaster', 'exchange')", name="party_kind_is_known"
         ),
+        sa.CheckConstraint(
+            "(kind = 'exchange') = (id = '00000000-0000-7000-8000-000000000001')",
+            name="party_exchange_is_one",
+        ),
         sa.CheckConstraint("state IN ('registered', 'verified')", name="party_state_is_known"),
         sa.CheckConstraint(
             "char_length(name_zh) BETWEEN 1 AND 200 AND char_length(name_en) BETWEEN 1 AND 200",
