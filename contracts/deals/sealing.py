@@ -96,18 +96,14 @@ def complete(prepared: Prepared, *, certificate_pem: bytes, signature: bytes) ->
                     "version": "v1",
                     "digest_algorithms": [_digest_algorithm()],
                     "encap_content_info": {"content_type": "data"},
-                    "certificates": [
-                        cms.CertificateChoices(name="certificate", value=certificate)
-                    ],
+                    "certificates": [cms.CertificateChoices(name="certificate", value=certificate)],
                     "signer_infos": [info],
                 }
             ),
         }
     )
     output = BytesIO(prepared.pdf)
-    gap = PreparedByteRangeDigest(
-        prepared.document_digest, prepared.gap_start, prepared.gap_end
-    )
+    gap = PreparedByteRangeDigest(prepared.document_digest, prepared.gap_start, prepared.gap_end)
     gap.fill_with_cms(output, content)
     return output.getvalue()
 
@@ -173,9 +169,7 @@ def _attributes(digest: bytes, certificate: x509.Certificate) -> cms.CMSAttribut
         [
             simple_cms_attribute("content_type", "data"),
             simple_cms_attribute("message_digest", digest),
-            simple_cms_attribute(
-                "signing_certificate_v2", as_signing_certificate_v2(certificate)
-            ),
+            simple_cms_attribute("signing_certificate_v2", as_signing_certificate_v2(certificate)),
             simple_cms_attribute("cms_algorithm_protection", protection),
         ]
     )

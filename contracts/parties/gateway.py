@@ -23,8 +23,8 @@ from contracts.refusal import Kind, Refusal
 ROOT_YEARS, PARTY_YEARS = 20, 3
 # RFC 9336; readers that do not know it yet accept emailProtection, so certificates carry both.
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-ROOT_NAME = ("UHD 版权交易所根证书", "UHD Rights Exchange Root CA")
-EXCHANGE_NAME = ("UHD 版权交易所", "UHD Rights Exchange")
+ROOT_NAME = ("超高清版权交易所根证书", "UHD Rights Exchange Root CA")
+EXCHANGE_NAME = ("超高清版权交易所", "UHD Rights Exchange")
 # X.520 upper bound of organizationName and commonName; the whole name is in the contract's terms.
 LONGEST_NAME = 64
 
