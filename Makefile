@@ -36,7 +36,6 @@ openapi: $(STAMP) ## write openapi/exchange.json
 
 lock: ## pin the dependencies again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.lock
-	printf 'setuptools\nwheel\n' | uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header - >> requirements.lock
 
 clean: ## remove what was built, keep the data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

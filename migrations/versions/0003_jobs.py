@@ -9,7 +9,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    op.get_bind().exec_driver_sql(SchemaManager.get_schema().replace("%", "%%"))
+    op.execute(sa.text(SchemaManager.get_schema().replace(":", "\\:")))
     op.create_table(
         "reaction_done",
         sa.Column("fact_id", sa.Uuid(), sa.ForeignKey("fact.id"), primary_key=True),
