@@ -21,6 +21,7 @@ from exchange.api import (
     works,
 )
 from exchange.context import Context
+from exchange.feed import Feed
 from exchange.portal import pages
 
 ROUTERS = (
@@ -49,6 +50,7 @@ def create_app(context: Context | None) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.context = context
+    app.state.feed = Feed(context.db) if context else None
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")

@@ -1,5 +1,144 @@
 """Facts, and the live feed."""
 
-from fastapi import APIRouter
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import ConfigDict
+
+from contracts.facts.rules import SealedFact
+from contracts.log import queries
+from contracts.refusal import InvalidContent
+from exchange import feed
+from exchange.api import problems
+from exchange.api.deps import MaybeCaller, Session, Shape
+from exchange.feed import Viewer
+from exchange.identity.rules import Caller, ScopeMissing, SignInNeeded
 
 router = APIRouter(tags=["facts"])
+
+LONGEST_IDLE_S = 3600
+_SUBJECT = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+_FACT: dict[str, Any] = {
+    "seq": 41,
+    "id": "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a02",
+    "kind": "listing.ended",
+    "subject": _SUBJECT,
+    "record": {"listing": _SUBJECT, "outcome": "unsold"},
+    "recorded_at": "2026-11-22T09:00:00Z",
+}
+
+After = Annotated[
+    int,
+    Query(ge=-1, le=2**62, description="The last number seen; -1 for none.", examples=[40]),
+]
+Subject = Annotated[
+    UUID | None, Query(description="Only facts about this object.", examples=[_SUBJECT])
+]
+
+
+class FactOut(Shape):
+    """Something that happened, with its number: the index of its leaf in the log."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_FACT]})
+
+    seq: int
+    id: UUID
+    kind: str
+    subject: UUID
+    record: dict[str, Any]
+    recorded_at: datetime
+
+    @classmethod
+    def of(cls, fact: SealedFact) -> "FactOut":
+        """Show a sealed fact."""
+        return cls(
+            seq=fact.seq,
+            id=fact.id,
+            kind=fact.kind,
+            subject=fact.subject,
+            record=dict(fact.record),
+            recorded_at=fact.recorded_at,
+        )
+
+
+class FactsOut(Shape):
+    """A page of facts in order; `next` is the number to pass as `after`, or null at the end."""
+
+    items: list[FactOut]
+    next: int | None
+
+
+def _viewer(caller: Caller | None, subject: UUID | None) -> Viewer:
+    if caller is None:
+        return Viewer(None, staff=False, subject=subject)
+    caller.need("read")
+    return Viewer(caller.party_id, staff=caller.is_staff, subject=subject)
+
+
+@router.get("/facts", responses=problems.responses(SignInNeeded, ScopeMissing, InvalidContent))
+async def list_facts(
+    session: Session,
+    caller: MaybeCaller,
+    after: After = queries.BEFORE_ALL,
+    subject: Subject = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> FactsOut:
+    """List sealed facts by number: public ones, and those that name the caller's party."""
+    viewer = _viewer(caller, subject)
+    found = await queries.sealed_facts(
+        session,
+        after=after,
+        limit=limit,
+        viewer_party=viewer.party,
+        staff=viewer.staff,
+        subject=subject,
+    )
+    return FactsOut(
+        items=[FactOut.of(fact) for fact in found],
+        next=found[-1].seq if len(found) == limit else None,
+    )
+
+
+@router.get(
+    "/feed",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "Events: `id` is the fact's number, `event` its kind, `data` the fact.",
+            "content": {
+                "text/event-stream": {
+                    "schema": {"type": "string"},
+                    "example": "id: 41\nevent: listing.ended\ndata: {…}\n\n",
+                }
+            },
+        },
+        **problems.responses(SignInNeeded, ScopeMissing, InvalidContent),
+    },
+)
+async def follow_feed(
+    request: Request,
+    caller: MaybeCaller,
+    after: After = queries.BEFORE_ALL,
+    subject: Subject = None,
+    idle_s: Annotated[
+        int, Query(ge=0, le=LONGEST_IDLE_S, description="End after so long without a fact.")
+    ] = 300,
+    last_event_id: Annotated[int | None, Header(ge=-1, le=2**62, examples=[40])] = None,
+) -> StreamingResponse:
+    """Follow facts live (server-sent events), from the first or after the one last seen.
+
+    A browser that lost its connection resumes by itself: `Last-Event-ID` goes before `after`.
+    """
+    facts = request.app.state.feed.follow(
+        _viewer(caller, subject),
+        after=after if last_event_id is None else last_event_id,
+        idle_s=float(idle_s),
+    )
+    return StreamingResponse(
+        feed.stream(facts),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
