@@ -8,7 +8,8 @@ from sqlmodel import SQLModel
 
 from migrations import grants, metadata
 
-LOCK_TIMEOUT = "2s"  # a migration that cannot get its lock gives way to the traffic
+# A migration that cannot get its lock gives way to the traffic; one that runs on is cut off.
+TIMEOUTS = ("SET lock_timeout = '2s'", "SET statement_timeout = '15min'")
 
 metadata.load()
 
@@ -20,7 +21,8 @@ def include(_object: Any, name: str | None, type_: str, _reflected: bool, _to: A
 
 def run(connection: Connection) -> None:
     """Bring the connection's database to the wanted revision."""
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+    for timeout in TIMEOUTS:
+        connection.execute(text(timeout))
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,
@@ -41,6 +43,8 @@ elif context.is_offline_mode():
         dialect_name="postgresql", target_metadata=SQLModel.metadata, literal_binds=True
     )
     with context.begin_transaction():
+        for timeout in TIMEOUTS:
+            context.execute(timeout)
         context.run_migrations()
 else:
     url = context.config.get_main_option("sqlalchemy.url") or ""

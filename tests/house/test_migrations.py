@@ -1,5 +1,8 @@
 """Migrations: from nothing to head, equal to what the code declares, and back on paper."""
 
+import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from tests.conftest import ROOT, migrate
 def empty_url(server_url: str) -> str:
     engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS from_nothing"))
+        connection.execute(text("DROP DATABASE IF EXISTS from_nothing WITH (FORCE)"))
         connection.execute(text("CREATE DATABASE from_nothing"))
     engine.dispose()
     return server_url.replace("/postgres?", "/from_nothing?")
@@ -83,3 +86,23 @@ def test_revisions_form_one_line() -> None:
     script = ScriptDirectory(str(Path(ROOT) / "migrations"))
     assert len(script.get_heads()) == 1
     assert len(script.get_bases()) == 1
+
+
+# Matters of taste about columns; what squawk is here for are locks and rewrites.
+TASTE = (
+    "prefer-bigint-over-int,prefer-bigint-over-smallint,prefer-text-field,prefer-identity,"
+    "prefer-robust-stmts"
+)
+
+
+def test_squawk_finds_no_dangerous_lock(tmp_path: Path) -> None:
+    config = Config(str(ROOT / "alembic.ini"))
+    config.output_buffer = io.StringIO()
+    command.upgrade(config, "head", sql=True)
+    script = tmp_path / "upgrade.sql"
+    script.write_text(config.output_buffer.getvalue())
+    squawk = Path(sys.executable).with_name("squawk")
+    seen = subprocess.run(
+        [squawk, f"--exclude={TASTE}", script], capture_output=True, text=True, check=False
+    )
+    assert seen.returncode == 0, seen.stdout
