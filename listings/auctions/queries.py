@@ -56,3 +56,14 @@ async def bids_page(
         .limit(limit)
     )
     return list(rows.scalars())
+
+
+async def latest_bids(session: AsyncSession, auction_id: UUID, *, limit: int) -> list[Bid]:
+    """Return the last `limit` bids, the newest first."""
+    rows = await session.execute(
+        select(Bid)
+        .where(col(Bid.auction_id) == auction_id)
+        .order_by(col(Bid.sequence).desc())
+        .limit(limit)
+    )
+    return list(rows.scalars())
