@@ -4,7 +4,9 @@ import asyncio
 import getpass
 import json
 import logging
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +18,7 @@ from rich.table import Table
 
 from contracts.refusal import Refusal
 from exchange import clock, doctor, migrating, openapi, server, worker
-from exchange.context import database_url, open_context
+from exchange.context import Context, database_url, open_context
 from exchange.demo import play
 from exchange.evidence import verify as evidence
 from exchange.identity import service as identity
@@ -60,7 +62,16 @@ def serve() -> None:
 def work() -> None:
     """Run background work; start as many as you like, on any machine that sees the database."""
     context = open_context(Settings())
-    asyncio.run(worker.work(context))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_work(context))
+
+
+async def _work(context: Context) -> None:
+    """Work until SIGTERM or Ctrl-C; what was not committed is done by the next worker."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - asyncio.run made one.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await worker.work(context)
 
 
 @app.command()

