@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from typing import Any
 
 from asn1crypto import algos, cms, x509
 from asn1crypto import pem as asn1_pem
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields
-from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
+from pyhanko.sign.general import as_signing_certificate_v2
 from pyhanko.sign.signers import cms_embedder
 from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest, SignatureObject
 from pyhanko.stamp import StaticStampStyle
@@ -167,12 +168,16 @@ def _attributes(digest: bytes, certificate: x509.Certificate) -> cms.CMSAttribut
     )
     return cms.CMSAttributes(
         [
-            simple_cms_attribute("content_type", "data"),
-            simple_cms_attribute("message_digest", digest),
-            simple_cms_attribute("signing_certificate_v2", as_signing_certificate_v2(certificate)),
-            simple_cms_attribute("cms_algorithm_protection", protection),
+            _attribute("content_type", "data"),
+            _attribute("message_digest", digest),
+            _attribute("signing_certificate_v2", as_signing_certificate_v2(certificate)),
+            _attribute("cms_algorithm_protection", protection),
         ]
     )
+
+
+def _attribute(name: str, value: Any) -> cms.CMSAttribute:
+    return cms.CMSAttribute({"type": cms.CMSAttributeType(name), "values": (value,)})
 
 
 def _digest_algorithm() -> algos.DigestAlgorithm:

@@ -32,6 +32,8 @@ def main(folder: Path) -> int:
     except typst.TypstError as error:
         (folder / "error.json").write_text(json.dumps({"message": str(error)}), "utf-8")
         return 3
+    if not isinstance(pdf, bytes):
+        return 4
     (folder / "out.pdf").write_bytes(pdf)
     return 0
 

@@ -22,13 +22,12 @@ from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.general import CMSStructuralError, SigningError
 from pyhanko.sign.validation import (
     EmbeddedPdfSignature,
-    KeyUsageConstraints,
     async_validate_pdf_signature,
 )
 from pyhanko.sign.validation.errors import SignatureValidationError, ValidationInfoReadingError
+from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from contracts.deals.sealing import ROLES
 from contracts.refusal import Kind, Refusal
@@ -175,7 +174,6 @@ async def _status(signature: EmbeddedPdfSignature, root: x509.Certificate) -> Pd
     """Validate at the time written beside the signature, whose proof is the log's checkpoint."""
     context = ValidationContext(
         trust_roots=[root],
-        other_certs=SimpleCertificateStore(),
         allow_fetching=False,
         moment=signature.self_reported_timestamp,
         revocation_mode="soft-fail",

@@ -5,6 +5,7 @@ Differs from the source: the keys lie in files, not in a device, and there is no
 revoked key is refused by the register of keys before anything is prepared for it.
 """
 
+import hashlib
 import os
 import secrets
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Certifier:
     key: ec.EllipticCurvePrivateKey
     certificate_pem: bytes
     root_pem: bytes
+
+    @property
+    def spki_sha256(self) -> str:
+        """The SHA-256 (hex) of the key's SubjectPublicKeyInfo, which names it in contracts."""
+        return hashlib.sha256(_spki(self.key)).hexdigest()
 
 
 class LocalAuthority:

@@ -1,0 +1,106 @@
+"""Reading deals, their documents and signing sessions."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import or_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts.deals.tables import Deal, DealDocument, SigningSession
+from contracts.refusal import Unknown
+
+
+async def find_deal(session: AsyncSession, deal_id: UUID) -> Deal | None:
+    """Return the deal, or None."""
+    return await session.get(Deal, deal_id)
+
+
+async def get_deal(session: AsyncSession, deal_id: UUID) -> Deal:
+    """Return the deal.
+
+    Raises:
+        Unknown: there is none.
+    """
+    deal = await find_deal(session, deal_id)
+    if deal is None:
+        raise Unknown("There is no such deal.", deal=str(deal_id))
+    return deal
+
+
+async def get_deal_of(session: AsyncSession, deal_id: UUID, party_id: UUID | None) -> Deal:
+    """Return the deal as one of its parties sees it; None as party is the staff.
+
+    Raises:
+        Unknown: there is none, or the party has no part in it.
+    """
+    deal = await get_deal(session, deal_id)
+    if party_id is not None and party_id not in (deal.licensor_id, deal.licensee_id):
+        raise Unknown("There is no such deal.", deal=str(deal_id))
+    return deal
+
+
+async def deals_of(
+    session: AsyncSession, party_id: UUID | None, *, after: UUID = UUID(int=0), limit: int = 100
+) -> Sequence[Deal]:
+    """Return a page of a party's deals (of all, for the staff), in the order of their ids."""
+    chosen = select(Deal).where(col(Deal.id) > after).order_by(col(Deal.id)).limit(limit)
+    if party_id is not None:
+        chosen = chosen.where(
+            or_(col(Deal.licensor_id) == party_id, col(Deal.licensee_id) == party_id)
+        )
+    return (await session.execute(chosen)).scalars().all()
+
+
+async def find_document(session: AsyncSession, deal_id: UUID) -> DealDocument | None:
+    """Return the latest revision of the contract's PDF, or None before it is typeset."""
+    chosen = (
+        select(DealDocument)
+        .where(col(DealDocument.deal_id) == deal_id)
+        .order_by(col(DealDocument.revision).desc())
+        .limit(1)
+    )
+    return (await session.execute(chosen)).scalar_one_or_none()
+
+
+async def document(session: AsyncSession, deal_id: UUID) -> DealDocument:
+    """Return the latest revision of the contract's PDF.
+
+    Raises:
+        Unknown: it is not typeset yet.
+    """
+    found = await find_document(session, deal_id)
+    if found is None:
+        raise Unknown("The contract is not printed yet.", deal=str(deal_id))
+    return found
+
+
+async def base_document(session: AsyncSession, deal_id: UUID) -> DealDocument:
+    """Return revision 0: the contract as typeset, before any signature.
+
+    Raises:
+        Unknown: it is not typeset yet.
+    """
+    found = await session.get(DealDocument, (deal_id, 0))
+    if found is None:
+        raise Unknown("The contract is not printed yet.", deal=str(deal_id))
+    return found
+
+
+async def find_session(
+    session: AsyncSession, deal_id: UUID, session_id: UUID
+) -> SigningSession | None:
+    """Return the signing session, or None."""
+    return await session.get(SigningSession, (deal_id, session_id))
+
+
+async def completed_sessions(session: AsyncSession, deal_id: UUID) -> Sequence[SigningSession]:
+    """Return the sessions whose signatures stand in the contract, in the order of signing."""
+    chosen = (
+        select(SigningSession)
+        .where(
+            col(SigningSession.deal_id) == deal_id, col(SigningSession.completed_at).is_not(None)
+        )
+        .order_by(col(SigningSession.completed_at), col(SigningSession.role).desc())
+    )
+    return (await session.execute(chosen)).scalars().all()

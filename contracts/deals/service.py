@@ -1,0 +1,394 @@
+"""Opening deals, certifying and signing their contracts, and following them to their payment."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import anyio.to_thread
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import canonical
+from contracts.deals import library, queries, rules, sealing, terms, verification
+from contracts.deals.gateway import Press, Stamp
+from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
+from contracts.deals.sealing import Prepared
+from contracts.deals.tables import Deal, DealDocument, SigningSession
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.parties import queries as parties
+from contracts.parties import service as registry
+from contracts.parties.gateway import Certifier
+from contracts.parties.tables import Party
+from contracts.refusal import IdReused, Unknown
+from contracts.titles import service as titles
+
+
+async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and callers name each.
+    session: AsyncSession,
+    deal_id: UUID,
+    *,
+    work_id: UUID,
+    listing: Mapping[str, Any],
+    award: Mapping[str, Any],
+    licensor: Party,
+    licensee: Party,
+    anchor: Mapping[str, Any],
+    now: datetime,
+) -> Deal:
+    """Open the deal that an award leads to: freeze its terms and hold its rights for the licensee.
+
+    Args:
+        session: the open transaction.
+        deal_id: of the deal; the same id again returns the deal that is there.
+        work_id: the work.
+        listing: the record of the fact `listing.published`.
+        award: the record of the fact `award.made`.
+        licensor: who grants.
+        licensee: who is granted.
+        anchor: `fact`, the id of `listing.published`, and `log`, the origin of the log it is in.
+        now: the instant of freezing.
+
+    Raises:
+        ContractHeadMissing: the listing lacks what 著作权法 art. 26 requires.
+        TextCannotBePrinted: a name or title would not show on paper what it says.
+        RightsNotReserved: the listing's rights are not reserved any more.
+    """
+    known = await queries.find_deal(session, deal_id)
+    if known is not None:
+        return known
+    exchange = await registry.ensure_exchange(session, now=now)
+    price = Money(award["amount_minor"], award["currency"])
+    sides = (_side("licensor", licensor), _side("licensee", licensee), _side("exchange", exchange))
+    agreed = terms.Agreed(deal_id, listing, anchor, award, price, sides)
+    content = terms.build(agreed, clauses=library.CLAUSES, template=library.template(), now=now)
+    frozen = canonical.dumps(content)
+    deal = Deal(
+        id=deal_id,
+        work_id=work_id,
+        contract_no=content["contract"],
+        listing_id=UUID(listing["listing"]),
+        auction_id=UUID(award["auction"]),
+        licensor_id=licensor.id,
+        licensee_id=licensee.id,
+        terms=frozen,
+        terms_sha256=canonical.sha256_hex(frozen),
+        amount_minor=price.amount_minor,
+        currency=price.currency,
+        created_at=now,
+    )
+    session.add(deal)
+    await session.flush()
+    await titles.hold(
+        session, work_id,
+        source=listing["listing"], grantee_id=licensee.id, deal_id=deal_id, now=now,
+    )  # fmt: skip
+    payload = {
+        "deal": str(deal.id),
+        "listing": str(deal.listing_id),
+        "terms_sha256": deal.terms_sha256,
+        "supersedes": None,
+    }
+    await _record(session, "deal.opened", deal, payload, now=now)
+    return deal
+
+
+async def certify(
+    session: AsyncSession, deal_id: UUID, *, press: Press, certifier: Certifier, now: datetime
+) -> Deal:
+    """Typeset the contract and certify it: from now on only signatures may be added.
+
+    Raises:
+        Unknown: there is no such deal.
+        TextCannotBePrinted: a character has no glyph.
+        PressFailed: the typesetter did not finish.
+    """
+    deal = await _locked(session, deal_id)
+    if deal.signing != "drafted":
+        return deal
+    base = await press.contract(deal.terms, frozen_at=deal.created_at)
+    key = certifier.spki_sha256
+    party = await registry.ensure_exchange(session, now=now)
+    stamp = await _stamp(press, ("认证", "Certification"), party=party, key=key, now=now)
+    seal = partial(sealing.certify, base, certifier=certifier, stamp=stamp, at=now)
+    pdf = await anyio.to_thread.run_sync(seal)
+    await _sound(pdf, deal, certifier=certifier, keys={"exchange": key})
+    session.add(_document(deal, 0, base, now=now))
+    session.add(_document(deal, 1, pdf, now=now))
+    deal.base_sha256, deal.pdf_sha256 = canonical.sha256_hex(base), canonical.sha256_hex(pdf)
+    deal.signing = "certified"
+    await session.flush()
+    payload = {
+        "deal": str(deal.id),
+        "terms_sha256": deal.terms_sha256,
+        "base_sha256": deal.base_sha256,
+        "pdf_sha256": deal.pdf_sha256,
+    }
+    await _record(session, "deal.certified", deal, payload, now=now)
+    return deal
+
+
+async def open_session(
+    session: AsyncSession,
+    deal_id: UUID,
+    session_id: UUID,
+    *,
+    party_id: UUID,
+    key_id: UUID,
+    press: Press,
+    now: datetime,
+) -> tuple[SigningSession, bool]:
+    """Begin a party's signature: prepare the exact bytes; return the session and whether it is new.
+
+    Raises:
+        Unknown: the party has no part in the deal.
+        NotYourTurn: another signature comes first, or the contract is signed.
+        KeyNotActive: the key is revoked or not the party's.
+        IdReused: the id belongs to a session for another key.
+        SessionExpired: the session of this id ran out.
+    """
+    deal = await _locked(session, deal_id)
+    role = _role(deal, party_id)
+    known = await queries.find_session(session, deal_id, session_id)
+    if known is not None:
+        return _again(known, party_id=party_id, key_id=key_id, now=now), False
+    rules.check_turn(deal.signing, role=role)
+    key = await parties.active_key(session, party_id, key_id)
+    party = await parties.get_party(session, party_id)
+    latest = await queries.document(session, deal_id)
+    title = ("电子签名", "Electronic signature")
+    stamp = await _stamp(press, title, party=party, key=key.spki_sha256, now=now)
+    certificate_pem = key.certificate_pem.encode()
+    prepare = partial(sealing.prepare, role=role, certificate_pem=certificate_pem, at=now)
+    prepared = await anyio.to_thread.run_sync(partial(prepare, latest.pdf, stamp=stamp))
+    begun = SigningSession(
+        deal_id=deal_id,
+        id=session_id,
+        party_id=party_id,
+        key_id=key_id,
+        role=role,
+        spki_sha256=key.spki_sha256,
+        certificate_pem=key.certificate_pem,
+        on_sha256=latest.sha256,
+        prepared=prepared.pdf,
+        document_digest=prepared.document_digest,
+        gap_start=prepared.gap_start,
+        gap_end=prepared.gap_end,
+        tbs=prepared.tbs,
+        opened_at=now,
+        expires_at=now + rules.SESSION_LASTS,
+    )
+    session.add(begun)
+    await session.flush()
+    return begun, True
+
+
+async def complete_session(
+    session: AsyncSession,
+    deal_id: UUID,
+    session_id: UUID,
+    *,
+    party_id: UUID,
+    signature: bytes,
+    certifier: Certifier,
+    now: datetime,
+) -> Deal:
+    """Put the party's signature into the contract; the licensee's makes the deal take effect.
+
+    Args:
+        session: the open transaction; when this refuses, nothing has changed.
+        deal_id: the deal.
+        session_id: the session that was opened for this signature.
+        party_id: who completes it.
+        signature: r‖s (64 bytes) or DER, over the session's `tbs`.
+        certifier: the exchange's own certificate and root, which the whole file is checked against.
+        now: the instant.
+
+    Raises:
+        Unknown: the party has no such deal or session.
+        SessionUsed: the session is completed, with another signature.
+        SessionExpired: the session ran out.
+        NotYourTurn: somebody else's signature went in meanwhile.
+        KeyNotActive: the key was revoked meanwhile.
+        WrongKey: the signature is of another key of one of the parties.
+        BadSignature: the signature does not fit.
+        DocumentNotSound: the signed file does not pass its own check.
+    """
+    deal = await _locked(session, deal_id)
+    begun = await _begun(session, deal, session_id, party_id=party_id)
+    der = rules.signature_der(signature)
+    if begun.completed_at is not None:
+        if begun.signature != der:
+            raise SessionUsed("This session is completed with another signature.")
+        return deal
+    rules.check_time(begun.expires_at, now=now)
+    state = rules.check_turn(deal.signing, role=begun.role)
+    if begun.on_sha256 != deal.pdf_sha256:
+        raise NotYourTurn("The contract has changed since this session was opened.")
+    await _check_key(session, deal, begun, der)
+    pdf = await _signed(session, deal, begun, der, certifier=certifier)
+    begun.completed_at, begun.signature = now, der
+    await _keep(session, deal, begun, pdf, state=state, now=now)
+    return deal
+
+
+async def mark_paid(session: AsyncSession, deal_id: UUID, *, now: datetime) -> Deal:  # noqa: ARG001 - the verbs of a deal's life share one shape.
+    """Note that everybody has been paid what the deal owes; again changes nothing.
+
+    Raises:
+        Unknown: there is no such deal.
+        DealNotEffective: it has not taken effect.
+    """
+    deal = await _locked(session, deal_id)
+    if deal.performance == "pending":
+        raise DealNotEffective("The deal has not taken effect.", signing=deal.signing)
+    deal.performance = "paid"
+    await session.flush()
+    return deal
+
+
+async def _keep(
+    session: AsyncSession,
+    deal: Deal,
+    begun: SigningSession,
+    pdf: bytes,
+    *,
+    state: str,
+    now: datetime,
+) -> None:
+    """Store the signed revision and make the signature known; then, if it is the last, the deal."""
+    revision = sealing.ROLES.index(begun.role) + 1
+    signed = _document(deal, revision, pdf, now=now)
+    session.add(signed)
+    deal.signing, deal.pdf_sha256 = state, signed.sha256
+    if state == "executed":
+        deal.performance, deal.executed_at = "effective", now
+    await session.flush()
+    payload = {
+        "deal": str(deal.id),
+        "party": str(begun.party_id),
+        "role": begun.role,
+        "spki_sha256": begun.spki_sha256,
+        "pdf_sha256": signed.sha256,
+    }
+    await _record(session, "deal.signed", deal, payload, now=now)
+    if state == "executed":
+        await _execute(session, deal, now=now)
+
+
+async def _execute(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+    """Grant the rights in the transaction of the last signature."""
+    await titles.make_effective(session, deal.work_id, deal_id=deal.id, now=now)
+    payload = {
+        "deal": str(deal.id),
+        "terms_sha256": deal.terms_sha256,
+        "pdf_sha256": deal.pdf_sha256,
+        "amount_minor": deal.amount_minor,
+        "currency": deal.currency,
+    }
+    await _record(session, "deal.executed", deal, payload, now=now)
+
+
+async def _signed(
+    session: AsyncSession,
+    deal: Deal,
+    begun: SigningSession,
+    der: bytes,
+    *,
+    certifier: Certifier,
+) -> bytes:
+    """Fill the gap and check the whole file before anybody may see it."""
+    prepared = Prepared(
+        begun.prepared, begun.document_digest, begun.gap_start, begun.gap_end, begun.tbs
+    )
+    fill = partial(
+        sealing.complete, prepared, certificate_pem=begun.certificate_pem.encode(), signature=der
+    )
+    pdf = await anyio.to_thread.run_sync(fill)
+    before = await queries.document(session, deal.id)
+    if not pdf.startswith(before.pdf):
+        raise verification.DocumentNotSound("The revision does not continue the one before.")
+    keys = {"exchange": certifier.spki_sha256}
+    for done in await queries.completed_sessions(session, deal.id):
+        keys[done.role] = done.spki_sha256
+    await _sound(pdf, deal, certifier=certifier, keys={**keys, begun.role: begun.spki_sha256})
+    return pdf
+
+
+async def _sound(pdf: bytes, deal: Deal, *, certifier: Certifier, keys: Mapping[str, str]) -> None:
+    check = partial(
+        verification.require_sound, pdf, certifier.root_pem, keys=keys, terms=deal.terms
+    )
+    await anyio.to_thread.run_sync(check)
+
+
+async def _check_key(session: AsyncSession, deal: Deal, begun: SigningSession, der: bytes) -> None:
+    key = await parties.active_key(session, begun.party_id, begun.key_id)
+    if rules.fits(der, begun.tbs, public_key_pem=key.public_key_pem.encode()):
+        return
+    for side in (deal.licensor_id, deal.licensee_id):
+        for other in await parties.keys_of(session, side):
+            if rules.fits(der, begun.tbs, public_key_pem=other.public_key_pem.encode()):
+                raise WrongKey("The signature is of another key.")
+    raise BadSignature("The signature does not fit the bytes that were to be signed.")
+
+
+async def _begun(
+    session: AsyncSession, deal: Deal, session_id: UUID, *, party_id: UUID
+) -> SigningSession:
+    _role(deal, party_id)
+    begun = await queries.find_session(session, deal.id, session_id)
+    if begun is None or begun.party_id != party_id:
+        raise Unknown("There is no such signing session.", session=str(session_id))
+    return begun
+
+
+def _again(known: SigningSession, *, party_id: UUID, key_id: UUID, now: datetime) -> SigningSession:
+    if (known.party_id, known.key_id) != (party_id, key_id):
+        raise IdReused("This id belongs to a session for another key.")
+    if known.completed_at is None:
+        rules.check_time(known.expires_at, now=now)
+    return known
+
+
+def _role(deal: Deal, party_id: UUID) -> str:
+    roles = {deal.licensor_id: "licensor", deal.licensee_id: "licensee"}
+    if party_id not in roles:
+        raise Unknown("There is no such deal.", deal=str(deal.id))
+    return roles[party_id]
+
+
+async def _stamp(
+    press: Press, title: tuple[str, str], *, party: Party, key: str, now: datetime
+) -> bytes:
+    zh, en = title
+    stamp = Stamp(zh, en, party.name_zh, party.name_en, terms.instant(now), key)
+    return await press.stamp(stamp, at=now)
+
+
+def _document(deal: Deal, revision: int, pdf: bytes, *, now: datetime) -> DealDocument:
+    return DealDocument(
+        deal_id=deal.id, revision=revision, pdf=pdf, sha256=canonical.sha256_hex(pdf), made_at=now
+    )
+
+
+def _side(role: str, party: Party) -> terms.Side:
+    return terms.Side(role, party.id, party.name_zh, party.name_en, party.uscc)
+
+
+async def _record(
+    session: AsyncSession, kind: str, deal: Deal, payload: Mapping[str, Any], *, now: datetime
+) -> None:
+    sides = [deal.licensor_id, deal.licensee_id]
+    await facts.record(session, kind, deal.id, payload, parties=sides, now=now)
+
+
+async def _locked(session: AsyncSession, deal_id: UUID) -> Deal:
+    chosen = select(Deal).where(col(Deal.id) == deal_id).with_for_update()
+    fresh = chosen.execution_options(populate_existing=True)
+    deal = (await session.execute(fresh)).scalar_one_or_none()
+    if deal is None:
+        raise Unknown("There is no such deal.", deal=str(deal_id))
+    return deal

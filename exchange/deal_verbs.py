@@ -1,0 +1,66 @@
+"""Reactions about deals: an award opens one, its opening certifies it, its settlement ends it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import canonical
+from contracts.deals import rules, service
+from contracts.deals.gateway import TypstPress
+from contracts.facts import queries as facts
+from contracts.facts.rules import SealedFact
+from contracts.parties import queries as parties
+from contracts.refusal import Unknown
+from exchange.authority import open_authority
+from exchange.context import Context
+
+
+async def open_deal(
+    context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `award.made`: gather what was agreed and freeze it as the terms of a deal.
+
+    Raises:
+        Unknown: the listing was never published.
+    """
+    award = {**fact.record, "fact": str(fact.id)}
+    listing, anchor = await _published(session, UUID(award["listing"]))
+    await service.open_deal(
+        session,
+        rules.deal_id_of(fact.id),
+        work_id=UUID(award["work"]),
+        listing=listing,
+        award=award,
+        licensor=await parties.get_party(session, UUID(award["licensor"])),
+        licensee=await parties.get_party(session, UUID(award["licensee"])),
+        anchor={**anchor, "log": context.settings.log_origin},
+        now=now,
+    )
+
+
+async def certify_deal(
+    context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `deal.opened`: typeset the contract and certify it."""
+    certifier = open_authority(context.settings, now=now).certifier
+    await service.certify(
+        session, UUID(fact.record["deal"]), press=TypstPress(), certifier=certifier, now=now
+    )
+
+
+async def mark_deal_paid(
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `settlement.booked`: everybody has been paid."""
+    await service.mark_paid(session, UUID(fact.record["deal"]), now=now)
+
+
+async def _published(
+    session: AsyncSession, listing_id: UUID
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    published = await facts.find_first_of(session, listing_id, "listing.published")
+    if published is None:
+        raise Unknown("The listing was never published.", listing=str(listing_id))
+    return canonical.loads(published.record), {"fact": str(published.id)}
