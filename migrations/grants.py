@@ -5,8 +5,8 @@ from sqlalchemy import Connection, text
 ROLE = "exchange_app"
 # Rows that are only ever added; triggers refuse the rest even to the owner.
 APPEND_ONLY = (
-    "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal", "ledger_posting",
-    "reaction_done", "deal_document",
+    "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal",
+    "ledger_posting", "settlement_line", "reaction_done", "deal_document",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).
 READ_ONLY = ("ledger_balance",)

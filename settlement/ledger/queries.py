@@ -62,7 +62,7 @@ async def trial_balance(session: AsyncSession) -> list[dict[str, Any]]:
             "code": account.code,
             "kind": account.kind,
             "currency": account.currency,
-            "posted_minor": balance.posted_minor,
+            "balance_minor": balance.posted_minor,
             "postings": balance.version,
         }
         for account, balance in rows.all()

@@ -38,14 +38,14 @@ async def test_a_journal_opens_its_accounts_and_moves_their_balances(
     await booked(session, f"{buyer}:1", buyer=buyer)
     balances = {row["code"]: row for row in await queries.trial_balance(session)}
     row = balances[f"receivable:{buyer}:CNY"]
-    assert (row["kind"], row["posted_minor"], row["postings"]) == ("asset", 500, 1)
+    assert (row["kind"], row["balance_minor"], row["postings"]) == ("asset", 500, 1)
 
 
 async def test_the_same_key_and_content_book_once(session: AsyncSession) -> None:
     buyer = ids.new(NOW)
     first = await booked(session, f"{buyer}:1", buyer=buyer)
     assert await booked(session, f"{buyer}:1", buyer=buyer) == first
-    balances = {row["code"]: row["posted_minor"] for row in await queries.trial_balance(session)}
+    balances = {row["code"]: row["balance_minor"] for row in await queries.trial_balance(session)}
     assert balances[f"receivable:{buyer}:CNY"] == 500
 
 
@@ -92,7 +92,7 @@ async def test_journals_over_the_same_accounts_in_any_order_do_not_wait_in_a_cir
     await asyncio.gather(*(work(number) for number in range(16)))
     async with db.sessions() as session:
         rows = {row["code"]: row for row in await queries.trial_balance(session)}
-    assert [rows[f"{rules.payee_held(payee)}:CNY"]["posted_minor"] for payee in payees] == [
+    assert [rows[f"{rules.payee_held(payee)}:CNY"]["balance_minor"] for payee in payees] == [
         -160
     ] * 4
 
@@ -145,7 +145,7 @@ async def test_random_journals_leave_balances_that_an_auditor_rebuilds(
             for code, amount in lines[:-1]:
                 key = rules.account_code(code, currency)
                 audited[key] = audited.get(key, 0) + amount.amount_minor
-        told = {row["code"]: row["posted_minor"] for row in await queries.trial_balance(session)}
+        told = {row["code"]: row["balance_minor"] for row in await queries.trial_balance(session)}
         faults = await queries.check(session)
         await session.rollback()
     assert {code: told[code] for code in audited} == audited

@@ -1,0 +1,77 @@
+"""Decisions about invoices and the payments made on them (pure)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from contracts.money import Money
+from contracts.refusal import Kind, Refusal
+
+SERIES = "UHDX"
+ISSUED, PAID = "issued", "paid"
+REQUESTED, READY, SUCCEEDED, FAILED = "requested", "ready", "succeeded", "failed"
+# A payment only ever climbs: a late message about an earlier state changes nothing.
+RANK = {REQUESTED: 0, READY: 1, FAILED: 2, SUCCEEDED: 3}
+OPEN_PAYMENT = (REQUESTED, READY, SUCCEEDED)
+METHODS = ("card",)
+CHECK_FIRST_S, CHECK_MOST_S = 30, 6 * 3600
+
+
+class InvoiceNotOpen(Refusal):
+    """The invoice is paid already."""
+
+    kind, code = Kind.CONFLICT, "invoice-not-open"
+    hint = "Nothing is left to pay; read the invoice."
+
+
+class PaymentOpen(Refusal):
+    """Another payment on this invoice is open; two at once could both go through."""
+
+    kind, code = Kind.CONFLICT, "payment-open"
+    hint = "Finish the payment named in `payment`."
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A payment as the provider shows it now; amounts are the provider's, never ours.
+
+    `payment_id` is the id we gave it along, if the object is one of ours.
+    """
+
+    provider_id: str
+    state: str
+    received: Money | None
+    charge_id: str | None
+    payment_id: UUID | None
+
+
+def number(series: str, year: int, sequence: int) -> str:
+    """Return an invoice number, e.g. `UHDX-2026-000001`."""
+    return f"{series}-{year}-{sequence:06d}"
+
+
+def check_open(state: str, *, open_payment: UUID | None) -> None:
+    """Check that an invoice takes a new payment.
+
+    Raises:
+        InvoiceNotOpen: it is paid.
+        PaymentOpen: another payment has not ended.
+    """
+    if state != ISSUED:
+        raise InvoiceNotOpen("This invoice is paid.")
+    if open_payment is not None:
+        raise PaymentOpen("A payment on this invoice is open.", payment=str(open_payment))
+
+
+def climbs(now: str, then: str) -> bool:
+    """Tell whether a payment may go from one state to another."""
+    return RANK[then] > RANK[now]
+
+
+def settles(owed: Money, received: Money) -> bool:
+    """Tell whether what came in is what was owed; anything else is held in suspense for staff."""
+    return owed == received
+
+
+def next_check_s(checks: int) -> int:
+    """Return the seconds until a payment without news is looked at again: 30, doubling, ≤ 6 h."""
+    return min(CHECK_FIRST_S << min(checks, 12), CHECK_MOST_S)

@@ -1,0 +1,322 @@
+"""Issuing invoices and following their payments."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import ids
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.refusal import IdReused, Unknown
+from settlement.fees.rules import SEAT
+from settlement.invoices import queries, rules
+from settlement.invoices.rules import Seen
+from settlement.invoices.tables import Invoice, InvoiceSeries, Payment
+from settlement.ledger import rules as accounts
+from settlement.ledger import service as ledger
+from settlement.ledger.rules import Line
+from settlement.outbound import rules as outbound_rules
+from settlement.outbound import service as outbound
+from settlement.plans import queries as plans
+from settlement.plans import service as settlements
+from settlement.plans.rules import COMMISSION, FUNDED
+from settlement.plans.tables import Settlement, SettlementLine
+
+ACTOR = "exchange"
+
+
+async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime) -> Invoice:
+    """Issue the invoice of a settlement, once; its number follows the one before without a gap."""
+    issued = await queries.find_invoice_of_deal(session, settlement.deal_id)
+    if issued is not None:
+        return issued
+    invoice = Invoice(
+        id=ids.new(now),
+        number=await _next_number(session, now),
+        deal_id=settlement.deal_id,
+        payer_id=settlement.licensee_id,
+        amount_minor=settlement.gross_minor,
+        currency=settlement.currency,
+        state=rules.ISSUED,
+        issued_at=now,
+    )
+    session.add(invoice)
+    await session.flush()
+    await _book_issue(session, invoice, now=now)
+    await facts.record(
+        session,
+        "invoice.issued",
+        invoice.id,
+        {
+            "invoice": str(invoice.id),
+            "deal": str(invoice.deal_id),
+            "number": invoice.number,
+            "amount_minor": invoice.amount_minor,
+            "currency": invoice.currency,
+        },
+        parties=[settlement.licensee_id, settlement.licensor_id],
+        now=now,
+    )
+    return invoice
+
+
+async def request_payment(
+    session: AsyncSession,
+    invoice_id: UUID,
+    payment_id: UUID,
+    *,
+    payer_id: UUID,
+    method: str,
+    now: datetime,
+) -> tuple[Payment, bool]:
+    """Ask the provider for a payment of the whole invoice; return it and whether it is new.
+
+    Raises:
+        Unknown: the invoice is not the payer's.
+        IdReused: the id names another payment.
+        InvoiceNotOpen: the invoice is paid.
+        PaymentOpen: another payment on it has not ended.
+    """
+    invoice = await _locked_invoice(session, invoice_id)
+    if invoice.payer_id != payer_id:
+        raise Unknown("There is no such invoice.")
+    known = await session.get(Payment, payment_id)
+    if known is not None:
+        if (known.invoice_id, known.method) != (invoice_id, method):
+            raise IdReused("This id names another payment.")
+        return known, False
+    other = await queries.find_open_payment(session, invoice_id)
+    rules.check_open(invoice.state, open_payment=other.id if other else None)
+    payment = Payment(
+        id=payment_id,
+        invoice_id=invoice_id,
+        payer_id=payer_id,
+        method=method,
+        amount_minor=invoice.amount_minor,
+        currency=invoice.currency,
+        state=rules.REQUESTED,
+        requested_at=now,
+    )
+    session.add(payment)
+    await session.flush()
+    await _intend(session, invoice, payment, now=now)
+    return payment, True
+
+
+async def payment_ready(
+    session: AsyncSession,
+    payment_id: UUID,
+    *,
+    provider_id: str,
+    client_secret: str | None,
+    now: datetime,
+) -> None:
+    """Note the provider's object of a payment, and the secret with which the client confirms."""
+    payment = await _locked_payment(session, payment_id)
+    if payment is None or payment.provider_id not in (None, provider_id):
+        return
+    payment.provider_id, payment.client_secret = provider_id, client_secret
+    if rules.climbs(payment.state, rules.READY):
+        payment.state = rules.READY
+        payment.next_check_at = now + timedelta(seconds=rules.next_check_s(0))
+    await session.flush()
+
+
+async def payment_failed(session: AsyncSession, payment_id: UUID, *, now: datetime) -> None:
+    """Note that the provider refused to make a payment; the payer may try another."""
+    payment = await _locked_payment(session, payment_id)
+    if payment is not None and rules.climbs(payment.state, rules.FAILED):
+        payment.state, payment.settled_at = rules.FAILED, now
+        await session.flush()
+
+
+async def apply_seen(session: AsyncSession, seen: Seen, *, now: datetime) -> bool:
+    """Take over how the provider shows a payment; False when it is none of ours.
+
+    However often, late or out of order this is called, each effect happens once.
+    """
+    payment = await _of_seen(session, seen)
+    if payment is None:
+        return False
+    payment.provider_id = payment.provider_id or seen.provider_id
+    payment.checks += 1
+    payment.next_check_at = now + timedelta(seconds=rules.next_check_s(payment.checks))
+    if rules.climbs(payment.state, seen.state):
+        payment.state, payment.charge_id = seen.state, seen.charge_id or payment.charge_id
+        if seen.state == rules.SUCCEEDED and seen.received is not None:
+            await _receive(session, payment, seen.received, now=now)
+        if seen.state in (rules.SUCCEEDED, rules.FAILED):
+            payment.settled_at = now
+    await session.flush()
+    return True
+
+
+async def unheard(session: AsyncSession, *, now: datetime) -> str | None:
+    """Take up one payment that had no news for long; return its provider id, or None.
+
+    Its next look is put off at once, so that several workers look at different payments.
+    """
+    wanted = (
+        select(Payment)
+        .where(col(Payment.state) == rules.READY, col(Payment.next_check_at) <= now)
+        .order_by(col(Payment.next_check_at))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    payment = await session.scalar(wanted.execution_options(populate_existing=True))
+    if payment is None:
+        return None
+    payment.checks += 1
+    payment.next_check_at = now + timedelta(seconds=rules.next_check_s(payment.checks))
+    await session.flush()
+    found: str | None = payment.provider_id
+    return found
+
+
+async def _receive(
+    session: AsyncSession, payment: Payment, received: Money, *, now: datetime
+) -> None:
+    invoice = await _locked_invoice(session, payment.invoice_id)
+    exact = invoice.state == rules.ISSUED and rules.settles(invoice.amount, received)
+    lines = await plans.lines(session, invoice.deal_id)
+    await ledger.post(
+        session,
+        idem_key=f"{payment.provider_id}:received",
+        kind="payment.received" if exact else "payment.suspended",
+        actor=ACTOR,
+        deal_id=invoice.deal_id,
+        lines=_received(invoice, received, lines) if exact else _suspended(received),
+        now=now,
+    )
+    if not exact:
+        return
+    invoice.state, invoice.paid_at = rules.PAID, now
+    await session.flush()
+    settlement = await settlements.advance(session, invoice.deal_id, to=FUNDED)
+    await facts.record(
+        session,
+        "payment.received",
+        invoice.id,
+        {
+            "invoice": str(invoice.id),
+            "payment": str(payment.id),
+            "deal": str(invoice.deal_id),
+            "amount_minor": received.amount_minor,
+            "currency": received.currency,
+            "provider": str(payment.provider_id),
+        },
+        parties=[settlement.licensee_id, settlement.licensor_id],
+        now=now,
+    )
+
+
+async def _book_issue(session: AsyncSession, invoice: Invoice, *, now: datetime) -> None:
+    lines: list[Line] = [(accounts.receivable(invoice.payer_id), invoice.amount)]
+    for line in await plans.lines(session, invoice.deal_id):
+        owed = Money(-line.amount_minor, invoice.currency)
+        lines.append((_earned(line), owed))
+    await ledger.post(
+        session,
+        idem_key=f"invoice:{invoice.id}:issued",
+        kind="invoice.issued",
+        actor=ACTOR,
+        deal_id=invoice.deal_id,
+        lines=lines,
+        now=now,
+    )
+
+
+def _earned(line: SettlementLine) -> str:
+    if line.kind == COMMISSION:
+        return accounts.COMMISSION
+    return accounts.payee_held(line.payee_id)
+
+
+def _received(invoice: Invoice, received: Money, lines: Sequence[SettlementLine]) -> list[Line]:
+    """The money came in, the buyer owes no more, and what was held for payees is due to them."""
+    moved: list[Line] = [
+        (accounts.PSP_CLEARING, received),
+        (accounts.receivable(invoice.payer_id), Money(-received.amount_minor, received.currency)),
+    ]
+    for line in lines:
+        if line.kind != COMMISSION:
+            amount = Money(line.amount_minor, received.currency)
+            moved.append((accounts.payee_held(line.payee_id), amount))
+            moved.append((accounts.payee_due(line.payee_id), Money(0, amount.currency) - amount))
+    return moved
+
+
+def _suspended(received: Money) -> list[Line]:
+    return [
+        (accounts.PSP_CLEARING, received),
+        (accounts.SUSPENSE_PSP, Money(-received.amount_minor, received.currency)),
+    ]
+
+
+async def _intend(
+    session: AsyncSession, invoice: Invoice, payment: Payment, *, now: datetime
+) -> None:
+    intent_id = ids.new(now)
+    names = {
+        "payment": str(payment.id),
+        "invoice": str(invoice.id),
+        "deal": str(invoice.deal_id),
+        "intent_id": str(intent_id),
+    }
+    await outbound.intend(
+        session,
+        intent_id,
+        op=outbound_rules.CREATE_PAYMENT,
+        object_key=f"payment:{payment.id}",
+        object_id=payment.id,
+        params=outbound_rules.payment_params(
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            deal_id=invoice.deal_id,
+            description=invoice.number,
+            names=names,
+        ),
+        now=now,
+    )
+
+
+async def _next_number(session: AsyncSession, now: datetime) -> str:
+    year = now.astimezone(SEAT).year
+    counted = (
+        insert(InvoiceSeries)
+        .values(series=rules.SERIES, year=year, last_number=1)
+        .on_conflict_do_update(
+            index_elements=["series", "year"],
+            set_={"last_number": col(InvoiceSeries.last_number) + 1},
+        )
+        .returning(col(InvoiceSeries.last_number))
+    )
+    sequence: int = (await session.execute(counted)).scalar_one()
+    return rules.number(rules.SERIES, year, sequence)
+
+
+async def _locked_invoice(session: AsyncSession, invoice_id: UUID) -> Invoice:
+    wanted = select(Invoice).where(col(Invoice.id) == invoice_id).with_for_update()
+    invoice = await session.scalar(wanted.execution_options(populate_existing=True))
+    if invoice is None:
+        raise Unknown("There is no such invoice.")
+    return invoice
+
+
+async def _locked_payment(session: AsyncSession, payment_id: UUID) -> Payment | None:
+    wanted = select(Payment).where(col(Payment.id) == payment_id).with_for_update()
+    return await session.scalar(wanted.execution_options(populate_existing=True))
+
+
+async def _of_seen(session: AsyncSession, seen: Seen) -> Payment | None:
+    """Find the payment by the provider's id, or, when its answer was lost, by the id we gave."""
+    wanted = select(Payment).where(col(Payment.provider_id) == seen.provider_id).with_for_update()
+    found = await session.scalar(wanted.execution_options(populate_existing=True))
+    if found is not None or seen.payment_id is None:
+        return found
+    named = await _locked_payment(session, seen.payment_id)
+    return named if named is not None and named.provider_id is None else None

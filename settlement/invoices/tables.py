@@ -1,0 +1,90 @@
+"""Rows of invoices, their numbers and their payments."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, String, text
+from sqlmodel import Field, SQLModel
+
+from contracts.money import Money
+
+
+def _instant(nullable: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class InvoiceSeries(SQLModel, table=True):
+    """The last number given in a series and year; its row lock makes numbers gapless."""
+
+    __tablename__ = "invoice_series"
+    __table_args__ = (CheckConstraint("last_number >= 1", name="invoice_series_counts"),)
+
+    series: str = Field(primary_key=True)
+    year: int = Field(primary_key=True)
+    last_number: int
+
+
+class Invoice(SQLModel, table=True):
+    """What the licensee of a deal owes (账单)."""
+
+    __tablename__ = "invoice"
+    __table_args__ = (
+        CheckConstraint("state IN ('issued', 'paid')", name="invoice_state_is_known"),
+        CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="invoice_paid_when"),
+        CheckConstraint("amount_minor > 0", name="invoice_amount_is_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="invoice_currency_is_a_code"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    number: str = Field(unique=True)
+    deal_id: UUID = Field(foreign_key="settlement.deal_id", unique=True)
+    payer_id: UUID = Field(foreign_key="party.id", index=True)
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    state: str
+    issued_at: datetime = Field(sa_column=_instant(nullable=False))
+    paid_at: datetime | None = Field(default=None, sa_column=_instant())
+
+    @property
+    def amount(self) -> Money:
+        """What is owed."""
+        return Money(self.amount_minor, self.currency)
+
+
+class Payment(SQLModel, table=True):
+    """One attempt to pay an invoice; at most one of an invoice is open or has succeeded."""
+
+    __tablename__ = "payment"
+    __table_args__ = (
+        CheckConstraint("method IN ('card')", name="payment_method_is_known"),
+        CheckConstraint(
+            "state IN ('requested', 'ready', 'succeeded', 'failed')", name="payment_state_is_known"
+        ),
+        CheckConstraint(
+            "state <> 'ready' OR provider_id IS NOT NULL", name="payment_ready_has_an_object"
+        ),
+        CheckConstraint("amount_minor > 0", name="payment_amount_is_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payment_currency_is_a_code"),
+        Index(
+            "ix_payment_one_open",
+            "invoice_id",
+            unique=True,
+            postgresql_where=text("state IN ('requested', 'ready', 'succeeded')"),
+        ),
+        Index("ix_payment_check", "next_check_at", postgresql_where=text("state = 'ready'")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    invoice_id: UUID = Field(foreign_key="invoice.id", index=True)
+    payer_id: UUID = Field(foreign_key="party.id")
+    method: str
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    state: str
+    provider_id: str | None = Field(default=None, unique=True)
+    client_secret: str | None = None
+    charge_id: str | None = Field(default=None, unique=True)
+    checks: int = 0
+    next_check_at: datetime | None = Field(default=None, sa_column=_instant())
+    requested_at: datetime = Field(sa_column=_instant(nullable=False))
+    settled_at: datetime | None = Field(default=None, sa_column=_instant())

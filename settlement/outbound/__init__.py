@@ -1,0 +1,1 @@
+"""Outbound: money instructions to others, sent exactly once."""

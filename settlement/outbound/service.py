@@ -1,0 +1,153 @@
+"""Instructions: committed with their cause, taken up by one worker at a time, concluded once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import canonical
+from settlement.outbound import rules
+from settlement.outbound.rules import Answer, Lost, Made, Rejected, Step
+from settlement.outbound.tables import Outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An instruction in a worker's hands; `tries` tells this turn from any later one."""
+
+    id: UUID
+    op: str
+    params: Mapping[str, Any]
+    idem_key: str
+    step: Step
+    tries: int
+
+
+async def intend(
+    session: AsyncSession,
+    intent_id: UUID,
+    *,
+    op: str,
+    object_key: str,
+    object_id: UUID,
+    params: Mapping[str, Any],
+    now: datetime,
+) -> Outbound:
+    """Write down an instruction, in the transaction of what makes it necessary.
+
+    Args:
+        session: the transaction of the cause.
+        intent_id: the instruction's id; the provider's object carries it.
+        op: one of `rules.OPS`.
+        object_key: what it is for; there is one instruction for each, ever.
+        object_id: the payment, party or payout that the answer is for.
+        params: the exact request, kept byte for byte for every repetition.
+        now: the instant.
+    """
+    payload = canonical.dumps(dict(params))
+    row = Outbound(
+        id=intent_id,
+        op=op,
+        object_key=object_key,
+        object_id=object_id,
+        payload=payload,
+        payload_sha256=canonical.sha256_hex(payload),
+        idem_key=rules.key(intent_id, 1),
+        created_at=now,
+        **_columns(rules.fresh(op, now)),
+    )
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def claim(session: AsyncSession, *, now: datetime) -> Claim | None:
+    """Take up the instruction that is due longest; None when none is due.
+
+    The caller commits before it calls the provider: the mark must outlive the caller.
+    """
+    wanted = (
+        select(Outbound)
+        .where(col(Outbound.state).in_(rules.OPEN), col(Outbound.next_at) <= now)
+        .order_by(col(Outbound.next_at))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    row = await session.scalar(wanted.execution_options(populate_existing=True))
+    if row is None:
+        return None
+    intent, step = rules.taken_up(row.intent(), now)
+    row.stand(intent)
+    row.idem_key = rules.key(row.id, intent.attempt)
+    await session.flush()
+    return _claim(row, step)
+
+
+async def repeat(session: AsyncSession, taken: Claim, *, now: datetime) -> Claim | None:
+    """Mark an instruction sent again after a look-up found nothing.
+
+    None when it has to wait, or when another worker has taken it up since.
+    """
+    row = await _locked(session, taken.id)
+    if row.tries != taken.tries or row.state != rules.UNKNOWN:
+        return None
+    intent = rules.after_empty_look(row.intent(), now)
+    row.stand(intent or rules.waiting(row.intent()))
+    row.idem_key = rules.key(row.id, row.attempt)
+    await session.flush()
+    return None if intent is None else _claim(row, Step.SEND)
+
+
+async def conclude(
+    session: AsyncSession, taken: Claim, answer: Answer, *, now: datetime
+) -> Outbound | None:
+    """Write down an answer; the row when it ended the instruction, else None.
+
+    An answer that came too late (another worker has the instruction by now) counts only when it
+    says that the object was made. A second object is never taken over: its fault is kept.
+    """
+    row = await _locked(session, taken.id)
+    if row.state == rules.DONE:
+        if isinstance(answer, Made) and answer.provider_id != row.provider_id:
+            row.fault = f"a second object was made: {answer.provider_id}"
+        return None
+    if row.tries != taken.tries and not isinstance(answer, Made):
+        return None
+    row.stand(rules.concluded(row.intent(), answer, now))
+    if isinstance(answer, Made):
+        row.provider_id, row.done_at = answer.provider_id, now
+    row.fault = answer.fault if isinstance(answer, Rejected | Lost) else None
+    await session.flush()
+    return None if row.state in rules.OPEN else row
+
+
+async def _locked(session: AsyncSession, intent_id: UUID) -> Outbound:
+    wanted = select(Outbound).where(col(Outbound.id) == intent_id).with_for_update()
+    result = await session.execute(wanted.execution_options(populate_existing=True))
+    row: Outbound = result.scalar_one()
+    return row
+
+
+def _claim(row: Outbound, step: Step) -> Claim:
+    return Claim(
+        id=row.id,
+        op=row.op,
+        params=canonical.loads(row.payload),
+        idem_key=row.idem_key,
+        step=step,
+        tries=row.tries,
+    )
+
+
+def _columns(intent: rules.Intent) -> dict[str, Any]:
+    return {
+        "state": intent.state,
+        "attempt": intent.attempt,
+        "tries": intent.tries,
+        "ever_unknown": intent.ever_unknown,
+        "next_at": intent.next_at,
+    }

@@ -1,0 +1,62 @@
+"""Reading payouts and payees' accounts."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts.refusal import Unknown
+from settlement.payouts.rules import ACCOUNT_READY, REFUSED
+from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
+
+
+async def get_account(session: AsyncSession, party_id: UUID) -> PayoutAccount:
+    """Return a party's payout account.
+
+    Raises:
+        Unknown: it has asked for none.
+    """
+    found = await session.get(PayoutAccount, party_id)
+    if found is None:
+        raise Unknown("There is no such payout account.")
+    return found
+
+
+async def ready_accounts(session: AsyncSession, parties: Collection[UUID]) -> dict[UUID, str]:
+    """Return the provider's account of each party that can be paid."""
+    wanted = select(PayoutAccount.party_id, PayoutAccount.provider_id).where(
+        col(PayoutAccount.party_id).in_(parties), col(PayoutAccount.state) == ACCOUNT_READY
+    )
+    return {party: account for party, account in await session.execute(wanted) if account}
+
+
+async def get_payout(session: AsyncSession, payout_id: UUID) -> Payout:
+    """Return a payout.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = await session.get(Payout, payout_id)
+    if found is None:
+        raise Unknown("There is no such payout.")
+    return found
+
+
+async def find_live(session: AsyncSession, deal_id: UUID) -> Payout | None:
+    """Return the payout of a deal that was not refused, or None."""
+    wanted = select(Payout).where(col(Payout.deal_id) == deal_id, col(Payout.state) != REFUSED)
+    return (await session.scalars(wanted)).one_or_none()
+
+
+async def transfers(session: AsyncSession, payout_id: UUID) -> Sequence[PayoutTransfer]:
+    """Return the transfers of a payout in the order of their payees."""
+    wanted = select(PayoutTransfer).where(col(PayoutTransfer.payout_id) == payout_id)
+    ordered = wanted.order_by(col(PayoutTransfer.party_id))
+    return (await session.scalars(ordered.execution_options(populate_existing=True))).all()
+
+
+async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Payout]:
+    """Return payouts in the order of their ids."""
+    wanted = select(Payout).where(col(Payout.id) > after).order_by(col(Payout.id)).limit(limit)
+    return (await session.scalars(wanted)).all()

@@ -1,0 +1,335 @@
+"""Paying out: accounts of payees, payouts prepared and decided, transfers made."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import canonical, ids
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.refusal import IdReused, Unknown
+from settlement.invoices import queries as invoices
+from settlement.ledger import queries as books
+from settlement.ledger import service as ledger
+from settlement.outbound import rules as outbound_rules
+from settlement.outbound import service as outbound
+from settlement.payouts import queries, rules
+from settlement.payouts.rules import Decision, Transfer
+from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
+from settlement.plans import queries as plans
+from settlement.plans import service as settlements
+from settlement.plans.rules import FUNDED, PAID_OUT, PAYING
+from settlement.plans.tables import Settlement
+
+EXECUTOR = "exchange"
+
+
+async def open_account(
+    session: AsyncSession, party_id: UUID, *, country: str, now: datetime
+) -> tuple[PayoutAccount, bool]:
+    """Ask the provider for a party's account; return it and whether it is new.
+
+    Raises:
+        IdReused: the party asked for an account in another country.
+    """
+    known = await session.get(PayoutAccount, party_id)
+    if known is not None:
+        if known.country != country:
+            raise IdReused("The party has a payout account in another country.")
+        return known, False
+    account = PayoutAccount(
+        party_id=party_id, country=country, state=rules.ACCOUNT_REQUESTED, requested_at=now
+    )
+    session.add(account)
+    await session.flush()
+    intent_id = ids.new(now)
+    await outbound.intend(
+        session,
+        intent_id,
+        op=outbound_rules.CREATE_ACCOUNT,
+        object_key=f"account:{party_id}",
+        object_id=party_id,
+        params=outbound_rules.account_params(
+            country=country, names={"party": str(party_id), "intent_id": str(intent_id)}
+        ),
+        now=now,
+    )
+    return account, True
+
+
+async def account_ready(session: AsyncSession, party_id: UUID, *, provider_id: str) -> None:
+    """Note the provider's account of a party."""
+    account = await queries.get_account(session, party_id)
+    account.state, account.provider_id = rules.ACCOUNT_READY, provider_id
+    await session.flush()
+
+
+async def account_failed(session: AsyncSession, party_id: UUID) -> None:
+    """Note that the provider refused to open a party's account."""
+    account = await queries.get_account(session, party_id)
+    if account.state == rules.ACCOUNT_REQUESTED:
+        account.state = rules.ACCOUNT_FAILED
+        await session.flush()
+
+
+async def prepare(
+    session: AsyncSession, payout_id: UUID, *, deal_id: UUID, person_id: UUID, now: datetime
+) -> tuple[Payout, bool]:
+    """Prepare the payout of a paid deal (经办); return it and whether it is new.
+
+    Raises:
+        Unknown: the deal has no settlement.
+        IdReused: the id names the payout of another deal.
+        SettlementNotFunded: the money has not arrived, or has gone out.
+        PayoutAlreadyPrepared: another payout of the deal waits or was approved.
+        PayoutAccountMissing: a payee cannot be paid.
+    """
+    settlement = await settlements.locked(session, deal_id)
+    known = await session.get(Payout, payout_id)
+    if known is not None:
+        if known.deal_id != deal_id:
+            raise IdReused("This id names the payout of another deal.")
+        return known, False
+    live = await queries.find_live(session, deal_id)
+    if live is not None:
+        raise rules.PayoutAlreadyPrepared("This deal has a payout.", payout=str(live.id))
+    transfers, raw = await _content(session, payout_id, settlement)
+    payout = Payout(
+        id=payout_id,
+        deal_id=deal_id,
+        state=rules.PREPARED,
+        content=raw,
+        content_sha256=canonical.sha256_hex(raw),
+        prepared_by=person_id,
+        prepared_at=now,
+    )
+    session.add(payout)
+    await session.flush()
+    session.add_all(_row(payout_id, transfer) for transfer in transfers)
+    await session.flush()
+    record = {"payout": str(payout_id), "deal": str(deal_id), **_hash(payout)}
+    await _tell(session, "payout.prepared", payout, record, now=now)
+    return payout, True
+
+
+async def approve(
+    session: AsyncSession, payout_id: UUID, *, decision: Decision, now: datetime
+) -> Payout:
+    """Approve a payout (复核): book it and write one instruction for each transfer.
+
+    The same approval again gets the same answer.
+
+    Raises:
+        Unknown: there is no such payout.
+        AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
+    """
+    payout = await _locked(session, payout_id)
+    if _is_repeated(payout, decision, (rules.APPROVED, rules.PAID)):
+        return payout
+    transfers = await _check(session, payout, decision)
+    payout.state, payout.decided_by, payout.decided_at = rules.APPROVED, decision.person_id, now
+    await settlements.advance(session, payout.deal_id, to=PAYING)
+    await ledger.post(
+        session,
+        idem_key=f"payout:{payout.id}:approved",
+        kind="payout.approved",
+        actor=str(decision.person_id),
+        deal_id=payout.deal_id,
+        lines=rules.approved_lines(transfers),
+        now=now,
+    )
+    await _instruct(session, payout, now=now)
+    record = {"payout": str(payout.id), **_hash(payout)}
+    await _tell(session, "payout.approved", payout, record, now=now)
+    return payout
+
+
+async def refuse(
+    session: AsyncSession, payout_id: UUID, *, decision: Decision, reason: str, now: datetime
+) -> Payout:
+    """Refuse a payout with a reason; another can be prepared.
+
+    Raises:
+        Unknown: there is no such payout.
+        AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
+    """
+    payout = await _locked(session, payout_id)
+    if _is_repeated(payout, decision, (rules.REFUSED,)) and payout.reason == reason:
+        return payout
+    rules.check_decision(
+        decision,
+        state=payout.state,
+        prepared_by=payout.prepared_by,
+        content_now=payout.content,
+        sha256=payout.content_sha256,
+    )
+    payout.state, payout.decided_by, payout.decided_at = rules.REFUSED, decision.person_id, now
+    payout.reason = reason
+    await session.flush()
+    record = {"payout": str(payout.id), **_hash(payout)}
+    await _tell(session, "payout.refused", payout, record, now=now)
+    return payout
+
+
+async def transfer_made(
+    session: AsyncSession, payout_id: UUID, *, intent_id: UUID, provider_id: str, now: datetime
+) -> None:
+    """Book a transfer that the provider made; the last one pays the payout and the settlement."""
+    payout = await _locked(session, payout_id)
+    transfers = await queries.transfers(session, payout_id)
+    transfer = next(one for one in transfers if one.intent_id == intent_id)
+    if transfer.state == rules.TRANSFER_MADE:
+        return
+    transfer.state, transfer.provider_id = rules.TRANSFER_MADE, provider_id
+    await ledger.post(
+        session,
+        idem_key=f"{provider_id}:made",
+        kind="transfer.made",
+        actor=EXECUTOR,
+        deal_id=payout.deal_id,
+        lines=rules.made_lines(transfer.transfer()),
+        now=now,
+    )
+    await facts.record(
+        session,
+        "transfer.made",
+        payout_id,
+        {
+            "payout": str(payout_id),
+            "party": str(transfer.party_id),
+            "amount_minor": transfer.amount_minor,
+            "currency": transfer.currency,
+            "provider": provider_id,
+        },
+        parties=[transfer.party_id],
+        now=now,
+    )
+    if all(one.state == rules.TRANSFER_MADE for one in transfers):
+        await _finish(session, payout, now=now)
+
+
+async def _finish(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
+    payout.state, payout.paid_at = rules.PAID, now
+    settlement = await settlements.advance(session, payout.deal_id, to=PAID_OUT)
+    postings = canonical.dumps(await books.journals_of_deal(session, payout.deal_id))
+    lines = await plans.payees(session, payout.deal_id)
+    everybody = {settlement.licensor_id, settlement.licensee_id, *(one.payee_id for one in lines)}
+    await facts.record(
+        session,
+        "settlement.booked",
+        payout.deal_id,
+        {
+            "deal": str(payout.deal_id),
+            "payout": str(payout.id),
+            "postings_sha256": canonical.sha256_hex(postings),
+        },
+        parties=sorted(everybody),
+        now=now,
+    )
+
+
+async def _content(
+    session: AsyncSession, payout_id: UUID, settlement: Settlement
+) -> tuple[list[Transfer], bytes]:
+    """Return what the payout would do if it were prepared now, as values and canonical bytes."""
+    charge = await invoices.charge_of_deal(session, settlement.deal_id)
+    if settlement.state != FUNDED or charge is None:
+        raise rules.SettlementNotFunded(
+            "The settlement has no money to pay out.", state=settlement.state
+        )
+    lines = await plans.payees(session, settlement.deal_id)
+    payees = [line.payee_id for line in lines]
+    accounts = await queries.ready_accounts(session, payees)
+    rules.check_accounts(payees, accounts)
+    transfers = [
+        Transfer(
+            line.payee_id, accounts[line.payee_id], Money(line.amount_minor, settlement.currency)
+        )
+        for line in lines
+    ]
+    raw = rules.content(payout_id, deal_id=settlement.deal_id, charge=charge, transfers=transfers)
+    return transfers, raw
+
+
+async def _check(session: AsyncSession, payout: Payout, decision: Decision) -> list[Transfer]:
+    settlement = await settlements.locked(session, payout.deal_id)
+    transfers: list[Transfer] = []
+    raw = payout.content
+    if payout.state == rules.PREPARED:
+        transfers, raw = await _content(session, payout.id, settlement)
+    rules.check_decision(
+        decision,
+        state=payout.state,
+        prepared_by=payout.prepared_by,
+        content_now=raw,
+        sha256=payout.content_sha256,
+    )
+    return transfers
+
+
+async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
+    charge = canonical.loads(payout.content)["charge"]
+    for row in await queries.transfers(session, payout.id):
+        intent_id = ids.new(now)
+        names = {
+            "deal": str(payout.deal_id),
+            "payout": str(payout.id),
+            "intent_id": str(intent_id),
+        }
+        await outbound.intend(
+            session,
+            intent_id,
+            op=outbound_rules.CREATE_TRANSFER,
+            object_key=f"transfer:{payout.id}:{row.party_id}",
+            object_id=payout.id,
+            params=outbound_rules.transfer_params(
+                amount_minor=row.amount_minor,
+                currency=row.currency,
+                account=row.account,
+                charge=charge,
+                names=names,
+            ),
+            now=now,
+        )
+        row.state, row.intent_id = rules.TRANSFER_SENDING, intent_id
+    await session.flush()
+
+
+async def _tell(
+    session: AsyncSession, kind: str, payout: Payout, record: dict[str, Any], *, now: datetime
+) -> None:
+    transfers: Sequence[PayoutTransfer] = await queries.transfers(session, payout.id)
+    parties = [transfer.party_id for transfer in transfers]
+    await facts.record(session, kind, payout.id, record, parties=parties, now=now)
+
+
+async def _locked(session: AsyncSession, payout_id: UUID) -> Payout:
+    wanted = select(Payout).where(col(Payout.id) == payout_id).with_for_update()
+    payout = await session.scalar(wanted.execution_options(populate_existing=True))
+    if payout is None:
+        raise Unknown("There is no such payout.")
+    return payout
+
+
+def _is_repeated(payout: Payout, decision: Decision, states: tuple[str, ...]) -> bool:
+    seen = (payout.decided_by, payout.content_sha256)
+    return payout.state in states and seen == (decision.person_id, decision.content_sha256)
+
+
+def _hash(payout: Payout) -> dict[str, str]:
+    return {"content_sha256": payout.content_sha256}
+
+
+def _row(payout_id: UUID, transfer: Transfer) -> PayoutTransfer:
+    return PayoutTransfer(
+        payout_id=payout_id,
+        party_id=transfer.party_id,
+        account=transfer.account,
+        amount_minor=transfer.amount.amount_minor,
+        currency=transfer.amount.currency,
+        state=rules.TRANSFER_PENDING,
+    )

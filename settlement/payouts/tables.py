@@ -1,0 +1,116 @@
+"""Rows of payees' accounts, payouts and their transfers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    String,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from contracts.money import Money
+from settlement.payouts.rules import Transfer
+
+
+def _instant(nullable: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class PayoutAccount(SQLModel, table=True):
+    """Where a party is paid: its account at the payment provider (收款账户)."""
+
+    __tablename__ = "payout_account"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('requested', 'ready', 'failed')", name="payout_account_state_is_known"
+        ),
+        CheckConstraint(
+            "(state = 'ready') = (provider_id IS NOT NULL)", name="payout_account_ready_has_an_id"
+        ),
+        CheckConstraint("country ~ '^[A-Z]{2}$'", name="payout_account_country_is_a_code"),
+    )
+
+    party_id: UUID = Field(primary_key=True, foreign_key="party.id")
+    country: str = Field(sa_column=Column(String(2), nullable=False))
+    state: str
+    provider_id: str | None = Field(default=None, unique=True)
+    requested_at: datetime = Field(sa_column=_instant(nullable=False))
+
+
+class Payout(SQLModel, table=True):
+    """What is paid to the owners of one deal: prepared by one person, decided by another."""
+
+    __tablename__ = "payout"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('prepared', 'approved', 'refused', 'paid')", name="payout_state_is_known"
+        ),
+        CheckConstraint("prepared_by <> decided_by", name="payout_needs_two_people"),
+        CheckConstraint(
+            "(state = 'prepared') = (decided_by IS NULL) "
+            "AND (decided_by IS NULL) = (decided_at IS NULL)",
+            name="payout_decided_by_whom_and_when",
+        ),
+        CheckConstraint(
+            "(state = 'refused') = (reason IS NOT NULL)", name="payout_refused_with_a_reason"
+        ),
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="payout_reason_has_length"),
+        CheckConstraint("content_sha256 ~ '^[0-9a-f]{64}$'", name="payout_sha256_is_hex"),
+        Index(
+            "ix_payout_one_live",
+            "deal_id",
+            unique=True,
+            postgresql_where=text("state <> 'refused'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    deal_id: UUID = Field(foreign_key="settlement.deal_id", index=True)
+    state: str
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content_sha256: str
+    prepared_by: UUID = Field(foreign_key="person.id")
+    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    decided_by: UUID | None = Field(default=None, foreign_key="person.id")
+    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    reason: str | None = None
+    paid_at: datetime | None = Field(default=None, sa_column=_instant())
+
+
+class PayoutTransfer(SQLModel, table=True):
+    """One payee's part of a payout."""
+
+    __tablename__ = "payout_transfer"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'sending', 'made')", name="payout_transfer_state_is_known"
+        ),
+        CheckConstraint(
+            "(state = 'made') = (provider_id IS NOT NULL)", name="payout_transfer_made_has_an_id"
+        ),
+        CheckConstraint(
+            "(state = 'pending') = (intent_id IS NULL)", name="payout_transfer_sent_has_an_intent"
+        ),
+        CheckConstraint("amount_minor > 0", name="payout_transfer_amount_is_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payout_transfer_currency_is_a_code"),
+    )
+
+    payout_id: UUID = Field(primary_key=True, foreign_key="payout.id")
+    party_id: UUID = Field(primary_key=True, foreign_key="party.id")
+    account: str
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    state: str
+    intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
+    provider_id: str | None = Field(default=None, unique=True)
+
+    def transfer(self) -> Transfer:
+        """The value that the rules know."""
+        return Transfer(self.party_id, self.account, Money(self.amount_minor, self.currency))

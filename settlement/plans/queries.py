@@ -1,0 +1,47 @@
+"""Reading settlements."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts.refusal import Unknown
+from settlement.plans.rules import SHARE
+from settlement.plans.tables import Settlement, SettlementLine
+
+
+async def find_settlement(session: AsyncSession, deal_id: UUID) -> Settlement | None:
+    """Return a deal's settlement, or None."""
+    return await session.get(Settlement, deal_id)
+
+
+async def get_settlement(session: AsyncSession, deal_id: UUID) -> Settlement:
+    """Return a deal's settlement.
+
+    Raises:
+        Unknown: the deal has none.
+    """
+    found = await session.get(Settlement, deal_id)
+    if found is None:
+        raise Unknown("There is no such settlement.")
+    return found
+
+
+async def lines(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine]:
+    """Return the lines of a settlement in their order, commission first."""
+    wanted = select(SettlementLine).where(col(SettlementLine.deal_id) == deal_id)
+    return (await session.scalars(wanted.order_by(col(SettlementLine.line)))).all()
+
+
+async def payees(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine]:
+    """Return the lines that are paid out to owners; a share of nothing is left out."""
+    return [
+        line for line in await lines(session, deal_id) if line.kind == SHARE and line.amount_minor
+    ]
+
+
+async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Settlement]:
+    """Return settlements in the order of their deals' ids."""
+    wanted = select(Settlement).where(col(Settlement.deal_id) > after)
+    return (await session.scalars(wanted.order_by(col(Settlement.deal_id)).limit(limit))).all()

@@ -1,0 +1,97 @@
+"""Who gets which part of a price (分账): commission first, the rest by shares, without loss."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from contracts.money import Money, split
+from settlement.fees.rules import Rate, commission
+
+COMMISSION, SHARE = "commission", "share"
+WHOLE_BP = 10_000
+AWAITING_PAYMENT, FUNDED = "awaiting_payment", "funded"
+PAYING, PAID_OUT = "paying", "paid_out"
+# A settlement only ever moves one step forward.
+STEPS = (AWAITING_PAYMENT, FUNDED, PAYING, PAID_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an executed deal says about money."""
+
+    deal_id: UUID
+    work_id: UUID
+    licensor_id: UUID
+    licensee_id: UUID
+    gross: Money
+    terms_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a price: who gets it, why, and how it was reckoned."""
+
+    payee_id: UUID
+    kind: str
+    basis_minor: int
+    rate_bp: int
+    amount: Money
+    reason: str
+
+
+def installment(
+    weights: Sequence[tuple[str, int]], *, before_minor: int, up_to_minor: int
+) -> dict[str, int]:
+    """Split what has come in since `before_minor`, so that the parts add up to the whole's split.
+
+    Cumulative largest remainder: the split of the sum so far, less the split of the sum before.
+    """
+    now, before = split(up_to_minor, weights), split(before_minor, weights)
+    return {key: now[key] - before[key] for key in now}
+
+
+def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, int]) -> list[Part]:
+    """Divide a price: commission to the exchange, the net among the owners by their shares.
+
+    The parts add up to `gross` exactly, whatever the order of `shares`; owners come in the order
+    of their ids.
+
+    Args:
+        gross: the price, positive.
+        rate: the commission's rate.
+        exchange_id: the exchange as a party.
+        shares: basis points of each owner, together 10,000.
+
+    Raises:
+        ValueError: the shares do not make the whole (a bug, not a refusal).
+    """
+    if sum(shares.values()) != WHOLE_BP:
+        raise ValueError("shares do not add up to 10,000 basis points")
+    fee = commission(gross, rate)
+    net = gross - fee
+    weights = [(str(payee), share_bp) for payee, share_bp in shares.items()]
+    amounts = installment(weights, before_minor=0, up_to_minor=net.amount_minor)
+    owners = [
+        Part(
+            payee_id=payee,
+            kind=SHARE,
+            basis_minor=net.amount_minor,
+            rate_bp=shares[payee],
+            amount=Money(amounts[str(payee)], gross.currency),
+            reason=f"{_percent(shares[payee])} of the net price (份额)",
+        )
+        for payee in sorted(shares)
+    ]
+    own = Part(
+        payee_id=exchange_id,
+        kind=COMMISSION,
+        basis_minor=gross.amount_minor,
+        rate_bp=rate.rate_bp,
+        amount=fee,
+        reason=f"{_percent(rate.rate_bp)} commission (佣金): {rate.legal_basis}",
+    )
+    return [own, *owners]
+
+
+def _percent(rate_bp: int) -> str:
+    return f"{rate_bp // 100}.{rate_bp % 100:02d} %"

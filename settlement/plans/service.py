@@ -1,0 +1,93 @@
+"""Planning a settlement and moving it forward."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts.parties.rules import EXCHANGE_PARTY_ID
+from contracts.refusal import Unknown
+from contracts.titles import queries as titles
+from settlement.fees import gateway as fees
+from settlement.fees.rules import SELLER_COMMISSION, rate_on
+from settlement.plans import queries, rules
+from settlement.plans.rules import Terms
+from settlement.plans.tables import Settlement, SettlementLine
+
+
+async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlement:
+    """Plan the settlement of an executed deal, once; a work without shares is its licensor's.
+
+    The exchange must exist as a party.
+    """
+    planned = await queries.find_settlement(session, terms.deal_id)
+    if planned is not None:
+        return planned
+    shares = {
+        share.party_id: share.share_bp for share in await titles.shares(session, terms.work_id)
+    }
+    parts = rules.parts(
+        terms.gross,
+        rate=rate_on(fees.schedule(), SELLER_COMMISSION, now),
+        exchange_id=EXCHANGE_PARTY_ID,
+        shares=shares or {terms.licensor_id: rules.WHOLE_BP},
+    )
+    settlement = Settlement(
+        deal_id=terms.deal_id,
+        work_id=terms.work_id,
+        licensor_id=terms.licensor_id,
+        licensee_id=terms.licensee_id,
+        gross_minor=terms.gross.amount_minor,
+        currency=terms.gross.currency,
+        terms_sha256=terms.terms_sha256,
+        state=rules.AWAITING_PAYMENT,
+        planned_at=now,
+    )
+    session.add(settlement)
+    await session.flush()
+    session.add_all(_line(terms.deal_id, number, part) for number, part in enumerate(parts, 1))
+    await session.flush()
+    return settlement
+
+
+async def locked(session: AsyncSession, deal_id: UUID) -> Settlement:
+    """Return a settlement, locked until the transaction ends.
+
+    Raises:
+        Unknown: the deal has none.
+    """
+    wanted = select(Settlement).where(col(Settlement.deal_id) == deal_id).with_for_update()
+    found = await session.scalar(wanted.execution_options(populate_existing=True))
+    if found is None:
+        raise Unknown("There is no such settlement.")
+    return found
+
+
+async def advance(session: AsyncSession, deal_id: UUID, *, to: str) -> Settlement:
+    """Move a settlement one step forward; a step already made is left as it is.
+
+    Raises:
+        ValueError: the step would leave one out (a bug, not a refusal).
+    """
+    settlement = await locked(session, deal_id)
+    here, there = rules.STEPS.index(settlement.state), rules.STEPS.index(to)
+    if there > here + 1:
+        raise ValueError(f"a settlement does not go from {settlement.state} to {to}")
+    if there == here + 1:
+        settlement.state = to
+        await session.flush()
+    return settlement
+
+
+def _line(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
+    return SettlementLine(
+        deal_id=deal_id,
+        line=number,
+        payee_id=part.payee_id,
+        kind=part.kind,
+        basis_minor=part.basis_minor,
+        rate_bp=part.rate_bp,
+        amount_minor=part.amount.amount_minor,
+        reason=part.reason,
+    )

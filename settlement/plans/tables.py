@@ -1,0 +1,59 @@
+"""Rows of settlements and their lines."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, String
+from sqlmodel import Field, SQLModel
+
+from contracts.money import Money
+
+
+class Settlement(SQLModel, table=True):
+    """The settlement (结算) of one deal, bound to its signed terms."""
+
+    __tablename__ = "settlement"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('awaiting_payment', 'funded', 'paying', 'paid_out')",
+            name="settlement_state_is_known",
+        ),
+        CheckConstraint("gross_minor > 0", name="settlement_gross_is_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="settlement_currency_is_a_code"),
+        CheckConstraint("licensor_id <> licensee_id", name="settlement_has_two_sides"),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    work_id: UUID
+    licensor_id: UUID = Field(foreign_key="party.id", index=True)
+    licensee_id: UUID = Field(foreign_key="party.id", index=True)
+    gross_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    terms_sha256: str
+    state: str
+    planned_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+    @property
+    def gross(self) -> Money:
+        """The whole price."""
+        return Money(self.gross_minor, self.currency)
+
+
+class SettlementLine(SQLModel, table=True):
+    """One part of the price. Never changed; the lines of a settlement add up to its gross."""
+
+    __tablename__ = "settlement_line"
+    __table_args__ = (
+        CheckConstraint("kind IN ('commission', 'share')", name="settlement_line_kind_is_known"),
+        CheckConstraint("amount_minor >= 0", name="settlement_line_is_not_negative"),
+        CheckConstraint("rate_bp BETWEEN 0 AND 10000", name="settlement_line_rate_in_range"),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="settlement.deal_id")
+    line: int = Field(primary_key=True)
+    payee_id: UUID = Field(foreign_key="party.id", index=True)
+    kind: str
+    basis_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    rate_bp: int
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    reason: str

@@ -1,0 +1,151 @@
+"""Stripe: the one place that talks to it.
+
+Every answer is one of three: made, rejected (this call made nothing), lost (nobody can tell).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import httpx
+import stripe
+
+from settlement.invoices.rules import Seen
+from settlement.outbound import rules as outbound
+from settlement.outbound.rules import Answer, Lost, Made, Rejected
+from settlement.stripe import rules
+
+# The version that the pinned SDK's types describe; an account's default may be another.
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_S = 10.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PAGE = 100
+# Errors about this very request: repeating it unchanged cannot help.
+FINAL = (stripe.InvalidRequestError, stripe.CardError)
+# Errors that say nothing was done, but may pass: too fast, or a key that an operator has to mend.
+PASSING = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
+
+
+class AnswerLost(Exception):
+    """A look-up brought no answer; it can be repeated at any time."""
+
+
+class Gateway(Protocol):
+    """What settlement asks of a payment provider."""
+
+    async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
+        """Carry out an instruction; never raises for what the provider or the network does."""
+        ...
+
+    async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
+        """Return the id of the transfer in `group` that carries the intent's id, or None.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+    async def see_payment(self, provider_id: str) -> Seen | None:
+        """Return how a payment stands at the provider now; None when it knows none.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+
+class StripeGateway:
+    """The real one, over the asynchronous client of the SDK."""
+
+    def __init__(self, client: stripe.StripeClient, http: stripe.HTTPClient) -> None:
+        """Take a client and the HTTP client that it uses, to be closed with this gateway."""
+        self._client, self._http = client, http
+
+    async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
+        """Carry out an instruction."""
+        options: stripe.RequestOptions = {"idempotency_key": idem_key}
+        try:
+            return await self._create(op, params, options)
+        except FINAL as error:
+            return Rejected(_fault(error), final=True)
+        except PASSING as error:
+            return Rejected(_fault(error), final=False)
+        except stripe.StripeError as error:
+            return Lost(_fault(error))
+
+    async def _create(
+        self, op: str, params: Mapping[str, Any], options: stripe.RequestOptions
+    ) -> Answer:
+        v1, given = self._client.v1, cast(Any, dict(params))
+        if op == outbound.CREATE_PAYMENT:
+            intent = await v1.payment_intents.create_async(given, options)
+            return Made(intent.id, intent.client_secret)
+        if op == outbound.CREATE_ACCOUNT:
+            return Made((await v1.accounts.create_async(given, options)).id)
+        if op == outbound.CREATE_TRANSFER:
+            return Made((await v1.transfers.create_async(given, options)).id)
+        raise ValueError(f"no such instruction: {op}")
+
+    async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
+        """Look through the transfers of a group; a list is current, a search may not be."""
+        try:
+            found = await self._client.v1.transfers.list_async(
+                {"transfer_group": group, "limit": PAGE}
+            )
+            async for transfer in found.auto_paging_iter():
+                if (transfer.to_dict().get("metadata") or {}).get("intent_id") == intent_id:
+                    return transfer.id
+        except stripe.StripeError as error:
+            raise AnswerLost(_fault(error)) from error
+        return None
+
+    async def see_payment(self, provider_id: str) -> Seen | None:
+        """Ask for a PaymentIntent as it stands now."""
+        try:
+            intent = await self._client.v1.payment_intents.retrieve_async(provider_id)
+        except stripe.InvalidRequestError as error:
+            if error.http_status == 404:
+                return None
+            raise AnswerLost(_fault(error)) from error
+        except stripe.StripeError as error:
+            raise AnswerLost(_fault(error)) from error
+        return rules.seen(intent.to_dict())
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self._http.close_async()  # type: ignore[no-untyped-call] # as the SDK has it.
+
+
+def open_gateway(*, api_key: str, api_base: str, timeout_s: float = TIMEOUT_S) -> StripeGateway:
+    """Open the gateway in the running event loop; nothing is sent until it is used.
+
+    Args:
+        api_key: the platform's secret key.
+        api_base: the API's address, e.g. `https://api.stripe.com`.
+        timeout_s: for connecting, and again for each wait for bytes.
+    """
+    stripe.enable_telemetry = False
+    http = stripe.HTTPXClient(timeout=timeout_s)
+    if urlsplit(api_base).hostname in LOOPBACK:
+        _without_proxy(http)
+    client = stripe.StripeClient(
+        api_key,
+        base_addresses={"api": api_base.rstrip("/")},
+        http_client=http,
+        max_network_retries=0,
+        stripe_version=API_VERSION,
+    )
+    return StripeGateway(client, http)
+
+
+def _without_proxy(http: stripe.HTTPXClient) -> None:
+    """Keep the environment's proxies away from this machine's own addresses.
+
+    The SDK has no option for it, and httpx sends even loopback requests through HTTP_PROXY.
+    """
+    http._client_async = httpx.AsyncClient(trust_env=False)
+
+
+def _fault(error: stripe.StripeError) -> str:
+    parts = (type(error).__name__, str(error.http_status or ""), error.code or "", str(error))
+    return " ".join(part for part in parts if part)[:500]

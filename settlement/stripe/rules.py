@@ -1,0 +1,138 @@
+"""Decisions about what Stripe says: signatures over raw bytes, states, and what an event is about.
+
+Source: docs.stripe.com/webhooks (signature scheme v1: HMAC-SHA256 over `timestamp.body`).
+Differs from the source: events from the future are refused too; the SDK refuses only old ones.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.money import Money
+from contracts.refusal import Kind, Refusal
+from settlement.invoices.rules import FAILED, READY, SUCCEEDED, Seen
+
+PROVIDER = "stripe"
+TOLERANCE = timedelta(minutes=5)  # as Stripe's own libraries
+LONGEST_EVENT_BYTES = 1_000_000
+RETRY_FIRST_S, RETRY_MOST_S = 2, 3600
+
+
+class BadWebhookSignature(Refusal):
+    """The event is not signed by Stripe with our secret, or its time is not near ours."""
+
+    kind, code = Kind.MALFORMED, "bad-webhook-signature"
+    hint = "Send the raw body with the Stripe-Signature header of the same delivery."
+
+
+class BadEvent(Refusal):
+    """The body is signed, but is no event."""
+
+    kind, code = Kind.MALFORMED, "bad-webhook-event"
+    hint = "Send a snapshot event as Stripe delivers it."
+
+
+class Transactions(Protocol):
+    """What the executor needs of a database: transactions, one after another."""
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a session that commits when the block ends."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What an event announces; only the object's id is used, its state is asked for again."""
+
+    id: str
+    type: str
+    payment_intent: str | None
+
+
+def check_signature(raw: bytes, header: str, *, secret: str, now: datetime) -> None:
+    """Check the Stripe-Signature header over the raw bytes.
+
+    Raises:
+        BadWebhookSignature: it is absent, wrong, or more than five minutes from `now`.
+    """
+    stamp, signatures = _read_header(header)
+    if abs(now.timestamp() - stamp) > TOLERANCE.total_seconds():
+        raise BadWebhookSignature("The event's time is not near ours.")
+    wanted = hmac.new(secret.encode(), b"%d." % stamp + raw, hashlib.sha256).hexdigest()
+    if not any(hmac.compare_digest(wanted.encode(), given.encode()) for given in signatures):
+        raise BadWebhookSignature("No signature fits the event.")
+
+
+def read_event(raw: bytes) -> Event:
+    """Read what an event is about.
+
+    Raises:
+        BadEvent: it is not an event.
+    """
+    try:
+        value = json.loads(raw)
+        thing = value["data"]["object"]
+        event = Event(_text(value["id"]), _text(value["type"]), _payment_intent(thing))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BadEvent("The body is no event.") from error
+    return event
+
+
+def seen(intent: Mapping[str, Any]) -> Seen:
+    """Return a PaymentIntent, as the API shows it now, in our words."""
+    state = {"succeeded": SUCCEEDED, "canceled": FAILED}.get(intent["status"], READY)
+    received = None
+    if state == SUCCEEDED:
+        received = Money(int(intent["amount_received"]), str(intent["currency"]).upper())
+    charge = intent.get("latest_charge")
+    return Seen(
+        provider_id=intent["id"],
+        state=state,
+        received=received,
+        charge_id=charge if charge is None or isinstance(charge, str) else charge["id"],
+        payment_id=_uuid((intent.get("metadata") or {}).get("payment")),
+    )
+
+
+def retry_s(tries: int) -> int:
+    """Return the seconds until an event that could not be applied is tried again."""
+    return min(RETRY_FIRST_S << 2 * min(tries, 10), RETRY_MOST_S)
+
+
+def _payment_intent(thing: Mapping[str, Any]) -> str | None:
+    if thing["object"] == "payment_intent":
+        return _text(thing["id"])
+    about = thing.get("payment_intent")
+    return about if isinstance(about, str) else None
+
+
+def _read_header(header: str) -> tuple[int, list[str]]:
+    pairs = [part.partition("=")[::2] for part in header.split(",")]
+    stamps = [value for name, value in pairs if name.strip() == "t"]
+    signatures = [value for name, value in pairs if name.strip() == "v1"]
+    if len(stamps) != 1 or not (stamps[0].isascii() and stamps[0].isdigit()) or not signatures:
+        raise BadWebhookSignature("The Stripe-Signature header cannot be read.")
+    if len(stamps[0]) > 12:
+        raise BadWebhookSignature("The Stripe-Signature header cannot be read.")
+    return int(stamps[0]), signatures
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 255 or "\x00" in value:
+        raise TypeError("not an id")
+    return value
+
+
+def _uuid(value: Any) -> UUID | None:
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,243 @@
+"""Sending instructions to Stripe and applying what it tells; run by any number of workers.
+
+Each step is a transaction of its own, with the calls between them: what was decided is committed
+before the provider hears of it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import ids
+from settlement.invoices import service as invoices
+from settlement.invoices.rules import Seen
+from settlement.outbound import rules as outbound_rules
+from settlement.outbound import service as outbound
+from settlement.outbound.rules import Answer, Lost, Made, Step
+from settlement.outbound.service import Claim
+from settlement.outbound.tables import Outbound
+from settlement.payouts import service as payouts
+from settlement.stripe import rules
+from settlement.stripe.gateway import AnswerLost, Gateway
+from settlement.stripe.rules import Transactions
+from settlement.stripe.tables import InboundEvent
+
+MOST_AT_ONCE = 50
+
+
+class Desk(Protocol):
+    """Where instructions are taken from and answers written down; each verb commits."""
+
+    async def claim(self, now: datetime) -> Claim | None:
+        """Take up the instruction that is due longest."""
+        ...
+
+    async def repeat(self, claim: Claim, now: datetime) -> Claim | None:
+        """Mark an instruction sent again after an empty look-up; None when it has to wait."""
+        ...
+
+    async def conclude(self, claim: Claim, answer: Answer, now: datetime) -> None:
+        """Write down an answer and what follows from it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseDesk:
+    """The desk of the database."""
+
+    db: Transactions
+
+    async def claim(self, now: datetime) -> Claim | None:
+        """Take up the instruction that is due longest, passing over those in other hands."""
+        async with self.db.transaction() as session:
+            return await outbound.claim(session, now=now)
+
+    async def repeat(self, claim: Claim, now: datetime) -> Claim | None:
+        """Mark an instruction sent again after an empty look-up."""
+        async with self.db.transaction() as session:
+            return await outbound.repeat(session, claim, now=now)
+
+    async def conclude(self, claim: Claim, answer: Answer, now: datetime) -> None:
+        """Write down an answer and its effect in one transaction."""
+        async with self.db.transaction() as session:
+            ended = await outbound.conclude(session, claim, answer, now=now)
+            if ended is not None:
+                await _take_effect(session, ended, answer, now=now)
+
+
+async def send_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int:
+    """Carry out the instructions that are due, at most 50; return how many were taken up."""
+    desk = DatabaseDesk(db)
+    for done in range(MOST_AT_ONCE):
+        if not await send_one(desk, gateway, now=now):
+            return done
+    return MOST_AT_ONCE
+
+
+async def send_one(desk: Desk, gateway: Gateway, *, now: datetime) -> bool:
+    """Take up one instruction and carry it out; False when none is due."""
+    claim = await desk.claim(now)
+    if claim is None:
+        return False
+    answer: Answer | None = None
+    if claim.step is Step.LOOK:
+        answer = await _look(gateway, claim)
+        if answer is None:
+            repeated = await desk.repeat(claim, now)
+            if repeated is None:
+                return True
+            claim = repeated
+    if answer is None:
+        answer = await gateway.create(claim.op, claim.params, idem_key=claim.idem_key)
+    await desk.conclude(claim, answer, now)
+    return True
+
+
+async def receive(
+    session: AsyncSession, raw: bytes, signature: str, *, secret: str, now: datetime
+) -> bool:
+    """Store an event once, byte for byte; True when it is new. It is applied later.
+
+    Raises:
+        BadWebhookSignature: it is not Stripe's, or its time is not near `now`.
+        BadEvent: it is signed, but no event.
+    """
+    rules.check_signature(raw, signature, secret=secret, now=now)
+    event = rules.read_event(raw)
+    stored = (
+        insert(InboundEvent)
+        .values(
+            id=ids.new(now),
+            provider=rules.PROVIDER,
+            event_id=event.id,
+            type=event.type,
+            payment_intent=event.payment_intent,
+            raw=raw,
+            received_at=now,
+            tries=0,
+            next_at=now,
+        )
+        .on_conflict_do_nothing(constraint="inbound_event_is_stored_once")
+        .returning(col(InboundEvent.id))
+    )
+    return (await session.execute(stored)).scalar_one_or_none() is not None
+
+
+async def apply_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int:
+    """Apply events that wait, and look at payments without news; return how many were looked at.
+
+    An event only says where to look: the payment is asked for again, so that order, repetition and
+    age of events make no difference. Payments whose events never come are found by their age.
+    """
+    for done in range(MOST_AT_ONCE):
+        if not (
+            await _apply_event(db, gateway, now=now) or await _look_after(db, gateway, now=now)
+        ):
+            return done
+    return MOST_AT_ONCE
+
+
+async def _apply_event(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
+    async with db.transaction() as session:
+        event = await _next_event(session, now=now)
+        if event is None:
+            return False
+        event_id, provider_id = event.id, event.payment_intent
+    outcome, seen = "about nothing of ours", None
+    if provider_id is not None:
+        try:
+            seen = await gateway.see_payment(provider_id)
+        except AnswerLost:
+            return True
+    async with db.transaction() as session:
+        if seen is not None and await invoices.apply_seen(session, seen, now=now):
+            outcome = "applied"
+        await _handled(session, event_id, outcome=outcome, now=now)
+    return True
+
+
+async def _look_after(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
+    async with db.transaction() as session:
+        provider_id = await invoices.unheard(session, now=now)
+    if provider_id is None:
+        return False
+    try:
+        seen: Seen | None = await gateway.see_payment(provider_id)
+    except AnswerLost:
+        return True
+    if seen is not None:
+        async with db.transaction() as session:
+            await invoices.apply_seen(session, seen, now=now)
+    return True
+
+
+async def _next_event(session: AsyncSession, *, now: datetime) -> InboundEvent | None:
+    """Take up the event that waits longest, and put it off in case this worker dies."""
+    wanted = (
+        select(InboundEvent)
+        .where(col(InboundEvent.handled_at).is_(None), col(InboundEvent.next_at) <= now)
+        .order_by(col(InboundEvent.next_at))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    event = await session.scalar(wanted.execution_options(populate_existing=True))
+    if event is not None:
+        event.next_at = now + timedelta(seconds=rules.retry_s(event.tries))
+        event.tries += 1
+        await session.flush()
+    return event
+
+
+async def _handled(session: AsyncSession, event_id: UUID, *, outcome: str, now: datetime) -> None:
+    event = await session.get(InboundEvent, event_id, with_for_update=True)
+    if event is not None and event.handled_at is None:
+        event.handled_at, event.outcome = now, outcome
+        await session.flush()
+
+
+async def _look(gateway: Gateway, claim: Claim) -> Answer | None:
+    """Ask whether the instruction took effect; None when the provider knows nothing of it."""
+    try:
+        found = await gateway.find_transfer(
+            group=claim.params["transfer_group"], intent_id=str(claim.id)
+        )
+    except AnswerLost as lost:
+        return Lost(str(lost))
+    return None if found is None else Made(found)
+
+
+async def _take_effect(
+    session: AsyncSession, ended: Outbound, answer: Answer, *, now: datetime
+) -> None:
+    if isinstance(answer, Made):
+        await _made(session, ended, answer, now=now)
+    elif ended.op == outbound_rules.CREATE_PAYMENT:
+        await invoices.payment_failed(session, ended.object_id, now=now)
+    elif ended.op == outbound_rules.CREATE_ACCOUNT:
+        await payouts.account_failed(session, ended.object_id)
+
+
+async def _made(session: AsyncSession, ended: Outbound, answer: Made, *, now: datetime) -> None:
+    if ended.op == outbound_rules.CREATE_PAYMENT:
+        await invoices.payment_ready(
+            session,
+            ended.object_id,
+            provider_id=answer.provider_id,
+            client_secret=answer.client_secret,
+            now=now,
+        )
+    elif ended.op == outbound_rules.CREATE_ACCOUNT:
+        await payouts.account_ready(session, ended.object_id, provider_id=answer.provider_id)
+    else:
+        await payouts.transfer_made(
+            session,
+            ended.object_id,
+            intent_id=ended.id,
+            provider_id=answer.provider_id,
+            now=now,
+        )

@@ -1,0 +1,32 @@
+"""Rows of events received."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+
+class InboundEvent(SQLModel, table=True):
+    """An event as it came, byte for byte; stored once, applied from here."""
+
+    __tablename__ = "inbound_event"
+    __table_args__ = (
+        UniqueConstraint("provider", "event_id", name="inbound_event_is_stored_once"),
+        CheckConstraint("tries >= 0", name="inbound_event_counts"),
+        Index("ix_inbound_event_due", "next_at", postgresql_where=text("handled_at IS NULL")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    provider: str
+    event_id: str
+    type: str
+    payment_intent: str | None = None
+    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    tries: int = 0
+    next_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    handled_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    outcome: str | None = None
