@@ -49,8 +49,8 @@ class Master(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    party_id: UUID = Field(index=True)
-    work_id: UUID | None = Field(default=None, index=True)
+    party_id: UUID = Field(foreign_key="party.id", index=True)
+    work_id: UUID | None = Field(default=None, foreign_key="work.id", index=True)
     filename: str
     declared_bytes: int = Field(sa_column=Column(BigInteger, nullable=False))
     received_bytes: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
@@ -85,10 +85,11 @@ class Master(SQLModel, table=True):
 
 
 class FingerprintSegment(SQLModel, table=True):
-    """Sixty codes (12 s) of one track of a master's fingerprint, in order.
+    """Twelve seconds of one track of a master's fingerprint, in order.
 
-    Tracks: `video` is what others are compared with; `query` holds the same frames seen through
-    the further windows, used when this master is the one in question; `audio` is Chromaprint.
+    Tracks: `video` (40 bytes a code, five a second) is what others are compared with; `query` (ten
+    codes each, ten times a second) is used when this master is the one in question; `audio` is
+    Chromaprint (4 bytes little endian, about eight a second).
     """
 
     __tablename__ = "fingerprint_segment"

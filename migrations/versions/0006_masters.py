@@ -12,8 +12,8 @@ def upgrade() -> None:
     op.create_table(
         "master",
         sa.Column("id", sa.Uuid(), primary_key=True),
-        sa.Column("party_id", sa.Uuid(), nullable=False, index=True),
-        sa.Column("work_id", sa.Uuid(), nullable=True, index=True),
+        sa.Column("party_id", sa.Uuid(), sa.ForeignKey("party.id"), nullable=False, index=True),
+        sa.Column("work_id", sa.Uuid(), sa.ForeignKey("work.id"), nullable=True, index=True),
         sa.Column("filename", sa.String(), nullable=False),
         sa.Column("declared_bytes", sa.BigInteger(), nullable=False),
         sa.Column("received_bytes", sa.BigInteger(), nullable=False),

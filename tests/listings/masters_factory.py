@@ -37,7 +37,8 @@ async def ready_master(
     video = draw.bytes(CODES * 40)
     tracks = {
         "video": video,
-        "query": draw.bytes(CODES * 8 * 40),
+        # Each code through all ten windows, twice: a still second phase.
+        "query": np.frombuffer(video, np.uint8).reshape(CODES, 40).repeat(20, axis=0).tobytes(),
         "audio": draw.bytes(90 * 4),
     }
     master = Master(

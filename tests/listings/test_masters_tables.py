@@ -3,9 +3,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
 from listings.masters import queries
 from tests.conftest import NOW
+from tests.contracts.parties_factory import party
 from tests.listings.masters_factory import CODES, ready_master
 
 
@@ -24,7 +24,9 @@ from tests.listings.masters_factory import CODES, ready_master
     ],
 )
 async def test_the_database_keeps_a_master_sound(session: AsyncSession, change: str) -> None:
-    master = await ready_master(session, party_id=ids.new(NOW), work_id=None, now=NOW)
+    master = await ready_master(
+        session, party_id=(await party(session, now=NOW)).id, work_id=None, now=NOW
+    )
     with pytest.raises(IntegrityError):
         await session.execute(
             text(f"UPDATE master SET {change} WHERE id = :id"),  # noqa: S608 - the test's own text.
@@ -33,5 +35,7 @@ async def test_the_database_keeps_a_master_sound(session: AsyncSession, change: 
 
 
 async def test_the_codes_of_a_track_come_back_in_order(session: AsyncSession) -> None:
-    master = await ready_master(session, party_id=ids.new(NOW), work_id=None, now=NOW)
+    master = await ready_master(
+        session, party_id=(await party(session, now=NOW)).id, work_id=None, now=NOW
+    )
     assert len(await queries.codes(session, master.id, "video")) == CODES * 40

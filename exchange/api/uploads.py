@@ -1,0 +1,307 @@
+"""Resumable upload over HTTP.
+
+Source: tus resumable upload protocol 1.0.0: core, creation, expiration, termination.
+Differs from the source: refusals are problem documents, and the client names the upload
+(`master_id` in Upload-Metadata), so that creating it twice is harmless.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import anyio.to_thread
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from contracts.refusal import IdReused, InvalidContent, NotAllowed, Refusal, Unknown
+from exchange.api import deps, problems
+from exchange.api.deps import Ctx, Now, Session, Signed
+from exchange.context import Context
+from exchange.identity.rules import Caller, Role, ScopeMissing, SignInNeeded
+from listings.masters import queries, rules, service
+from listings.masters.refusals import (
+    BadUploadHeader,
+    BadUploadMetadata,
+    TusVersionUnsupported,
+    UploadExpired,
+    UploadFinished,
+    UploadOverrun,
+    UploadTooLarge,
+    WrongOffset,
+    WrongUploadType,
+)
+from listings.masters.store import MasterFiles
+from listings.masters.tables import Master
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,expiration,termination"
+PART = "application/offset+octet-stream"
+BLOCK = 4 * 1024**2  # bytes per transaction: what a cut connection or a crash can cost
+PRECONDITION_FAILED = 412
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class TusRoute(APIRoute):
+    """A route whose answers, refusals too, carry `Tus-Resumable`; other versions get a 412."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap the operation."""
+        handle = super().get_route_handler()
+
+        async def speak_tus(request: Request) -> Response:
+            try:
+                _check_version(request)
+                answer = await handle(request)
+            except TusVersionUnsupported as refusal:
+                answer = problems.response(refusal)
+                answer.status_code = PRECONDITION_FAILED
+                answer.headers["Tus-Version"] = VERSION
+            except Refusal as refusal:
+                answer = problems.response(refusal)
+            answer.headers["Tus-Resumable"] = VERSION
+            return answer
+
+        return speak_tus
+
+
+router = APIRouter(tags=["masters"], route_class=TusRoute)
+
+Tus = Annotated[
+    str | None, Header(alias="Tus-Resumable", examples=[VERSION], description="`1.0.0`")
+]
+COMMON = (SignInNeeded, ScopeMissing, NotAllowed, InvalidContent)
+VERSION_REFUSED: dict[int | str, dict[str, Any]] = {
+    PRECONDITION_FAILED: problems.responses(TusVersionUnsupported)[415]
+}
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {PART: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+@router.options("/uploads", status_code=204, response_class=Response)
+async def describe_uploads(context: Ctx) -> Response:
+    """Say which tus version and extensions are spoken, and how large a file may be."""
+    return Response(
+        status_code=204,
+        headers={
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(context.settings.upload_limit_bytes),
+        },
+    )
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    response_class=Response,
+    responses={
+        **problems.responses(
+            *COMMON, BadUploadHeader, BadUploadMetadata, UploadTooLarge, IdReused, Unknown
+        ),
+        **VERSION_REFUSED,
+    },
+)
+async def create_upload(
+    context: Ctx,
+    session: Session,
+    caller: Signed,
+    now: Now,
+    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
+    upload_length: Annotated[str | None, Header(examples=["48230112"])] = None,
+    upload_metadata: Annotated[
+        str | None,
+        Header(
+            examples=[
+                "filename bWFzdGVyLm14Zg==,"
+                "master_id MDE5YTk5YzAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx"
+            ],
+            description="`filename`, `master_id` (UUID chosen by the client), optional `work_id`, "
+            "`filetype`; values in Base64.",
+        ),
+    ] = None,
+) -> Response:
+    """Create an upload of a master (母版); the same request again answers 200 with its offset."""
+    caller.need("list", Role.HOLDER)
+    wanted = rules.ask(
+        upload_length, upload_metadata, most_bytes=context.settings.upload_limit_bytes
+    )
+    master, created = await service.create_upload(
+        session, wanted, party_id=caller.party_id, now=now
+    )
+    headers = {**_state(master), "Location": f"/v1/uploads/{master.id}"}
+    return Response(status_code=201 if created else 200, headers=headers)
+
+
+@router.head(
+    "/uploads/{master_id}",
+    response_class=Response,
+    responses={**problems.responses(*COMMON, Unknown, UploadExpired), **VERSION_REFUSED},
+)
+async def get_upload_offset(
+    master_id: UUID,
+    session: Session,
+    caller: Signed,
+    now: Now,
+    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
+) -> Response:
+    """Say how many bytes are stored: where to go on."""
+    caller.need("list", Role.HOLDER)
+    master = await queries.get_master_of(session, master_id, caller.party_id)
+    rules.check_alive(state=master.state, expires_at=master.expires_at, now=now)
+    headers = {**_state(master), "Cache-Control": "no-store"}
+    return Response(status_code=200, headers=headers)
+
+
+@router.patch(
+    "/uploads/{master_id}",
+    status_code=204,
+    response_class=Response,
+    openapi_extra=BODY,
+    responses={
+        **problems.responses(
+            *COMMON, Unknown, BadUploadHeader, WrongOffset, UploadFinished, UploadExpired,
+            UploadOverrun, WrongUploadType,
+        ),
+        **VERSION_REFUSED,
+    },
+)  # fmt: skip
+async def append_to_upload(
+    master_id: UUID,
+    request: Request,
+    context: Ctx,
+    now: Now,
+    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
+    upload_offset: Annotated[str | None, Header(examples=["0"])] = None,
+) -> Response:
+    """Append a part; what arrived before a cut connection stays, and the hash runs along."""
+    caller = await _caller(request, context, now)
+    offset = rules.whole_number(upload_offset, header="Upload-Offset")
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != PART:
+        raise WrongUploadType("The content is no part of an upload.")
+    upload = Upload(context, master_id, caller.party_id, now)
+    master = await upload.begin(offset, announced=request.headers.get("content-length"))
+    async for block in _blocks(request):
+        master = await upload.append(offset, block)
+        offset += len(block)
+    return Response(status_code=204, headers=_state(master))
+
+
+@router.delete(
+    "/uploads/{master_id}",
+    status_code=204,
+    response_class=Response,
+    responses={**problems.responses(*COMMON, Unknown, UploadFinished), **VERSION_REFUSED},
+)
+async def cancel_upload(
+    master_id: UUID,
+    request: Request,
+    context: Ctx,
+    now: Now,
+    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
+) -> Response:
+    """End an unfinished upload and remove what was stored."""
+    caller = await _caller(request, context, now)
+    async with context.db.transaction() as session:
+        await service.cancel_upload(session, master_id, party_id=caller.party_id)
+    await anyio.to_thread.run_sync(files_in(context.settings.objects).remove, master_id)
+    return Response(status_code=204)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One PATCH on its way: a short transaction for each block, none while waiting for bytes."""
+
+    context: Context
+    master_id: UUID
+    party_id: UUID
+    now: datetime
+
+    async def begin(self, offset: int, *, announced: str | None) -> Master:
+        """Refuse before reading what could not be stored anyway."""
+        async with self.context.db.transaction() as session:
+            master = await queries.get_master_of(session, self.master_id, self.party_id)
+        rules.judge_append(
+            stored=master.received_bytes,
+            declared=master.declared_bytes,
+            offset=offset,
+            size=rules.whole_number(announced or "0", header="Content-Length"),
+            state=master.state,
+            expires_at=master.expires_at,
+            now=self.now,
+        )
+        return master
+
+    async def append(self, offset: int, block: bytes) -> Master:
+        """Store a block; it is committed on return, and the running hash has taken it in."""
+        files = files_in(self.context.settings.objects)
+        async with self.context.db.transaction() as session:
+            master = await service.append(
+                session,
+                self.master_id,
+                party_id=self.party_id,
+                offset=offset,
+                block=block,
+                files=files,
+                now=self.now,
+            )
+        await anyio.to_thread.run_sync(
+            lambda: (
+                files.committed(self.master_id, block, at=offset)
+                if master.state == "uploading"
+                else files.forget(self.master_id)
+            )
+        )
+        return master
+
+
+@lru_cache(maxsize=8)
+def files_in(objects: Path) -> MasterFiles:
+    """Return the files of masters in a folder; their running hashes live as long as the process."""
+    return MasterFiles(objects)
+
+
+async def _caller(request: Request, context: Context, now: datetime) -> Caller:
+    """Recognise the caller in a transaction of its own, closed before the content is read."""
+    async with context.db.transaction() as session:
+        caller = await deps.get_caller(await deps.find_caller(request, session, now))
+    caller.need("list", Role.HOLDER)
+    return caller
+
+
+async def _blocks(request: Request) -> AsyncIterator[bytes]:
+    """Yield the content in blocks; a connection that is cut ends it, and what arrived counts."""
+    held = bytearray()
+    with contextlib.suppress(ClientDisconnect):
+        async for piece in request.stream():
+            held += piece
+            while len(held) >= BLOCK:
+                yield bytes(held[:BLOCK])
+                del held[:BLOCK]
+    if held:
+        yield bytes(held)
+
+
+def _state(master: Master) -> dict[str, str]:
+    headers = {
+        "Upload-Offset": str(master.received_bytes),
+        "Upload-Length": str(master.declared_bytes),
+    }
+    if master.state == "uploading":
+        headers["Upload-Expires"] = format_datetime(master.expires_at.astimezone(UTC), usegmt=True)
+    return headers
+
+
+def _check_version(request: Request) -> None:
+    if request.method != "OPTIONS" and request.headers.get("tus-resumable") != VERSION:
+        raise TusVersionUnsupported("This exchange speaks tus 1.0.0.", version=VERSION)

@@ -1,0 +1,211 @@
+"""Decisions about masters: what may be uploaded, what is UHD, what resembles what (pure)."""
+
+import base64
+import binascii
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from listings.masters.alignment import Alignment
+from listings.masters.fingerprint import RATE
+from listings.masters.refusals import (
+    BadUploadHeader,
+    BadUploadMetadata,
+    UploadExpired,
+    UploadFinished,
+    UploadOverrun,
+    UploadTooLarge,
+    WrongOffset,
+)
+
+KEEP_UNFINISHED = timedelta(days=7)
+MOST_FILENAME = 255  # what common file systems take
+MOST_WIDTH, MOST_HEIGHT = 8192, 4320
+# Highest score of 236 pairs of different minutes from the same fixed camera: 19.8; of unrelated
+# clips: 0.7. Lowest score of 3 s copies (re-encoded, mirrored, cropped, letterboxed, cut out) of
+# clips in which something moves: 24.4.
+LOOKS_ALIKE = 20.0
+UHD_RASTERS = ((3840, 2160), (7680, 4320))
+UHD_CODES = frozenset({"raster", "rate", "bit-depth", "primaries", "transfer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A wish to upload: which master, of which work, called what, how long."""
+
+    master_id: UUID
+    work_id: UUID | None
+    filename: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The listed master that a master resembles most, and where.
+
+    `score` is in hundredths; `here_ms` and `there_ms` are where the stretch starts in the master in
+    question and in the listed one.
+    """
+
+    master_id: UUID
+    score: int
+    here_ms: int
+    there_ms: int
+    length_ms: int
+    mirrored: bool
+
+
+def whole_number(text: str | None, *, header: str) -> int:
+    """Read a header that counts bytes.
+
+    Raises:
+        BadUploadHeader: it is missing or not a whole number below 2^63.
+    """
+    if text is None or not (text.isascii() and text.isdigit()) or int(text) >= 2**63:
+        raise BadUploadHeader(f"{header} is missing or not a whole number.", header=header)
+    return int(text)
+
+
+def ask(length: str | None, metadata: str | None, *, most_bytes: int) -> Ask:
+    """Read a request to create an upload.
+
+    Raises:
+        BadUploadHeader: no length, or zero.
+        UploadTooLarge: the length is above `most_bytes`.
+        BadUploadMetadata: the metadata cannot be used.
+    """
+    size = whole_number(length, header="Upload-Length")
+    if size == 0:
+        raise BadUploadHeader("An empty file is no master.", header="Upload-Length")
+    if size > most_bytes:
+        raise UploadTooLarge("The file is too large.", most_bytes=most_bytes)
+    fields = _metadata(metadata)
+    work = fields.get("work_id")
+    return Ask(
+        master_id=_uuid(fields.get("master_id"), key="master_id"),
+        work_id=_uuid(work, key="work_id") if work else None,
+        filename=_filename(fields.get("filename")),
+        length=size,
+    )
+
+
+def _metadata(header: str | None) -> dict[str, str]:
+    """Source: tus 1.0.0, Creation, Upload-Metadata."""
+    fields: dict[str, str] = {}
+    for pair in (header or "").split(","):
+        key, _, value = pair.strip().partition(" ")
+        if not key or key in fields:
+            raise BadUploadMetadata("A key is empty or appears twice.", key=key)
+        try:
+            fields[key] = base64.b64decode(value.strip(), validate=True).decode("utf-8")
+        except (binascii.Error, ValueError) as unreadable:
+            raise BadUploadMetadata("A value is not Base64 of UTF-8.", key=key) from unreadable
+    return fields
+
+
+def _uuid(text: str | None, *, key: str) -> UUID:
+    try:
+        return UUID(text or "")
+    except ValueError as bad:
+        raise BadUploadMetadata(f"{key} is no UUID.", key=key) from bad
+
+
+def _filename(text: str | None) -> str:
+    """Keep the last part of the path; it is shown to people and never used as a path."""
+    name = unicodedata.normalize("NFC", text or "").replace("\\", "/").rsplit("/", 1)[-1].strip()
+    unprintable = any(unicodedata.category(sign)[0] == "C" for sign in name)
+    if not name or len(name) > MOST_FILENAME or unprintable:
+        raise BadUploadMetadata("The filename is missing or cannot be shown.", key="filename")
+    return name
+
+
+def judge_append(
+    *, stored: int, declared: int, offset: int, size: int, state: str, expires_at: datetime,
+    now: datetime,
+) -> None:  # fmt: skip
+    """Decide whether `size` bytes may be appended at `offset`.
+
+    Raises:
+        UploadFinished: the file is complete.
+        UploadExpired: it was left too long.
+        WrongOffset: the stored part ends elsewhere; `offset` says where.
+        UploadOverrun: the content would go beyond the declared length.
+    """
+    if offset != stored:
+        raise WrongOffset("The stored part ends elsewhere.", offset=stored)
+    if state != "uploading":
+        raise UploadFinished("The upload is complete.")
+    check_alive(state=state, expires_at=expires_at, now=now)
+    if offset + size > declared:
+        raise UploadOverrun("The content is longer than declared.", declared=declared)
+
+
+def check_alive(*, state: str, expires_at: datetime, now: datetime) -> None:
+    """Refuse an upload that was left too long.
+
+    Raises:
+        UploadExpired: it is unfinished and its time is over.
+    """
+    if state == "uploading" and now >= expires_at:
+        raise UploadExpired("The upload was left unfinished too long.")
+
+
+def conformed(probe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the probe with `uhd` and `findings`: what is wanted of a UHD master and was not seen.
+
+    Source: GY/T 307-2017 (raster, rate, depth, primaries), GB/T 41808-2022 (HLG, PQ).
+    """
+    findings = [
+        {"code": code, "wanted": wanted, "seen": seen}
+        for code, good, wanted, seen in _checks(probe["video"], probe["audio"])
+        if not good
+    ]
+    broken = {finding["code"] for finding in findings}
+    return {**probe, "uhd": not broken & UHD_CODES, "findings": findings}
+
+
+def _checks(
+    video: Mapping[str, Any], audio: list[Mapping[str, Any]]
+) -> list[tuple[str, bool, str, str]]:
+    raster, rate = (video["width"], video["height"]), video["rate"]
+    fraction = f"{rate['num']}/{rate['den']}" if rate else "unknown"
+    tags = {name: video[name] or "unknown" for name in ("primaries", "transfer", "matrix", "range")}
+    sounds = [sound["sample_rate"] for sound in audio]
+    return [
+        ("raster", raster in UHD_RASTERS, "3840x2160 or 7680x4320", f"{raster[0]}x{raster[1]}"),
+        ("rate", fraction in ("50/1", "100/1"), "50/1", fraction),
+        ("bit-depth", video["bit_depth"] >= 10, "10", str(video["bit_depth"])),
+        ("primaries", tags["primaries"] == "bt2020", "bt2020", tags["primaries"]),
+        (
+            "transfer",
+            tags["transfer"] in ("arib-std-b67", "smpte2084"),
+            "arib-std-b67 (HLG) or smpte2084 (PQ)",
+            tags["transfer"],
+        ),
+        ("matrix", tags["matrix"] == "bt2020nc", "bt2020nc", tags["matrix"]),
+        ("range", tags["range"] == "tv", "tv", tags["range"]),
+        ("sound", bool(audio), "a sound track", "none" if not audio else "present"),
+        (
+            "sample-rate",
+            all(hertz == 48000 for hertz in sounds),
+            "48000",
+            ", ".join(map(str, sounds)),
+        ),
+    ]  # fmt: skip
+
+
+def verdict(master_id: UUID, found: Alignment | None) -> Match | None:
+    """Return the match that an alignment amounts to, or None when it says too little."""
+    if found is None or found.score < LOOKS_ALIKE:
+        return None
+    return Match(
+        master_id=master_id,
+        score=round(found.score * 100),
+        here_ms=found.here * 1000 // RATE,
+        there_ms=found.there * 1000 // RATE,
+        length_ms=found.length * 1000 // RATE,
+        mirrored=found.mirrored,
+    )

@@ -1,0 +1,254 @@
+"""Verbs of masters: upload in resumable parts, examine, compare."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import anyio.to_thread
+import numpy as np
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts.facts import service as facts
+from contracts.refusal import IdReused, Unknown
+from contracts.works import queries as works
+from listings.masters import alignment, examination, queries, rules
+from listings.masters.examination import Report, Seen
+from listings.masters.fingerprint import CODE_BYTES, LUMA_RATE, RATE, WINDOWS
+from listings.masters.gateway import Sandbox
+from listings.masters.refusals import Examination, UploadFinished
+from listings.masters.rules import Ask, Match
+from listings.masters.store import MasterFiles
+from listings.masters.tables import FingerprintSegment, Master
+
+SEGMENT_S = 12
+AUDIO_SEGMENT = 96 * 4  # Chromaprint gives about eight integers a second
+
+
+async def create_upload(
+    session: AsyncSession, wanted: Ask, *, party_id: UUID, now: datetime
+) -> tuple[Master, bool]:
+    """Make room for an upload; the same wish again is the same upload. Return it and whether new.
+
+    Raises:
+        Unknown: the work is not the party's.
+        IdReused: the id belongs to a master of another length, name, work or party.
+    """
+    if wanted.work_id is not None:
+        await works.get_work_of(session, wanted.work_id, party_id)
+    content = {
+        "party_id": party_id,
+        "work_id": wanted.work_id,
+        "filename": wanted.filename,
+        "declared_bytes": wanted.length,
+    }
+    row = {
+        **content, "id": wanted.master_id, "received_bytes": 0, "state": "uploading",
+        "stage": "uploading", "done_bp": 0, "created_at": now,
+        "expires_at": now + rules.KEEP_UNFINISHED,
+    }  # fmt: skip
+    made = await session.execute(
+        insert(Master).values(**row).on_conflict_do_nothing().returning(col(Master.id))
+    )
+    created = made.scalar_one_or_none() is not None
+    master = await queries.get_master(session, wanted.master_id)
+    if any(getattr(master, name) != value for name, value in content.items()):
+        raise IdReused("The master id is taken by another upload.")
+    return master, created
+
+
+async def append(
+    session: AsyncSession,
+    master_id: UUID,
+    *,
+    party_id: UUID,
+    offset: int,
+    block: bytes,
+    files: MasterFiles,
+    now: datetime,
+) -> Master:
+    """Store a block behind the committed part; the last one makes the master `received`.
+
+    The row's lock is held while the block is written and synced, so that two writers cannot mix;
+    blocks are small, so that it is held for milliseconds.
+
+    Raises:
+        Unknown: no such upload of the party.
+        WrongOffset, UploadFinished, UploadExpired, UploadOverrun: see `rules.judge_append`.
+    """
+    master = await _locked(session, master_id, party_id)
+    rules.judge_append(
+        stored=master.received_bytes,
+        declared=master.declared_bytes,
+        offset=offset,
+        size=len(block),
+        state=master.state,
+        expires_at=master.expires_at,
+        now=now,
+    )
+    await anyio.to_thread.run_sync(lambda: files.write(master_id, block, at=offset))
+    master.received_bytes = offset + len(block)
+    master.expires_at = now + rules.KEEP_UNFINISHED
+    master.done_bp = master.received_bytes * 10_000 // master.declared_bytes
+    if master.received_bytes == master.declared_bytes:
+        master.sha256 = await anyio.to_thread.run_sync(
+            lambda: files.digest_with(master_id, block, at=offset)
+        )
+        master.state, master.stage, master.done_bp = "received", "waiting", 0
+        await _record(session, master, "master.received", now, bytes=master.declared_bytes)
+    await session.flush()
+    return master
+
+
+async def cancel_upload(session: AsyncSession, master_id: UUID, *, party_id: UUID) -> None:
+    """End an unfinished upload; the caller removes the file once this is committed.
+
+    Raises:
+        Unknown: no such upload of the party.
+        UploadFinished: it is complete; its file stays.
+    """
+    master = await _locked(session, master_id, party_id)
+    if master.state != "uploading":
+        raise UploadFinished("The upload is complete.")
+    await session.delete(master)
+    await session.flush()
+
+
+async def drop_expired(session: AsyncSession, *, limit: int, now: datetime) -> Sequence[UUID]:
+    """Forget unfinished uploads whose time is over; the caller removes their files after commit."""
+    overdue = (
+        select(col(Master.id))
+        .where(col(Master.state) == "uploading", col(Master.expires_at) <= now)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    chosen = (await session.execute(overdue)).scalars().all()
+    await session.execute(delete(Master).where(col(Master.id).in_(chosen)))
+    return chosen
+
+
+async def show_progress(
+    session: AsyncSession, master_id: UUID, *, stage: str, done_bp: int
+) -> None:
+    """Let everybody see how far an examination is."""
+    await session.execute(
+        update(Master)
+        .where(col(Master.id) == master_id, col(Master.state).in_(("received", "examining")))
+        .values(state="examining", stage=stage, done_bp=done_bp)
+    )
+
+
+async def examine(
+    session: AsyncSession,
+    master_id: UUID,
+    *,
+    sha256: str,
+    path: Path,
+    sandbox: Sandbox,
+    report: Report,
+    now: datetime,
+) -> Master:
+    """Examine a received master; it ends as `ready` with its probe and codes, or as `refused`.
+
+    All the outside work is done before the session is used: no transaction waits for a decoder.
+
+    Args:
+        session: opens its connection on first use.
+        master_id: the master.
+        sha256: of the file, as received.
+        path: the file.
+        sandbox: where untrusted bytes are read.
+        report: told (stage, share done in basis points) while it runs.
+        now: the instant of the verdict.
+    """
+    seen: Seen | Examination
+    scratch = path.parent.parent / "scratch"
+    try:
+        seen = await examination.examine(
+            path, sha256=sha256, sandbox=sandbox, scratch=scratch, report=report
+        )
+    except Examination as refusal:
+        seen = refusal
+    master = await _locked(session, master_id, None)
+    if master.state in ("ready", "refused"):
+        return master
+    master.stage, master.done_bp, master.examined_at = "done", 10_000, now
+    if isinstance(seen, Examination):
+        await _refuse(session, master, seen, now)
+    else:
+        await _accept(session, master, seen, now)
+    return master
+
+
+async def _refuse(
+    session: AsyncSession, master: Master, refusal: Examination, now: datetime
+) -> None:
+    master.state = "refused"
+    master.refusal = {
+        **refusal.data, "code": refusal.code, "detail": refusal.detail, "hint": refusal.hint,
+    }  # fmt: skip
+    await facts.record(
+        session,
+        "master.refused",
+        master.id,
+        {"master": str(master.id), "code": refusal.code},
+        parties=[master.party_id],
+        now=now,
+    )
+
+
+async def _accept(session: AsyncSession, master: Master, seen: Seen, now: datetime) -> None:
+    master.state, master.probe, master.fingerprint = (
+        "ready",
+        dict(seen.probe),
+        dict(seen.fingerprint),
+    )
+    tracks = (
+        ("video", seen.codes.video.tobytes(), SEGMENT_S * RATE * CODE_BYTES),
+        ("query", seen.codes.query.tobytes(), SEGMENT_S * LUMA_RATE * len(WINDOWS) * CODE_BYTES),
+        ("audio", seen.audio, AUDIO_SEGMENT),
+    )
+    for track, codes, size in tracks:
+        for seg, start in enumerate(range(0, len(codes), size)):
+            part = codes[start : start + size]
+            session.add(FingerprintSegment(master_id=master.id, track=track, seg=seg, codes=part))
+    await _record(
+        session, master, "master.examined", now,
+        probe_sha256=master.probe_sha256, fingerprint_sha256=master.fingerprint_sha256,
+    )  # fmt: skip
+
+
+async def resemblance(
+    session: AsyncSession, master_id: UUID, *, among: Sequence[UUID]
+) -> Match | None:
+    """Return the master of `among` that this one resembles most, if any does."""
+    shape = (-1, len(WINDOWS), CODE_BYTES)
+    query = np.frombuffer(await queries.codes(session, master_id, "query"), np.uint8).reshape(shape)
+    matches = []
+    for other in among:
+        stored = await queries.codes(session, other, "video")
+        listed = np.frombuffer(stored, np.uint8).reshape(-1, CODE_BYTES)
+        found = await anyio.to_thread.run_sync(alignment.align, query, listed)
+        matches.append(rules.verdict(other, found))
+    return max(filter(None, matches), key=lambda match: match.score, default=None)
+
+
+async def _locked(session: AsyncSession, master_id: UUID, party_id: UUID | None) -> Master:
+    """Load the master under its row's lock; of the party, unless that is None."""
+    wanted = select(Master).where(col(Master.id) == master_id).with_for_update()
+    found = await session.execute(wanted.execution_options(populate_existing=True))
+    master = found.scalar_one_or_none()
+    if master is None or party_id not in (None, master.party_id):
+        raise Unknown("There is no such master.")
+    return master
+
+
+async def _record(
+    session: AsyncSession, master: Master, kind: str, now: datetime, **more: Any
+) -> None:
+    payload = {"master": str(master.id), "sha256": master.sha256, **more}
+    await facts.record(session, kind, master.id, payload, parties=[master.party_id], now=now)
