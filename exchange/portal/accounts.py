@@ -3,10 +3,11 @@
 from fastapi import APIRouter, Request, Response
 
 from contracts import ids
-from contracts.parties.rules import Organisation
+from contracts.parties import rules as organisations
 from exchange.api.deps import COOKIE, Ctx, Now, Session
+from exchange.api.sessions import keep_cookie
 from exchange.identity import service as identity
-from exchange.identity.rules import SESSION_LASTS, PersonFields, SignInFailed
+from exchange.identity.rules import PersonFields, SignInFailed
 from exchange.portal import render
 from exchange.portal.errors import refused
 from exchange.portal.forms import Sent
@@ -36,14 +37,7 @@ async def send_sign_in(
         return refused(request, refusal)
     staff = person.role in ("operator", "approver", "auditor")
     answer = render.see(request, _home(staff, person.role, form.text("next")))
-    answer.set_cookie(
-        COOKIE,
-        token,
-        max_age=int(SESSION_LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=context.settings.public_url.startswith("https://"),
-    )
+    keep_cookie(answer, token, settings=context.settings)
     return answer
 
 
@@ -58,11 +52,11 @@ async def send_sign_up(
     request: Request, _visitor: MaybeVisitor, form: Sent, session: Session, now: Now
 ) -> Response:
     """Register an organisation with its first person, who then signs in."""
-    organisation = Organisation(
+    organisation = organisations.organisation(
         kind=form.text("kind"),
         name_zh=form.text("name_zh"),
         name_en=form.text("name_en"),
-        uscc=form.text("uscc").upper(),
+        uscc=form.text("uscc"),
     )
     person = PersonFields(
         email=form.text("email"), name=form.text("name"), password=form.text("password")
@@ -85,7 +79,7 @@ async def send_sign_out(request: Request, _visitor: MaybeVisitor, session: Sessi
     if cookie:
         await identity.sign_out(session, cookie)
     answer = render.see(request, "/")
-    answer.delete_cookie(COOKIE)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return answer
 
 

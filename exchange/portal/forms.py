@@ -82,7 +82,7 @@ class Form:
             raise _wrong(name, fault) from error
 
 
-def shape(kind: type[Wire], **values: Any) -> Wire:
+def shape(kind: type[Wire], /, **values: Any) -> Wire:
     """Build a shape of the API from form values, by the API's own rules.
 
     Raises:

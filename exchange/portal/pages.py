@@ -5,9 +5,22 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from exchange.portal import accounts, errors, render
+from exchange.portal import (
+    accounts,
+    auctions,
+    errors,
+    keys,
+    listings,
+    market,
+    masters,
+    render,
+    works,
+)
 
-ROUTERS: tuple[APIRouter, ...] = (accounts.router,)
+# The own listings stand before the public one: /listings/new is no listing's id.
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    module.router for module in (accounts, works, masters, listings, market, auctions, keys)
+)
 A_YEAR_S = 365 * 24 * 3600
 
 

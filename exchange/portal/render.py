@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exchange.portal import language, refusals, wording
+from exchange.portal import language, refusals, said, wording
 from exchange.portal.language import Language
 
 HERE = Path(__file__).parent
@@ -95,7 +95,12 @@ def _environment(spoken: Language) -> Environment:
         moment=spoken.moment,
         size=spoken.size,
         number=spoken.number,
-        word=lambda code: spoken.say(wording.WORDS.get(str(code), str(code))),
+        word=lambda code: spoken.say(word(str(code))),
+        rights=lambda wire: said.rights(wire, spoken),
+        technical=lambda probe: said.technical(probe, spoken),
+        finding=lambda code: spoken.say(said.FINDINGS.get(code, code)),
+        fingerprint=lambda record: said.fingerprint(record, spoken),
+        territory=lambda code: said.territory(code, spoken),
         say=spoken.say,
         title=lambda refusal: spoken.say(refusals.title(refusal)),
         detail=lambda refusal: refusals.detail(refusal, spoken),
@@ -103,6 +108,11 @@ def _environment(spoken: Language) -> Environment:
         reasons=lambda refusal: refusals.reasons(refusal, spoken),
     )
     return environment
+
+
+def word(code: str) -> str:
+    """Return the English word for a code of the API; the code itself when there is none."""
+    return wording.WORDS.get(code, code)
 
 
 @cache

@@ -15,6 +15,15 @@ WORDS: Mapping[str, str] = {
     "operator": mark("Operator"),
     "approver": mark("Approver"),
     "auditor": mark("Auditor"),
+    # works
+    "film": mark("Film"),
+    "series": mark("Series"),
+    "episode": mark("Episode"),
+    "documentary": mark("Documentary"),
+    "sports": mark("Sports"),
+    "variety": mark("Variety show"),
+    "animation": mark("Animation"),
+    "other": mark("Other"),
     # masters
     "uploading": mark("Uploading"),
     "received": mark("Received"),

@@ -1,0 +1,21 @@
+"""Names beside ids: parties and people as the visitor's language writes them."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.parties import queries as parties
+from exchange.identity.tables import Person
+from exchange.portal.language import Language
+
+
+async def party(session: AsyncSession, party_id: UUID, *, spoken: Language) -> str:
+    """Return the name of an organisation; its id when there is none of that id."""
+    found = await parties.find_party(session, party_id)
+    return str(party_id) if found is None else spoken.pick(found.name_zh, found.name_en)
+
+
+async def person(session: AsyncSession, person_id: UUID | None) -> str:
+    """Return the name of a person; a dash for nobody."""
+    found = None if person_id is None else await session.get(Person, person_id)
+    return "–" if found is None else found.name

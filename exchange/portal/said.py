@@ -1,0 +1,118 @@
+"""Values in words: rights, territories, technical records and fingerprints for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contracts.rights import vocabulary, wording
+from exchange.portal.language import Language, mark
+
+# A list longer than this is told by its first names and their number.
+NAMED_AT_MOST = 6
+
+
+def rights(wire: Mapping[str, Any], spoken: Language) -> dict[str, str]:
+    """Return the parts of an offered right in words, and the sentence of the contract."""
+    right = vocabulary.RIGHTS[wire["right"]]
+    return {
+        "right": spoken.pick(right.zh, right.en),
+        "media": _names(wire["media"], vocabulary.MEDIA, spoken),
+        "territories": _names(wire["territories"], vocabulary.TERRITORIES, spoken),
+        "excluded": _names(wire.get("excluded") or (), vocabulary.TERRITORIES, spoken),
+        "languages": _names(wire["languages"], vocabulary.LANGUAGES, spoken),
+        "sentence": wording.wording_of(wire, "zh" if spoken.code == "zh-CN" else "en"),
+    }
+
+
+def territory(code: str, spoken: Language) -> str:
+    """Return the name of a territory or country."""
+    return _names([code], vocabulary.TERRITORIES, spoken)
+
+
+def choices(words: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:
+    """Return (code, name in both languages) for a chooser, in the order of the vocabulary."""
+    ordered = sorted(words.values(), key=lambda word: word.number)
+    return [(word.code, both(word.zh, word.en, spoken)) for word in ordered]
+
+
+def both(zh: str, en: str, spoken: Language) -> str:
+    """Return a name in the reader's language with the other one behind it."""
+    first, second = (zh, en) if spoken.code == "zh-CN" else (en, zh)
+    return first if first == second else f"{first} · {second}"
+
+
+def _names(codes: Sequence[str], words: Mapping[str, Any], spoken: Language) -> str:
+    names = [_name(code, words, spoken) for code in codes]
+    join = "、" if spoken.code == "zh-CN" else ", "
+    if len(names) <= NAMED_AT_MOST:
+        return join.join(names)
+    return join.join(names[:NAMED_AT_MOST]) + f" … ({len(names)})"
+
+
+def _name(code: str, words: Mapping[str, Any], spoken: Language) -> str:
+    if code == vocabulary.WORLD:
+        return spoken.say(mark("the whole world"))
+    if code == vocabulary.ANY_LANGUAGE:
+        return spoken.say(mark("all languages"))
+    word = words.get(code)
+    return code if word is None else spoken.pick(word.zh, word.en)
+
+
+FINDINGS: Mapping[str, str] = {
+    "raster": mark("Raster"),
+    "rate": mark("Frame rate"),
+    "bit-depth": mark("Bit depth"),
+    "primaries": mark("Colour primaries"),
+    "transfer": mark("Transfer characteristic"),
+    "matrix": mark("Colour matrix"),
+    "range": mark("Signal range"),
+    "sound": mark("Sound"),
+    "sample-rate": mark("Sample rate"),
+}
+TRANSFERS: Mapping[str, str] = {"arib-std-b67": "HLG (ARIB STD-B67)", "smpte2084": "PQ (ST 2084)"}
+
+
+def technical(probe: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:
+    """Return the technical record as (label, text), labels in English for the catalogue."""
+    video = probe["video"]
+    seconds = probe["duration_ms"] / 1000
+    rows = [
+        (mark("Raster"), f"{video['width']} × {video['height']}"),
+        (mark("Frame rate"), _rate(video["rate"], spoken)),
+        (mark("Duration"), f"{spoken.number(round(seconds, 2))} s"),
+        (mark("Codec"), _joined(video["codec"], video["profile"])),
+        (mark("Bit depth"), _joined(f"{video['bit_depth']} bit", video["sampling"])),
+        (mark("Colour primaries"), _joined(video["primaries"])),
+        (
+            mark("Transfer characteristic"),
+            TRANSFERS.get(video["transfer"], _joined(video["transfer"])),
+        ),
+        (mark("Colour matrix"), _joined(video["matrix"], video["range"])),
+        (mark("Container"), probe["container"].partition(",")[0]),
+    ]
+    return rows + [(mark("Sound"), _sound(sound, spoken)) for sound in probe["audio"]]
+
+
+def fingerprint(record: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:
+    """Return the plain entries of a fingerprint record as (label, text)."""
+    return [
+        (f"{spoken.say(mark('Fingerprint'))}: {name}", str(value))
+        for name, value in sorted(record.items())
+        if isinstance(value, (str, int))
+    ]
+
+
+def _rate(rate: Mapping[str, int] | None, spoken: Language) -> str:
+    if rate is None:
+        return "–"
+    return f"{spoken.number(round(rate['num'] / rate['den'], 3))} fps"
+
+
+def _sound(sound: Mapping[str, Any], spoken: Language) -> str:
+    kilohertz = spoken.number(sound["sample_rate"] / 1000)
+    language = _name(sound["language"], vocabulary.LANGUAGES, spoken)
+    parts = [sound["codec"], sound["layout"], f"{kilohertz} kHz"]
+    return " · ".join(parts if sound["language"] == "und" else [*parts, language])
+
+
+def _joined(*parts: str | None) -> str:
+    return " · ".join(part for part in parts if part) or "–"

@@ -1,0 +1,146 @@
+"""Works: the list, the form, and one work with its shares, masters and listings."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.parties import queries as parties
+from contracts.refusal import InvalidContent
+from contracts.rights import vocabulary
+from contracts.works.rules import COUNTRIES, KINDS
+from exchange.api import listings as listings_api
+from exchange.api import masters as masters_api
+from exchange.api import works as api
+from exchange.api.deps import Now, Session
+from exchange.portal import names, render, said
+from exchange.portal.forms import Form, Sent, shape
+from exchange.portal.language import Language
+from exchange.portal.visitors import Holder, Visitor
+
+router = APIRouter()
+PAGE = 50
+MOST_CO_OWNERS = 3
+
+
+@router.get("/works")
+async def works_page(
+    request: Request, visitor: Holder, session: Session, after: UUID | None = None
+) -> Response:
+    """Show the works of the visitor's organisation."""
+    found = await api.list_works(session, visitor.caller, after, PAGE)
+    return render.page(request, "works.html", works=found.items, next=found.next)
+
+
+@router.get("/works/new")
+async def work_form(request: Request, _visitor: Holder, now: Now) -> Response:
+    """Show the form that registers a work."""
+    spoken = render.speaks(request)
+    countries = [
+        (code, said.both(word.zh, word.en, spoken))
+        for code, word in vocabulary.TERRITORIES.items()
+        if code in COUNTRIES
+    ]
+    kinds = [(kind, spoken.say(render.word(kind))) for kind in KINDS]
+    return render.page(
+        request,
+        "work_new.html",
+        work_id=ids.new(now),
+        year=now.year,
+        kinds=kinds,
+        countries=countries,
+    )
+
+
+@router.post("/works")
+async def send_work(
+    request: Request, visitor: Holder, form: Sent, session: Session, now: Now
+) -> Response:
+    """Register a work and show it."""
+    work = shape(
+        api.WorkIn,
+        title_zh=form.text("title_zh"),
+        title_en=form.text("title_en"),
+        kind=form.text("kind"),
+        year=form.whole("year"),
+        country=form.text("country"),
+        eidr=form.maybe("eidr"),
+        isan=form.maybe("isan"),
+        permit_no=form.maybe("permit_no"),
+    )
+    work_id = form.id("work_id")
+    await api.register_work(work_id, work, Response(), session, visitor.caller, now)
+    return render.see(request, f"/works/{work_id}")
+
+
+@router.get("/works/{work_id}")
+async def work_page(request: Request, work_id: UUID, visitor: Holder, session: Session) -> Response:
+    """Show one work to its registrant and its co-owners."""
+    work = await api.get_work(work_id, session, visitor.caller)
+    shares = await api.get_shares(work_id, session, visitor.caller)
+    masters = await masters_api.list_masters(session, visitor.caller, None, 200)
+    listings = await listings_api.my_listings(
+        session=session, caller=visitor.caller, after=None, limit=200
+    )
+    return render.page(
+        request,
+        "work.html",
+        work=work,
+        mine=work.party_id == visitor.caller.party_id,
+        declared=len(shares.shares) > 1,
+        shares=await _shares(session, shares, visitor, render.speaks(request)),
+        masters=[master for master in masters.items if master.work_id == work_id],
+        listings=[listing for listing in listings.items if listing.work.id == work_id],
+    )
+
+
+@router.post("/works/{work_id}/shares")
+async def send_shares(
+    request: Request, work_id: UUID, visitor: Holder, form: Sent, session: Session, now: Now
+) -> Response:
+    """Declare who owns which part of the work."""
+    owners = [_owner("own", form, visitor.caller.party_id)]
+    for place in range(1, MOST_CO_OWNERS + 1):
+        if form.text(f"party_{place}"):
+            party_id = await _known(session, form.id(f"party_{place}"))
+            owners.append(_owner(f"percent_{place}", form, party_id))
+    body = shape(api.SharesIn, shares=owners)
+    await api.declare_shares(work_id, body, session, visitor.caller, now)
+    return render.see(request, f"/works/{work_id}")
+
+
+@router.post("/works/{work_id}/shares/consent")
+async def send_consent(
+    request: Request, work_id: UUID, visitor: Holder, session: Session, now: Now
+) -> Response:
+    """Agree to one's own part and to exclusive licences."""
+    await api.consent_to_share(work_id, session, visitor.caller, now)
+    return render.see(request, f"/works/{work_id}")
+
+
+async def _known(session: AsyncSession, party_id: UUID) -> UUID:
+    if await parties.find_party(session, party_id) is None:
+        raise InvalidContent(
+            "A field breaks its rule.", errors=[{"field": "party", "rule": "no such organisation"}]
+        )
+    return party_id
+
+
+def _owner(field: str, form: Form, party_id: UUID) -> dict[str, Any]:
+    return {"party_id": party_id, "share_bp": form.basis_points(field)}
+
+
+async def _shares(
+    session: AsyncSession, shares: api.SharesOut, visitor: Visitor, spoken: Language
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": await names.party(session, share.party_id, spoken=spoken),
+            "mine": share.party_id == visitor.caller.party_id,
+            "percent": f"{share.share_bp // 100}.{share.share_bp % 100:02d}",
+            "consented": share.consented_at is not None,
+        }
+        for share in shares.shares
+    ]
