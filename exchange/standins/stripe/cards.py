@@ -1,0 +1,143 @@
+"""The test cards, and the charge that one confirmed payment makes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exchange.standins.stripe import books, events
+from exchange.standins.stripe.call import Call
+from exchange.standins.stripe.errors import missing
+from exchange.standins.stripe.store import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a test card behaves; `decline` and `reason` are Stripe's code and decline code."""
+
+    brand: str
+    last4: str
+    decline: str | None = None
+    reason: str | None = None
+    is_pending: bool = True  # the money is available only after some days
+
+
+# Source: the names are those of Stripe's testing page.
+CARDS: Mapping[str, Card] = {
+    "pm_card_visa": Card("visa", "4242"),
+    "pm_card_mastercard": Card("mastercard", "4444"),
+    "pm_card_unionpay": Card("unionpay", "0005"),
+    "pm_card_bypassPending": Card("visa", "0077", is_pending=False),
+    "pm_card_chargeDeclined": Card("visa", "0002", "card_declined", "generic_decline"),
+    "pm_card_visa_chargeDeclined": Card("visa", "0002", "card_declined", "generic_decline"),
+    "pm_card_chargeDeclinedInsufficientFunds": Card(
+        "visa", "9995", "card_declined", "insufficient_funds"
+    ),
+    "pm_card_chargeDeclinedExpiredCard": Card("visa", "0069", "expired_card", None),
+}
+
+
+def card(name: str) -> Card:
+    """Return a test card.
+
+    Raises:
+        Problem: there is none of that name.
+    """
+    if name not in CARDS:
+        raise missing("PaymentMethod", name, param="payment_method", status=400)
+    return CARDS[name]
+
+
+def charge(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) -> dict[str, Any]:
+    """Make the charge of a payment intent, paid or declined, with its books and its event."""
+    thing = _shape(call, intent, used, method=method)
+    if used.decline is None:
+        fee = intent["amount"] * call.options.fee_bp // 10_000 + call.options.fee_fixed_minor
+        fee = min(fee, intent["amount"])
+        wait_s = call.options.pending_s if used.is_pending else 0
+        thing["balance_transaction"] = books.enter(
+            call, "charge", thing, amount=thing["amount"], fee=fee, available_on=call.now + wait_s
+        )
+        books.post(
+            call.store, thing["id"], thing["currency"],
+            {books.CARDS: -thing["amount"], books.FEES: fee, books.PLATFORM: thing["amount"] - fee},
+        )  # fmt: skip
+    call.store.add("charge", thing)
+    events.record(call, "charge.failed" if used.decline else "charge.succeeded", thing)
+    return thing
+
+
+def _shape(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) -> dict[str, Any]:
+    paid = used.decline is None
+    nothing = (
+        "application", "application_fee", "application_fee_amount", "authorization_code",
+        "balance_transaction", "customer", "failure_balance_transaction", "level3", "on_behalf_of",
+        "presentment_details", "receipt_number", "receipt_url", "refunds", "review", "shipping",
+        "source", "source_transfer", "transfer", "transfer_data",
+    )  # fmt: skip
+    copied = ("currency", "description", "metadata", "receipt_email", "statement_descriptor",
+              "statement_descriptor_suffix", "transfer_group")  # fmt: skip
+    return {
+        "id": new_id("charge"),
+        "object": "charge",
+        **dict.fromkeys(nothing),
+        **{name: intent[name] for name in copied},
+        "amount": intent["amount"],
+        "amount_captured": intent["amount"] if paid else 0,
+        "amount_refunded": 0,
+        "billing_details": dict.fromkeys(("address", "email", "name", "phone", "tax_id")),
+        "calculated_statement_descriptor": "STAND-IN",
+        "captured": paid,
+        "created": call.now,
+        "disputed": False,
+        "failure_code": used.decline,
+        "failure_message": None if paid else "Your card was declined.",
+        "fraud_details": {},
+        "livemode": False,
+        "outcome": _outcome(used),
+        "paid": paid,
+        "payment_intent": intent["id"],
+        "payment_method": method,
+        "payment_method_details": {"type": "card", "card": _details(used, intent["amount"])},
+        "radar_options": {},
+        "refunded": False,
+        "status": "succeeded" if paid else "failed",
+    }
+
+
+def _outcome(used: Card) -> dict[str, Any]:
+    paid = used.decline is None
+    return {
+        "advice_code": None,
+        "network_advice_code": None,
+        "network_decline_code": None if paid else "05",
+        "network_status": "approved_by_network" if paid else "declined_by_network",
+        "reason": None if paid else used.reason or used.decline,
+        "risk_level": "normal",
+        "risk_score": 5,
+        "rule": None,
+        "seller_message": "Payment complete." if paid else "The bank declined the card.",
+        "type": "authorized" if paid else "issuer_declined",
+    }
+
+
+def _details(used: Card, amount: int) -> dict[str, Any]:
+    return {
+        "amount_authorized": amount if used.decline is None else None,
+        "authorization_code": None,
+        "brand": used.brand,
+        "checks": dict.fromkeys(("address_line1_check", "address_postal_code_check", "cvc_check")),
+        "country": "US",
+        "exp_month": 12,
+        "exp_year": 2040,
+        "fingerprint": f"standin{used.last4}",
+        "funding": "credit",
+        "installments": None,
+        "last4": used.last4,
+        "mandate": None,
+        "network": used.brand,
+        "network_token": {"used": False},
+        "network_transaction_id": None,
+        "regulated_status": "unregulated",
+        "three_d_secure": None,
+        "wallet": None,
+    }

@@ -1,0 +1,127 @@
+"""What only a stand-in has: what it is, its books, its clock, faults and mischief on command."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from exchange.standins.stripe import books, events, faults
+from exchange.standins.stripe.call import API_VERSION
+from exchange.standins.stripe.desk import Desk
+from exchange.standins.stripe.operations import OPERATIONS
+
+DIFFERS = (
+    "No money moves, no card is charged, nobody is paid.",
+    "It does only the operations listed; parameters it does not act upon are refused "
+    "(standin_unsupported), never ignored.",
+    "Capabilities of accounts are active at once; at Stripe onboarding takes people and papers. "
+    "Every country and every listed currency is taken; Stripe pays out to fewer.",
+    "Amounts may have twelve digits, at Stripe eight for most currencies; start it with "
+    "--most-minor 99999999 to have Stripe's limit.",
+    "The fee is the same for every card and currency.",
+    "No 3-D Secure, manual capture, refund, reversal, dispute or payout.",
+    "Deliveries are retried for minutes, not for three days.",
+)
+
+
+def routes(desk: Desk) -> list[Route]:
+    """Return the control endpoints."""
+    controls = Controls(desk)
+    return [
+        Route("/_standin", controls.standin),
+        Route("/_books", controls.books),
+        Route("/_clock", controls.clock, methods=["POST"]),
+        Route("/_faults", controls.faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_webhooks", controls.webhooks, methods=["GET", "POST"]),
+        Route("/_webhooks/resend", controls.resend, methods=["POST"]),
+    ]
+
+
+class Controls:
+    """The control endpoints over one desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        """Control `desk`."""
+        self.desk = desk
+
+    async def standin(self, _request: Request) -> Response:
+        """Say honestly what this is."""
+        options = self.desk.options
+        return JSONResponse(
+            {
+                "standin": True,
+                "what": "A local stand-in for a part of Stripe's API. It is not Stripe.",
+                "api_version": API_VERSION,
+                "differs": DIFFERS,
+                "operations": [f"{op.method} {op.path}" for op in OPERATIONS],
+                "fee": {"bp": options.fee_bp, "fixed_minor": options.fee_fixed_minor},
+                "most_minor": options.most_minor,
+                "webhook_url": options.webhook_url,
+                "now": self.desk.now(),
+            }
+        )
+
+    async def books(self, _request: Request) -> Response:
+        """Show the books."""
+        return JSONResponse(books.show(self.desk.store, now=self.desk.now()))
+
+    async def clock(self, request: Request) -> Response:
+        """Move the clock forward: `{"advance_s": n}`."""
+        given = await _body(request)
+        seconds = int(self.desk.store.setting("clock_s", "0")) + max(0, int(given["advance_s"]))
+        with self.desk.store.transaction():
+            self.desk.store.set("clock_s", str(seconds))
+        return JSONResponse({"now": self.desk.now()})
+
+    async def faults(self, request: Request) -> Response:
+        """Order faults: `{"kind", "count": 1, "operation": "", "seconds": 0.5}`; list; clear."""
+        store = self.desk.store
+        if request.method == "POST":
+            given = await _body(request)
+            if given.get("kind") not in faults.KINDS:
+                return JSONResponse({"kinds": faults.KINDS}, 400)
+            _order(self.desk, given, target="call")
+        if request.method == "DELETE":
+            with store.transaction():
+                store.db.execute("DELETE FROM trick")
+        return JSONResponse({"waiting": faults.waiting(store)})
+
+    async def webhooks(self, request: Request) -> Response:
+        """Order mischief: `{"kind", "count": 1, "seconds": 0}`; list the deliveries."""
+        if request.method == "POST":
+            given = await _body(request)
+            if given.get("kind") not in events.MISCHIEF:
+                return JSONResponse({"kinds": events.MISCHIEF}, 400)
+            _order(self.desk, {"seconds": 0.0, **given}, target="event")
+        rows = self.desk.store.db.execute(
+            "SELECT event, state, attempts, answer FROM delivery ORDER BY turn DESC LIMIT 200"
+        )
+        names = ("event", "state", "attempts", "answer")
+        return JSONResponse({"deliveries": [dict(zip(names, row, strict=True)) for row in rows]})
+
+    async def resend(self, request: Request) -> Response:
+        """Deliver an event once more: `{"event": "evt_…"}`."""
+        given = await _body(request)
+        event = self.desk.store.find(str(given.get("event")))
+        if event is None or event["object"] != "event":
+            return JSONResponse({"error": "no such event"}, 404)
+        with self.desk.store.transaction():
+            events.enqueue(self.desk.store, event["id"], wait_s=0)
+        return JSONResponse({"queued": event["id"]})
+
+
+def _order(desk: Desk, given: dict[str, Any], *, target: str) -> None:
+    faults.order(
+        desk.store,
+        target=target,
+        kind=given["kind"],
+        operation=str(given.get("operation", "")),
+        count=int(given.get("count", 1)),
+        seconds=float(given.get("seconds", 0.5)),
+    )
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    given: dict[str, Any] = await request.json()
+    return given

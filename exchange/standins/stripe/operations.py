@@ -1,0 +1,54 @@
+"""Every operation: method, path, name, and the function that carries it out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exchange.standins.stripe import accounts, books, payments, reads, transfers
+from exchange.standins.stripe.call import Answer, Call
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of the API; `{id}` in the path is the object's."""
+
+    method: str
+    path: str
+    name: str
+    run: Callable[[Call], Answer]
+
+
+def _one(kind: str) -> Callable[[Call], Answer]:
+    return lambda call: Answer(200, reads.retrieve(call, kind))
+
+
+def _many(kind: str, path: str) -> Callable[[Call], Answer]:
+    return lambda call: Answer(200, reads.page(call, kind, path))
+
+
+def _both(noun: str, kind: str) -> tuple[Operation, Operation]:
+    path = f"/v1/{noun}"
+    return (
+        Operation("GET", path, f"{noun}.list", _many(kind, path)),
+        Operation("GET", path + "/{id}", f"{noun}.retrieve", _one(kind)),
+    )
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("POST", "/v1/accounts", "accounts.create", lambda c: Answer(200, accounts.create(c))),
+    *_both("accounts", "account"),
+    Operation("POST", "/v1/payment_intents", "payment_intents.create", payments.create),
+    Operation("GET", "/v1/payment_intents", "payment_intents.list",
+              _many("payment_intent", "/v1/payment_intents")),
+    Operation("GET", "/v1/payment_intents/{id}", "payment_intents.retrieve", payments.retrieve),
+    Operation("POST", "/v1/payment_intents/{id}/confirm", "payment_intents.confirm",
+              payments.confirm),
+    Operation("POST", "/v1/payment_intents/{id}/cancel", "payment_intents.cancel", payments.cancel),
+    *_both("charges", "charge"),
+    Operation("POST", "/v1/transfers", "transfers.create",
+              lambda c: Answer(200, transfers.create(c))),
+    *_both("transfers", "transfer"),
+    Operation("GET", "/v1/balance", "balance.retrieve",
+              lambda c: Answer(200, books.retrieve_balance(c))),
+    *_both("balance_transactions", "balance_transaction"),
+    *_both("events", "event"),
+)  # fmt: skip

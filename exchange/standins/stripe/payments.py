@@ -1,0 +1,157 @@
+"""Payment intents: created, confirmed by server or browser, canceled."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from exchange.standins.stripe import cards, events
+from exchange.standins.stripe.accounts import currency
+from exchange.standins.stripe.call import Answer, Call
+from exchange.standins.stripe.errors import Problem, invalid, unauthenticated
+from exchange.standins.stripe.store import new_id
+
+OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
+_NOTHING = (
+    "amount_details", "application", "application_fee_amount", "canceled_at",
+    "cancellation_reason", "customer", "customer_account", "excluded_payment_method_types", "hooks",
+    "last_payment_error", "latest_charge", "managed_payments", "next_action", "on_behalf_of",
+    "payment_details", "payment_method", "payment_method_configuration_details", "payment_record",
+    "presentment_details", "processing", "review", "setup_future_usage", "shipping", "source",
+    "transfer_data",
+)  # fmt: skip
+_COPIED = (
+    "allowed_payment_method_types", "description", "receipt_email", "statement_descriptor",
+    "statement_descriptor_suffix", "transfer_group",
+)  # fmt: skip
+
+
+def create(call: Call) -> Answer:
+    """Create a payment intent, and confirm it at once when asked to."""
+    given = call.params
+    money = currency(given["currency"])
+    if given["amount"] > call.options.most_minor:
+        raise invalid(
+            f"Amount must be no more than {call.options.most_minor}.",
+            param="amount",
+            code="amount_too_large",
+        )
+    id_ = new_id("payment_intent")
+    automatic = given.get("automatic_payment_methods", {})
+    intent = {
+        "id": id_,
+        "object": "payment_intent",
+        **dict.fromkeys(_NOTHING),
+        **{name: given.get(name) for name in _COPIED},
+        "amount": given["amount"],
+        "amount_capturable": 0,
+        "amount_received": 0,
+        "automatic_payment_methods": {
+            "allow_redirects": automatic.get("allow_redirects", "always"),
+            "enabled": automatic.get("enabled", True),
+        },
+        "capture_method": given.get("capture_method", "automatic_async"),
+        "client_secret": f"{id_}_secret_{secrets.token_hex(12)}",
+        "confirmation_method": given.get("confirmation_method", "automatic"),
+        "created": call.now,
+        "currency": money,
+        "livemode": False,
+        "metadata": given.get("metadata", {}),
+        "payment_method_options": {},
+        "payment_method_types": ["card"],
+        "status": "requires_payment_method",
+    }
+    if "payment_method" in given:
+        intent |= {"payment_method": given["payment_method"], "status": "requires_confirmation"}
+        cards.card(given["payment_method"])
+    elif given.get("confirm"):
+        raise invalid("A payment method is needed to confirm.", param="payment_method")
+    call.store.add("payment_intent", intent)
+    events.record(call, "payment_intent.created", intent)
+    return _confirm(call, intent) if given.get("confirm") else Answer(200, intent)
+
+
+def confirm(call: Call) -> Answer:
+    """Confirm with a secret key, or from the browser with the client secret."""
+    intent = call.store.get("payment_intent", call.id)
+    _browser_may(call, intent)
+    if intent["status"] not in OPEN:
+        raise _unexpected(intent, "confirm")
+    method = call.params.get("payment_method") or intent["payment_method"]
+    if method is None:
+        raise invalid("A payment method is needed to confirm.", param="payment_method")
+    return _confirm(call, {**intent, "payment_method": method})
+
+
+def retrieve(call: Call) -> Answer:
+    """Show a payment intent; a browser shows its client secret for it."""
+    intent = call.store.get("payment_intent", call.id)
+    _browser_may(call, intent)
+    return Answer(200, intent)
+
+
+def cancel(call: Call) -> Answer:
+    """Cancel an intent that has not succeeded."""
+    intent = call.store.get("payment_intent", call.id)
+    if intent["status"] not in OPEN:
+        raise _unexpected(intent, "cancel")
+    intent |= {
+        "status": "canceled",
+        "canceled_at": call.now,
+        "cancellation_reason": call.params.get("cancellation_reason"),
+    }
+    call.store.change(intent)
+    events.record(call, "payment_intent.canceled", intent)
+    return Answer(200, intent)
+
+
+def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
+    used = cards.card(intent["payment_method"])
+    method = new_id("payment_method")
+    charge = cards.charge(call, intent, used, method=method)
+    intent |= {"latest_charge": charge["id"], "last_payment_error": None}
+    if used.decline is None:
+        intent |= {
+            "status": "succeeded",
+            "amount_received": intent["amount"],
+            "payment_method": method,
+        }
+        call.store.change(intent)
+        events.record(call, "payment_intent.succeeded", intent)
+        return Answer(200, intent)
+    error = {
+        "charge": charge["id"],
+        "code": used.decline,
+        "decline_code": used.reason,
+        "message": "Your card was declined.",
+        "payment_method": {"id": method, "object": "payment_method", "type": "card"},
+        "type": "card_error",
+    }
+    error = {name: value for name, value in error.items() if value is not None}
+    intent |= {
+        "status": "requires_payment_method",
+        "payment_method": None,
+        "last_payment_error": error,
+    }
+    call.store.change(intent)
+    events.record(call, "payment_intent.payment_failed", intent)
+    return Answer(402, {"error": {**error, "payment_intent": intent}})
+
+
+def _browser_may(call: Call, intent: Mapping[str, Any]) -> None:
+    if not call.is_browser:
+        return
+    if not secrets.compare_digest(
+        call.params.get("client_secret", "").encode(), intent["client_secret"].encode()
+    ):
+        raise unauthenticated("The client_secret does not match this PaymentIntent.")
+
+
+def _unexpected(intent: Mapping[str, Any], verb: str) -> Problem:
+    return Problem(
+        400,
+        message=f"You cannot {verb} this PaymentIntent because it has a status of "
+        f"{intent['status']}.",
+        code="payment_intent_unexpected_state",
+        type="invalid_request_error",
+        payment_intent=dict(intent),
+    )

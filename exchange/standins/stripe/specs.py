@@ -1,0 +1,128 @@
+"""Which parameters each operation takes, by name, as API version 2026-10-28.endive has them.
+
+Source: the parameter types of the `stripe` package 16.1.0; a test compares the names. A parameter
+marked `no` exists at Stripe and is refused here with `standin_unsupported`, never ignored.
+"""
+
+from collections.abc import Mapping
+
+from exchange.standins.stripe.forms import (
+    Check,
+    created,
+    flag,
+    metadata,
+    nested,
+    no,
+    one_of,
+    positive,
+    text,
+    texts,
+    whole,
+)
+
+Spec = Mapping[str, Check]
+
+EXPAND: Spec = {"expand": texts}
+PAGE: Spec = {
+    "created": created, "ending_before": text, "expand": texts, "limit": whole,
+    "starting_after": text,
+}  # fmt: skip
+_REQUESTED = nested({"requested": flag})
+_CONTROLLER = nested(
+    {
+        "fees": nested({"payer": one_of("account", "application")}),
+        "losses": nested({"payments": one_of("application", "stripe")}),
+        "requirement_collection": one_of("application", "stripe"),
+        "stripe_dashboard": nested({"type": one_of("express", "full", "none")}),
+    }
+)
+
+SPECS: Mapping[str, Spec] = {
+    "accounts.create": {
+        **EXPAND,
+        "business_profile": nested({"name": text, "product_description": text, "url": text}),
+        "business_type": one_of("company", "government_entity", "individual", "non_profit"),
+        "capabilities": nested({"card_payments": _REQUESTED, "transfers": _REQUESTED}),
+        "controller": _CONTROLLER,
+        "country": text, "default_currency": text, "email": text, "metadata": metadata,
+        "type": one_of("custom", "express", "standard"),
+        **dict.fromkeys(
+            ("account_token", "company", "documents", "external_account", "groups", "individual",
+             "settings", "tos_acceptance"), no,
+        ),
+    },
+    "accounts.retrieve": EXPAND,
+    "accounts.list": PAGE,
+    "payment_intents.create": {
+        **EXPAND,
+        "allowed_payment_method_types": texts,
+        "amount": positive,
+        "automatic_payment_methods": nested(
+            {"enabled": flag, "allow_redirects": one_of("always", "never")}
+        ),
+        "capture_method": one_of("automatic", "automatic_async"),
+        "confirm": flag, "confirmation_method": one_of("automatic", "manual"), "currency": text,
+        "description": text, "error_on_requires_action": flag, "metadata": metadata,
+        "off_session": flag, "payment_method": text, "receipt_email": text, "return_url": text,
+        "statement_descriptor": text, "statement_descriptor_suffix": text, "transfer_group": text,
+        "use_stripe_sdk": flag,
+        **dict.fromkeys(
+            ("amount_details", "application_fee_amount", "confirmation_token", "customer",
+             "customer_account", "excluded_payment_method_types", "hooks", "mandate",
+             "mandate_data", "on_behalf_of", "payment_details", "payment_method_configuration",
+             "payment_method_data", "payment_method_options", "radar_options",
+             "setup_future_usage", "shipping", "transfer_data"), no,
+        ),
+    },
+    "payment_intents.retrieve": {**EXPAND, "client_secret": text},
+    "payment_intents.confirm": {
+        **EXPAND,
+        "capture_method": one_of("automatic", "automatic_async"),
+        "error_on_requires_action": flag, "off_session": flag, "payment_method": text,
+        "receipt_email": text, "return_url": text, "use_stripe_sdk": flag,
+        **dict.fromkeys(
+            ("allowed_payment_method_types", "amount_details", "amount_to_confirm",
+             "confirmation_token", "excluded_payment_method_types", "hooks", "mandate",
+             "mandate_data", "payment_details", "payment_method_data", "payment_method_options",
+             "radar_options", "setup_future_usage", "shipping"), no,
+        ),
+    },
+    "payment_intents.cancel": {
+        **EXPAND,
+        "cancellation_reason": one_of(
+            "abandoned", "duplicate", "fraudulent", "requested_by_customer"
+        ),
+    },
+    "payment_intents.list": {**PAGE, "customer": no, "customer_account": no},
+    "charges.retrieve": EXPAND,
+    "charges.list": {**PAGE, "customer": no, "payment_intent": text, "transfer_group": text},
+    "transfers.create": {
+        **EXPAND,
+        "amount": positive, "currency": text, "description": text, "destination": text,
+        "metadata": metadata, "source_transaction": text,
+        "source_type": one_of("bank_account", "card", "fpx"), "transfer_group": text,
+    },
+    "transfers.retrieve": EXPAND,
+    "transfers.list": {**PAGE, "destination": text, "transfer_group": text},
+    "balance.retrieve": EXPAND,
+    "balance_transactions.retrieve": EXPAND,
+    "balance_transactions.list": {
+        **PAGE, "currency": text, "payout": no, "source": text, "type": text,
+    },
+    "events.retrieve": EXPAND,
+    "events.list": {**PAGE, "delivery_success": flag, "type": text, "types": texts},
+}  # fmt: skip
+
+REQUIRED: Mapping[str, frozenset[str]] = {
+    "payment_intents.create": frozenset({"amount", "currency"}),
+    # `amount` may be left out at Stripe when a source transaction is given; here it may not.
+    "transfers.create": frozenset({"amount", "currency", "destination"}),
+}
+
+# The browser side confirms with a publishable key and the client secret (Stripe.js does).
+BROWSER: Mapping[str, Spec] = {
+    "payment_intents.confirm": {
+        **SPECS["payment_intents.confirm"], "client_secret": text, "key": text,
+    },
+    "payment_intents.retrieve": {**SPECS["payment_intents.retrieve"], "key": text},
+}  # fmt: skip
