@@ -1,8 +1,8 @@
 """Who is woken by what: one table from facts to verbs.
 
-A reaction runs as a background job until it is done. Its writes and the mark that it is done are one
-transaction, so it takes effect at most once. A verb that needs long outside work (decoding a file)
-does it before it first uses `session`, whose connection opens on first use.
+A reaction runs as a background job until it is done. Its writes and the mark that it is done are
+one transaction, so it takes effect at most once. A verb that needs long outside work (decoding a
+file) does it before it first uses `session`, whose connection opens on first use.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
+from exchange import deal_verbs, master_verbs
 from exchange.context import Context
 
 Verb = Callable[[Context, AsyncSession, SealedFact, datetime], Awaitable[None]]
@@ -26,7 +27,12 @@ class Reaction:
     verb: Verb
 
 
-REACTIONS: tuple[Reaction, ...] = ()
+REACTIONS: tuple[Reaction, ...] = (
+    Reaction("master.received", "examine-master", master_verbs.examine_master),
+    Reaction("award.made", "open-deal", deal_verbs.open_deal),
+    Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),
+    Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
+)
 
 
 def woken_by(kind: str) -> tuple[Reaction, ...]:
