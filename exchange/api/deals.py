@@ -1,5 +1,291 @@
-"""Deals, signing and evidence."""
+"""Deals (合同): their terms, their contract, and signing it in two phases."""
 
-from fastapi import APIRouter
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import canonical
+from contracts.deals import queries, rules, service
+from contracts.deals.gateway import PressFailed, TypstPress
+from contracts.deals.rules import BadSignature, NotYourTurn, SessionExpired, SessionUsed, WrongKey
+from contracts.deals.tables import Deal, SigningSession
+from contracts.deals.terms import TextCannotBePrinted
+from contracts.deals.verification import DocumentNotSound
+from contracts.parties.gateway import AuthorityMissing
+from contracts.parties.rules import KeyNotActive
+from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.titles.rules import RightsNotReserved
+from exchange.api import problems
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
+from exchange.authority import open_authority
+from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
 router = APIRouter(tags=["deals"])
+
+_READ = (SignInNeeded, ScopeMissing, InvalidContent)
+_SIGN = (*_READ, CsrfToken, NotAllowed, Malformed, Unknown)
+_PRESS = TypstPress()
+_ID = "01990000-0000-7000-8000-000000000001"
+Signing = Literal["drafted", "certified", "licensor_signed", "executed", "voided"]
+Performance = Literal["pending", "effective", "paid"]
+
+
+class SideOut(Shape):
+    """A party of a deal under the name that the contract gives it."""
+
+    id: UUID
+    name_zh: str
+    name_en: str
+
+
+class DealOut(Shape):
+    """A deal: its contract, its price, and where its signing and performance stand."""
+
+    id: UUID
+    contract_no: str
+    listing_id: UUID
+    work_id: UUID
+    licensor: SideOut
+    licensee: SideOut
+    amount_minor: int
+    currency: str
+    terms_sha256: str
+    pdf_sha256: Annotated[str | None, Field(description="of the latest revision")]
+    signing: Signing
+    performance: Performance
+    next_signer: Annotated[UUID | None, Field(description="the party whose turn it is to sign")]
+    created_at: AwareDatetime
+    executed_at: AwareDatetime | None
+
+
+class DealPage(Shape):
+    """A page of deals."""
+
+    items: Sequence[DealOut]
+    next: UUID | None
+
+
+class SigningSessionIn(Shape):
+    """The key that will sign; one of the caller's registered signing keys."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"key_id": _ID}]})
+
+    key_id: UUID
+
+
+class SigningSessionOut(Shape):
+    """What to sign: the DER of the signed attributes, and what it stands for."""
+
+    id: UUID
+    tbs_der_b64: Annotated[str, Field(description="sign these bytes: ECDSA, P-256, SHA-256")]
+    pdf_sha256: Annotated[str, Field(description="of the revision that the signature is put upon")]
+    terms_sha256: str
+    base_sha256: Annotated[str, Field(description="of the contract as typeset")]
+    expires_at: AwareDatetime
+
+
+class SignatureIn(Shape):
+    """The signature: r and s of 32 bytes each, or DER; base64."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"signature_b64": base64.b64encode(b"r" * 64).decode()}]}
+    )
+
+    signature_b64: Annotated[str, Field(max_length=256)]
+
+
+@router.get("/deals", responses=problems.responses(*_READ))
+async def list_deals(
+    *,
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> DealPage:
+    """List the deals of the caller's organisation; the staff sees all."""
+    caller.need("read")
+    deals = await queries.deals_of(session, _viewer(caller), after=page_after(after), limit=limit)
+    full = len(deals) == limit
+    return DealPage(items=[deal_out(deal) for deal in deals], next=deals[-1].id if full else None)
+
+
+@router.get("/deals/{deal_id}", responses=problems.responses(*_READ, Unknown))
+async def get_deal(deal_id: UUID, *, session: Session, caller: Signed) -> DealOut:
+    """Return a deal."""
+    return deal_out(await _visible(session, deal_id, caller))
+
+
+@router.get(
+    "/deals/{deal_id}/terms",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The contract of record: RFC 8785 bytes, whose SHA-256 the PDF prints.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **problems.responses(*_READ, Unknown),
+    },
+)
+async def get_deal_terms(deal_id: UUID, *, session: Session, caller: Signed) -> Response:
+    """Return the frozen terms, byte for byte."""
+    deal = await _visible(session, deal_id, caller)
+    return Response(
+        deal.terms, media_type="application/json", headers={"ETag": f'"{deal.terms_sha256}"'}
+    )
+
+
+@router.get(
+    "/deals/{deal_id}/contract.pdf",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The latest revision; every signature so far is in it.",
+            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems.responses(*_READ, Unknown),
+    },
+)
+async def get_contract(deal_id: UUID, *, session: Session, caller: Signed) -> Response:
+    """Return the contract as PDF/A-3 with its terms attached."""
+    deal = await _visible(session, deal_id, caller)
+    latest = await queries.document(session, deal_id)
+    headers = {
+        "ETag": f'"{latest.sha256}"',
+        "Content-Disposition": f'inline; filename="{deal.contract_no}.pdf"',
+        "Cache-Control": "private, no-cache",
+    }
+    return Response(latest.pdf, media_type="application/pdf", headers=headers)
+
+
+@router.put(
+    "/deals/{deal_id}/signing-sessions/{session_id}",
+    status_code=201,
+    responses={
+        200: {"model": SigningSessionOut, "description": "It was opened before, for this key."},
+        **problems.responses(
+            *_SIGN, IdReused, NotYourTurn, KeyNotActive, SessionExpired, PressFailed,
+            TextCannotBePrinted,
+        ),
+    },
+)  # fmt: skip
+async def open_signing_session(
+    deal_id: UUID,
+    session_id: UUID,
+    body: SigningSessionIn,
+    *,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> SigningSessionOut:
+    """Begin the caller's signature: prepare the exact bytes to sign. The key stays with the party.
+
+    Before signing, compare `terms_sha256` with the hash of the terms that you showed and read.
+    """
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
+    begun, created = await service.open_session(
+        session,
+        deal_id,
+        session_id,
+        party_id=caller.party_id,
+        key_id=body.key_id,
+        press=_PRESS,
+        now=now,
+    )
+    response.status_code = 201 if created else 200
+    return _session_out(begun, await queries.get_deal(session, deal_id))
+
+
+@router.put(
+    "/deals/{deal_id}/signing-sessions/{session_id}/signature",
+    responses=problems.responses(
+        *_SIGN, BadSignature, WrongKey, NotYourTurn, KeyNotActive, SessionExpired, SessionUsed,
+        RightsNotReserved, DocumentNotSound, AuthorityMissing,
+    ),
+)  # fmt: skip
+async def sign_deal(
+    deal_id: UUID,
+    session_id: UUID,
+    body: SignatureIn,
+    *,
+    context: Ctx,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> DealOut:
+    """Complete the caller's signature. The licensee signs last, and the deal takes effect.
+
+    The same signature again gets the same answer.
+    """
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
+    deal = await service.complete_session(
+        session,
+        deal_id,
+        session_id,
+        party_id=caller.party_id,
+        signature=_decoded(body.signature_b64),
+        certifier=open_authority(context.settings, now=now).certifier,
+        now=now,
+    )
+    return deal_out(deal)
+
+
+def deal_out(deal: Deal) -> DealOut:
+    """Return a deal as the wire carries it."""
+    sides = {side["role"]: side for side in canonical.loads(deal.terms)["parties"]}
+    awaited = rules.next_role(deal.signing)
+    return DealOut(
+        id=deal.id,
+        contract_no=deal.contract_no,
+        listing_id=deal.listing_id,
+        work_id=deal.work_id,
+        licensor=_side_out(sides["licensor"]),
+        licensee=_side_out(sides["licensee"]),
+        amount_minor=deal.amount_minor,
+        currency=deal.currency,
+        terms_sha256=deal.terms_sha256,
+        pdf_sha256=deal.pdf_sha256,
+        signing=deal.signing,
+        performance=deal.performance,
+        next_signer=sides[awaited]["party"] if awaited else None,
+        created_at=deal.created_at,
+        executed_at=deal.executed_at,
+    )
+
+
+def _side_out(side: dict[str, Any]) -> SideOut:
+    name = side["legal_name"]
+    return SideOut(id=side["party"], name_zh=name["zh"], name_en=name["en"])
+
+
+def _session_out(begun: SigningSession, deal: Deal) -> SigningSessionOut:
+    return SigningSessionOut(
+        id=begun.id,
+        tbs_der_b64=base64.b64encode(begun.tbs).decode(),
+        pdf_sha256=begun.on_sha256,
+        terms_sha256=deal.terms_sha256,
+        base_sha256=deal.base_sha256 or "",
+        expires_at=begun.expires_at,
+    )
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as unreadable:
+        raise BadSignature("The signature is not base64.") from unreadable
+
+
+def _viewer(caller: Caller) -> UUID | None:
+    return None if caller.is_staff else caller.party_id
+
+
+async def _visible(session: AsyncSession, deal_id: UUID, caller: Caller) -> Deal:
+    caller.need("read")
+    return await queries.get_deal_of(session, deal_id, _viewer(caller))
