@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
-from exchange import deal_verbs, master_verbs
+from exchange import deal_verbs, master_verbs, settlement_verbs
 from exchange.context import Context
 
 Verb = Callable[[Context, AsyncSession, SealedFact, datetime], Awaitable[None]]
@@ -31,6 +31,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("master.received", "examine-master", master_verbs.examine_master),
     Reaction("award.made", "open-deal", deal_verbs.open_deal),
     Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),
+    Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
 )
 

@@ -1,5 +1,183 @@
 """Invoices and payments."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, ConfigDict
+
+from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from exchange.api import problems
+from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.invoices import queries, service
+from settlement.invoices.rules import InvoiceNotOpen, PaymentOpen
+from settlement.invoices.tables import Invoice, Payment
 
 router = APIRouter(tags=["invoices"])
+
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+
+
+class InvoiceOut(Shape):
+    """An invoice (账单): what the licensee of a deal owes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "number": "UHDX-2026-000001",
+                    "deal_id": _ID,
+                    "payer": _ID,
+                    "amount_minor": 120_000_000,
+                    "currency": "CNY",
+                    "state": "issued",
+                    "issued_at": "2026-11-22T09:00:00Z",
+                    "paid_at": None,
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    number: str
+    deal_id: UUID
+    payer: UUID
+    amount_minor: int
+    currency: str
+    state: Literal["issued", "paid"]
+    issued_at: AwareDatetime
+    paid_at: AwareDatetime | None
+
+
+class InvoicePage(Shape):
+    """A page of invoices."""
+
+    items: Sequence[InvoiceOut]
+    next: UUID | None
+
+
+class PaymentIn(Shape):
+    """How to pay; the amount is the invoice's, never the client's."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"method": "card"}]})
+
+    method: Literal["card"]
+
+
+class PaymentOut(Shape):
+    """A payment. Once `ready`, the payer confirms it at Stripe with `client_secret`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "invoice_id": _ID,
+                    "amount_minor": 120_000_000,
+                    "currency": "CNY",
+                    "state": "ready",
+                    "client_secret": "pi_1_secret_2",
+                    "provider_id": "pi_1",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    invoice_id: UUID
+    amount_minor: int
+    currency: str
+    state: Literal["requested", "ready", "succeeded", "failed"]
+    client_secret: str | None
+    provider_id: str | None
+
+
+def invoice_out(invoice: Invoice) -> InvoiceOut:
+    """Return an invoice as the wire carries it."""
+    return InvoiceOut.model_validate(
+        {**invoice.model_dump(exclude={"payer_id"}), "payer": invoice.payer_id}
+    )
+
+
+@router.get("/invoices", responses=problems.responses(*_SIGNED))
+async def list_invoices(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> InvoicePage:
+    """List the invoices that one's own organisation owes; staff see everybody's."""
+    caller.need("read")
+    rows = await queries.page(
+        session, payer_id=_payer(caller), after=page_after(after), limit=limit
+    )
+    full = len(rows) == limit
+    return InvoicePage(items=[invoice_out(row) for row in rows], next=rows[-1].id if full else None)
+
+
+@router.get("/invoices/{invoice_id}", responses=problems.responses(*_SIGNED, Unknown))
+async def get_invoice(invoice_id: UUID, session: Session, caller: Signed) -> InvoiceOut:
+    """Return an invoice to its payer and staff."""
+    caller.need("read")
+    return invoice_out(await queries.get_invoice_of(session, invoice_id, payer_id=_payer(caller)))
+
+
+@router.put(
+    "/invoices/{invoice_id}/payments/{payment_id}",
+    status_code=201,
+    responses={
+        200: {"model": PaymentOut, "description": "It was asked for before."},
+        **problems.responses(*_SIGNED, Malformed, Unknown, IdReused, InvoiceNotOpen, PaymentOpen),
+    },
+)
+async def pay_invoice(
+    invoice_id: UUID,
+    payment_id: UUID,
+    body: PaymentIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> PaymentOut:
+    """Ask for a payment of the whole invoice; read it until it is `ready`, then confirm it."""
+    caller.need("money", Role.BROADCASTER)
+    payment, new = await service.request_payment(
+        session,
+        invoice_id,
+        payment_id,
+        payer_id=caller.party_id,
+        method=body.method,
+        now=now,
+    )
+    if not new:
+        response.status_code = 200
+    return _payment_out(payment, caller)
+
+
+@router.get("/payments/{payment_id}", responses=problems.responses(*_SIGNED, Unknown))
+async def get_payment(payment_id: UUID, session: Session, caller: Signed) -> PaymentOut:
+    """Return a payment to its payer and staff; only the payer is shown the secret."""
+    caller.need("read")
+    payment = await queries.get_payment_of(session, payment_id, payer_id=_payer(caller))
+    return _payment_out(payment, caller)
+
+
+def _payer(caller: Caller) -> UUID | None:
+    return None if caller.is_staff else caller.party_id
+
+
+def _payment_out(payment: Payment, caller: Caller) -> PaymentOut:
+    may_confirm = caller.party_id == payment.payer_id and "money" in caller.scopes
+    return PaymentOut(
+        id=payment.id,
+        invoice_id=payment.invoice_id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        state=payment.state,
+        client_secret=payment.client_secret if may_confirm else None,
+        provider_id=payment.provider_id,
+    )

@@ -1,5 +1,178 @@
-"""The ledger's books."""
+"""Settlements and the books."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, ConfigDict
+
+from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from exchange.api import problems
+from exchange.api.deps import Session, Shape, Signed, page_after
+from exchange.identity.rules import STAFF, Caller, CsrfToken, ScopeMissing, SignInNeeded
+from settlement.ledger import queries as books
+from settlement.plans import queries
+from settlement.plans.tables import Settlement, SettlementLine
 
 router = APIRouter(tags=["ledger"])
+
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+
+
+class SettlementLineOut(Shape):
+    """One part of the price: who gets it, and why."""
+
+    payee: UUID
+    kind: Literal["commission", "share"]
+    basis_minor: int
+    rate_bp: int
+    amount_minor: int
+    reason: str
+
+
+class SettlementOut(Shape):
+    """A settlement (结算): staff see every line, an owner its own and the commission."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "deal_id": _ID,
+                    "state": "awaiting_payment",
+                    "gross_minor": 120_000_000,
+                    "currency": "CNY",
+                    "licensor": _ID,
+                    "licensee": _ID,
+                    "planned_at": "2026-11-22T09:00:00Z",
+                    "lines": [
+                        {
+                            "payee": _ID,
+                            "kind": "share",
+                            "basis_minor": 114_000_000,
+                            "rate_bp": 7000,
+                            "amount_minor": 79_800_000,
+                            "reason": "70.00 % of the net price (份额)",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    deal_id: UUID
+    state: Literal["awaiting_payment", "funded", "paying", "paid_out"]
+    gross_minor: int
+    currency: str
+    licensor: UUID
+    licensee: UUID
+    planned_at: AwareDatetime
+    lines: Sequence[SettlementLineOut]
+
+
+class SettlementPage(Shape):
+    """A page of settlements."""
+
+    items: Sequence[SettlementOut]
+    next: UUID | None
+
+
+class BalanceOut(Shape):
+    """An account with its balance: debit positive, credit negative (借正贷负)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "code": "psp:stripe:clearing:CNY",
+                    "kind": "asset",
+                    "currency": "CNY",
+                    "balance_minor": 6_000_000,
+                    "postings": 3,
+                }
+            ]
+        }
+    )
+
+    code: str
+    kind: Literal["asset", "liability", "income", "expense", "equity"]
+    currency: str
+    balance_minor: int
+    postings: int
+
+
+class TrialBalanceOut(Shape):
+    """Every account (科目余额表); the balances of a currency add up to zero."""
+
+    items: Sequence[BalanceOut]
+
+
+@router.get("/settlements", tags=["settlements"], responses=problems.responses(*_SIGNED))
+async def list_settlements(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> SettlementPage:
+    """List every settlement, for staff."""
+    caller.need("read", *STAFF)
+    rows = await queries.page(session, after=page_after(after), limit=limit)
+    items = [_out(row, await queries.lines(session, row.deal_id)) for row in rows]
+    return SettlementPage(items=items, next=rows[-1].deal_id if len(rows) == limit else None)
+
+
+@router.get(
+    "/settlements/{deal_id}", tags=["settlements"], responses=problems.responses(*_SIGNED, Unknown)
+)
+async def get_settlement(deal_id: UUID, session: Session, caller: Signed) -> SettlementOut:
+    """Return the settlement of a deal to staff, its parties and its payees."""
+    caller.need("read")
+    settlement = await queries.get_settlement(session, deal_id)
+    lines = await queries.lines(session, deal_id)
+    if not caller.is_staff:
+        lines = _own(settlement, lines, caller)
+    return _out(settlement, lines)
+
+
+@router.get("/ledger/trial-balance", responses=problems.responses(*_SIGNED))
+async def get_trial_balance(session: Session, caller: Signed) -> TrialBalanceOut:
+    """Return every account with its balance, for staff."""
+    caller.need("read", *STAFF)
+    rows = await books.trial_balance(session)
+    return TrialBalanceOut(items=[BalanceOut.model_validate(row) for row in rows])
+
+
+def _own(
+    settlement: Settlement, lines: Sequence[SettlementLine], caller: Caller
+) -> Sequence[SettlementLine]:
+    """Return the lines that a party may read: what it gets, and what the exchange takes of it."""
+    payees = {line.payee_id for line in lines}
+    if caller.party_id not in {settlement.licensor_id, settlement.licensee_id, *payees}:
+        raise Unknown("There is no such settlement.")
+    if caller.party_id not in payees:
+        return []
+    return [line for line in lines if line.payee_id == caller.party_id or line.kind == "commission"]
+
+
+def _out(settlement: Settlement, lines: Sequence[SettlementLine]) -> SettlementOut:
+    return SettlementOut(
+        deal_id=settlement.deal_id,
+        state=settlement.state,
+        gross_minor=settlement.gross_minor,
+        currency=settlement.currency,
+        licensor=settlement.licensor_id,
+        licensee=settlement.licensee_id,
+        planned_at=settlement.planned_at,
+        lines=[
+            SettlementLineOut(
+                payee=line.payee_id,
+                kind=line.kind,
+                basis_minor=line.basis_minor,
+                rate_bp=line.rate_bp,
+                amount_minor=line.amount_minor,
+                reason=line.reason,
+            )
+            for line in lines
+        ],
+    )

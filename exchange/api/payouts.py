@@ -1,5 +1,282 @@
-"""Payouts, prepared and approved."""
+"""Payouts: accounts of payees, what is paid out, who prepared it and who decided it."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from exchange.api import problems
+from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.payouts import queries, rules, service
+from settlement.payouts.rules import (
+    AlreadyDecided,
+    ContentChanged,
+    Decision,
+    PayoutAccountMissing,
+    PayoutAlreadyPrepared,
+    SamePerson,
+    SettlementNotFunded,
+)
+from settlement.payouts.tables import Payout, PayoutAccount
 
 router = APIRouter(tags=["payouts"])
+
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_DECIDING = (*_SIGNED, Malformed, Unknown, AlreadyDecided, ContentChanged, SamePerson)
+_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class PayoutAccountIn(Shape):
+    """Where the organisation is established."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"country": "HK"}]})
+
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
+
+
+class PayoutAccountOut(Shape):
+    """Where a party is paid (收款账户)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"party_id": _ID, "country": "HK", "state": "ready", "provider_id": "acct_1"}
+            ]
+        }
+    )
+
+    party_id: UUID
+    country: str
+    state: Literal["requested", "ready", "failed"]
+    provider_id: str | None
+
+
+class PayoutIn(Shape):
+    """Which deal is paid out; amounts follow from its settlement."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"deal_id": _ID}]})
+
+    deal_id: UUID
+
+
+class ApprovalIn(Shape):
+    """The hash of the payout that the approver read."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"content_sha256": _HASH}]})
+
+    content_sha256: Sha256
+
+
+class RefusalIn(Shape):
+    """The hash of the payout that the approver read, and why it is refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"content_sha256": _HASH, "reason": "收款账户待核实 (account to be checked)"}
+            ]
+        }
+    )
+
+    content_sha256: Sha256
+    reason: Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]
+
+
+class TransferOut(Shape):
+    """One payee's part."""
+
+    party_id: UUID
+    account: str
+    amount_minor: int
+    currency: str
+    state: Literal["pending", "sending", "made"]
+    provider_id: str | None
+
+
+class PayoutOut(Shape):
+    """A payout: `content_sha256` is over everything it will do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "deal_id": _ID,
+                    "state": "prepared",
+                    "content_sha256": _HASH,
+                    "prepared_by": _ID,
+                    "prepared_at": "2026-11-22T09:00:00Z",
+                    "decided_by": None,
+                    "decided_at": None,
+                    "reason": None,
+                    "transfers": [
+                        {
+                            "party_id": _ID,
+                            "account": "acct_1",
+                            "amount_minor": 79_800_000,
+                            "currency": "CNY",
+                            "state": "pending",
+                            "provider_id": None,
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    deal_id: UUID
+    state: Literal["prepared", "approved", "refused", "paid"]
+    content_sha256: str
+    prepared_by: UUID
+    prepared_at: AwareDatetime
+    decided_by: UUID | None
+    decided_at: AwareDatetime | None
+    reason: str | None
+    transfers: Sequence[TransferOut]
+
+
+class PayoutPage(Shape):
+    """A page of payouts."""
+
+    items: Sequence[PayoutOut]
+    next: UUID | None
+
+
+@router.put(
+    "/parties/{party_id}/payout-account",
+    status_code=201,
+    responses={
+        200: {"model": PayoutAccountOut, "description": "It was asked for before."},
+        **problems.responses(*_SIGNED, Malformed, Unknown, IdReused),
+    },
+)
+async def open_payout_account(
+    party_id: UUID,
+    body: PayoutAccountIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> PayoutAccountOut:
+    """Ask for an account into which one's own organisation is paid; read it until `ready`."""
+    caller.need("money", Role.HOLDER)
+    _own(party_id, caller)
+    account, new = await service.open_account(session, party_id, country=body.country, now=now)
+    if not new:
+        response.status_code = 200
+    return _account_out(account)
+
+
+@router.get("/parties/{party_id}/payout-account", responses=problems.responses(*_SIGNED, Unknown))
+async def get_payout_account(party_id: UUID, session: Session, caller: Signed) -> PayoutAccountOut:
+    """Return an organisation's payout account to itself and staff."""
+    caller.need("read")
+    if not caller.is_staff:
+        _own(party_id, caller)
+    return _account_out(await queries.get_account(session, party_id))
+
+
+@router.put(
+    "/payouts/{payout_id}",
+    status_code=201,
+    responses={
+        200: {"model": PayoutOut, "description": "It was prepared before."},
+        **problems.responses(
+            *_SIGNED,
+            Malformed,
+            Unknown,
+            IdReused,
+            SettlementNotFunded,
+            PayoutAlreadyPrepared,
+            PayoutAccountMissing,
+        ),
+    },
+)
+async def prepare_payout(
+    payout_id: UUID,
+    body: PayoutIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> PayoutOut:
+    """Prepare the payout of a paid deal (经办); another person decides it."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    payout, new = await service.prepare(
+        session, payout_id, deal_id=body.deal_id, person_id=caller.person_id, now=now
+    )
+    if not new:
+        response.status_code = 200
+    return await _out(session, payout)
+
+
+@router.post("/payouts/{payout_id}/approval", responses=problems.responses(*_DECIDING))
+async def approve_payout(
+    payout_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
+) -> PayoutOut:
+    """Approve a payout that another person prepared (复核); its transfers are made at once."""
+    caller.need("money", Role.APPROVER)
+    decision = Decision(caller.person_id, body.content_sha256)
+    return await _out(
+        session, await service.approve(session, payout_id, decision=decision, now=now)
+    )
+
+
+@router.post("/payouts/{payout_id}/refusal", responses=problems.responses(*_DECIDING))
+async def refuse_payout(
+    payout_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
+) -> PayoutOut:
+    """Refuse a payout that another person prepared, with a reason; another can be prepared."""
+    caller.need("money", Role.APPROVER)
+    decision = Decision(caller.person_id, body.content_sha256)
+    payout = await service.refuse(
+        session, payout_id, decision=decision, reason=body.reason.strip(), now=now
+    )
+    return await _out(session, payout)
+
+
+@router.get("/payouts", responses=problems.responses(*_SIGNED))
+async def list_payouts(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> PayoutPage:
+    """List every payout, for staff."""
+    caller.need("read", *STAFF)
+    rows = await queries.page(session, after=page_after(after), limit=limit)
+    items = [await _out(session, row) for row in rows]
+    return PayoutPage(items=items, next=rows[-1].id if len(rows) == limit else None)
+
+
+@router.get("/payouts/{payout_id}", responses=problems.responses(*_SIGNED, Unknown))
+async def get_payout(payout_id: UUID, session: Session, caller: Signed) -> PayoutOut:
+    """Return a payout with its transfers, for staff."""
+    caller.need("read", *STAFF)
+    return await _out(session, await queries.get_payout(session, payout_id))
+
+
+def _own(party_id: UUID, caller: Caller) -> None:
+    if party_id != caller.party_id:
+        raise Unknown("There is no such party.")
+
+
+def _account_out(account: PayoutAccount) -> PayoutAccountOut:
+    return PayoutAccountOut.model_validate(account.model_dump(exclude={"requested_at"}))
+
+
+async def _out(session: AsyncSession, payout: Payout) -> PayoutOut:
+    transfers = [
+        TransferOut.model_validate(row.model_dump(exclude={"payout_id", "intent_id"}))
+        for row in await queries.transfers(session, payout.id)
+    ]
+    row = payout.model_dump(exclude={"content", "paid_at"})
+    return PayoutOut.model_validate({**row, "transfers": transfers})

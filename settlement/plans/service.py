@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts.parties.rules import EXCHANGE_PARTY_ID
+from contracts.parties import service as parties
 from contracts.refusal import Unknown
 from contracts.titles import queries as titles
 from settlement.fees import gateway as fees
@@ -19,7 +19,7 @@ from settlement.plans.tables import Settlement, SettlementLine
 async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlement:
     """Plan the settlement of an executed deal, once; a work without shares is its licensor's.
 
-    The exchange must exist as a party.
+    The exchange is made a party on first use.
     """
     planned = await queries.find_settlement(session, terms.deal_id)
     if planned is not None:
@@ -27,10 +27,11 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
     shares = {
         share.party_id: share.share_bp for share in await titles.shares(session, terms.work_id)
     }
+    exchange = await parties.ensure_exchange(session, now=now)
     parts = rules.parts(
         terms.gross,
         rate=rate_on(fees.schedule(), SELLER_COMMISSION, now),
-        exchange_id=EXCHANGE_PARTY_ID,
+        exchange_id=exchange.id,
         shares=shares or {terms.licensor_id: rules.WHOLE_BP},
     )
     settlement = Settlement(

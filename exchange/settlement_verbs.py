@@ -1,0 +1,30 @@
+"""Reactions about money: an executed deal is planned and invoiced."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.deals import queries as deals
+from contracts.facts.rules import SealedFact
+from exchange.context import Context
+from settlement.invoices import service as invoices
+from settlement.plans import service as plans
+from settlement.plans.rules import Terms
+
+
+async def plan_settlement(
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `deal.executed`: plan who gets which part of the price, and invoice the licensee."""
+    deal = await deals.get_deal(session, UUID(fact.record["deal"]))
+    terms = Terms(
+        deal_id=deal.id,
+        work_id=deal.work_id,
+        licensor_id=deal.licensor_id,
+        licensee_id=deal.licensee_id,
+        gross=deal.price,
+        terms_sha256=deal.terms_sha256,
+    )
+    settlement = await plans.plan(session, terms, now=now)
+    await invoices.issue(session, settlement, now=now)
