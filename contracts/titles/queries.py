@@ -6,8 +6,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts.refusal import Unknown
 from contracts.titles.rules import Taken
 from contracts.titles.tables import LIVE, RightsGrant, Share
+from contracts.works.tables import Work
 
 
 async def shares(session: AsyncSession, work_id: UUID) -> list[Share]:
@@ -26,6 +28,29 @@ async def grants_of_work(session: AsyncSession, work_id: UUID) -> list[RightsGra
     wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id)
     ordered = wanted.order_by(col(RightsGrant.id))
     return list(await session.scalars(ordered.execution_options(populate_existing=True)))
+
+
+async def grants_page(
+    session: AsyncSession, work_id: UUID, *, viewer: UUID | None, after: UUID, limit: int
+) -> list[RightsGrant]:
+    """Return a page of a work's grants, oldest first, as a party may see them (None: staff).
+
+    Owners see every grant of their work, licensees those made to them.
+
+    Raises:
+        Unknown: there is no such work, or none the party has to do with.
+    """
+    work = await session.get(Work, work_id)
+    if work is None:
+        raise Unknown("There is no such work.")
+    wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id)
+    owners = [share.party_id for share in await shares(session, work_id)]
+    if viewer is not None and viewer not in (work.party_id, *owners):
+        wanted = wanted.where(col(RightsGrant.grantee_id) == viewer)
+        if (await session.scalars(wanted.limit(1))).first() is None:
+            raise Unknown("There is no such work.")
+    page = wanted.where(col(RightsGrant.id) > after).order_by(col(RightsGrant.id)).limit(limit)
+    return list(await session.scalars(page))
 
 
 async def taken(session: AsyncSession, work_id: UUID) -> list[Taken]:

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0007"
 down_revision = "0006"
@@ -26,19 +27,87 @@ AUCTION_CHECKS = {
 
 def upgrade() -> None:
     _listings()
+    _published_listings_stay()
     _auctions()
     _bids()
     _auction_rules_stay()
 
 
 def downgrade() -> None:
-    for table in ("paddle", "bid", "auction"):
+    for table in ("paddle", "bid", "auction", "catalogue_epoch", "listing"):
         op.drop_table(table)
     op.execute("DROP FUNCTION auction_keeps_its_word()")
+    op.execute("DROP FUNCTION listing_keeps_its_word()")
 
 
 def _listings() -> None:
-    pass
+    op.create_table(
+        "listing",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("party_id", sa.Uuid(), sa.ForeignKey("party.id"), nullable=False, index=True),
+        sa.Column("work_id", sa.Uuid(), sa.ForeignKey("work.id"), nullable=False, index=True),
+        sa.Column("master_id", sa.Uuid(), sa.ForeignKey("master.id"), nullable=False, index=True),
+        sa.Column("auction_id", sa.Uuid(), nullable=False, unique=True),
+        sa.Column("rights", JSONB(), nullable=False),
+        sa.Column("sale", JSONB(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=True, unique=True),
+        sa.Column("published_at", INSTANT, nullable=True),
+        sa.Column("publication_fact", sa.Uuid(), sa.ForeignKey("fact.id"), nullable=True),
+        sa.Column("ended_at", INSTANT, nullable=True),
+        sa.Column("drafted_at", INSTANT, nullable=False),
+        sa.Column("created_at", INSTANT, nullable=False),
+        sa.CheckConstraint(
+            "state IN ('draft', 'published', 'sold', 'unsold', 'withdrawn')",
+            name="listing_state_is_known",
+        ),
+        sa.CheckConstraint(
+            "(state = 'draft') = (published_at IS NULL) AND (state = 'draft') = (epoch IS NULL) "
+            "AND (state = 'draft') = (publication_fact IS NULL)",
+            name="listing_published_when",
+        ),
+        sa.CheckConstraint(
+            "(state IN ('draft', 'published')) = (ended_at IS NULL)", name="listing_ended_when"
+        ),
+        sa.CheckConstraint(
+            "jsonb_typeof(rights) = 'array' AND jsonb_array_length(rights) > 0",
+            name="listing_offers_rights",
+        ),
+        sa.CheckConstraint(
+            "coalesce(sale ->> 'method' = 'english' AND (sale ->> 'floor_minor')::bigint > 0 "
+            "AND (sale ->> 'step_minor')::bigint > 0 AND sale ->> 'currency' ~ '^[A-Z]{3}$', "
+            "false)",
+            name="listing_sale_has_terms",
+        ),
+    )
+    op.create_table(
+        "catalogue_epoch",
+        sa.Column("id", sa.Integer(), primary_key=True),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name="catalogue_epoch_is_one_row"),
+        sa.CheckConstraint("epoch >= 0", name="catalogue_epoch_counts"),
+    )
+    op.execute("INSERT INTO catalogue_epoch (id, epoch) VALUES (1, 0)")
+
+
+def _published_listings_stay() -> None:
+    frozen = (
+        "id", "party_id", "work_id", "master_id", "auction_id", "rights", "sale", "epoch",
+        "published_at", "publication_fact", "created_at",
+    )  # fmt: skip
+    old, new = (", ".join(f"{row}.{name}" for name in frozen) for row in ("OLD", "NEW"))
+    op.execute(
+        "CREATE FUNCTION listing_keeps_its_word() RETURNS trigger LANGUAGE plpgsql "
+        "SET search_path = public, pg_temp AS $$ BEGIN "
+        f"IF OLD.state <> 'draft' AND (({old}) IS DISTINCT FROM ({new}) OR NEW.state = 'draft' "
+        "OR OLD.ended_at IS NOT NULL) "
+        "THEN RAISE EXCEPTION 'listing % keeps its word', OLD.id USING errcode = '23514'; END IF; "
+        "RETURN NEW; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER listing_stays BEFORE UPDATE ON listing "
+        "FOR EACH ROW EXECUTE FUNCTION listing_keeps_its_word()"
+    )
 
 
 def _auctions() -> None:

@@ -1,0 +1,170 @@
+"""What may be listed: the offer in its one form, and what stands in the way of publication (pure).
+
+Source: 著作权法 (2020) art. 14 ¶2 (co-owners agree to 专有许可), art. 26 ¶2 (what a licence names).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from contracts.refusal import Kind, Refusal
+from contracts.rights import algebra
+from contracts.rights import rules as rights
+from contracts.rights.algebra import RightsBox
+from contracts.titles import rules as titles
+from listings.auctions import rules as auctions
+from listings.auctions.rules import Terms
+
+MOST_RIGHTS = 50
+# A sale that runs longer would outlast the prices and the papers it was checked with.
+LONGEST_SALE = timedelta(days=366)
+PUBLIC = ("published", "sold", "unsold")
+
+
+class BadSaleTerms(Refusal):
+    """The terms of sale do not fit the rights, or the sale runs too long."""
+
+    kind, code = Kind.INVALID, "bad-sale-terms"
+    hint = "End the sale within a year and before the last of the rights has run out."
+
+
+class TooManyRights(Refusal):
+    """A listing offers no right, or more than one page of a contract can name."""
+
+    kind, code = Kind.INVALID, "too-many-rights"
+    hint = f"Offer between 1 and {MOST_RIGHTS} rights; make a second listing for more."
+
+
+class MasterNotReady(Refusal):
+    """The master has not passed its examination."""
+
+    kind, code = Kind.CONFLICT, "master-not-ready"
+    hint = "Wait until the master is `ready`; if it was refused, upload another."
+
+
+class MasterOfAnotherWork(Refusal):
+    """The master was uploaded for another work."""
+
+    kind, code = Kind.CONFLICT, "master-of-another-work"
+    hint = "List the master with the work it was uploaded for."
+
+
+class CoOwnerConsentMissing(Refusal):
+    """A co-owner has not agreed, which an exclusive licence needs (著作权法 art. 14 ¶2)."""
+
+    kind, code = Kind.CONFLICT, "co-owner-consent-missing"
+    hint = "Ask the co-owners in `owners` to consent to their shares, or offer 普通 licences."
+
+
+class LooksLikeAnotherWork(Refusal):
+    """The picture is that of a work already listed under another title."""
+
+    kind, code = Kind.CONFLICT, "looks-like-another-work"
+    hint = "If the work is yours, contest the listing named; otherwise list your own picture."
+
+
+class ListingPublished(Refusal):
+    """The listing is published; what it offers is frozen."""
+
+    kind, code = Kind.CONFLICT, "listing-published"
+    hint = "Make a new listing for other terms."
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The rights and the sale of a listing, checked, in the form that is stored and published."""
+
+    rights: list[dict[str, Any]]
+    sale: dict[str, Any]
+    auction_id: UUID
+
+
+def offer(
+    wires: Sequence[Mapping[str, Any]], sale: Mapping[str, Any], *, seller: UUID, now: datetime
+) -> Offer:
+    """Return what a listing offers; bundles (播映权) become the rights they stand for.
+
+    Raises:
+        TooManyRights: none, or more than the most.
+        RightsOfferedTwice: two of them overlap.
+        BadSale, WrongCurrency, AmountOutOfRange: the terms of sale do not hold.
+        BadSaleTerms: the sale runs too long, or past the rights.
+        Refusal: any of `contracts.rights.rules.resolve` and `expand`.
+    """
+    expanded = [one for wire in wires for one in rights.expand(wire)]
+    if not 1 <= len(expanded) <= MOST_RIGHTS:
+        raise TooManyRights("The number of rights is out of range.", most=MOST_RIGHTS)
+    boxes = [rights.resolve(wire) for wire in expanded]
+    titles.check_apart(boxes)
+    terms = auctions.read_sale(sale, barred=frozenset({seller}), now=now)
+    check_times(terms, boxes, now=now)
+    auction_id = _auction_id(sale["auction_id"])
+    return Offer([rights.normal(wire) for wire in expanded], _sale(terms, auction_id), auction_id)
+
+
+def check_times(terms: Terms, boxes: Sequence[RightsBox], *, now: datetime) -> None:
+    """Check that the sale ends in time.
+
+    Raises:
+        BadSaleTerms: it runs too long, or a right runs out before the hard stop.
+    """
+    if terms.hard_stop_at - now > LONGEST_SALE:
+        raise BadSaleTerms("The sale runs too long.", longest_days=LONGEST_SALE.days)
+    for place, box in enumerate(boxes):
+        if box.window.end <= terms.hard_stop_at:
+            raise BadSaleTerms("A right runs out before the sale ends.", place=place)
+
+
+def check_belongs(master_work: UUID | None, *, work: UUID) -> None:
+    """Check that a master was uploaded for the work, or for none in particular.
+
+    Raises:
+        MasterOfAnotherWork: it was uploaded for another.
+    """
+    if master_work not in (None, work):
+        raise MasterOfAnotherWork("This master belongs to another work.")
+
+
+def check_ready(state: str) -> None:
+    """Check that a master may be shown to buyers.
+
+    Raises:
+        MasterNotReady: it has not passed its examination.
+    """
+    if state != "ready":
+        raise MasterNotReady("The master is not ready.", state=state)
+
+
+def check_consents(boxes: Sequence[RightsBox], *, missing: Sequence[UUID]) -> None:
+    """Check that all co-owners agree where all must.
+
+    Raises:
+        CoOwnerConsentMissing: an exclusive licence is offered and an owner has not agreed.
+    """
+    if missing and any(algebra.needs_all_owners(box) for box in boxes):
+        raise CoOwnerConsentMissing(
+            "Not every co-owner has agreed.", owners=[str(owner) for owner in missing]
+        )
+
+
+def _auction_id(text: Any) -> UUID:
+    try:
+        return UUID(text)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise auctions.BadSale("The auction's id is no UUID.") from error
+
+
+def _sale(terms: Terms, auction_id: UUID) -> dict[str, Any]:
+    return {
+        "method": auctions.METHOD,
+        "auction_id": str(auction_id),
+        "currency": terms.currency,
+        "floor_minor": terms.floor_minor,
+        "step_minor": terms.step_minor,
+        "opens_at": auctions.stamp(terms.opens_at),
+        "closes_at": auctions.stamp(terms.closes_at),
+        "soft_close_s": terms.soft_close_s,
+        "hard_stop_at": auctions.stamp(terms.hard_stop_at),
+    }

@@ -1,0 +1,256 @@
+"""Drafting and publishing listings, and ending them when their auction has closed."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts.facts import service as facts
+from contracts.refusal import IdReused, Unknown
+from contracts.rights import rules as rights_rules
+from contracts.titles import queries as titles_read
+from contracts.titles import service as titles
+from contracts.works import queries as works
+from contracts.works.tables import Work
+from listings.auctions import rules as auction_rules
+from listings.auctions import service as auctions
+from listings.catalogue import queries, rules
+from listings.catalogue.rules import ListingPublished, LooksLikeAnotherWork, Offer
+from listings.catalogue.tables import CatalogueEpoch, Listing
+from listings.masters import queries as masters
+from listings.masters import service as master_service
+from listings.masters.tables import Master
+
+
+async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers name each.
+    session: AsyncSession,
+    listing_id: UUID,
+    *,
+    party_id: UUID,
+    work_id: UUID,
+    master_id: UUID,
+    rights: Sequence[Mapping[str, Any]],
+    sale: Mapping[str, Any],
+    now: datetime,
+) -> tuple[Listing, bool]:
+    """Write down an offer; return it and whether it is new. A draft may be replaced by another.
+
+    Raises:
+        Unknown: the work or the master is not the party's.
+        IdReused: the id, or the auction's id, is another listing's.
+        ListingPublished: the listing is published, and this content is not what it says.
+        MasterOfAnotherWork: the master was uploaded for another work.
+        Refusal: any of `rules.offer`.
+    """
+    known = await _locked(session, listing_id)
+    if known is not None and known.party_id != party_id:
+        raise IdReused("This id is taken.")
+    subject = (work_id, master_id)
+    if known is not None and _says(known, subject, rights, sale):
+        return known, False
+    if known is not None and known.state != "draft":
+        raise ListingPublished("The listing is published.", state=known.state)
+    await works.get_work_of(session, work_id, party_id)
+    master = await masters.get_master_of(session, master_id, party_id)
+    rules.check_belongs(master.work_id, work=work_id)
+    offer = rules.offer(rights, sale, seller=party_id, now=now)
+    listing = known or Listing(
+        id=listing_id, party_id=party_id, work_id=work_id, master_id=master_id,
+        auction_id=offer.auction_id, rights=[], sale={}, drafted_at=now, created_at=now,
+    )  # fmt: skip
+    await _write(session, listing, subject, offer, now=now)
+    return listing, known is None
+
+
+async def publish(
+    session: AsyncSession, listing_id: UUID, *, party_id: UUID, now: datetime
+) -> Listing:
+    """Publish a draft: reserve its rights, open its auction, make it known; again is the same.
+
+    Raises:
+        Unknown: the listing is not the party's.
+        MasterNotReady: the master has not passed its examination.
+        CoOwnerConsentMissing: a co-owner has not agreed to an exclusive licence.
+        LooksLikeAnotherWork: the picture is on offer under another title.
+        RightsNotHeld, RightsAlreadyGranted: the rights are not there to be offered.
+        BadSale, BadSaleTerms: the sale's time has passed since it was drafted.
+    """
+    listing = await _locked(session, listing_id)
+    if listing is None or listing.party_id != party_id:
+        raise Unknown("There is no such listing.")
+    if listing.state != "draft":
+        return listing
+    work = await works.get_work_of(session, listing.work_id, party_id)
+    master = await masters.get_master_of(session, listing.master_id, party_id)
+    await _check(session, listing, master, now=now)
+    seen = await _compare(session, listing, since=0)
+    await titles.reserve(
+        session, work.id, grantor_id=party_id, boxes=listing.rights, source=str(listing.id), now=now
+    )
+    await auctions.open_auction(
+        session, listing.auction_id,
+        listing_id=listing.id, work_id=work.id, seller_id=party_id, sale=listing.sale, now=now,
+    )  # fmt: skip
+    epoch = await _turn(session, listing, seen=seen)
+    payload = _record(listing, work, master)
+    fact = await facts.record(
+        session, "listing.published", listing.id, payload, parties=[party_id], now=now
+    )
+    listing.state, listing.published_at = "published", now
+    listing.epoch, listing.publication_fact = epoch, fact
+    await session.flush()
+    return listing
+
+
+async def sold(session: AsyncSession, listing_id: UUID, *, now: datetime) -> Listing:
+    """End a listing whose auction found a buyer; its rights stay reserved for the deal.
+
+    Raises:
+        Unknown: it was never published.
+    """
+    return await _end(session, listing_id, "sold", now=now)
+
+
+async def unsold(session: AsyncSession, listing_id: UUID, *, now: datetime) -> Listing:
+    """End a listing without a buyer (流标) and give its rights back; a sold one stays sold.
+
+    Raises:
+        Unknown: it was never published.
+    """
+    listing = await _end(session, listing_id, "unsold", now=now)
+    if listing.state == "unsold":
+        await titles.release(session, listing.work_id, source=str(listing.id), now=now)
+    return listing
+
+
+async def _locked(session: AsyncSession, listing_id: UUID) -> Listing | None:
+    wanted = select(Listing).where(col(Listing.id) == listing_id).with_for_update()
+    found = await session.scalars(wanted.execution_options(populate_existing=True))
+    return found.one_or_none()
+
+
+def _says(
+    known: Listing,
+    subject: tuple[UUID, UUID],
+    wires: Sequence[Mapping[str, Any]],
+    sale: Mapping[str, Any],
+) -> bool:
+    """Tell whether the content is that of the listing, judged when that was written down."""
+    if (known.work_id, known.master_id) != subject:
+        return False
+    offer = rules.offer(wires, sale, seller=known.party_id, now=known.drafted_at)
+    return (known.rights, known.sale) == (offer.rights, offer.sale)
+
+
+async def _write(
+    session: AsyncSession,
+    listing: Listing,
+    subject: tuple[UUID, UUID],
+    offer: Offer,
+    *,
+    now: datetime,
+) -> None:
+    taken = await _auction_taken(session, offer.auction_id, but=listing.id)
+    if taken:
+        raise IdReused("The auction's id is taken.", field="sale.auction_id")
+    try:
+        async with session.begin_nested():
+            listing.work_id, listing.master_id = subject
+            listing.rights, listing.sale = offer.rights, offer.sale
+            listing.auction_id, listing.drafted_at = offer.auction_id, now
+            session.add(listing)
+    except IntegrityError as error:
+        # Another request took the id, or the auction's, between the look and the insert.
+        raise IdReused("The id of the listing or of its auction is taken.") from error
+
+
+async def _auction_taken(session: AsyncSession, auction_id: UUID, *, but: UUID) -> bool:
+    wanted = select(col(Listing.id)).where(
+        col(Listing.auction_id) == auction_id, col(Listing.id) != but
+    )
+    return (await session.scalars(wanted)).first() is not None
+
+
+async def _check(session: AsyncSession, listing: Listing, master: Master, *, now: datetime) -> None:
+    boxes = [rights_rules.resolve(wire) for wire in listing.rights]
+    terms = auction_rules.read_sale(listing.sale, barred=frozenset({listing.party_id}), now=now)
+    rules.check_times(terms, boxes, now=now)
+    rules.check_belongs(master.work_id, work=listing.work_id)
+    rules.check_ready(master.state)
+    missing = await titles_read.consents_missing(session, listing.work_id)
+    rules.check_consents(boxes, missing=missing)
+
+
+async def _compare(session: AsyncSession, listing: Listing, *, since: int) -> int:
+    """Compare the picture with what is listed since an epoch; return the last epoch seen.
+
+    Raises:
+        LooksLikeAnotherWork: a listing of another work shows the same picture.
+    """
+    rivals = await queries.rivals(session, listing.work_id, since=since)
+    by_master = {rival.master_id: rival for rival in rivals}
+    match = await master_service.resemblance(session, listing.master_id, among=list(by_master))
+    if match is None:
+        return max((rival.epoch or 0 for rival in rivals), default=since)
+    rival = by_master[match.master_id]
+    work = await works.get_work(session, rival.work_id)
+    raise LooksLikeAnotherWork(
+        f"The picture is that of 《{work.title_zh}》, which is listed already.",
+        listing=str(rival.id),
+        title={"zh": work.title_zh, "en": work.title_en},
+        seconds={"here": match.here_ms // 1000, "there": match.there_ms // 1000},
+        score=match.score,
+    )
+
+
+async def _turn(session: AsyncSession, listing: Listing, *, seen: int) -> int:
+    """Take the listing's place in the order of publications; return its epoch.
+
+    Two copies published at the same moment cannot both pass: the row of the epoch lets one through
+    at a time, and the second is compared with what came in since it was compared first. The row is
+    locked last, so that it is held for these few statements and the commit only.
+    """
+    wanted = select(CatalogueEpoch).with_for_update()
+    found = await session.scalars(wanted.execution_options(populate_existing=True))
+    row = found.one()
+    if row.epoch > seen:
+        await _compare(session, listing, since=seen)
+    row.epoch += 1
+    await session.flush()
+    return row.epoch
+
+
+def _record(listing: Listing, work: Work, master: Master) -> dict[str, Any]:
+    return {
+        "listing": str(listing.id),
+        "work": str(work.id),
+        "title": {"zh": work.title_zh, "en": work.title_en},
+        "master": str(master.id),
+        "master_sha256": master.sha256,
+        "probe_sha256": master.probe_sha256,
+        "fingerprint_sha256": master.fingerprint_sha256,
+        "rights": listing.rights,
+        "sale": listing.sale,
+        "party": str(listing.party_id),
+        "auction": str(listing.auction_id),
+    }
+
+
+async def _end(session: AsyncSession, listing_id: UUID, outcome: str, *, now: datetime) -> Listing:
+    listing = await _locked(session, listing_id)
+    if listing is None or listing.state == "draft":
+        raise Unknown("There is no such listing.")
+    if listing.state != "published":
+        return listing
+    listing.state, listing.ended_at = outcome, now
+    await session.flush()
+    payload = {"listing": str(listing_id), "outcome": outcome}
+    await facts.record(
+        session, "listing.ended", listing_id, payload, parties=[listing.party_id], now=now
+    )
+    return listing

@@ -1,0 +1,414 @@
+"""Drafting and publishing against a real database."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import ids
+from contracts.facts.tables import Fact
+from contracts.parties.tables import Party
+from contracts.refusal import IdReused, Refusal, Unknown
+from contracts.titles import queries as titles_read
+from contracts.titles import rules as title_rules
+from contracts.titles import service as titles
+from contracts.works.tables import Work
+from exchange.db import Database
+from listings.auctions import queries as auctions
+from listings.auctions.rules import BadSale
+from listings.catalogue import queries, rules, service
+from listings.catalogue.queries import Search
+from listings.catalogue.tables import CatalogueEpoch, Listing
+from tests.conftest import NOW
+from tests.contracts.parties_factory import party
+from tests.contracts.rights_factory import wire
+from tests.contracts.works_factory import work
+from tests.listings.auctions_factory import sale_of
+from tests.listings.catalogue_factory import drafted_listing, published_listing
+from tests.listings.masters_factory import ready_master
+
+FIRST = UUID(int=ids.new(NOW).int >> 80 << 80)  # pages start here, before all that is made at NOW
+
+
+async def again(session: AsyncSession, draft: Listing, **changes: Any) -> tuple[Listing, bool]:
+    """Send the draft's content once more, changed or not."""
+    content: dict[str, Any] = {
+        "party_id": draft.party_id, "work_id": draft.work_id, "master_id": draft.master_id,
+        "rights": draft.rights, "sale": draft.sale, "now": NOW,
+    }  # fmt: skip
+    return await service.draft(session, draft.id, **{**content, **changes})
+
+
+async def fact(session: AsyncSession, kind: str, listing: Listing) -> list[Fact]:
+    found = await session.scalars(
+        select(Fact).where(col(Fact.kind) == kind, col(Fact.subject) == listing.id)
+    )
+    return list(found)
+
+
+@pytest.fixture
+async def seller(session: AsyncSession) -> Party:
+    return await party(session, now=NOW)
+
+
+async def test_publication_reserves_opens_and_tells(session: AsyncSession, seller: Party) -> None:
+    listing = await published_listing(session, seller=seller, now=NOW)
+    assert (listing.state, listing.published_at) == ("published", NOW)
+    (grant,) = await titles_read.grants_of_work(session, listing.work_id)
+    assert (grant.state, grant.source, grant.grantor_id) == (
+        "reserved", str(listing.id), seller.id,
+    )  # fmt: skip
+    auction = await auctions.get_auction(session, listing.auction_id)
+    assert (auction.listing_id, auction.seller_id) == (listing.id, seller.id)
+    (told,) = await fact(session, "listing.published", listing)
+    assert told.id == listing.publication_fact
+    record = json.loads(told.record)
+    assert record["rights"] == [wire()]
+    assert record["sale"] == listing.sale
+    assert record["auction"] == str(listing.auction_id)
+    assert record["title"] == {"zh": "示范作品", "en": "Demonstration Work"}
+    assert len(record["fingerprint_sha256"]) == len(record["probe_sha256"]) == 64
+
+
+async def test_publishing_twice_is_the_same_as_once(session: AsyncSession, seller: Party) -> None:
+    listing = await published_listing(session, seller=seller, now=NOW)
+    later = NOW + timedelta(days=1)
+    repeated = await service.publish(session, listing.id, party_id=seller.id, now=later)
+    assert repeated.published_at == NOW
+    assert len(await fact(session, "listing.published", listing)) == 1
+
+
+async def test_the_same_draft_again_is_the_same_draft(session: AsyncSession, seller: Party) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    same, created = await again(session, draft)
+    assert (same.id, created) == (draft.id, False)
+
+
+async def test_a_draft_may_be_replaced_and_a_published_listing_not(
+    session: AsyncSession, seller: Party
+) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    changed, created = await again(session, draft, rights=[wire(runs_max=9)])
+    assert (changed.rights[0]["runs_max"], created) == (9, False)
+    await service.publish(session, draft.id, party_id=seller.id, now=NOW)
+    with pytest.raises(rules.ListingPublished):
+        await again(session, draft, rights=[wire()])
+    # What was published can be sent again, even when its sale is long over.
+    same, _ = await again(session, draft, rights=[wire(runs_max=9)], now=NOW + timedelta(days=90))
+    assert same.state == "published"
+
+
+async def test_ids_of_another_tenant_are_unknown_or_taken(
+    session: AsyncSession, seller: Party
+) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    other = await party(session, now=NOW)
+    own = await work(session, party_id=other.id, now=NOW)
+    sale = sale_of(ids.new(NOW), NOW)
+    with pytest.raises(IdReused):
+        await again(session, draft, party_id=other.id)
+    with pytest.raises(Unknown):
+        await service.publish(session, draft.id, party_id=other.id, now=NOW)
+    for work_id in (draft.work_id, own.id):  # another's work; one's own work with another's master
+        with pytest.raises(Unknown):
+            await service.draft(
+                session, ids.new(NOW), party_id=other.id, work_id=work_id,
+                master_id=draft.master_id, rights=[wire()], sale=sale, now=NOW,
+            )  # fmt: skip
+
+
+async def test_two_listings_do_not_share_an_auction(session: AsyncSession, seller: Party) -> None:
+    first = await drafted_listing(session, seller=seller, now=NOW)
+    with pytest.raises(IdReused):
+        await drafted_listing(session, seller=seller, now=NOW, auction_id=first.auction_id)
+
+
+async def test_two_drafts_of_one_id_at_once_end_as_one(db: Database) -> None:
+    async with db.transaction() as session:
+        seller = await party(session, now=NOW)
+        draft = await drafted_listing(session, seller=seller, now=NOW)
+        fresh = Listing(**{**draft.model_dump(), "id": ids.new(NOW), "auction_id": ids.new(NOW)})
+        fresh.sale = {**draft.sale, "auction_id": str(fresh.auction_id)}
+
+    async def attempt() -> str:
+        try:
+            async with db.transaction() as session:
+                _, created = await again(session, fresh)
+                return "created" if created else "same"
+        except IdReused:
+            return "taken"
+
+    outcomes = await asyncio.gather(*(attempt() for _ in range(4)))
+    assert outcomes.count("created") == 1
+
+
+async def test_a_master_still_examined_is_drafted_but_not_published(
+    session: AsyncSession, seller: Party
+) -> None:
+    subject = await work(session, party_id=seller.id, now=NOW)
+    master = await ready_master(session, party_id=seller.id, work_id=subject.id, now=NOW, seed=5001)
+    master.state = "examining"
+    draft = await drafted_listing(session, seller=seller, now=NOW, work=subject, master=master)
+    with pytest.raises(rules.MasterNotReady):
+        await service.publish(session, draft.id, party_id=seller.id, now=NOW)
+
+
+async def test_a_master_of_another_work_is_refused(session: AsyncSession, seller: Party) -> None:
+    other = await work(session, party_id=seller.id, now=NOW)
+    master = await ready_master(session, party_id=seller.id, work_id=other.id, now=NOW, seed=5002)
+    with pytest.raises(rules.MasterOfAnotherWork):
+        await drafted_listing(session, seller=seller, now=NOW, master=master)
+
+
+async def test_an_exclusive_offer_waits_for_the_co_owner(
+    session: AsyncSession, seller: Party
+) -> None:
+    co_owner = await party(session, now=NOW)
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    shares = {seller.id: 7_000, co_owner.id: 3_000}
+    await titles.declare_shares(session, draft.work_id, party_id=seller.id, shares=shares, now=NOW)
+    with pytest.raises(rules.CoOwnerConsentMissing) as refused:
+        await service.publish(session, draft.id, party_id=seller.id, now=NOW)
+    assert refused.value.data["owners"] == [str(co_owner.id)]
+    await titles.consent(session, draft.work_id, party_id=co_owner.id, now=NOW)
+    assert (
+        await service.publish(session, draft.id, party_id=seller.id, now=NOW)
+    ).state == "published"
+
+
+async def test_the_sale_must_still_be_ahead_at_publication(
+    session: AsyncSession, seller: Party
+) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    with pytest.raises(BadSale):
+        await service.publish(
+            session, draft.id, party_id=seller.id, now=NOW + timedelta(minutes=10)
+        )
+
+
+async def test_overlapping_rights_cannot_be_listed_twice(
+    session: AsyncSession, seller: Party
+) -> None:
+    first = await published_listing(session, seller=seller, now=NOW)
+    subject = await session.get_one(Work, first.work_id)
+    second = await drafted_listing(
+        session, seller=seller, now=NOW, work=subject, rights=[wire(territories=["WRD"])]
+    )
+    with pytest.raises(title_rules.RightsAlreadyGranted) as refused:
+        await service.publish(session, second.id, party_id=seller.id, now=NOW)
+    assert refused.value.data["source"] == str(first.id)
+
+
+async def copies(session: AsyncSession, *, seed: int) -> tuple[Listing, Listing]:
+    """Two drafts of two parties with the same picture under different titles."""
+    drafts = []
+    for _ in range(2):
+        owner = await party(session, now=NOW)
+        subject = await work(session, party_id=owner.id, now=NOW)
+        master = await ready_master(
+            session, party_id=owner.id, work_id=subject.id, now=NOW, seed=seed
+        )
+        drafts.append(
+            await drafted_listing(session, seller=owner, now=NOW, work=subject, master=master)
+        )
+    return drafts[0], drafts[1]
+
+
+async def test_the_picture_of_another_work_is_refused_and_named(session: AsyncSession) -> None:
+    first, copy = await copies(session, seed=6001)
+    await service.publish(session, first.id, party_id=first.party_id, now=NOW)
+    with pytest.raises(rules.LooksLikeAnotherWork) as refused:
+        await service.publish(session, copy.id, party_id=copy.party_id, now=NOW)
+    assert refused.value.data["listing"] == str(first.id)
+    assert refused.value.data["title"]["zh"] == "示范作品"
+    assert set(refused.value.data["seconds"]) == {"here", "there"}
+
+
+async def test_the_same_work_may_be_listed_again_with_its_own_picture(
+    session: AsyncSession, seller: Party
+) -> None:
+    first = await published_listing(session, seller=seller, now=NOW)
+    entry = await queries.get_entry(session, first.id, viewer=None)
+    second = await published_listing(
+        session, seller=seller, now=NOW, work=entry.work, master=entry.master,
+        rights=[wire(media=["cable"])],
+    )  # fmt: skip
+    assert second.state == "published"
+
+
+async def test_of_two_copies_published_at_once_only_one_passes(db: Database) -> None:
+    for seed in range(6100, 6104):
+        async with db.transaction() as session:
+            pair = await copies(session, seed=seed)
+
+        async def attempt(draft: Listing) -> str:
+            try:
+                async with db.transaction() as session:
+                    await service.publish(session, draft.id, party_id=draft.party_id, now=NOW)
+                return "published"
+            except rules.LooksLikeAnotherWork as refusal:
+                return str(refusal.data["listing"])
+
+        outcomes = await asyncio.gather(*(attempt(draft) for draft in pair))
+        assert outcomes.count("published") == 1
+        assert str(pair[outcomes.index("published")].id) in outcomes
+
+
+async def test_a_copy_that_slipped_in_after_the_first_look_is_caught_at_the_turn(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with db.transaction() as session:
+        first, copy = await copies(session, seed=6200)
+    reserve = titles.reserve
+
+    async def overtaken(session: AsyncSession, *args: Any, **more: Any) -> Any:
+        """Let the first be published while the copy is already past its first comparison."""
+        monkeypatch.setattr(titles, "reserve", reserve)
+        async with db.transaction() as other:
+            await service.publish(other, first.id, party_id=first.party_id, now=NOW)
+        return await reserve(session, *args, **more)
+
+    monkeypatch.setattr(titles, "reserve", overtaken)
+    with pytest.raises(rules.LooksLikeAnotherWork):
+        async with db.transaction() as session:
+            await service.publish(session, copy.id, party_id=copy.party_id, now=NOW)
+    async with db.transaction() as session:
+        left = await queries.find_listing(session, copy.id)
+        assert left is not None
+        assert left.state == "draft"
+        assert await titles_read.grants_of_work(session, copy.work_id) == []
+
+
+async def test_publications_have_an_order(session: AsyncSession, seller: Party) -> None:
+    one = await published_listing(session, seller=seller, now=NOW)
+    two = await published_listing(session, seller=seller, now=NOW)
+    assert one.epoch and two.epoch and one.epoch < two.epoch
+    assert (await session.get_one(CatalogueEpoch, 1)).epoch == two.epoch
+
+
+async def test_a_listing_without_a_buyer_gives_its_rights_back(
+    session: AsyncSession, seller: Party
+) -> None:
+    listing = await published_listing(session, seller=seller, now=NOW)
+    for _ in range(2):
+        ended = await service.unsold(session, listing.id, now=NOW)
+    assert (ended.state, ended.ended_at) == ("unsold", NOW)
+    assert await titles_read.taken(session, listing.work_id) == []
+    assert len(await fact(session, "listing.ended", listing)) == 1
+
+
+async def test_a_sold_listing_keeps_its_rights_for_the_deal(
+    session: AsyncSession, seller: Party
+) -> None:
+    listing = await published_listing(session, seller=seller, now=NOW)
+    await service.sold(session, listing.id, now=NOW)
+    (taken,) = await titles_read.taken(session, listing.work_id)
+    assert taken.state == "reserved"
+    assert (await service.unsold(session, listing.id, now=NOW)).state == "sold"
+    assert len(await titles_read.taken(session, listing.work_id)) == 1
+
+
+async def test_a_draft_cannot_end(session: AsyncSession, seller: Party) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    with pytest.raises(Unknown):
+        await service.sold(session, draft.id, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "rights = '[]'::jsonb",
+        "sale = jsonb_set(sale, '{floor_minor}', '1')",
+        "state = 'draft', published_at = NULL, epoch = NULL, publication_fact = NULL",
+        "master_id = work_id",
+    ],
+)
+async def test_the_database_keeps_what_was_published(
+    session: AsyncSession, seller: Party, change: str
+) -> None:
+    listing = await published_listing(session, seller=seller, now=NOW)
+    with pytest.raises(DBAPIError, match="keeps its word"):
+        await session.execute(
+            text(f"UPDATE listing SET {change} WHERE id = :id"),  # noqa: S608 - constants.
+            {"id": listing.id},
+        )
+
+
+@pytest.mark.parametrize("floor", ["0", "-5"])
+async def test_the_database_refuses_a_price_that_is_none(
+    session: AsyncSession, seller: Party, floor: str
+) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    with pytest.raises(DBAPIError, match="listing_sale_has_terms"):
+        await session.execute(
+            text("UPDATE listing SET sale = jsonb_set(sale, '{floor_minor}', :n) WHERE id = :id"),
+            {"id": draft.id, "n": floor},
+        )
+
+
+async def test_the_public_sees_what_is_published_and_the_party_its_drafts(
+    session: AsyncSession, seller: Party
+) -> None:
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    public = await published_listing(session, seller=seller, now=NOW)
+    page = await queries.public_page(session, after=FIRST, limit=1000)
+    seen = {entry.listing.id for entry in page}
+    assert public.id in seen
+    assert draft.id not in seen
+    mine = await queries.of_party(session, seller.id, after=FIRST, limit=10)
+    assert {entry.listing.id for entry in mine} == {draft.id, public.id}
+    assert (await queries.get_entry(session, draft.id, viewer=seller.id)).listing.id == draft.id
+    with pytest.raises(Unknown):
+        await queries.get_entry(session, draft.id, viewer=None)
+    with pytest.raises(Unknown):
+        await queries.get_published(session, draft.id)
+
+
+async def test_the_catalogue_is_searched_by_title_medium_and_territory(
+    session: AsyncSession, seller: Party
+) -> None:
+    subject = await work(session, party_id=seller.id, now=NOW)
+    subject.title_zh, subject.title_en = "百分之百%_长城", "The Whole Wall"
+    await session.flush()
+    listing = await published_listing(
+        session, seller=seller, now=NOW, work=subject,
+        rights=[wire(), wire(media=["cable"], territories=["WRD"], excluded=["CN", "JP"])],
+    )  # fmt: skip
+
+    async def found(**search: str) -> bool:
+        page = await queries.public_page(session, after=FIRST, limit=1000, search=Search(**search))
+        return listing.id in {entry.listing.id for entry in page}
+
+    assert await found(q="长城")
+    assert await found(q="whole wALL")
+    assert await found(q="%_")
+    assert not await found(q="百_之")
+    assert await found(medium="cable", territory="FR")
+    assert await found(medium="satellite", territory="CN")
+    assert not await found(medium="cable", territory="CN")
+    assert not await found(territory="JP")
+    assert not await found(medium="theatrical")
+    for wrong in ({"medium": "vhs"}, {"territory": "XX"}):
+        with pytest.raises(Refusal):
+            await found(**wrong)
+
+
+async def test_a_refused_publication_tells_nothing(db: Database) -> None:
+    async with db.transaction() as session:
+        seller = await party(session, now=NOW)
+        draft = await drafted_listing(session, seller=seller, now=NOW)
+    with pytest.raises(BadSale):
+        async with db.transaction() as session:
+            await service.publish(
+                session, draft.id, party_id=seller.id, now=NOW + timedelta(hours=1)
+            )
+    async with db.transaction() as session:
+        told = await session.scalar(select(func.count()).where(col(Fact.subject) == draft.id))
+        assert told == 0
