@@ -1,4 +1,4 @@
-"""Connected accounts (v1). Onboarding is instantaneous here; at Stripe it takes people and papers."""
+"""Connected accounts (v1). Onboarding is done at once here; at Stripe it takes people."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,8 @@ from exchange.standins.stripe.errors import invalid
 from exchange.standins.stripe.store import new_id
 
 CURRENCIES = (
-    "aud", "cad", "chf", "cny", "eur", "gbp", "hkd", "jpy", "krw", "kwd", "nzd", "sgd", "twd", "usd",
+    "aud", "cad", "chf", "cny", "eur", "gbp", "hkd", "jpy", "krw", "kwd", "nzd", "sgd", "twd",
+    "usd",
 )  # fmt: skip
 _HOME = {"CN": "cny", "HK": "hkd", "US": "usd", "GB": "gbp", "SG": "sgd", "JP": "jpy", "KR": "krw"}
 _TYPES = {

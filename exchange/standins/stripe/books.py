@@ -1,7 +1,7 @@
 """The stand-in's own double-entry books, kept apart from the objects it shows.
 
-Accounts: `cards` (what card holders paid in), `fees` (what the provider earned), `platform`, and one
-per connected account. A credit is positive: what the provider owes to the account's owner.
+Accounts: `cards` (what card holders paid in), `fees` (what the provider earned), `platform`, and
+one per connected account. A credit is positive: what the provider owes to the account's owner.
 """
 
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """The parameters, checked; `id` from the path; `now` in Unix seconds of the stand-in's clock."""
+    """The parameters, checked; `id` from the path; `now` in Unix seconds, its own clock."""
 
     store: Store
     options: Options

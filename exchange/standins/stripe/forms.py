@@ -151,10 +151,9 @@ def _place(tree: dict[str, Any], name: str, value: str) -> None:
     if len(path) > MOST_DEPTH:
         raise invalid("The parameters are nested too deeply.", param=head)
     here = tree
-    for part, following in zip(path, path[1:], strict=False):
-        key = part or str(len(here))
-        here = here.setdefault(key, {})
-        if not isinstance(here, dict) or following is None:
+    for part in path[:-1]:
+        here = here.setdefault(part or str(len(here)), {})
+        if not isinstance(here, dict):
             raise invalid("A parameter is both a value and an object.", param=head)
     last = path[-1] or str(len(here))
     if isinstance(here.get(last), dict):

@@ -1,6 +1,6 @@
 """Retrieving, listing and expanding."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exchange.standins.stripe.call import Call
@@ -80,24 +80,34 @@ def _scope(call: Call, kind: str) -> str:
 
 def _where(call: Call, kind: str) -> tuple[str, tuple[Any, ...]]:
     parts, values = ["AND account = ?"], [_scope(call, kind)]
-    for name in _FILTERS:
-        if name in call.params:
-            parts.append(f"AND json_extract(body, '$.{name}') = ?")
-            values.append(call.params[name])
-    for word, instant in call.params.get("created", {}).items():
-        parts.append(f"AND created {_COMPARE[word]} ?")
-        values.append(instant)
+    for part, value in (*_equal(call), *_since(call), *_beyond(call, kind)):
+        parts.append(part)
+        values.append(value)
     if "types" in call.params:
         marks = ", ".join("?" for _ in call.params["types"])
         parts.append(f"AND json_extract(body, '$.type') IN ({marks})")
         values.extend(call.params["types"])
+    return " ".join(parts), tuple(values)
+
+
+def _equal(call: Call) -> Iterator[tuple[str, Any]]:
+    for name in _FILTERS:
+        if name in call.params:
+            yield f"AND json_extract(body, '$.{name}') = ?", call.params[name]
     if "delivery_success" in call.params:
-        parts.append("AND (json_extract(body, '$.pending_webhooks') = 0) = ?")
-        values.append(call.params["delivery_success"])
+        delivered = "json_extract(body, '$.pending_webhooks') = 0"
+        yield f"AND ({delivered}) = ?", call.params["delivery_success"]
+
+
+def _since(call: Call) -> Iterator[tuple[str, Any]]:
+    for word, instant in call.params.get("created", {}).items():
+        yield f"AND created {_COMPARE[word]} ?", instant
+
+
+def _beyond(call: Call, kind: str) -> Iterator[tuple[str, Any]]:
+    place = "(SELECT turn FROM object WHERE id = ?)"
     for name, sign in (("starting_after", "<"), ("ending_before", ">")):
         if name in call.params:
             if call.store.find(call.params[name], account=_scope(call, kind)) is None:
                 raise missing(kind, call.params[name], param=name, status=400)
-            parts.append(f"AND turn {sign} (SELECT turn FROM object WHERE id = ?)")
-            values.append(call.params[name])
-    return " ".join(parts), tuple(values)
+            yield f"AND turn {sign} {place}", call.params[name]

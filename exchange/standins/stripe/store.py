@@ -108,7 +108,8 @@ class Store:
     def set(self, name: str, value: str) -> None:
         """Keep a setting."""
         self.db.execute(
-            "INSERT INTO setting VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO setting VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             (name, value),
         )
 
