@@ -5,22 +5,29 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from exchange.console import ledger, parties, payouts, queue, settlements
 from exchange.portal import (
     accounts,
     auctions,
+    deals,
     errors,
     keys,
     listings,
     market,
     masters,
+    money,
     render,
     works,
 )
 
 # The own listings stand before the public one: /listings/new is no listing's id.
 ROUTERS: tuple[APIRouter, ...] = tuple(
-    module.router for module in (accounts, works, masters, listings, market, auctions, keys)
-)
+    module.router
+    for module in (
+        accounts, works, masters, listings, market, auctions, deals, money, keys,
+        queue, parties, settlements, payouts, ledger,
+    )
+)  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600
 
 

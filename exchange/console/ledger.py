@@ -1,0 +1,47 @@
+"""The books as the staff sees them: the trial balance of each currency."""
+
+from itertools import groupby
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from exchange.api import ledger as api
+from exchange.api.deps import Session
+from exchange.portal import render
+from exchange.portal.visitors import Staff
+
+router = APIRouter(prefix="/console/ledger")
+
+
+@router.get("")
+async def ledger_page(request: Request, visitor: Staff, session: Session) -> Response:
+    """Show the trial balance."""
+    found = await api.get_trial_balance(session=session, caller=visitor.caller)
+    ordered = sorted(found.items, key=lambda account: (account.currency, account.code))
+    sheets = [
+        _sheet(currency, list(accounts))
+        for currency, accounts in groupby(ordered, key=lambda account: account.currency)
+    ]
+    return render.page(request, "ledger.html", sheets=sheets)
+
+
+def _sheet(currency: str, accounts: list[api.BalanceOut]) -> dict[str, Any]:
+    """Return the accounts of a currency with debit and credit apart; a debit is positive."""
+    rows = [
+        {
+            "code": account.code,
+            "kind": account.kind,
+            "debit_minor": max(account.balance_minor, 0),
+            "credit_minor": max(-account.balance_minor, 0),
+        }
+        for account in accounts
+    ]
+    debit = sum(max(account.balance_minor, 0) for account in accounts)
+    credit = sum(max(-account.balance_minor, 0) for account in accounts)
+    return {
+        "currency": currency,
+        "accounts": rows,
+        "debit_minor": debit,
+        "credit_minor": credit,
+        "balances": debit == credit,
+    }

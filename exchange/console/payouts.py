@@ -1,0 +1,91 @@
+"""Payouts as the staff sees them: prepared by one person, approved or refused by another."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.deals import queries as deals
+from exchange.api import payouts as api
+from exchange.api.deps import Now, Session
+from exchange.console.queue import contract_numbers
+from exchange.portal import money, names, render
+from exchange.portal.forms import Sent, shape
+from exchange.portal.language import Language
+from exchange.portal.visitors import Staff
+
+router = APIRouter(prefix="/console/payouts")
+PAGE = 50
+
+
+@router.get("")
+async def payouts_page(
+    request: Request, visitor: Staff, session: Session, after: UUID | None = None
+) -> Response:
+    """Show every payout."""
+    found = await api.list_payouts(session=session, caller=visitor.caller, after=after, limit=PAGE)
+    numbers = await contract_numbers(session, [each.deal_id for each in found.items])
+    spoken = render.speaks(request)
+    shown = [
+        {**await _shown(session, each, spoken), "deal": numbers[each.deal_id]}
+        for each in found.items
+    ]
+    return render.page(request, "payouts.html", payouts=shown, next=found.next)
+
+
+@router.get("/{payout_id}")
+async def payout_page(
+    request: Request, payout_id: UUID, visitor: Staff, session: Session
+) -> Response:
+    """Show a payout with all that its decision is about."""
+    found = await api.get_payout(payout_id=payout_id, session=session, caller=visitor.caller)
+    spoken = render.speaks(request)
+    return render.page(
+        request,
+        "payout.html",
+        payout=await _shown(session, found, spoken),
+        deal=await deals.get_deal(session, found.deal_id),
+        settlement=await money.settlement(
+            session, found.deal_id, caller=visitor.caller, spoken=spoken
+        ),
+        prepared_by_me=found.prepared_by == visitor.caller.person_id,
+    )
+
+
+@router.post("/{payout_id}/approval")
+async def send_approval(
+    request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
+) -> Response:
+    """Approve exactly what the page showed."""
+    body = shape(api.ApprovalIn, content_sha256=form.text("content_sha256"))
+    await api.approve_payout(
+        payout_id=payout_id, body=body, session=session, caller=visitor.caller, now=now
+    )
+    return render.see(request, f"/console/payouts/{payout_id}")
+
+
+@router.post("/{payout_id}/refusal")
+async def send_refusal(
+    request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
+) -> Response:
+    """Refuse exactly what the page showed, with a reason."""
+    body = shape(
+        api.RefusalIn, content_sha256=form.text("content_sha256"), reason=form.text("reason")
+    )
+    await api.refuse_payout(
+        payout_id=payout_id, body=body, session=session, caller=visitor.caller, now=now
+    )
+    return render.see(request, f"/console/payouts/{payout_id}")
+
+
+async def _shown(session: AsyncSession, payout: api.PayoutOut, spoken: Language) -> dict[str, Any]:
+    return {
+        **payout.model_dump(),
+        "prepared_by_name": await names.person(session, payout.prepared_by),
+        "decided_by_name": await names.person(session, payout.decided_by),
+        "transfers": [
+            {**each.model_dump(), "name": await names.party(session, each.party_id, spoken=spoken)}
+            for each in payout.transfers
+        ],
+    }

@@ -1,0 +1,122 @@
+"""The queue of what needs action, oldest first, and who can act."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts.deals.tables import Deal
+from contracts.parties.tables import Party
+from exchange.api.deps import Now, Session
+from exchange.portal import render
+from exchange.portal.language import Language, mark
+from exchange.portal.visitors import Staff
+from settlement.payouts.tables import Payout
+from settlement.plans.tables import Settlement
+
+router = APIRouter(prefix="/console")
+MOST = 100
+OPERATOR, APPROVER = "operator", "approver"
+
+
+@router.get("")
+async def queue_page(request: Request, _visitor: Staff, session: Session, now: Now) -> Response:
+    """Show what waits for a person of the staff."""
+    spoken = render.speaks(request)
+    tasks = [
+        *await _to_verify(session, spoken),
+        *await _to_prepare(session),
+        *await _to_decide(session),
+    ]
+    tasks.sort(key=lambda task: task["since"])
+    for task in tasks:
+        task["age"] = spoken.ago(task["since"], now=now)
+    return render.page(request, "console.html", tasks=tasks)
+
+
+async def _to_verify(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
+    wanted = select(Party).where(col(Party.state) == "registered").order_by(col(Party.created_at))
+    return [
+        _task(
+            mark("Verify an organisation"),
+            "/console/parties",
+            role=OPERATOR,
+            whose=spoken.pick(party.name_zh, party.name_en),
+            since=party.created_at,
+        )
+        for party in (await session.scalars(wanted.limit(MOST))).all()
+    ]
+
+
+async def _to_prepare(session: AsyncSession) -> list[dict[str, Any]]:
+    live = select(col(Payout.deal_id)).where(col(Payout.state) != "refused")
+    wanted = (
+        select(Settlement, Deal)
+        .join(Deal, col(Deal.id) == col(Settlement.deal_id))
+        .where(col(Settlement.state) == "funded", col(Settlement.deal_id).not_in(live))
+        .order_by(col(Settlement.planned_at))
+        .limit(MOST)
+    )
+    return [
+        _task(
+            mark("Prepare a payout"),
+            f"/console/settlements/{settlement.deal_id}",
+            role=OPERATOR,
+            whose=deal.contract_no,
+            since=settlement.planned_at,
+            amount=(settlement.gross_minor, settlement.currency),
+        )
+        for settlement, deal in (await session.execute(wanted)).all()
+    ]
+
+
+async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
+    wanted = (
+        select(Payout, Settlement, Deal)
+        .join(Settlement, col(Settlement.deal_id) == col(Payout.deal_id))
+        .join(Deal, col(Deal.id) == col(Payout.deal_id))
+        .where(col(Payout.state) == "prepared")
+        .order_by(col(Payout.prepared_at))
+        .limit(MOST)
+    )
+    return [
+        _task(
+            mark("Decide on a payout"),
+            f"/console/payouts/{payout.id}",
+            role=APPROVER,
+            whose=deal.contract_no,
+            since=payout.prepared_at,
+            amount=(settlement.gross_minor, settlement.currency),
+        )
+        for payout, settlement, deal in (await session.execute(wanted)).all()
+    ]
+
+
+def _task(
+    label: str,
+    address: str,
+    *,
+    role: str,
+    whose: str,
+    since: datetime,
+    amount: tuple[int | None, str] = (None, ""),
+) -> dict[str, Any]:
+    return {
+        "label": label,
+        "address": address,
+        "role": role,
+        "whose": whose,
+        "since": since,
+        "amount_minor": amount[0],
+        "currency": amount[1],
+    }
+
+
+async def contract_numbers(session: AsyncSession, deals: list[UUID]) -> dict[UUID, str]:
+    """Return the contract number of each deal."""
+    wanted = select(col(Deal.id), col(Deal.contract_no)).where(col(Deal.id).in_(deals))
+    return {row[0]: row[1] for row in (await session.execute(wanted)).all()}

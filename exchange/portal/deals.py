@@ -1,0 +1,90 @@
+"""Deals: the list, and one deal with its timeline, contract, terms and money."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from exchange.api import deals as api
+from exchange.api import listings as listings_api
+from exchange.api.deps import Session
+from exchange.identity.rules import Caller
+from exchange.portal import money, render, timeline
+from exchange.portal.language import Language
+from exchange.portal.visitors import SignedIn, Visitor
+from settlement.invoices.tables import Invoice, Payment
+from settlement.payouts.tables import Payout
+
+router = APIRouter(prefix="/deals")
+PAGE = 50
+
+
+@router.get("")
+async def deals_page(
+    request: Request, visitor: SignedIn, session: Session, after: UUID | None = None
+) -> Response:
+    """Show the deals of the visitor's organisation; the staff sees all."""
+    found = await api.list_deals(session=session, caller=visitor.caller, after=after, limit=PAGE)
+    spoken = render.speaks(request)
+    deals = [
+        {**deal.model_dump(), "other": _other(deal, visitor.caller, spoken)} for deal in found.items
+    ]
+    return render.page(request, "deals.html", deals=deals, next=found.next)
+
+
+@router.get("/{deal_id}")
+async def deal_page(
+    request: Request, deal_id: UUID, visitor: SignedIn, session: Session
+) -> Response:
+    """Show a deal to its parties and the staff."""
+    caller, spoken = visitor.caller, render.speaks(request)
+    deal = await api.get_deal(deal_id=deal_id, session=session, caller=caller)
+    listing = await listings_api.get_listing(
+        listing_id=deal.listing_id, session=session, caller=caller
+    )
+    about = await _about(session, deal, UUID(listing.sale["auction_id"]))
+    return render.page(
+        request,
+        "deal.html",
+        deal=_shown(deal, visitor, spoken),
+        executed=deal.executed_at is not None,
+        rights=listing.rights,
+        work=listing.work,
+        timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
+        settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
+    )
+
+
+def _shown(deal: api.DealOut, visitor: Visitor, spoken: Language) -> dict[str, Any]:
+    sides = {side.id: _name(side, spoken) for side in (deal.licensor, deal.licensee)}
+    signer = deal.next_signer
+    return {
+        **deal.model_dump(),
+        "licensor_name": _name(deal.licensor, spoken),
+        "licensee_name": _name(deal.licensee, spoken),
+        "next_signer_name": "" if signer is None else sides[signer],
+        "next_signer_is_me": signer == visitor.caller.party_id,
+    }
+
+
+def _other(deal: api.DealOut, caller: Caller, spoken: Language) -> str:
+    sides = (deal.licensor, deal.licensee)
+    return " – ".join(_name(side, spoken) for side in sides if side.id != caller.party_id)
+
+
+def _name(side: api.SideOut, spoken: Language) -> str:
+    return spoken.pick(side.name_zh, side.name_en)
+
+
+async def _about(session: AsyncSession, deal: api.DealOut, auction_id: UUID) -> list[UUID]:
+    """Return the objects whose facts tell the deal's story."""
+    invoices = select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id)
+    payments = select(col(Payment.id)).where(col(Payment.invoice_id).in_(invoices))
+    payouts = select(col(Payout.id)).where(col(Payout.deal_id) == deal.id)
+    found = [deal.id, deal.listing_id, auction_id]
+    for wanted in (invoices, payments, payouts):
+        found += (await session.scalars(wanted)).all()
+    return found

@@ -1,0 +1,144 @@
+"""Money: invoices and their payments, settlements with their lines, payouts, the payout account."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import ids
+from contracts.refusal import Unknown
+from exchange.api import invoices as invoices_api
+from exchange.api import ledger as ledger_api
+from exchange.api import payouts as payouts_api
+from exchange.api.deps import Now, Session
+from exchange.identity.rules import Caller, Role
+from exchange.portal import names, render
+from exchange.portal.forms import Sent, shape
+from exchange.portal.language import Language
+from exchange.portal.visitors import SignedIn
+from settlement.invoices import queries as invoices
+from settlement.payouts.tables import Payout, PayoutTransfer
+from settlement.plans.tables import Settlement, SettlementLine
+
+router = APIRouter(prefix="/money")
+MOST = 200
+
+
+@router.get("")
+async def money_page(request: Request, visitor: SignedIn, session: Session, now: Now) -> Response:
+    """Show what the visitor's organisation owes, is owed, and was paid."""
+    caller, spoken = visitor.caller, render.speaks(request)
+    found = await invoices_api.list_invoices(session=session, caller=caller, after=None, limit=MOST)
+    shown = [await _invoice(session, invoice, ids.new(now)) for invoice in found.items]
+    holder = caller.role is Role.HOLDER
+    return render.page(
+        request,
+        "money.html",
+        invoices=shown,
+        settlements=[
+            await settlement(session, deal_id, caller=caller, spoken=spoken)
+            for deal_id in (await _owed_to(session, caller.party_id) if holder else [])
+        ],
+        transfers=await _transfers_to(session, caller.party_id),
+        account=await _account(session, caller) if holder else None,
+        holder=holder,
+    )
+
+
+@router.post("/invoices/{invoice_id}/payments")
+async def send_payment(
+    request: Request, invoice_id: UUID, visitor: SignedIn, form: Sent, session: Session, now: Now
+) -> Response:
+    """Ask for a card payment of the whole invoice."""
+    await invoices_api.pay_invoice(
+        invoice_id=invoice_id,
+        payment_id=form.id("payment_id"),
+        body=shape(invoices_api.PaymentIn, method="card"),
+        response=Response(),
+        session=session,
+        caller=visitor.caller,
+        now=now,
+    )
+    return render.see(request, "/money")
+
+
+@router.post("/payout-account")
+async def send_payout_account(
+    request: Request, visitor: SignedIn, form: Sent, session: Session, now: Now
+) -> Response:
+    """Ask for the account into which the visitor's organisation is paid."""
+    await payouts_api.open_payout_account(
+        party_id=visitor.caller.party_id,
+        body=shape(payouts_api.PayoutAccountIn, country=form.text("country")),
+        response=Response(),
+        session=session,
+        caller=visitor.caller,
+        now=now,
+    )
+    return render.see(request, "/money")
+
+
+async def settlement(
+    session: AsyncSession, deal_id: UUID, *, caller: Caller, spoken: Language
+) -> dict[str, Any] | None:
+    """Return a settlement as the caller may read it, with names; None when there is none."""
+    try:
+        found = await ledger_api.get_settlement(deal_id=deal_id, session=session, caller=caller)
+    except Unknown:
+        return None
+    lines = [
+        {**line.model_dump(), "name": await names.party(session, line.payee, spoken=spoken)}
+        for line in found.lines
+    ]
+    return {**found.model_dump(), "lines": lines}
+
+
+async def _invoice(
+    session: AsyncSession, invoice: invoices_api.InvoiceOut, payment_id: UUID
+) -> dict[str, Any]:
+    payment = await invoices.find_open_payment(session, invoice.id)
+    return {
+        **invoice.model_dump(),
+        "payment": None if payment is None else payment.model_dump(),
+        "payment_id": payment_id,
+        "payable": invoice.state == "issued" and payment is None,
+    }
+
+
+async def _account(session: AsyncSession, caller: Caller) -> payouts_api.PayoutAccountOut | None:
+    try:
+        return await payouts_api.get_payout_account(
+            party_id=caller.party_id, session=session, caller=caller
+        )
+    except Unknown:
+        return None
+
+
+async def _owed_to(session: AsyncSession, party_id: UUID) -> Sequence[UUID]:
+    """Return the deals of which a party gets a share, the newest first."""
+    wanted = (
+        select(col(SettlementLine.deal_id))
+        .join(Settlement, col(Settlement.deal_id) == col(SettlementLine.deal_id))
+        .where(col(SettlementLine.payee_id) == party_id)
+        .order_by(col(Settlement.planned_at).desc())
+        .limit(MOST)
+    )
+    return list((await session.scalars(wanted)).all())
+
+
+async def _transfers_to(session: AsyncSession, party_id: UUID) -> list[dict[str, Any]]:
+    wanted = (
+        select(PayoutTransfer, Payout)
+        .join(Payout, col(Payout.id) == col(PayoutTransfer.payout_id))
+        .where(col(PayoutTransfer.party_id) == party_id)
+        .order_by(col(Payout.prepared_at).desc())
+        .limit(MOST)
+    )
+    return [
+        {**transfer.model_dump(), "deal_id": payout.deal_id, "payout": payout.state}
+        for transfer, payout in (await session.execute(wanted)).all()
+    ]
