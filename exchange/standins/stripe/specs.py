@@ -115,8 +115,7 @@ SPECS: Mapping[str, Spec] = {
 
 REQUIRED: Mapping[str, frozenset[str]] = {
     "payment_intents.create": frozenset({"amount", "currency"}),
-    # `amount` may be left out at Stripe when a source transaction is given; here it may not.
-    "transfers.create": frozenset({"amount", "currency", "destination"}),
+    "transfers.create": frozenset({"currency", "destination"}),
 }
 
 # The browser side confirms with a publishable key and the client secret (Stripe.js does).

@@ -15,20 +15,22 @@ def create(call: Call) -> dict[str, Any]:
     A transfer from a charge (`source_transaction`) may be made at once; its money becomes
     available with the charge's. All transfers from one charge together are at most its amount.
     """
-    given = call.params
-    money = currency(given["currency"])
+    money = currency(call.params["currency"])
     _destination(call)
-    available_on = call.now
-    charge = _source(call, money)
-    if charge is not None:
-        entry = call.store.get("balance_transaction", charge["balance_transaction"])
-        available_on = entry["available_on"]
-    elif (
-        books.balances(call.store, account="", now=call.now).get(money, (0, 0))[0] < given["amount"]
-    ):
+    charge, left = _source(call, money)
+    amount = call.params.get("amount", left)
+    if amount is None:
+        raise invalid("Missing required param: amount.", param="amount", code="parameter_missing")
+    if charge is not None and amount > left:
+        raise invalid(
+            "Transfers using this transaction as a source must not exceed its amount: "
+            f"{charge['amount']} {money}, of which {left} is left.",
+            param="amount",
+        )
+    if charge is None and amount > _available(call, money):
         raise invalid("The available balance does not cover this.", code="balance_insufficient")
-    transfer = _shape(call, money)
-    _enter(call, transfer, available_on=available_on)
+    transfer = _shape(call, money, amount=amount)
+    _enter(call, transfer, available_on=_available_on(call, charge))
     call.store.add("transfer", transfer)
     events.record(call, "transfer.created", transfer)
     return transfer
@@ -46,10 +48,11 @@ def _destination(call: Call) -> None:
         )
 
 
-def _source(call: Call, money: str) -> dict[str, Any] | None:
+def _source(call: Call, money: str) -> tuple[dict[str, Any] | None, Any]:
+    """Return the charge that the money comes from, and how much of it has not been moved yet."""
     id_ = call.params.get("source_transaction")
     if id_ is None:
-        return None
+        return None, None
     charge = call.store.find(id_)
     if charge is None or charge["object"] != "charge" or not charge["paid"]:
         raise missing("charge", id_, param="source_transaction", status=400)
@@ -60,24 +63,28 @@ def _source(call: Call, money: str) -> dict[str, Any] | None:
     before = call.store.select(
         "transfer", "AND json_extract(body, '$.source_transaction') = ?", (id_,)
     )
-    moved = sum(transfer["amount"] for transfer in before)
-    if moved + call.params["amount"] > charge["amount"]:
-        raise invalid(
-            "Transfers using this transaction as a source must not exceed its amount: "
-            f"{charge['amount']} {money}, of which {moved} has been transferred.",
-            param="amount",
-        )
-    return charge
+    return charge, charge["amount"] - sum(transfer["amount"] for transfer in before)
 
 
-def _shape(call: Call, money: str) -> dict[str, Any]:
+def _available(call: Call, money: str) -> int:
+    return books.balances(call.store, account="", now=call.now).get(money, (0, 0))[0]
+
+
+def _available_on(call: Call, charge: dict[str, Any] | None) -> int:
+    if charge is None:
+        return call.now
+    entry = call.store.get("balance_transaction", charge["balance_transaction"])
+    return int(entry["available_on"])
+
+
+def _shape(call: Call, money: str, *, amount: int) -> dict[str, Any]:
     given = call.params
     id_ = new_id("transfer")
     charge = call.store.find(given.get("source_transaction", "")) or {}
     return {
         "id": id_,
         "object": "transfer",
-        "amount": given["amount"],
+        "amount": amount,
         "amount_reversed": 0,
         "balance_transaction": None,
         "created": call.now,
