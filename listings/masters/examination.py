@@ -112,12 +112,14 @@ async def _decode(
     """Decode once: small luma ten times a second, and Chromaprint of the first sound track."""
     await report("decoding", 0)
     seconds = probe["duration_ms"] / 1000
-    promised = int(seconds * LUMA_RATE)
+    promised, furthest = int(seconds * LUMA_RATE), 0
 
     async def on_line(line: str) -> None:
+        nonlocal furthest  # ffmpeg reports now one, now the other of its two outputs
         key, _, value = line.partition("=")
         if key == "out_time_us" and value.isdigit() and promised:
-            await report("decoding", min(10_000, int(value) // max(1, int(seconds * 100))))
+            furthest = max(furthest, min(10_000, int(value) // max(1, int(seconds * 100))))
+            await report("decoding", furthest)
 
     ended = await sandbox.run(
         _command(path, folder, sound=bool(probe["audio"])),

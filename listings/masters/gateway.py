@@ -29,6 +29,8 @@ GIB = 1024**3
 LAUNCHER = Path(__file__).with_name("launcher.py")
 MOST_OUTPUT = 4 * 1024**2  # of what a child writes to its standard output or error
 NOBODY = "65534"
+# The kernel kills at the hard limit of processor time; seen directly, or through bubblewrap.
+USED_UP = (-signal.SIGKILL, 128 + signal.SIGKILL)
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache")
 
 OnLine = Callable[[str], Awaitable[None]]
@@ -115,7 +117,7 @@ class Child:
             raise ExaminationTimeout("The examination was stopped by the clock.") from late
         finally:
             await _stop(process)
-        if -ended.status == signal.SIGXCPU or ended.status == 128 + signal.SIGXCPU:
+        if ended.status in USED_UP:
             raise ExaminationTimeout("The examination used up its processor time.")
         return ended
 

@@ -1,0 +1,107 @@
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from listings.masters import alignment, fingerprint, rules
+from listings.masters.fingerprint import MIRROR, Codes
+from tests.listings.masters_media import ATTACKS, FLOWER, FRIDAY, STREAM, codes, copy
+
+CLIPS = {"flower": FLOWER, "friday": FRIDAY, "stream": STREAM}
+ID = UUID(int=7)
+# The stream's file has 3 s alone: what is cut out of it is below the shortest clip recognised.
+COPIES = [
+    (clip, attack)
+    for clip in CLIPS
+    for attack in ATTACKS
+    if (clip, attack) != ("stream", "cut out")
+]
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, Codes]:
+    return {name: codes(path) for name, path in CLIPS.items()}
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Codes]:
+    folder = tmp_path_factory.mktemp("copies")
+    return {
+        (clip, attack): codes(copy(CLIPS[clip], folder / f"{clip} {attack}.mp4", attack))
+        for clip, attack in COPIES
+    }
+
+
+@pytest.mark.parametrize(("clip", "attack"), COPIES)
+def test_a_copy_of_three_seconds_is_recognised_where_it_starts(
+    clip: str, attack: str, listed: dict[str, Codes], copies: dict[tuple[str, str], Codes]
+) -> None:
+    found = alignment.align(copies[clip, attack].query, listed[clip].video)
+    match = rules.verdict(ID, found)
+    assert match is not None
+    assert match.mirrored == (attack == "mirrored")
+    assert abs((match.there_ms - match.here_ms) - ATTACKS[attack][2]) <= 200
+
+
+@pytest.mark.parametrize(("clip", "attack"), COPIES)
+def test_a_copy_resembles_no_other_clip(
+    clip: str, attack: str, listed: dict[str, Codes], copies: dict[tuple[str, str], Codes]
+) -> None:
+    for other in CLIPS.keys() - {clip}:
+        found = alignment.align(copies[clip, attack].query, listed[other].video)
+        assert rules.verdict(ID, found) is None
+
+
+def test_black_and_still_pictures_resemble_nothing() -> None:
+    black = fingerprint.codes_of(np.full((60, 90, 160), 16, np.uint8))
+    found = alignment.align(black.query, black.video)
+    assert rules.verdict(ID, found) is None
+
+
+def test_unrelated_noise_resembles_nothing() -> None:
+    draw = np.random.default_rng(5)
+    clips = [fingerprint.codes_of(draw.integers(0, 256, (60, 90, 160), np.uint8)) for _ in "ab"]
+    assert rules.verdict(ID, alignment.align(clips[0].query, clips[1].video)) is None
+
+
+def test_nothing_is_compared_with_nothing() -> None:
+    empty = fingerprint.codes_of(np.zeros((0, 90, 160), np.uint8))
+    assert alignment.align(empty.query, empty.video) is None
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_mirroring_the_picture_turns_over_the_mirror_bits_alone(seed: int) -> None:
+    luma = np.random.default_rng(seed).integers(0, 256, (6, 90, 160), np.uint8)
+    plain, mirrored = (fingerprint.codes_of(part).video for part in (luma, luma[:, :, ::-1]))
+    apart = np.bitwise_count((plain ^ MIRROR) ^ mirrored).sum()
+    assert apart <= 4  # signs of coefficients that are nearly zero
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(-60, 60), st.sampled_from([0.5, 0.8, 1.0]))
+@settings(max_examples=15, deadline=None)
+def test_brightness_and_contrast_change_few_signs(seed: int, shift: int, gain: float) -> None:
+    luma = np.random.default_rng(seed).integers(64, 192, (6, 90, 160)).astype(np.float64)
+    changed = np.clip((luma - 128) * gain + 128 + shift, 0, 255)
+    plain, other = (fingerprint.codes_of(np.rint(x).astype(np.uint8)) for x in (luma, changed))
+    apart = np.bitwise_count(plain.video[:, :32] ^ other.video[:, :32]).sum(axis=1)
+    assert apart.mean() < 0.05 * 255
+
+
+@given(st.integers(4, 29), st.integers(4, 29))
+@settings(max_examples=20, deadline=None)
+def test_bars_are_taken_away_only_when_symmetric(top: int, bottom: int) -> None:
+    luma = np.random.default_rng(1).integers(60, 256, (10, 90, 160)).astype(np.uint8)
+    luma[:, :top] = 16
+    luma[:, 90 - bottom :] = 16
+    picture = fingerprint.active_picture(luma)
+    barred = abs(top - bottom) <= 1
+    assert picture.top == pytest.approx(top / 90 if barred else 0)
+    assert picture.bottom == pytest.approx(1 - bottom / 90 if barred else 1)
+
+
+def test_a_dark_scene_is_no_bar() -> None:
+    dark = np.random.default_rng(2).integers(16, 38, (20, 90, 160)).astype(np.uint8)
+    assert fingerprint.active_picture(dark) == fingerprint.Box(0, 1, 0, 1)
