@@ -58,19 +58,12 @@ async def declare_shares(
     before = await queries.shares(session, work_id)
     if {share.party_id: share.share_bp for share in before} == dict(shares):
         return before
-    await _replaceable(session, before, declarer=party_id)
-    for share in before:
-        await session.delete(share)
-    await session.flush()
+    await _replace(session, work_id, before, declarer=party_id)
     rows = [
-        Share(
-            work_id=work_id,
-            party_id=owner,
-            share_bp=shares[owner],
-            consented_at=now if owner == party_id else None,
-        )
-        for owner in sorted(shares)
+        Share(work_id=work_id, party_id=owner, share_bp=share_bp)
+        for owner, share_bp in sorted(shares.items())
     ]
+    next(row for row in rows if row.party_id == party_id).consented_at = now
     session.add_all(rows)
     table = [{"party": str(row.party_id), "share_bp": row.share_bp} for row in rows]
     payload = {"work": str(work_id), "shares": table}
@@ -220,11 +213,16 @@ async def _locked(session: AsyncSession, work_id: UUID) -> Work:
     return work
 
 
-async def _replaceable(session: AsyncSession, before: list[Share], *, declarer: UUID) -> None:
+async def _replace(
+    session: AsyncSession, work_id: UUID, before: list[Share], *, declarer: UUID
+) -> None:
+    """Take away shares that nobody else relies on yet."""
     agreed = [row for row in before if row.consented_at and row.party_id != declarer]
-    live = await queries.taken(session, before[0].work_id) if before else []
-    if agreed or live:
+    if agreed or (before and await queries.taken(session, work_id)):
         raise SharesSettled("The shares of this work are settled.")
+    for share in before:
+        await session.delete(share)
+    await session.flush()
 
 
 async def _insert(session: AsyncSession, work_id: UUID, rows: list[RightsGrant]) -> None:

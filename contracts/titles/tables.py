@@ -144,15 +144,16 @@ class RightsGrant(SQLModel, table=True):
 
     def box(self) -> RightsBox:
         """Return the box that was reserved, read back from the ranges, not from the words."""
-        assert self.during.lower and self.during.upper  # noqa: S101 - the constraint forbids others.
-        assert self.right_no.lower is not None  # noqa: S101 - the same.
+        start, end, right_no = self.during.lower, self.during.upper, self.right_no.lower
+        if start is None or end is None or right_no is None:
+            raise ValueError("the table's constraints forbid open ranges")
         numbers = {right.number: right.code for right in vocabulary.RIGHTS.values()}
         return RightsBox(
-            right=numbers[self.right_no.lower],
+            right=numbers[right_no],
             media=_codes(self.media, vocabulary.MEDIA),
             territories=_codes(self.territories, vocabulary.TERRITORIES),
             languages=_codes(self.languages, vocabulary.LANGUAGES),
-            window=Window(self.during.lower, self.during.upper),
+            window=Window(start, end),
             exclusivity=Exclusivity(self.exclusivity),
             runs_max=self.runs_max,
         )
