@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import ConfigDict, Field
 
@@ -13,10 +13,14 @@ from contracts.log import queries, rules
 from contracts.log.gateway import LogKeyMissing, LogSigner
 from contracts.log.queries import FactProof
 from contracts.log.rules import NotSealedYet
+from contracts.parties.gateway import AuthorityMissing
 from contracts.refusal import InvalidContent, Unknown
 from exchange import keys
 from exchange.api import problems
-from exchange.api.deps import Ctx, MaybeCaller, Session, Shape
+from exchange.api.deps import Ctx, MaybeCaller, Now, Session, Shape, Signed
+from exchange.authority import open_authority
+from exchange.evidence import bundle
+from exchange.evidence.bundle import EvidenceNotReady
 from exchange.identity.rules import Caller, ScopeMissing, SignInNeeded
 
 router = APIRouter(tags=["log"])
@@ -181,6 +185,51 @@ async def get_listing_proof(
     if published is None:
         raise Unknown("There is no such listing.", listing=str(listing_id))
     return _proof_out(await queries.proof_of_fact(session, published.id), caller, signer)
+
+
+@router.get(
+    "/deals/{deal_id}/evidence",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "A zip that `exchange verify` checks offline.",
+            "content": {
+                "application/zip": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "example": "PK…",
+                }
+            },
+        },
+        **problems.responses(
+            SignInNeeded,
+            ScopeMissing,
+            Unknown,
+            EvidenceNotReady,
+            NotSealedYet,
+            LogKeyMissing,
+            AuthorityMissing,
+            InvalidContent,
+        ),
+    },
+)
+async def get_evidence(
+    deal_id: UUID, context: Ctx, session: Session, now: Now, caller: Signed, signer: Signer
+) -> Response:
+    """Download the evidence of a deal (证据包): for its parties and staff."""
+    caller.need("read")
+    deal, content = await bundle.assemble(
+        session,
+        deal_id,
+        party=None if caller.is_staff else caller.party_id,
+        signer=signer,
+        authority=open_authority(context.settings, now=now),
+    )
+    name = f"{deal.contract_no}.evidence.zip"
+    return Response(
+        content,
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
 
 
 def _proof_out(proved: FactProof, caller: Caller | None, signer: LogSigner) -> ProofOut:

@@ -1,0 +1,164 @@
+"""Putting a deal's evidence together: everything a stranger needs, in one archive.
+
+The bytes depend on what is recorded about the deal and on nothing else: proofs and checkpoint are
+those of the earliest checkpoint that covers its facts, however far the log has grown since.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import canonical
+from contracts.deals import queries as deals
+from contracts.deals.tables import Deal
+from contracts.facts.tables import Fact
+from contracts.log import queries as log
+from contracts.log.gateway import LogSigner
+from contracts.log.tables import LogEntry
+from contracts.parties.gateway import LocalAuthority
+from contracts.refusal import Kind, Refusal
+from exchange.evidence import archive, manifest
+from exchange.evidence.manifest import EXECUTED, SETTLED
+from exchange.evidence.opened import (
+    CHECKPOINT,
+    CONTRACT,
+    EVENTS,
+    FINGERPRINT,
+    LISTING,
+    LOG_KEY,
+    POSTINGS,
+    PROBE,
+    README,
+    ROOT,
+    TERMS,
+    Event,
+    proof_name,
+)
+from listings.masters import queries as masters
+from settlement.invoices.tables import Invoice
+from settlement.ledger import queries as ledger
+from settlement.payouts.tables import Payout
+
+README_FILE = Path(__file__).with_name(README)
+
+
+class EvidenceNotReady(Refusal):
+    """The deal is not executed yet, or its execution is not in the log yet."""
+
+    kind, code = Kind.CONFLICT, "evidence-not-ready"
+    hint = "Ask again when all parties have signed; the log follows within a second."
+
+
+async def assemble(
+    session: AsyncSession,
+    deal_id: UUID,
+    *,
+    party: UUID | None,
+    signer: LogSigner,
+    authority: LocalAuthority,
+) -> tuple[Deal, bytes]:
+    """Return the deal and its evidence as a zip.
+
+    Args:
+        session: an open transaction; it only reads.
+        deal_id: the deal.
+        party: who asks; None for staff, who may have every bundle.
+        signer: the log's key, which signs the manifest.
+        authority: the root that the contract's signatures lead to.
+
+    Raises:
+        Unknown: there is no such deal, or the party has no part in it.
+        EvidenceNotReady: nothing is executed and sealed yet.
+    """
+    deal = await deals.get_deal_of(session, deal_id, party)
+    sealed = await log.entries_about(session, await _subjects(session, deal))
+    kinds = {fact.kind for _, fact in sealed}
+    if "deal.executed" not in kinds:
+        raise EvidenceNotReady("The deal is not executed, or not sealed yet.", signing=deal.signing)
+    files = {
+        **await _of_log(session, sealed, signer),
+        **await _of_listing(session, sealed),
+        **await _of_contract(session, deal, authority),
+        POSTINGS: canonical.dumps(await ledger.journals_of_deal(session, deal.id)),
+        README: README_FILE.read_bytes(),
+    }
+    stage = SETTLED if "settlement.booked" in kinds else EXECUTED
+    return deal, sign_and_pack(files, deal=deal.id, stage=stage, signer=signer)
+
+
+def sign_and_pack(
+    files: Mapping[str, bytes], *, deal: UUID, stage: str, signer: LogSigner
+) -> bytes:
+    """Return the archive of the files with their signed manifest."""
+    signed = signer.attest(manifest.of(files, deal=deal, stage=stage).text)
+    return archive.pack({**files, manifest.FILE: signed.encode()})
+
+
+async def _subjects(session: AsyncSession, deal: Deal) -> list[UUID]:
+    """Return the objects whose facts make up the trade."""
+    keys = [one.key_id for one in await deals.completed_sessions(session, deal.id)]
+    invoices = await session.execute(select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id))
+    payouts = await session.execute(select(col(Payout.id)).where(col(Payout.deal_id) == deal.id))
+    found = [*invoices.scalars(), *payouts.scalars()]
+    return [deal.listing_id, deal.auction_id, deal.id, *keys, *found]
+
+
+async def _of_log(
+    session: AsyncSession, sealed: Sequence[tuple[LogEntry, Fact]], signer: LogSigner
+) -> dict[str, bytes]:
+    seqs = [entry.seq for entry, _ in sealed]
+    covering = await log.first_checkpoint_over(session, seqs[-1])
+    proofs = await log.proofs(session, seqs, covering)
+    files = {proof_name(proof.index): proof.text.encode() for proof in proofs}
+    events = [_event(entry, fact).line() + b"\n" for entry, fact in sealed]
+    return {
+        **files,
+        EVENTS: b"".join(events),
+        CHECKPOINT: covering.note.encode(),
+        LOG_KEY: f"{signer.verifier.vkey}\n".encode(),
+    }
+
+
+def _event(entry: LogEntry, fact: Fact) -> Event:
+    return Event(
+        index=entry.seq,
+        fact=str(fact.id),
+        kind=fact.kind,
+        subject=str(fact.subject),
+        recorded_at=fact.recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        record=canonical.loads(fact.record),
+        blind=fact.blind,
+        leaf=entry.leaf,
+    )
+
+
+async def _of_listing(
+    session: AsyncSession, sealed: Sequence[tuple[LogEntry, Fact]]
+) -> dict[str, bytes]:
+    published = next(fact.record for _, fact in sealed if fact.kind == "listing.published")
+    master_id = UUID(canonical.loads(published)["master"])
+    master = await masters.get_master(session, master_id)
+    return {
+        LISTING: published,
+        PROBE: canonical.dumps(master.probe),
+        FINGERPRINT: canonical.dumps(master.fingerprint),
+    }
+
+
+async def _of_contract(
+    session: AsyncSession, deal: Deal, authority: LocalAuthority
+) -> dict[str, bytes]:
+    document = await deals.document(session, deal.id)
+    files = {
+        CONTRACT: document.pdf,
+        TERMS: deal.terms,
+        ROOT: authority.root_pem,
+        "pki/exchange.pem": authority.certifier.certificate_pem,
+    }
+    for signed in await deals.completed_sessions(session, deal.id):
+        files[f"pki/{signed.role}.pem"] = signed.certificate_pem.encode()
+    return files

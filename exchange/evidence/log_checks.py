@@ -1,0 +1,74 @@
+"""Checks of a bundle against the transparency log: checkpoint, proofs, leaves, chains."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from contracts import canonical
+from contracts.facts import rules as facts
+from contracts.log import merkle, proof
+from exchange.evidence.opened import CHECKPOINT, EVENTS, Bundle, Event, Failed
+
+# Which field of its record names the object that a fact is about.
+SUBJECTS = {
+    "listing": "listing",
+    "auction": "auction",
+    "bid": "auction",
+    "award": "auction",
+    "deal": "deal",
+    "grant": "deal",
+    "settlement": "deal",
+    "invoice": "invoice",
+    "payment": "invoice",
+    "payout": "payout",
+    "transfer": "payout",
+    "key": "key",
+}
+
+
+def proofs(bundle: Bundle) -> str:
+    """Each fact has its proof, and each proof leads to the root of the one checkpoint."""
+    wanted = {event.proof for event in bundle.events}
+    given = {name for name in bundle.files if name.startswith("proofs/")}
+    for name in sorted(wanted ^ given):
+        raise Failed(name, "there is not one proof for each fact")
+    signed = bundle.files[CHECKPOINT].decode()
+    for event in bundle.events:
+        read = proof.parse(bundle.files[event.proof].decode())
+        if read.index != event.index or read.extra is not None or read.checkpoint != signed:
+            raise Failed(event.proof, "is not the proof of this fact under checkpoint.txt")
+        leaf, root = merkle.leaf_hash(event.leaf), bundle.checkpoint.root
+        if not merkle.includes(read.index, bundle.checkpoint.size, leaf, read.hashes, root):
+            raise Failed(event.proof, "does not lead from the leaf to the root")
+    return f"{len(bundle.events)} facts are in the log of {bundle.checkpoint.size}"
+
+
+def leaves(bundle: Bundle) -> str:
+    """Each leaf commits to the record beside it, and to nothing else."""
+    for event in bundle.events:
+        prev = canonical.loads(event.leaf)["prev"]
+        recorded_at = datetime.strptime(event.recorded_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        commitment = facts.commitment(event.blind, canonical.dumps(dict(event.record)))
+        made = facts.leaf(UUID(event.fact), event.kind, recorded_at, commitment, prev)
+        if made != event.leaf:
+            raise Failed(EVENTS, f"the record at index {event.index} does not open its leaf")
+    return "every record opens its leaf"
+
+
+def chains(bundle: Bundle) -> str:
+    """The facts about one object follow one another without a gap."""
+    heads: dict[str, str] = {}
+    for event in bundle.events:
+        if event.subject != _subject(event):
+            raise Failed(EVENTS, f"the record at index {event.index} is about something else")
+        if canonical.loads(event.leaf)["prev"] != heads.get(event.subject):
+            raise Failed(EVENTS, f"a fact before index {event.index} is missing")
+        heads[event.subject] = merkle.leaf_hash(event.leaf).hex()
+    return f"the facts about {len(heads)} objects are whole"
+
+
+def _subject(event: Event) -> str:
+    noun = event.kind.partition(".")[0]
+    if noun not in SUBJECTS:
+        raise Failed(EVENTS, f"a fact {event.kind} has no place in a bundle")
+    subject: str = event.record[SUBJECTS[noun]]
+    return subject

@@ -1,0 +1,86 @@
+"""Checks of the money: every journal balances, and what came in went where the facts say."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from contracts import canonical
+from exchange.evidence.manifest import SETTLED
+from exchange.evidence.opened import EVENTS, POSTINGS, Bundle, Failed
+
+Journals = list[dict[str, Any]]
+
+
+def stage(bundle: Bundle) -> str:
+    """The bundle says itself how far the deal has come; the facts say the same."""
+    booked = bool(bundle.all_of("settlement.booked"))
+    if booked != (bundle.manifest.stage == SETTLED):
+        raise Failed(EVENTS, f"do not fit a deal that is {bundle.manifest.stage}")
+    return f"the deal is {bundle.manifest.stage}"
+
+
+def balance(bundle: Bundle) -> str:
+    """Each journal adds up to nothing in each currency."""
+    journals: Journals = bundle.json(POSTINGS)
+    for journal in journals:
+        sums: Counter[str] = Counter()
+        for line in journal["lines"]:
+            sums[line["currency"]] += line["amount_minor"]
+        if len(journal["lines"]) < 2 or any(sums.values()):
+            raise Failed(POSTINGS, f"journal {journal['key']} does not balance")
+    if len({journal["key"] for journal in journals}) != len(journals):
+        raise Failed(POSTINGS, "a journal is there twice")
+    return f"{len(journals)} journals balance"
+
+
+def settlement(bundle: Bundle) -> str:
+    """The postings are those booked; payment = transfers + commission, each where it should be."""
+    if bundle.manifest.stage != SETTLED:
+        return "not settled yet; nothing is claimed"
+    journals: Journals = bundle.json(POSTINGS)
+    booked = bundle.one("settlement.booked").record["postings_sha256"]
+    if not any(_digest(journals[:end]) == booked for end in range(len(journals), 0, -1)):
+        raise Failed(POSTINGS, "are not the postings whose hash was recorded")
+    payment = bundle.one("payment.received").record
+    transfers = [event.record for event in bundle.all_of("transfer.made")]
+    _same_price(bundle, payment)
+    _same_account(journals, payment, key=f"{payment['provider']}:received", sign=1)
+    for transfer in transfers:
+        _same_account(journals, transfer, key=f"{transfer['provider']}:made", sign=-1)
+    paid_out = sum(transfer["amount_minor"] for transfer in transfers)
+    commission = -_posted(journals, "commission", payment["currency"])
+    if payment["amount_minor"] != paid_out + commission:
+        raise Failed(POSTINGS, "the payment is not the transfers and the commission")
+    return (
+        f"{payment['currency']} minor units: {payment['amount_minor']} = "
+        f"{paid_out} in {len(transfers)} transfers + {commission} commission"
+    )
+
+
+def _same_price(bundle: Bundle, payment: Mapping[str, Any]) -> None:
+    for kind in ("deal.executed", "invoice.issued"):
+        record = bundle.one(kind).record
+        for field in ("deal", "amount_minor", "currency"):
+            if record[field] != payment[field]:
+                raise Failed(EVENTS, f"{kind} and payment.received differ in {field}")
+
+
+def _same_account(journals: Journals, moved: Mapping[str, Any], *, key: str, sign: int) -> None:
+    """Check that the journal `key` moved this money in (+1) or out (-1) at the provider."""
+    found = [journal for journal in journals if journal["key"] == key]
+    wanted = sign * moved["amount_minor"]
+    if len(found) != 1 or _posted(found, "psp:", moved["currency"]) != wanted:
+        raise Failed(POSTINGS, f"no journal {key} moves what its fact says")
+
+
+def _posted(journals: Journals, prefix: str, currency: str) -> int:
+    return sum(
+        line["amount_minor"]
+        for journal in journals
+        for line in journal["lines"]
+        if line["account"].startswith(prefix) and line["currency"] == currency
+    )
+
+
+def _digest(journals: Journals) -> str:
+    return canonical.sha256_hex(canonical.dumps(journals))

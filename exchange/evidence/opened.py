@@ -1,0 +1,122 @@
+"""An opened bundle: its files as values, for the checks (no database, no network)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contracts import canonical
+from contracts.log.checkpoint import Checkpoint
+from contracts.log.note import Verifier
+from exchange.evidence.manifest import Manifest
+
+CONTRACT, TERMS, EVENTS = "contract.pdf", "terms.json", "events.jsonl"
+CHECKPOINT, LOG_KEY, ROOT = "checkpoint.txt", "log.vkey", "pki/root.pem"
+LISTING, PROBE, FINGERPRINT = "listing.json", "probe.json", "fingerprint.json"
+POSTINGS, README = "postings.json", "README.zh-en.txt"
+REQUIRED = (
+    CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, LISTING, PROBE, FINGERPRINT, POSTINGS,
+    README,
+)  # fmt: skip
+
+
+class Failed(Exception):
+    """A check does not hold; `where` names the file."""
+
+    def __init__(self, where: str, detail: str) -> None:
+        """Say where and what."""
+        super().__init__(f"{where}: {detail}")
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A sealed fact with what opens its leaf."""
+
+    index: int
+    fact: str
+    kind: str
+    subject: str
+    recorded_at: str
+    record: Mapping[str, Any]
+    blind: bytes
+    leaf: bytes
+
+    @property
+    def proof(self) -> str:
+        """The name of the file with the event's proof."""
+        return proof_name(self.index)
+
+    def line(self) -> bytes:
+        """Return the event as its line of `events.jsonl`."""
+        return canonical.dumps(
+            {
+                "index": self.index,
+                "fact": self.fact,
+                "kind": self.kind,
+                "subject": self.subject,
+                "recorded_at": self.recorded_at,
+                "record": dict(self.record),
+                "blind": self.blind.hex(),
+                "leaf": self.leaf.decode(),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """The files of a bundle whose manifest holds, and what it is checked against."""
+
+    files: Mapping[str, bytes]
+    manifest: Manifest
+    key: Verifier
+    checkpoint: Checkpoint
+    events: tuple[Event, ...]
+
+    def json(self, name: str) -> Any:
+        """Return a file that holds canonical JSON."""
+        raw = self.files[name]
+        value = canonical.loads(raw)
+        if canonical.dumps(value) != raw:
+            raise Failed(name, "is not in canonical form (RFC 8785)")
+        return value
+
+    def all_of(self, kind: str) -> list[Event]:
+        """Return the events of a kind, in order."""
+        return [event for event in self.events if event.kind == kind]
+
+    def one(self, kind: str) -> Event:
+        """Return the one event of a kind."""
+        found = self.all_of(kind)
+        if len(found) != 1:
+            raise Failed(EVENTS, f"holds {len(found)} facts {kind}, not one")
+        return found[0]
+
+
+def read_events(raw: bytes) -> tuple[Event, ...]:
+    """Read `events.jsonl`, whose lines are canonical JSON in the order of their index."""
+    events = tuple(_event(line) for line in raw.removesuffix(b"\n").split(b"\n"))
+    if b"".join(event.line() + b"\n" for event in events) != raw:
+        raise Failed(EVENTS, "a line is not in canonical form")
+    indexes = [event.index for event in events]
+    if indexes != sorted(set(indexes)):
+        raise Failed(EVENTS, "the facts are not in the order of their index")
+    return events
+
+
+def proof_name(index: int) -> str:
+    """Return the name of the file with the proof of a leaf."""
+    return f"proofs/{index}.tlog-proof"
+
+
+def _event(line: bytes) -> Event:
+    read = canonical.loads(line)
+    return Event(
+        index=read["index"],
+        fact=read["fact"],
+        kind=read["kind"],
+        subject=read["subject"],
+        recorded_at=read["recorded_at"],
+        record=read["record"],
+        blind=bytes.fromhex(read["blind"]),
+        leaf=read["leaf"].encode(),
+    )

@@ -1,0 +1,194 @@
+"""A whole trade through the services, sealed, for tests of its evidence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.deals import service as deals
+from contracts.deals.tables import Deal
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.parties.gateway import LocalAuthority
+from contracts.parties.tables import Party
+from contracts.titles import service as titles
+from contracts.works.tables import Work
+from exchange import keys
+from exchange.db import Database
+from exchange.settings import Settings
+from listings.masters.tables import Master
+from settlement.invoices import service as invoices
+from settlement.invoices.rules import Seen
+from settlement.payouts import queries as payout_queries
+from settlement.payouts import service as payouts
+from settlement.payouts.rules import Decision
+from settlement.plans import service as plans
+from settlement.plans.rules import Terms
+from tests.conftest import NOW
+from tests.contracts.deals_factory import PRESS, RIGHTS, Signatory, sign, signatory
+from tests.contracts.log_factory import seal_all
+from tests.contracts.parties_factory import party
+from tests.contracts.works_factory import work
+from tests.exchange.identity_factory import person
+from tests.listings.masters_factory import ready_master
+
+AMOUNT = 120_000_001
+BIDS = 4
+
+
+@dataclass(frozen=True)
+class Trade:
+    """Who traded what."""
+
+    deal: Deal
+    licensor: Party
+    licensee: Party
+    co_owner: Party
+
+
+async def settled_trade(db: Database, settings: Settings) -> Trade:
+    """A trade from the listing to the last transfer, committed and sealed."""
+    async with db.transaction() as session:
+        trade = await executed_trade(session, settings.keys)
+        await settle(session, trade)
+    await seal_all(db, keys.log_signer(settings))
+    return trade
+
+
+async def executed_trade(session: AsyncSession, keys_dir: Path) -> Trade:
+    """A trade up to the last signature."""
+    authority = LocalAuthority.ensure(keys_dir, NOW)
+    licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
+    licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
+    co_owner = await party(session, now=NOW)
+    made = await work(session, party_id=licensor.party.id, now=NOW)
+    shares = {licensor.party.id: 7000, co_owner.id: 3000}
+    await titles.declare_shares(
+        session, made.id, party_id=licensor.party.id, shares=shares, now=NOW
+    )
+    await titles.consent(session, made.id, party_id=co_owner.id, now=NOW)
+    deal = await _sold(session, authority, made, licensor, licensee)
+    return Trade(deal, licensor.party, licensee.party, co_owner)
+
+
+async def _sold(
+    session: AsyncSession,
+    authority: LocalAuthority,
+    made: Work,
+    licensor: Signatory,
+    licensee: Signatory,
+) -> Deal:
+    master = await ready_master(
+        session, party_id=licensor.party.id, work_id=made.id, now=NOW, seed=NOW.microsecond
+    )
+    listing = await _published(session, made, licensor.party, master)
+    award = await _auctioned(session, listing[1], licensor.party, licensee.party)
+    deal = await deals.open_deal(
+        session,
+        ids.new(NOW),
+        work_id=made.id,
+        listing=listing[1],
+        award=award,
+        licensor=licensor.party,
+        licensee=licensee.party,
+        anchor={"fact": str(listing[0]), "log": "log.uhdx.local/2026"},
+        now=NOW,
+    )
+    deal = await deals.certify(
+        session, deal.id, press=PRESS, certifier=authority.certifier, now=NOW
+    )
+    await sign(session, authority, deal, licensor, now=NOW)
+    return await sign(session, authority, deal, licensee, now=NOW)
+
+
+async def _published(
+    session: AsyncSession, made: Work, seller: Party, master: Master
+) -> tuple[UUID, dict[str, Any]]:
+    listing = ids.new(NOW)
+    record = {
+        "listing": str(listing),
+        "work": str(made.id),
+        "title": {"zh": made.title_zh, "en": made.title_en},
+        "master": str(master.id),
+        "master_sha256": master.sha256,
+        "probe_sha256": master.probe_sha256,
+        "fingerprint_sha256": master.fingerprint_sha256,
+        "rights": [RIGHTS],
+        "sale": {"method": "english"},
+        "party": str(seller.id),
+        "auction": str(ids.new(NOW)),
+    }
+    fact = await facts.record(
+        session, "listing.published", listing, record, parties=[seller.id], now=NOW
+    )
+    await titles.reserve(
+        session, made.id, grantor_id=seller.id, boxes=[RIGHTS], source=str(listing), now=NOW
+    )
+    return fact, record
+
+
+async def _auctioned(
+    session: AsyncSession, listing: dict[str, Any], seller: Party, buyer: Party
+) -> dict[str, Any]:
+    auction, stamp = UUID(listing["auction"]), "2026-11-22T09:00:00Z"
+    named = {"auction": str(auction), "listing": listing["listing"]}
+    opened = {**named, "rulebook_sha256": "00" * 32, "opens_at": stamp, "closes_at": stamp}
+    await facts.record(session, "auction.opened", auction, opened, now=NOW)
+    bid = {"auction": str(auction), "currency": "CNY", "received_at": stamp, "closes_at": stamp}
+    for number in range(1, BIDS + 1):
+        bid |= {"bid": str(ids.new(NOW)), "paddle": 1 + number % 2, "sequence": number}
+        bid |= {"amount_minor": AMOUNT - (BIDS - number) * 1_000_000}
+        await facts.record(session, "bid.placed", auction, bid, now=NOW)
+    won = {"bid": bid["bid"], "amount_minor": AMOUNT, "currency": "CNY"}
+    closed = {**named, **won, "sold": True, "bids": BIDS, "closed_at": stamp}
+    await facts.record(session, "auction.closed", auction, closed, now=NOW)
+    sides = {"licensor": str(seller.id), "licensee": str(buyer.id)}
+    award = {**named, **won, **sides, "work": listing["work"]}
+    await facts.record(
+        session, "award.made", auction, award, parties=[seller.id, buyer.id], now=NOW
+    )
+    return award
+
+
+async def settle(session: AsyncSession, trade: Trade) -> None:
+    """Invoice, payment, payout and transfers of an executed trade."""
+    deal = trade.deal
+    terms = Terms(
+        deal.id, deal.work_id, deal.licensor_id, deal.licensee_id, deal.price, deal.terms_sha256
+    )
+    invoice = await invoices.issue(session, await plans.plan(session, terms, now=NOW), now=NOW)
+    payment, intent = ids.new(NOW), f"pi_{ids.new(NOW).hex}"
+    await invoices.request_payment(
+        session, invoice.id, payment, payer_id=trade.licensee.id, method="card", now=NOW
+    )
+    await invoices.payment_ready(session, payment, provider_id=intent, client_secret="x", now=NOW)
+    seen = Seen(intent, "succeeded", Money(AMOUNT, "CNY"), f"ch_{payment.hex}", payment)
+    await invoices.apply_seen(session, seen, now=NOW)
+    await _pay_out(session, trade)
+
+
+async def _pay_out(session: AsyncSession, trade: Trade) -> None:
+    for payee in (trade.licensor, trade.co_owner):
+        await payouts.open_account(session, payee.id, country="CN", now=NOW)
+        await payouts.account_ready(session, payee.id, provider_id=f"acct_{payee.id.hex}")
+    staff = [
+        await person(session, party_id=trade.licensor.id, role=role, now=NOW)
+        for role in ("operator", "approver")
+    ]
+    payout, _ = await payouts.prepare(
+        session, ids.new(NOW), deal_id=trade.deal.id, person_id=staff[0].id, now=NOW
+    )
+    decision = Decision(staff[1].id, payout.content_sha256)
+    await payouts.approve(session, payout.id, decision=decision, now=NOW)
+    for transfer in await payout_queries.transfers(session, payout.id):
+        assert transfer.intent_id is not None
+        await payouts.transfer_made(
+            session,
+            payout.id,
+            intent_id=transfer.intent_id,
+            provider_id=f"tr_{transfer.intent_id.hex}",
+            now=NOW,
+        )

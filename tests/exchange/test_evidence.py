@@ -1,0 +1,401 @@
+import json
+import random
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import canonical, ids
+from contracts.log import note
+from contracts.log.gateway import LogSigner
+from contracts.parties.gateway import LocalAuthority
+from contracts.refusal import Unknown
+from exchange import keys
+from exchange.db import Database
+from exchange.evidence import archive, bundle, manifest
+from exchange.evidence.archive import NotAnArchive
+from exchange.evidence.bundle import EvidenceNotReady
+from exchange.evidence.verify import Report, verify
+from exchange.settings import Settings
+from tests.conftest import NOW
+from tests.contracts.log_factory import a_fact, seal_all
+from tests.exchange.evidence_factory import AMOUNT, Trade, executed_trade, settled_trade
+from tests.exchange.identity_factory import api_key, person
+
+FLIPS = 240
+Files = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def signer(settings: Settings) -> LogSigner:
+    return keys.log_signer(settings)
+
+
+@pytest.fixture(scope="module")
+async def trade(db: Database, settings: Settings) -> Trade:
+    return await settled_trade(db, settings)
+
+
+async def assembled(db: Database, settings: Settings, trade: Trade) -> bytes:
+    async with db.transaction() as session:
+        _, made = await bundle.assemble(
+            session,
+            trade.deal.id,
+            party=trade.licensee.id,
+            signer=keys.log_signer(settings),
+            authority=LocalAuthority.open(settings.keys),
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+async def whole(db: Database, settings: Settings, trade: Trade) -> bytes:
+    """The evidence of a settled trade."""
+    return await assembled(db, settings, trade)
+
+
+@pytest.fixture
+def check(tmp_path: Path, signer: LogSigner) -> Callable[[bytes], Report]:
+    def run(raw: bytes) -> Report:
+        path = tmp_path / "bundle.zip"
+        path.write_bytes(raw)
+        return verify(path, trusted_vkey=signer.verifier.vkey)
+
+    return run
+
+
+def place_of(whole: bytes, name: str) -> int:
+    """Where the content of a file begins: right after its name in its local header."""
+    return whole.index(name.encode() + archive.unpack(whole).files[name]) + len(name)
+
+
+def failures(report: Report) -> list[str]:
+    return [check.name for check in report.checks if not check.ok]
+
+
+def test_the_evidence_of_a_whole_trade_holds(
+    whole: bytes, check: Callable[[bytes], Report], trade: Trade
+) -> None:
+    report = check(whole)
+    assert report.ok, report.as_dict()
+    details = {one.name: one.detail for one in report.checks}
+    assert details["stage"] == "the deal is settled"
+    assert f"{AMOUNT} = " in details["settlement"]
+    assert "in 2 transfers" in details["settlement"]
+    assert trade.deal.contract_no in details["terms"]
+    assert "log key" in details
+
+
+def test_without_a_trusted_key_the_report_says_so(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(whole)
+    report = verify(path)
+    assert report.ok
+    [key] = [one for one in report.checks if one.name == "log key"]
+    assert "compare it" in key.detail
+
+
+def test_one_flipped_byte_anywhere_fails_and_is_named(
+    whole: bytes, check: Callable[[bytes], Report]
+) -> None:
+    draw = random.Random(20261122)
+    files = archive.unpack(whole).files
+    places = {place_of(whole, name) + draw.randrange(len(files[name])) for name in files}
+    places |= set(range(30)) | set(range(len(whole) - 22, len(whole)))
+    places |= {whole.index(archive.CENTRAL) + offset for offset in range(46)}
+    places |= {draw.randrange(len(whole)) for _ in range(FLIPS)}
+    for place in places:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << draw.randrange(8)
+        report = check(bytes(flipped))
+        named = [one.where for one in report.checks if not one.ok]
+        assert named, f"byte {place} was not missed"
+        assert all(named)
+
+
+def test_a_flipped_byte_names_its_file(whole: bytes, check: Callable[[bytes], Report]) -> None:
+    for name, content in archive.unpack(whole).files.items():
+        flipped = bytearray(whole)
+        flipped[place_of(whole, name) + len(content) // 2] ^= 1
+        report = check(bytes(flipped))
+        assert any(name in (one.where or "") for one in report.checks if not one.ok), name
+
+
+def test_nothing_can_be_added_left_out_or_cut_off(
+    whole: bytes, check: Callable[[bytes], Report]
+) -> None:
+    files = dict(archive.unpack(whole).files)
+    for name in files:
+        left_out = {other: content for other, content in files.items() if other != name}
+        assert not check(archive.pack(left_out)).ok
+    assert not check(archive.pack({**files, "extra.txt": b"x"})).ok
+    for raw in (whole + b"\x00", whole[:-1], whole[: len(whole) // 2], b"", b"PK", b"x" * 99):
+        assert not check(raw).ok
+
+
+def test_another_logs_key_is_not_believed(whole: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bundle.zip"
+    path.write_bytes(whole)
+    other = LogSigner.ensure(tmp_path / "keys", "log.uhdx.local/2026")
+    report = verify(path, trusted_vkey=other.verifier.vkey)
+    assert failures(report) == ["manifest"]
+    assert failures(verify(path, trusted_vkey="nonsense")) == ["manifest"]
+
+
+def forged(files: Files, trade: Trade, signer: LogSigner) -> bytes:
+    """What a dishonest exchange could make: changed files under its own good signature."""
+    kept = {name: content for name, content in files.items() if name != manifest.FILE}
+    return bundle.sign_and_pack(kept, deal=trade.deal.id, stage="settled", signer=signer)
+
+
+def edit_json(files: Files, name: str, change: Callable[[Any], None]) -> None:
+    value = json.loads(files[name])
+    change(value)
+    files[name] = canonical.dumps(value)
+
+
+def edit_event(files: Files, kind: str, change: Callable[[Any], None]) -> None:
+    lines = files["events.jsonl"].splitlines()
+    for number, line in enumerate(lines):
+        event = json.loads(line)
+        if event["kind"] == kind:
+            change(event)
+            lines[number] = canonical.dumps(event)
+            break
+    files["events.jsonl"] = b"".join(line + b"\n" for line in lines)
+
+
+def drop_event(files: Files, kind: str) -> None:
+    lines = files["events.jsonl"].splitlines()
+    gone = next(line for line in lines if json.loads(line)["kind"] == kind)
+    del files[f"proofs/{json.loads(gone)['index']}.tlog-proof"]
+    files["events.jsonl"] = b"".join(line + b"\n" for line in lines if line != gone)
+
+
+def a_proof(files: Files) -> str:
+    return next(name for name in files if name.startswith("proofs/"))
+
+
+def spoil_hash(files: Files) -> None:
+    name = a_proof(files)
+    lines = files[name].decode().split("\n")
+    lines[2] = "A" * 43 + "="
+    files[name] = "\n".join(lines).encode()
+
+
+def spoil_posting(files: Files) -> None:
+    edit_json(files, "postings.json", lambda v: v[0]["lines"][0].update(amount_minor=1))
+
+
+def shift_posting(files: Files) -> None:
+    def shift(journals: Any) -> None:
+        for line in journals[-1]["lines"]:
+            line["amount_minor"] += 5 if line["amount_minor"] > 0 else -5
+
+    edit_json(files, "postings.json", shift)
+
+
+FORGERIES: dict[str, tuple[Callable[[Files], None], str]] = {
+    "a record is changed": (
+        lambda f: edit_event(f, "bid.placed", lambda e: e["record"].update(paddle=9)),
+        "leaves",
+    ),
+    "a blind is changed": (
+        lambda f: edit_event(f, "bid.placed", lambda e: e.update(blind="00" * 32)),
+        "leaves",
+    ),
+    "a time is changed": (
+        lambda f: edit_event(
+            f, "bid.placed", lambda e: e.update(recorded_at="2026-11-22T08:00:00Z")
+        ),
+        "leaves",
+    ),
+    "a leaf is changed": (
+        lambda f: edit_event(f, "bid.placed", lambda e: e.update(leaf='{"prev":null}')),
+        "inclusion proofs",
+    ),
+    "a fact is about something else": (
+        lambda f: edit_event(f, "deal.opened", lambda e: e.update(subject=str(ids.new(NOW)))),
+        "chains of facts",
+    ),
+    "a bid is left out": (lambda f: drop_event(f, "bid.placed"), "chains of facts"),
+    "the settlement is left out": (lambda f: drop_event(f, "settlement.booked"), "stage"),
+    "a proof is left out": (lambda f: f.pop(a_proof(f)) and None, "inclusion proofs"),
+    "a proof leads elsewhere": (spoil_hash, "inclusion proofs"),
+    "a file calls itself a proof": (
+        lambda f: f.update({"proofs/x": b"x"}),
+        "inclusion proofs",
+    ),
+    "the listing is changed": (
+        lambda f: edit_json(f, "listing.json", lambda v: v.update(party="x")),
+        "listing record",
+    ),
+    "the probe is changed": (
+        lambda f: edit_json(f, "probe.json", lambda v: v.update(uhd=False)),
+        "listing record",
+    ),
+    "the fingerprint is changed": (
+        lambda f: edit_json(f, "fingerprint.json", lambda v: v.update(version="u0")),
+        "listing record",
+    ),
+    "the terms are changed": (
+        lambda f: edit_json(f, "terms.json", lambda v: v["consideration"].update(amount="1.00")),
+        "terms",
+    ),
+    "the contract is changed": (
+        lambda f: f.update({"contract.pdf": f["contract.pdf"] + b"\n%%EOF\n"}),
+        "contract signatures",
+    ),
+    "the contract is no contract": (
+        lambda f: f.update({"contract.pdf": b"%PDF-1.7\n"}),
+        "contract file",
+    ),
+    "a posting is changed": (spoil_posting, "postings balance"),
+    "postings are changed in balance": (shift_posting, "settlement"),
+    "a journal is left out": (
+        lambda f: edit_json(f, "postings.json", lambda v: v.pop()),
+        "settlement",
+    ),
+    "no postings": (lambda f: f.update({"postings.json": b"[]"}), "settlement"),
+    "postings are no JSON": (lambda f: f.update({"postings.json": b"{"}), "postings balance"),
+    "the checkpoint is changed": (
+        lambda f: f.update({"checkpoint.txt": b"x" + f["checkpoint.txt"]}),
+        "checkpoint",
+    ),
+    "the facts cannot be read": (lambda f: f.update({"events.jsonl": b"{}\n"}), "facts"),
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_forgery_under_a_good_signature_is_found(
+    forgery: str, whole: bytes, check: Callable[[bytes], Report], trade: Trade, signer: LogSigner
+) -> None:
+    files = dict(archive.unpack(whole).files)
+    change, expected = FORGERIES[forgery]
+    change(files)
+    report = check(forged(files, trade, signer))
+    assert expected in failures(report), report.as_dict()
+
+
+def test_a_contract_of_other_signatories_is_found(
+    whole: bytes, check: Callable[[bytes], Report], trade: Trade, signer: LogSigner, tmp_path: Path
+) -> None:
+    files = dict(archive.unpack(whole).files)
+    files["pki/root.pem"] = LocalAuthority.ensure(tmp_path / "other", NOW).root_pem
+    assert failures(check(forged(files, trade, signer))) == ["contract signatures"]
+
+
+def test_the_master_is_compared_when_it_is_given(whole: bytes, tmp_path: Path) -> None:
+    path, master = tmp_path / "bundle.zip", tmp_path / "master.mp4"
+    path.write_bytes(whole)
+    master.write_bytes(b"file %d" % NOW.microsecond)  # what masters_factory hashes
+    assert verify(path, master=master).ok
+    master.write_bytes(b"another")
+    report = verify(path, master=master)
+    assert failures(report) == ["master file"]
+    assert report.checks[-1].where == "master.mp4"
+
+
+async def test_the_bundle_stays_the_same_while_the_log_grows(
+    whole: bytes, db: Database, settings: Settings, trade: Trade
+) -> None:
+    for _ in range(3):
+        await a_fact(db)
+        await seal_all(db, keys.log_signer(settings))
+    assert await assembled(db, settings, trade) == whole
+
+
+def test_any_zip_program_can_open_it(whole: bytes) -> None:
+    with zipfile.ZipFile(BytesIO(whole)) as opened:
+        assert opened.testzip() is None
+        names = opened.namelist()
+        assert opened.read("README.zh-en.txt").decode().startswith("版权交易证据包")
+    assert names == sorted(names)
+    assert {"contract.pdf", "terms.json", "events.jsonl", "pki/root.pem"} <= set(names)
+
+
+NAMES = st.sampled_from(["a", "a.b", "a/b", "a/b.c", "Z-1", "b/1", "b/10", "b/2", "0_x"])
+
+
+@given(st.dictionaries(NAMES, st.binary(max_size=60), min_size=1))
+def test_an_archive_reads_back(files: Files) -> None:
+    unpacked = archive.unpack(archive.pack(files))
+    assert (unpacked.files, unpacked.broken_at) == (files, None)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_no_archive(raw: bytes) -> None:
+    with pytest.raises(NotAnArchive):
+        archive.unpack(raw)
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a//b", ".hidden", "a\\b", "名", "", "a/../b"])
+def test_a_name_that_leads_elsewhere_is_not_packed(name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        archive.pack({name: b""})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "uhdx.evidence/v1\n", "uhdx.evidence/v1\ndeal x\nstage settled\n",
+     f"uhdx.evidence/v2\ndeal {ids.new(NOW)}\nstage settled\n",
+     f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage begun\n",
+     f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage settled\nx  y\n",
+     f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage settled\n{'0' * 64}  b\n{'0' * 64}  a\n"],
+)  # fmt: skip
+def test_what_is_not_a_manifest_is_refused(text: str) -> None:
+    with pytest.raises(note.BadNote):
+        manifest.parse(text)
+
+
+async def test_an_executed_deal_has_evidence_before_it_is_paid(
+    db: Database, settings: Settings, signer: LogSigner, check: Callable[[bytes], Report]
+) -> None:
+    async with db.transaction() as session:
+        trade = await executed_trade(session, settings.keys)
+    with pytest.raises(EvidenceNotReady):
+        await assembled(db, settings, trade)
+    await seal_all(db, signer)
+    report = check(await assembled(db, settings, trade))
+    assert report.ok, report.as_dict()
+    assert "the deal is executed" in [one.detail for one in report.checks]
+
+
+async def test_only_the_parties_and_staff_get_the_evidence(
+    client: httpx.AsyncClient, db: Database, trade: Trade, whole: bytes
+) -> None:
+    path = f"/v1/deals/{trade.deal.id}/evidence"
+    answers = {}
+    for who, party, role in (
+        ("licensor", trade.licensor, "holder"),
+        ("licensee", trade.licensee, "broadcaster"),
+        ("co-owner", trade.co_owner, "holder"),
+        ("staff", trade.co_owner, "auditor"),
+    ):
+        async with db.transaction() as session:
+            someone = await person(session, party_id=party.id, role=role, now=NOW)
+            key = await api_key(session, person=someone, now=NOW)
+        answers[who] = await client.get(path, headers={"Authorization": f"Bearer {key}"})
+    assert [answers[who].status_code for who in answers] == [200, 200, 404, 200]
+    assert answers["licensor"].content == answers["staff"].content == whole
+    assert answers["licensee"].headers["content-type"] == "application/zip"
+    assert trade.deal.contract_no in answers["licensee"].headers["content-disposition"]
+    assert (await client.get(path)).status_code == 401
+
+
+async def test_a_stranger_learns_nothing(db: Database, settings: Settings, trade: Trade) -> None:
+    async with db.transaction() as session:
+        with pytest.raises(Unknown):
+            await bundle.assemble(
+                session,
+                trade.deal.id,
+                party=ids.new(NOW),
+                signer=keys.log_signer(settings),
+                authority=LocalAuthority.open(settings.keys),
+            )
