@@ -4,6 +4,8 @@ Each step is a transaction of its own, with the calls between them: what was dec
 before the provider hears of it.
 """
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -72,15 +74,28 @@ class DatabaseDesk:
 
 async def send_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int:
     """Carry out the instructions that are due, at most 50; return how many were taken up."""
-    desk = DatabaseDesk(db)
+    desk, clock = DatabaseDesk(db), asyncio.get_running_loop().time
     for done in range(MOST_AT_ONCE):
-        if not await send_one(desk, gateway, now=now):
+        if not await send_one(desk, gateway, now=now, clock=clock):
             return done
     return MOST_AT_ONCE
 
 
-async def send_one(desk: Desk, gateway: Gateway, *, now: datetime) -> bool:
-    """Take up one instruction and carry it out; False when none is due."""
+async def send_one(
+    desk: Desk, gateway: Gateway, *, now: datetime, clock: Callable[[], float]
+) -> bool:
+    """Take up one instruction and carry it out; False when none is due.
+
+    A worker that was stopped for longer than its lease does not call any more: another may have
+    the instruction by now, and the provider may have forgotten its key.
+
+    Args:
+        desk: where instructions are kept.
+        gateway: the provider.
+        now: the instant.
+        clock: seconds that only ever grow, from any beginning.
+    """
+    until = clock() + outbound_rules.LEASE.total_seconds()
     claim = await desk.claim(now)
     if claim is None:
         return False
@@ -92,6 +107,8 @@ async def send_one(desk: Desk, gateway: Gateway, *, now: datetime) -> bool:
             if repeated is None:
                 return True
             claim = repeated
+    if answer is None and clock() > until:
+        return True
     if answer is None:
         answer = await gateway.create(claim.op, claim.params, idem_key=claim.idem_key)
     await desk.conclude(claim, answer, now)

@@ -1,0 +1,127 @@
+"""A payment provider that misbehaves, at the boundary of the gateway.
+
+It loses answers before and after it acts, acts late, refuses, stores a 500 and repeats it, and
+forgets keys after 24 hours. With a fault rate of zero it is merely a provider.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from contracts.money import Money
+from settlement.invoices.rules import READY, SUCCEEDED, Seen
+from settlement.outbound.rules import (
+    CREATE_ACCOUNT,
+    CREATE_PAYMENT,
+    CREATE_TRANSFER,
+    Answer,
+    Lost,
+    Made,
+    Rejected,
+)
+from settlement.stripe.gateway import AnswerLost
+
+KEY_LIFE = timedelta(hours=24)
+PREFIX = {CREATE_PAYMENT: "pi", CREATE_ACCOUNT: "acct", CREATE_TRANSFER: "tr"}
+
+
+@dataclass
+class FakeStripe:
+    now: datetime
+    rng: random.Random = field(default_factory=lambda: random.Random(0))
+    rate: float = 0.0
+    mark: str = "fake"
+    made: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    paid: dict[str, Money] = field(default_factory=dict)
+    late: list[tuple[datetime, str, str, dict[str, Any]]] = field(default_factory=list)
+    keys: dict[str, tuple[datetime, str | None]] = field(default_factory=dict)
+
+    async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
+        self.calls.append((op, dict(params), idem_key))
+        self._act_late()
+        if self._happens(0.08):
+            after = timedelta(seconds=self.rng.choice([1, 30, 300]))
+            self.late.append((self.now + after, op, idem_key, dict(params)))
+            return Lost("will act late")
+        known = self._known(idem_key)
+        if known is not None:
+            return Lost("stored 500") if known[1] is None else self._answer(op, known[1], 0.15)
+        for chance, answer in (
+            (0.15, Lost("never arrived")),
+            (0.10, Rejected("429", final=False)),
+            (0.05, Rejected("400", final=True)),
+        ):
+            if self._happens(chance):
+                return answer
+        if self._happens(0.05):
+            self.keys[idem_key] = (self.now, None)
+            return Lost("500")
+        return self._answer(op, self._make(op, idem_key, dict(params)), 0.25)
+
+    async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
+        self._act_late()
+        if self._happens(0.15):
+            raise AnswerLost("look-up lost")
+        for op, made, params in self.made:
+            here = op == CREATE_TRANSFER and params["transfer_group"] == group
+            if here and params["metadata"]["intent_id"] == intent_id:
+                return made
+        return None
+
+    async def see_payment(self, provider_id: str) -> Seen | None:
+        if self._happens(0.15):
+            raise AnswerLost("look-up lost")
+        for op, made, params in self.made:
+            if op == CREATE_PAYMENT and made == provider_id:
+                received = self.paid.get(provider_id)
+                return Seen(
+                    provider_id=provider_id,
+                    state=READY if received is None else SUCCEEDED,
+                    received=received,
+                    charge_id=None if received is None else f"ch_{provider_id}",
+                    payment_id=UUID(params["metadata"]["payment"]),
+                )
+        return None
+
+    def of(self, op: str, name: str, value: object) -> list[str]:
+        """The objects that carry a name in their metadata."""
+        return [
+            made
+            for done, made, params in self.made
+            if done == op and params["metadata"].get(name) == str(value)
+        ]
+
+    def pay(self, provider_id: str, received: Money) -> None:
+        self.paid[provider_id] = received
+
+    def finish_late(self) -> None:
+        self.now += timedelta(hours=1)
+        self._act_late()
+
+    def _happens(self, chance: float) -> bool:
+        return self.rate > 0 and self.rng.random() < chance * self.rate
+
+    def _known(self, key: str) -> tuple[datetime, str | None] | None:
+        known = self.keys.get(key)
+        return known if known is not None and self.now - known[0] < KEY_LIFE else None
+
+    def _act_late(self) -> None:
+        for item in [item for item in self.late if item[0] <= self.now]:
+            self.late.remove(item)
+            if self._known(item[2]) is None:
+                self._make(item[1], item[2], item[3])
+
+    def _make(self, op: str, key: str, params: dict[str, Any]) -> str:
+        made = f"{PREFIX[op]}_{self.mark}_{len(self.made)}"
+        self.made.append((op, made, params))
+        self.keys[key] = (self.now, made)
+        return made
+
+    def _answer(self, op: str, made: str, loss: float) -> Answer:
+        if self._happens(loss):
+            return Lost("answer lost")
+        return Made(made, f"{made}_secret" if op == CREATE_PAYMENT else None)

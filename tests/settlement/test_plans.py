@@ -1,0 +1,184 @@
+import itertools
+import random
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.money import MOST_MINOR, Money
+from contracts.parties.rules import EXCHANGE_PARTY_ID
+from settlement.fees import gateway as fees
+from settlement.fees.rules import SELLER_COMMISSION, Rate, commission, rate_on, read_schedule
+from settlement.plans import queries, rules, service
+from tests.conftest import NOW
+from tests.settlement.settlement_factory import invoiced
+
+HEAD = "code,valid_from,valid_to,rate_bp,legal_basis\n"
+PRICES = st.integers(1, MOST_MINOR)
+
+
+@st.composite
+def shares(draw: st.DrawFn) -> dict[UUID, int]:
+    cuts = sorted(draw(st.sets(st.integers(1, 9999), max_size=9)))
+    edges = [0, *cuts, 10_000]
+    parts = [after - before for before, after in itertools.pairwise(edges)]
+    owners = draw(st.lists(st.uuids(), min_size=len(parts), max_size=len(parts), unique=True))
+    return dict(zip(owners, parts, strict=True))
+
+
+def rate(rate_bp: int) -> Rate:
+    return Rate(SELLER_COMMISSION, date(2026, 1, 1), None, rate_bp, "basis")
+
+
+@given(PRICES, st.integers(0, 10_000), shares())
+def test_the_parts_of_a_price_are_the_price(
+    price: int, rate_bp: int, owners: dict[UUID, int]
+) -> None:
+    parts = rules.parts(
+        Money(price, "CNY"), rate=rate(rate_bp), exchange_id=EXCHANGE_PARTY_ID, shares=owners
+    )
+    assert sum(part.amount.amount_minor for part in parts) == price
+    assert all(part.amount.amount_minor >= 0 for part in parts)
+
+
+@given(PRICES, shares(), st.randoms())
+def test_the_order_of_the_owners_does_not_matter(
+    price: int, owners: dict[UUID, int], turned: random.Random
+) -> None:
+    items = list(owners.items())
+    turned.shuffle(items)
+    gross = Money(price, "CNY")
+    one = rules.parts(gross, rate=rate(500), exchange_id=EXCHANGE_PARTY_ID, shares=owners)
+    other = rules.parts(gross, rate=rate(500), exchange_id=EXCHANGE_PARTY_ID, shares=dict(items))
+    assert one == other
+
+
+@given(PRICES, shares())
+def test_each_part_is_less_than_one_minor_unit_from_its_exact_share(
+    price: int, owners: dict[UUID, int]
+) -> None:
+    parts = rules.parts(
+        Money(price, "CNY"), rate=rate(500), exchange_id=EXCHANGE_PARTY_ID, shares=owners
+    )
+    for part in parts[1:]:
+        exact_times_10000 = part.basis_minor * part.rate_bp
+        assert abs(part.amount.amount_minor * 10_000 - exact_times_10000) < 10_000
+
+
+@given(shares(), st.lists(st.integers(0, 10**9), min_size=1, max_size=8))
+def test_installments_add_up_to_the_split_of_the_whole(
+    owners: dict[UUID, int], amounts: list[int]
+) -> None:
+    weights = [(str(owner), share) for owner, share in owners.items()]
+    so_far, got = 0, dict.fromkeys(map(str, owners), 0)
+    for amount in amounts:
+        step = rules.installment(weights, before_minor=so_far, up_to_minor=so_far + amount)
+        so_far += amount
+        got = {key: got[key] + step[key] for key in got}
+    assert got == rules.split(so_far, weights)
+
+
+def test_shares_that_are_not_the_whole_are_a_bug() -> None:
+    with pytest.raises(ValueError, match="10,000"):
+        rules.parts(
+            Money(1, "CNY"),
+            rate=rate(0),
+            exchange_id=EXCHANGE_PARTY_ID,
+            shares={EXCHANGE_PARTY_ID: 9_999},
+        )
+
+
+def test_the_commission_today_is_five_percent_and_names_its_legal_basis() -> None:
+    today = rate_on(fees.schedule(), SELLER_COMMISSION, NOW)
+    assert commission(Money(120_000_001, "CNY"), today) == Money(6_000_000, "CNY")
+    assert "拍卖法" in today.legal_basis
+
+
+def test_a_rate_changes_at_midnight_in_beijing() -> None:
+    rates = read_schedule(
+        HEAD
+        + "seller-commission,2026-01-01,2026-06-30,500,one\n"
+        + "seller-commission,2026-07-01,,300,two\n"
+    )
+    before = datetime(2026, 6, 30, 15, 59, 59, tzinfo=UTC)
+    after = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)
+    assert rate_on(rates, SELLER_COMMISSION, before).rate_bp == 500
+    assert rate_on(rates, SELLER_COMMISSION, after).rate_bp == 300
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a,2026-01-01,,10001,x\n",
+        "a,2026-01-01,,-1,x\n",
+        "a,2026-01-01,,1,\n",
+        "a,2026-01-01,,1,x\na,2027-01-01,,1,x\n",
+        "a,2026-01-01,2026-02-01,1,x\na,2026-02-01,,1,x\n",
+    ],
+)
+def test_a_schedule_out_of_range_without_basis_or_with_overlaps_is_a_bug(rows: str) -> None:
+    with pytest.raises(ValueError, match=r"out of range|overlaps"):
+        read_schedule(HEAD + rows)
+
+
+def test_a_day_without_a_rate_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="no seller-commission"):
+        rate_on((), SELLER_COMMISSION, NOW)
+
+
+async def test_a_price_is_split_between_the_exchange_and_two_co_owners(
+    session: AsyncSession,
+) -> None:
+    trade = await invoiced(session, price=Money(120_000_001, "CNY"), now=NOW)
+    lines = await queries.lines(session, trade.deal_id)
+    told = {line.payee_id: (line.kind, line.amount_minor) for line in lines}
+    assert told[EXCHANGE_PARTY_ID] == ("commission", 6_000_000)
+    assert [told[owner] for owner in trade.owner_ids] == [
+        ("share", 79_800_001),
+        ("share", 34_200_000),
+    ]
+
+
+async def test_a_work_without_shares_is_its_licensors_alone(session: AsyncSession) -> None:
+    trade = await invoiced(session, price=Money(100, "CNY"), shares=(), now=NOW)
+    payees = await queries.payees(session, trade.deal_id)
+    assert [(line.payee_id, line.amount_minor) for line in payees] == [(trade.owner_ids[0], 95)]
+
+
+async def test_planning_twice_plans_once(session: AsyncSession) -> None:
+    trade = await invoiced(session, price=Money(100, "CNY"), now=NOW)
+    planned = await queries.get_settlement(session, trade.deal_id)
+    terms = rules.Terms(
+        trade.deal_id, trade.work_id, trade.owner_ids[0], trade.buyer.id, planned.gross, "0" * 64
+    )
+    assert await service.plan(session, terms, now=NOW) is planned
+
+
+async def test_the_database_refuses_a_plan_that_does_not_add_up(session: AsyncSession) -> None:
+    trade = await invoiced(session, price=Money(100, "CNY"), now=NOW)
+    await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    with pytest.raises(DBAPIError, match="add up to"):
+        await session.execute(
+            text(
+                "INSERT INTO settlement_line SELECT deal_id, 9, payee_id, kind, basis_minor, "
+                "rate_bp, 1, reason FROM settlement_line WHERE deal_id = :deal AND line = 1"
+            ),
+            {"deal": trade.deal_id},
+        )
+
+
+async def test_a_line_of_a_plan_cannot_be_changed(session: AsyncSession) -> None:
+    await invoiced(session, price=Money(100, "CNY"), now=NOW)
+    with pytest.raises(DBAPIError, match=r"permission denied|append-only"):
+        await session.execute(text("UPDATE settlement_line SET amount_minor = 1"))
+
+
+async def test_a_settlement_leaves_out_no_step(session: AsyncSession) -> None:
+    trade = await invoiced(session, price=Money(100, "CNY"), now=NOW)
+    with pytest.raises(ValueError, match="does not go from"):
+        await service.advance(session, trade.deal_id, to=rules.PAID_OUT)
