@@ -18,6 +18,7 @@ from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.refusal import IdReused, Unknown
+from contracts.titles import queries as titles
 from listings.auctions import queries, rules
 from listings.auctions.tables import Auction, Bid, Paddle
 
@@ -37,6 +38,8 @@ async def open_auction(
 ) -> Auction:
     """Open the auction of a listing with the rules in `sale`, frozen from here on.
 
+    The seller and the co-owners of the work at this moment are barred from bidding.
+
     Raises:
         BadSale, WrongCurrency, AmountOutOfRange: the terms of sale do not hold.
         IdReused: the id names another auction.
@@ -44,7 +47,8 @@ async def open_auction(
     known = await session.get(Auction, auction_id)
     if known is not None:
         return _same_auction(known, listing_id=listing_id, seller_id=seller_id)
-    terms = rules.read_sale(sale, barred=frozenset({seller_id}), now=now)
+    owners = {share.party_id for share in await titles.shares(session, work_id)}
+    terms = rules.read_sale(sale, barred=frozenset({seller_id} | owners), now=now)
     book = canonical.dumps(
         rules.rulebook(terms, auction=auction_id, listing=listing_id, work=work_id)
     )

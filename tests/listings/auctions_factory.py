@@ -1,6 +1,5 @@
 """Auctions and bidders for tests."""
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from contracts.parties.tables import Party
 from listings.auctions import service
 from listings.auctions.rules import stamp
 from listings.auctions.tables import Auction, Bid
+from tests.contracts import parties_factory
 
 
 def sale_of(auction_id: UUID, now: datetime, **changes: Any) -> dict[str, Any]:
@@ -35,19 +35,7 @@ async def enrol(
     session: AsyncSession, *, now: datetime, kind: str = "broadcaster", state: str = "verified"
 ) -> Party:
     """Put a party into the register."""
-    party_id = ids.new(now)
-    party = Party(
-        id=party_id,
-        kind=kind,
-        name_zh="测试机构",
-        name_en="Test organisation",
-        uscc=f"{secrets.randbelow(10**8):08d}{secrets.randbelow(10**10):010d}",
-        state=state,
-        created_at=now,
-    )
-    session.add(party)
-    await session.flush()
-    return party
+    return await parties_factory.party(session, kind=kind, verified=state == "verified", now=now)
 
 
 async def open_auction(

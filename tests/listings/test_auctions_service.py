@@ -14,10 +14,12 @@ from contracts import canonical, ids
 from contracts.facts.tables import Fact
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from contracts.titles import service as titles
 from exchange.db import Database
 from listings.auctions import queries, rules, service
 from listings.auctions.tables import Auction, Bid
 from tests.conftest import NOW
+from tests.contracts.works_factory import work
 from tests.listings import auctions_factory as factory
 from tests.listings.auctions_factory import bid, enrol, open_auction
 
@@ -166,6 +168,23 @@ async def test_a_refused_bid_changes_nothing(session: AsyncSession) -> None:
     assert room.auction.model_dump() == before
     assert len(await queries.bids_page(session, room.auction.id, after=None, limit=10)) == 1
     assert len(await facts_about(session, room.auction.id, "bid.placed")) == 1
+
+
+async def test_a_co_owner_of_the_work_does_not_bid_for_it(session: AsyncSession) -> None:
+    seller = await enrol(session, now=NOW, kind="rights_holder")
+    partner = await enrol(session, now=NOW)
+    shared = await work(session, party_id=seller.id, now=NOW)
+    await titles.declare_shares(
+        session,
+        shared.id,
+        party_id=seller.id,
+        shares={seller.id: 7_000, partner.id: 3_000},
+        now=NOW,
+    )
+    auction = await open_auction(session, seller_id=seller.id, work_id=shared.id, now=NOW)
+    with pytest.raises(rules.OwnListing):
+        await bid(session, auction, partner.id, 200_000, now=SOON)
+    assert auction.bids == 0
 
 
 async def test_a_bid_for_no_auction_is_unknown(session: AsyncSession) -> None:
