@@ -1,6 +1,7 @@
 """The two languages of the pages: catalogue, choice, and how each writes amounts and times.
 
-English is the text in the templates; `locale/zh_CN.po` is read directly, nothing is compiled.
+English is the text in the templates; the catalogues in `locale/` are read directly, nothing is
+compiled. Texts of refusals are kept by their stable code, so that their English may be reworded.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from babel.core import Locale
 from babel.dates import format_datetime, format_timedelta
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal
 
@@ -21,7 +23,9 @@ from contracts.money import Money
 Code = Literal["zh-CN", "en"]
 CODES: tuple[Code, ...] = ("zh-CN", "en")
 DEFAULT: Code = "zh-CN"
-CATALOGUE = Path(__file__).parent / "locale" / "zh_CN.po"
+LOCALE = Path(__file__).parent / "locale"
+CATALOGUE = LOCALE / "zh_CN.po"
+REFUSALS = LOCALE / "refusals.zh_CN.po"
 # Sales of the exchange are announced, closed and settled in the time of its seat.
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -45,6 +49,10 @@ class Language:
     def say(self, text: str) -> str:
         """Return the text in this language; English where a translation is missing."""
         return _catalogue().get(text, text) if self.code == "zh-CN" else text
+
+    def say_code(self, key: str, text: str) -> str:
+        """Return the text kept under a key such as `bid-too-low.hint`; else the English text."""
+        return _catalogue().get(key, text) if self.code == "zh-CN" else text
 
     def say_count(self, one: str, many: str, count: int) -> str:
         """Return the text for a number of things; Chinese has one form for all."""
@@ -86,11 +94,17 @@ def _instant(value: datetime | str) -> datetime:
     return datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
+def read_catalogue(path: Path) -> Catalog:
+    """Read a .po file."""
+    with path.open("rb") as file:
+        return read_po(file)
+
+
 @cache
 def _catalogue() -> dict[str, str]:
     texts: dict[str, str] = {}
-    with CATALOGUE.open("rb") as file:
-        for message in read_po(file):
+    for path in (CATALOGUE, REFUSALS):
+        for message in read_catalogue(path):
             ids = message.id if isinstance(message.id, (list, tuple)) else (message.id,)
             strings = (
                 message.string if isinstance(message.string, (list, tuple)) else (message.string,)

@@ -8,17 +8,22 @@ from contracts.refusal import Refusal
 from exchange.portal.language import Language
 
 
-def title(refusal: Refusal) -> str:
-    """Return the first sentence that the refusal says about itself."""
-    return (type(refusal).__doc__ or refusal.code).strip().splitlines()[0]
+def title(refusal: Refusal, spoken: Language) -> str:
+    """Return what is refused, in one sentence."""
+    said = (type(refusal).__doc__ or refusal.code).strip().splitlines()[0]
+    return spoken.say_code(f"{refusal.code}.title", said)
 
 
 def detail(refusal: Refusal, spoken: Language) -> str:
-    """Return the sentence of this very refusal, where it says more than the title in English."""
+    """Return the sentence of this very refusal, where it says more than the title."""
     said = spoken.say(refusal.detail)
-    if spoken.code != "en" and said == refusal.detail:
-        return ""
-    return "" if said == spoken.say(title(refusal)) else said
+    translated = spoken.code == "en" or said != refusal.detail
+    return said if translated and said != title(refusal, spoken) else ""
+
+
+def hint(code: str, text: str, spoken: Language) -> str:
+    """Return what the asker can do next."""
+    return spoken.say_code(f"{code}.hint", text) if text else ""
 
 
 def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:

@@ -102,9 +102,10 @@ def _environment(spoken: Language) -> Environment:
         fingerprint=lambda record: said.fingerprint(record, spoken),
         territory=lambda code: said.territory(code, spoken),
         say=spoken.say,
-        title=lambda refusal: spoken.say(refusals.title(refusal)),
+        title=lambda refusal: refusals.title(refusal, spoken),
         detail=lambda refusal: refusals.detail(refusal, spoken),
-        hint=lambda refusal: spoken.say(refusal.hint),
+        hint=lambda refusal: refusals.hint(refusal.code, refusal.hint, spoken),
+        said_code=spoken.say_code,
         reasons=lambda refusal: refusals.reasons(refusal, spoken),
     )
     return environment
