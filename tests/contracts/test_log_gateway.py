@@ -1,4 +1,5 @@
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,24 @@ def test_only_the_batch_right_after_the_database_can_be_promised(base: int, size
     else:
         with pytest.raises(LogWouldFork):
             rules.promised(mark, size)
+
+
+def test_machines_that_start_at_once_share_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as machines:
+        signers = list(machines.map(lambda _: a_signer(tmp_path), range(16)))
+    assert len({signer.verifier for signer in signers}) == 1
+
+
+def test_of_machines_that_sign_at_once_one_wins_each_size(tmp_path: Path) -> None:
+    a_signer(tmp_path)
+
+    def attempt(number: int) -> str | None:
+        promise = Mark(3, bytes([number]) * 32, 0, (ids.new(NOW),))
+        try:
+            return a_signer(tmp_path).sign(promise, after=UNMARKED)
+        except SealerOvertaken:
+            return None
+
+    with ThreadPoolExecutor(8) as machines:
+        signed = [note for note in machines.map(attempt, range(16)) if note]
+    assert len(signed) == 1
