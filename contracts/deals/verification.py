@@ -8,14 +8,15 @@ call files with a covered page or a swapped attachment "valid".
 
 import asyncio
 import hashlib
+import zlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
+from asn1crypto import parser, x509
 from asn1crypto import pem as asn1_pem
-from asn1crypto import x509
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
@@ -45,6 +46,7 @@ _UNREADABLE = (
     IndexError,
     AttributeError,
     RecursionError,
+    zlib.error,
 )
 
 
@@ -161,7 +163,9 @@ async def _check(pdf: bytes, root_pem: bytes) -> list[SignatureVerdict]:
                 spki_sha256=_spki_sha256(signature.signer_cert),
                 intact=status.intact and status.valid,
                 trusted=status.trusted,
-                covers=_covers(signature, last=last) and _in_turn(signature, index),
+                covers=_covers(signature, last=last)
+                and _in_turn(signature, index)
+                and _plain(pdf, signature),
                 modification_ok=_unmodified(status) and terms,
                 signed_at=signature.self_reported_timestamp,
                 sha256=_revision_sha256(pdf, signature),
@@ -203,6 +207,15 @@ def _in_turn(signature: EmbeddedPdfSignature, index: int) -> bool:
         and signature.field_name == ROLES[index]
         and signature.signed_revision == index + 1
     )
+
+
+def _plain(pdf: bytes, signature: EmbeddedPdfSignature) -> bool:
+    """Tell whether the gap in what is signed holds the signature and zeros, nothing else."""
+    _, start, end, _ = (int(part) for part in signature.byte_range)
+    gap = pdf[start:end]
+    der = bytes.fromhex(gap[1:-1].decode("ascii"))
+    written = der[: parser.peek(der)].hex().upper().encode()
+    return gap == b"<" + written.ljust(len(gap) - 2, b"0") + b">"
 
 
 def _unmodified(status: PdfSignatureStatus) -> bool:
