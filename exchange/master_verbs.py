@@ -1,13 +1,16 @@
-"""What a received master wakes: its examination."""
+"""What masters need done in the background: their examination, and the end of abandoned uploads."""
 
 from datetime import datetime
 
+import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
 from exchange.context import Context
 from listings.masters import gateway, service
 from listings.masters.store import MasterFiles
+
+MOST_DROPPED = 100  # at once; the rest at the next look
 
 
 async def examine_master(
@@ -29,3 +32,13 @@ async def examine_master(
         report=report,
         now=now,
     )
+
+
+async def drop_expired(context: Context, now: datetime) -> int:
+    """Forget uploads that were left unfinished too long, then remove their files."""
+    async with context.db.transaction() as session:
+        dropped = await service.drop_expired(session, limit=MOST_DROPPED, now=now)
+    files = MasterFiles(context.settings.objects)
+    for master_id in dropped:
+        await anyio.to_thread.run_sync(files.remove, master_id)
+    return len(dropped)
