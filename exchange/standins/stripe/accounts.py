@@ -61,7 +61,7 @@ def create(call: Call) -> dict[str, Any]:
         "type": given.get("type", "none"),
     }
     call.store.add("account", account)
-    events.record(call, "account.updated", account)
+    events.announce(call, "account.updated", account)
     return account
 
 

@@ -62,7 +62,7 @@ def charge(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) ->
             {books.CARDS: -thing["amount"], books.FEES: fee, books.PLATFORM: thing["amount"] - fee},
         )  # fmt: skip
     call.store.add("charge", thing)
-    events.record(call, "charge.failed" if used.decline else "charge.succeeded", thing)
+    events.announce(call, "charge.failed" if used.decline else "charge.succeeded", thing)
     return thing
 
 

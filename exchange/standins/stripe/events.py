@@ -19,7 +19,7 @@ FIRST_RETRY_S, MOST_RETRY_S, MOST_ATTEMPTS = 0.5, 60.0, 40
 BEHIND_S = 1.0
 
 
-def record(call: Call, type_: str, thing: Mapping[str, Any]) -> None:
+def announce(call: Call, type_: str, thing: Mapping[str, Any]) -> None:
     """Record an event with a snapshot of its object, and queue its deliveries."""
     event = {
         "id": new_id("event"),

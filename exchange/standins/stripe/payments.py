@@ -66,7 +66,7 @@ def create(call: Call) -> Answer:
     elif given.get("confirm"):
         raise invalid("A payment method is needed to confirm.", param="payment_method")
     call.store.add("payment_intent", intent)
-    events.record(call, "payment_intent.created", intent)
+    events.announce(call, "payment_intent.created", intent)
     return _confirm(call, intent) if given.get("confirm") else Answer(200, intent)
 
 
@@ -100,7 +100,7 @@ def cancel(call: Call) -> Answer:
         "cancellation_reason": call.params.get("cancellation_reason"),
     }
     call.store.change(intent)
-    events.record(call, "payment_intent.canceled", intent)
+    events.announce(call, "payment_intent.canceled", intent)
     return Answer(200, intent)
 
 
@@ -116,7 +116,7 @@ def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
             "payment_method": method,
         }
         call.store.change(intent)
-        events.record(call, "payment_intent.succeeded", intent)
+        events.announce(call, "payment_intent.succeeded", intent)
         return Answer(200, intent)
     error = {
         "charge": charge["id"],
@@ -133,7 +133,7 @@ def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
         "last_payment_error": error,
     }
     call.store.change(intent)
-    events.record(call, "payment_intent.payment_failed", intent)
+    events.announce(call, "payment_intent.payment_failed", intent)
     return Answer(402, {"error": {**error, "payment_intent": intent}})
 
 

@@ -32,7 +32,7 @@ def create(call: Call) -> dict[str, Any]:
     transfer = _shape(call, money, amount=amount)
     _enter(call, transfer, available_on=_available_on(call, charge))
     call.store.add("transfer", transfer)
-    events.record(call, "transfer.created", transfer)
+    events.announce(call, "transfer.created", transfer)
     return transfer
 
 
