@@ -34,6 +34,7 @@ class FakeStripe:
     rng: random.Random = field(default_factory=lambda: random.Random(0))
     rate: float = 0.0
     mark: str = "fake"
+    refusal: Rejected | None = None
     made: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     paid: dict[str, Money] = field(default_factory=dict)
@@ -42,6 +43,8 @@ class FakeStripe:
 
     async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
         self.calls.append((op, dict(params), idem_key))
+        if self.refusal is not None:
+            return self.refusal
         self._act_late()
         if self._happens(0.08):
             after = timedelta(seconds=self.rng.choice([1, 30, 300]))

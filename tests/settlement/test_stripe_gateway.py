@@ -1,0 +1,210 @@
+"""The gateway over the real SDK, whose HTTP transport is replaced at the lowest seam."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import httpx
+import pytest
+
+from settlement.outbound import rules as outbound
+from settlement.outbound.rules import Lost, Made, Rejected
+from settlement.stripe.gateway import API_VERSION, AnswerLost, StripeGateway, open_gateway
+from tests.settlement import stripe_params
+
+NAMES = {"deal": "d", "payout": "p", "payment": "x", "intent_id": "i"}
+REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
+    outbound.CREATE_PAYMENT: (
+        "payment_intents.create",
+        outbound.payment_params(
+            amount_minor=120_000_000,
+            currency="CNY",
+            deal_id=UUID(int=1),
+            description="UHDX-2026-000001",
+            names=NAMES,
+        ),
+    ),
+    outbound.CREATE_ACCOUNT: (
+        "accounts.create",
+        outbound.account_params(country="HK", names={"party": "p", "intent_id": "i"}),
+    ),
+    outbound.CREATE_TRANSFER: (
+        "transfers.create",
+        outbound.transfer_params(
+            amount_minor=1, currency="CNY", account="acct_1", charge="ch_1", names=NAMES
+        ),
+    ),
+}
+Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
+
+
+def gateway(handler: Handler) -> StripeGateway:
+    opened = open_gateway(api_key="sk_test_x", api_base="http://127.0.0.1:1/")
+    http: Any = opened._http
+    http._client_async = httpx.AsyncClient(transport=httpx.MockTransport(handler))
+    return opened
+
+
+def answering(status: int, body: Any, **headers: str) -> Handler:
+    return lambda request: httpx.Response(status, json=body, headers=headers, request=request)
+
+
+def error(status: int, type: str = "invalid_request_error") -> Handler:
+    return answering(status, {"error": {"type": type, "message": "no", "code": "some_code"}})
+
+
+async def create(handler: Handler, op: str = outbound.CREATE_TRANSFER) -> outbound.Answer:
+    return await gateway(handler).create(op, REQUESTS[op][1], idem_key="key:1")
+
+
+@pytest.mark.parametrize("op", outbound.OPS)
+def test_every_request_fits_the_types_of_the_pinned_sdk(op: str) -> None:
+    operation, params = REQUESTS[op]
+    assert stripe_params.faults(params, stripe_params.params_type(operation)) == []
+
+
+def test_the_look_up_fits_the_types_of_the_pinned_sdk() -> None:
+    shape = stripe_params.params_type("transfers.list")
+    assert stripe_params.faults({"transfer_group": "d", "limit": 100}, shape) == []
+
+
+@pytest.mark.parametrize("op", outbound.OPS)
+async def test_an_object_that_was_made_is_told_with_its_id(op: str) -> None:
+    made = {"id": "x_1", "object": op.split(".")[0], "client_secret": "s"}
+    answer = await create(answering(200, made), op)
+    assert answer == Made("x_1", "s" if op == outbound.CREATE_PAYMENT else None)
+
+
+async def test_a_request_carries_key_version_and_form_and_no_telemetry() -> None:
+    heard: list[httpx.Request] = []
+
+    def listen(request: httpx.Request) -> httpx.Response:
+        heard.append(request)
+        return httpx.Response(200, json={"id": "tr_1", "object": "transfer"})
+
+    await create(listen)
+    await create(listen)
+    headers, form = heard[1].headers, dict(parse_qsl(heard[1].content.decode()))
+    assert headers["idempotency-key"] == "key:1"
+    assert headers["stripe-version"] == API_VERSION
+    assert headers["authorization"] == "Bearer sk_test_x"
+    assert "x-stripe-client-telemetry" not in headers
+    assert form["source_transaction"] == "ch_1"
+    assert form["metadata[intent_id]"] == "i"
+
+
+@pytest.mark.parametrize(
+    ("handler", "final"),
+    [
+        (error(400), True),
+        (error(402, "card_error"), True),
+        (error(404), True),
+        (error(401), False),
+        (error(403), False),
+        (error(429), False),
+    ],
+)
+async def test_a_definite_no_is_told_as_one(handler: Handler, final: bool) -> None:
+    answer = await create(handler)
+    assert isinstance(answer, Rejected)
+    assert answer.final is final
+    assert str(answer.fault).split()[1].isdigit()
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        error(500, "api_error"),
+        error(502, "api_error"),
+        error(409, "api_error"),
+        error(400, "idempotency_error"),
+        lambda request: httpx.Response(200, content=b"<html>", request=request),
+        lambda request: httpx.Response(504, content=b"", request=request),
+    ],
+)
+async def test_an_answer_that_proves_nothing_is_lost(handler: Handler) -> None:
+    assert isinstance(await create(handler), Lost)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [httpx.ConnectError, httpx.ReadTimeout, httpx.ReadError, httpx.RemoteProtocolError],
+)
+async def test_a_connection_that_breaks_loses_the_answer(
+    failure: type[httpx.TransportError],
+) -> None:
+    calls = []
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        raise failure("broken", request=request)
+
+    assert isinstance(await create(broken), Lost)
+    assert len(calls) == 1  # the SDK does not try again behind our back
+
+
+async def test_a_crash_in_the_middle_of_a_call_is_not_taken_for_an_answer() -> None:
+    async def hang(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(3600)
+        return httpx.Response(200, request=request)
+
+    call = asyncio.ensure_future(create(hang))
+    await asyncio.sleep(0.01)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_a_transfer_is_found_on_any_page_of_its_group() -> None:
+    def pages(request: httpx.Request) -> httpx.Response:
+        later = "starting_after" in request.url.params
+        found = {"id": f"tr_{int(later)}", "object": "transfer"}
+        found["metadata"] = {"intent_id": "wanted" if later else "other"}  # type: ignore[assignment]
+        page = {"object": "list", "url": "/v1/transfers", "data": [found], "has_more": not later}
+        return httpx.Response(200, json=page)
+
+    opened = gateway(pages)
+    assert await opened.find_transfer(group="d", intent_id="wanted") == "tr_1"
+    assert await opened.find_transfer(group="d", intent_id="none") is None
+
+
+async def test_a_look_up_without_an_answer_says_so() -> None:
+    opened = gateway(error(500, "api_error"))
+    with pytest.raises(AnswerLost):
+        await opened.find_transfer(group="d", intent_id="i")
+    with pytest.raises(AnswerLost):
+        await opened.see_payment("pi_1")
+
+
+async def test_a_payment_the_provider_does_not_know_is_none() -> None:
+    assert await gateway(error(404)).see_payment("pi_1") is None
+
+
+async def test_a_payment_is_seen_as_it_stands() -> None:
+    intent = {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "status": "succeeded",
+        "amount_received": 100,
+        "currency": "cny",
+        "latest_charge": {"id": "ch_1", "object": "charge"},
+        "metadata": {"payment": str(UUID(int=5))},
+    }
+    seen = await gateway(answering(200, json.loads(json.dumps(intent)))).see_payment("pi_1")
+    assert seen is not None
+    assert (seen.charge_id, seen.payment_id) == ("ch_1", UUID(int=5))
+
+
+async def test_an_unknown_instruction_is_a_bug() -> None:
+    with pytest.raises(ValueError, match="no such instruction"):
+        await gateway(error(500)).create("card.steal", {}, idem_key="k")
+
+
+async def test_a_gateway_closes_its_connections() -> None:
+    opened = open_gateway(api_key="sk_test_x", api_base="https://api.stripe.com")
+    await opened.close()
+    http: Any = opened._http
+    assert http._client_async.is_closed
