@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.deals import service
+from contracts.deals import rules, service
 from contracts.deals.gateway import TypstPress
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -83,16 +83,26 @@ def listing_record(
     }
 
 
-async def opened_deal(
+@dataclass(frozen=True)
+class Award:
+    """What an auction decided, with the facts that said so; nothing is agreed in writing yet."""
+
+    work_id: UUID
+    listing: dict[str, Any]
+    published: UUID
+    award: dict[str, Any]
+    made: UUID
+
+
+async def awarded(
     session: AsyncSession,
     *,
     licensor: Party,
     licensee: Party,
-    now: datetime,
     amount_minor: int = 120_000_000,
-    changes: Mapping[str, Any] | None = None,
-) -> Deal:
-    """A deal whose terms are frozen; `changes` replace fields of the listing's record."""
+    now: datetime,
+) -> Award:
+    """A listing with reserved rights whose auction the licensee has won."""
     made = await work(session, party_id=licensor.id, now=now)
     listing, auction = ids.new(now), ids.new(now)
     record = listing_record(made.id, licensor, listing=listing, auction=auction, now=now)
@@ -112,15 +122,33 @@ async def opened_deal(
         "amount_minor": amount_minor,
         "currency": "CNY",
     }
+    sides = [licensor.id, licensee.id]
+    fact = await facts.record(session, "award.made", auction, award, parties=sides, now=now)
+    return Award(made.id, record, published, award, fact)
+
+
+async def opened_deal(
+    session: AsyncSession,
+    *,
+    licensor: Party,
+    licensee: Party,
+    now: datetime,
+    amount_minor: int = 120_000_000,
+    changes: Mapping[str, Any] | None = None,
+) -> Deal:
+    """A deal whose terms are frozen; `changes` replace fields of the listing's record."""
+    won = await awarded(
+        session, licensor=licensor, licensee=licensee, amount_minor=amount_minor, now=now
+    )
     return await service.open_deal(
         session,
-        ids.new(now),
-        work_id=made.id,
-        listing={**record, **(changes or {})},
-        award=award,
+        rules.deal_id_of(won.made),
+        work_id=won.work_id,
+        listing={**won.listing, **(changes or {})},
+        award=won.award,
         licensor=licensor,
         licensee=licensee,
-        anchor={"fact": str(published), "log": LOG},
+        anchor={"fact": str(won.published), "log": LOG},
         now=now,
     )
 
