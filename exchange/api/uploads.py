@@ -71,7 +71,7 @@ class TusRoute(APIRoute):
         return speak_tus
 
 
-router = APIRouter(tags=["masters"], route_class=TusRoute)
+router = APIRouter(route_class=TusRoute)  # tagged by the router that includes it
 
 Tus = Annotated[
     str | None, Header(alias="Tus-Resumable", examples=[VERSION], description="`1.0.0`")

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -10,6 +11,9 @@ from contracts import ids
 from exchange import clock
 
 TUS = {"Tus-Resumable": "1.0.0"}
+CONTENT = bytes(range(256)) * 40
+LENGTH = len(CONTENT)
+HALF = LENGTH // 2
 PART = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
@@ -50,3 +54,27 @@ async def upload(client: httpx.AsyncClient, content: bytes, **fields: str) -> UU
     answer = await patch(client, where, 0, content)
     assert answer.status_code == 204, answer.text
     return UUID(where.rsplit("/", 1)[1])
+
+
+async def started(client: httpx.AsyncClient, length: int = LENGTH) -> str:
+    answer = await create(client, length)
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["Location"])
+
+
+async def shown(client: httpx.AsyncClient, where: str) -> dict[str, Any]:
+    answer = await client.get(where.replace("uploads", "masters"))
+    assert answer.status_code == 200
+    return dict(answer.json())
+
+
+async def offset(client: httpx.AsyncClient, where: str) -> int:
+    answer = await client.head(where, headers=TUS)
+    assert answer.status_code == 200
+    return int(answer.headers["Upload-Offset"])
+
+
+def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["Tus-Resumable"] == "1.0.0"
