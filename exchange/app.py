@@ -7,6 +7,7 @@ from exchange.api import (
     auctions,
     deals,
     facts,
+    health,
     invoices,
     keys,
     ledger,
@@ -54,6 +55,7 @@ def create_app(context: Context | None) -> FastAPI:
     problems.install(app)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
+    app.include_router(health.router)
     pages.install(app)
     return app
 

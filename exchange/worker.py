@@ -17,6 +17,7 @@ from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
 from exchange import clock, embedded, jobs
 from exchange.context import Context
+from exchange.keys import log_signer
 from listings.auctions import service as auctions
 from settlement.stripe import service as stripe
 from settlement.stripe.gateway import Gateway, open_gateway
@@ -34,8 +35,8 @@ Step = Callable[[], Awaitable[int]]
 
 async def work(context: Context) -> None:
     """Run every loop until cancelled."""
-    signer = LogSigner.ensure(context.settings.keys, context.settings.log_origin)
     settings = context.settings
+    signer = log_signer(settings)
     gateway = open_gateway(
         api_key=settings.stripe_api_key.get_secret_value(), api_base=settings.stripe_api_base
     )

@@ -28,16 +28,46 @@ class Member:
 
 
 MEMBERS = (
-    Member("producer", "rights_holder", "示范影视制作有限公司", "Demo Pictures Production Co., Ltd.",
-           "权利人经办 Rights desk", ("read", "list", "deal", "money")),
-    Member("coowner", "rights_holder", "示范联合出品有限公司", "Demo Co-Producers Ltd.",
-           "联合出品方经办 Co-owner's desk", ("read", "list", "deal", "money")),
-    Member("north", "broadcaster", "示范北方卫视", "Demo North Satellite TV",
-           "采购经办 Acquisitions desk", ("read", "bid", "deal", "money")),
-    Member("south", "broadcaster", "示范南方卫视", "Demo South Satellite TV",
-           "采购经办 Acquisitions desk", ("read", "bid", "deal", "money")),
-    Member("west", "broadcaster", "示范西部卫视", "Demo West Satellite TV",
-           "采购经办 Acquisitions desk", ("read", "bid", "deal", "money")),
+    Member(
+        "producer",
+        "rights_holder",
+        "示范影视制作有限公司",
+        "Demo Pictures Production Co., Ltd.",
+        "权利人经办 Rights desk",
+        ("read", "list", "deal", "money"),
+    ),
+    Member(
+        "coowner",
+        "rights_holder",
+        "示范联合出品有限公司",
+        "Demo Co-Producers Ltd.",
+        "联合出品方经办 Co-owner's desk",
+        ("read", "list", "deal", "money"),
+    ),
+    Member(
+        "north",
+        "broadcaster",
+        "示范北方卫视",
+        "Demo North Satellite TV",
+        "采购经办 Acquisitions desk",
+        ("read", "bid", "deal", "money"),
+    ),
+    Member(
+        "south",
+        "broadcaster",
+        "示范南方卫视",
+        "Demo South Satellite TV",
+        "采购经办 Acquisitions desk",
+        ("read", "bid", "deal", "money"),
+    ),
+    Member(
+        "west",
+        "broadcaster",
+        "示范西部卫视",
+        "Demo West Satellite TV",
+        "采购经办 Acquisitions desk",
+        ("read", "bid", "deal", "money"),
+    ),
 )
 STAFF = (
     ("operator", Role.OPERATOR, "交易所经办 Operator"),

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -117,19 +118,16 @@ async def bids(stage: Stage) -> None:
     clients = [cast.clients[slot] for slot in people.BROADCASTERS]
     heard: set[int] = set()
     with stage.step("bids", f"5 Bids 竞价: {stage.bids} by three broadcasters") as bar:
-        follower = asyncio.create_task(_follow(clients[0], auction, heard))
-        accepted = await _bid_all(stage, clients, auction, bar)
-        closed = await clients[0].until(
-            f"/v1/auctions/{auction}", lambda found: found["state"] == "closed", patience_s=180
-        )
+        async with _following(clients[0], auction, heard):
+            accepted = await _bid_all(stage, clients, auction, bar)
+            closed = await clients[0].until(
+                f"/v1/auctions/{auction}", lambda found: found["state"] == "closed", patience_s=180
+            )
+            await asyncio.sleep(0.5)  # the last fact needs its number before the feed shows it
         late = await refused(
             clients[1], "PUT", f"/v1/auctions/{auction}/bids/{state.id('bid/late')}",
             "auction-closed", json=_amount(FLOOR_MINOR * 9),
         )  # fmt: skip
-        await asyncio.sleep(0.5)
-        follower.cancel()
-        with suppress(asyncio.CancelledError):
-            await follower
     stage.say(
         f"{accepted} bids answered, {len(heard)} seen in the feed; hammer price "
         f"{_yuan(closed['standing']['amount_minor'])}; a late bid was refused: {late['code']}"
@@ -152,7 +150,8 @@ async def _bid_all(stage: Stage, clients: list[Api], auction: str, bar: TaskID) 
         accepted += 1
         stage.state.values["bids_answered"] = accepted
         stage.meter(bar)(accepted, stage.bids)
-        if number == stage.bids // 2:
+        if number == stage.bids // 2 and stage.state.get("low") is None:
+            stage.state.put("low", "tried")
             low = f"/v1/auctions/{auction}/bids/{stage.state.id('bid/low')}"
             problem = await refused(
                 clients[0], "PUT", low, "bid-too-low", json=_amount(FLOOR_MINOR)
@@ -161,6 +160,18 @@ async def _bid_all(stage: Stage, clients: list[Api], auction: str, bar: TaskID) 
                 f"a low bid was refused; the least that leads is {_yuan(problem['least_minor'])}"
             )
     return accepted
+
+
+@asynccontextmanager
+async def _following(api: Api, auction: str, heard: set[int]) -> AsyncIterator[None]:
+    """Follow the feed for as long as the block runs."""
+    follower = asyncio.create_task(_follow(api, auction, heard))
+    try:
+        yield
+    finally:
+        follower.cancel()
+        with suppress(asyncio.CancelledError):
+            await follower
 
 
 async def _follow(api: Api, auction: str, heard: set[int]) -> None:
@@ -204,8 +215,7 @@ async def _drafted(stage: Stage, api: Api, which: str) -> str:
     except Refused:
         found = {"state": "draft"}
     if found["state"] == "draft":
-        offer = stage.state.put(f"offer/{which}", _offer(stage, which))
-        await api.call("PUT", path, json=offer)
+        await api.call("PUT", path, json=offer(stage, which))
     return path
 
 
@@ -245,7 +255,8 @@ def _work(title_zh: str, title_en: str, isan: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _offer(stage: Stage, which: str) -> dict[str, Any]:
+def offer(stage: Stage, which: str) -> dict[str, Any]:
+    """Return the listing of a work, its bidding open from now on."""
     state, now = stage.state, clock.now()
     stamp = "%Y-%m-%dT%H:%M:%SZ"
     return {
@@ -274,12 +285,12 @@ def _yuan(minor: int) -> str:
     return f"¥{minor / 100:,.2f}"
 
 
-async def refused(api: Api, method: str, path: str, code: str, **options: Any) -> dict[str, Any]:
+async def refused(api: Api, method: str, path: str, *codes: str, **options: Any) -> dict[str, Any]:
     """Send what must be refused; return the problem, raise when it was let through."""
     try:
         await api.call(method, path, **options)
     except Refused as no:
-        if no.code == code:
+        if no.code in codes:
             return no.problem
         raise
-    raise RuntimeError(f"{method} {path} was let through; {code} was expected")
+    raise RuntimeError(f"{method} {path} was let through; {codes} was expected")

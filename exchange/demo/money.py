@@ -18,13 +18,11 @@ async def settle(stage: Stage) -> None:
         payout = await _pay_out(stage)
     stage.say(f"invoice {invoice['number']}: {_amount(invoice)} paid by card")
     for transfer in payout["transfers"]:
-        stage.say(
-            f"transfer {transfer['provider_id']}: {_amount(transfer)} to {_name(stage, transfer['party_id'])}"
-        )
+        payee = _name(stage, transfer["party_id"])
+        stage.say(f"transfer {transfer['provider_id']}: {_amount(transfer)} to {payee}")
     books = await _books(stage)
-    stage.say(
-        f"{len(books)} accounts; the sum of all balances is {sum(one['balance_minor'] for one in books)}"
-    )
+    total = sum(one["balance_minor"] for one in books)
+    stage.say(f"{len(books)} accounts; the sum of all balances is {total}")
 
 
 async def _payout_account(stage: Stage, slot: str) -> None:

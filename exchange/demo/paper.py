@@ -12,7 +12,7 @@ import anyio
 
 from exchange.demo import signer
 from exchange.demo.api import Api, Refused
-from exchange.demo.market import RIGHTS, refused
+from exchange.demo.market import offer, refused
 from exchange.demo.stage import Stage
 from exchange.evidence import verify as evidence
 
@@ -119,9 +119,9 @@ async def _sign_once(api: Api, key_pem: str, path: str, *, key: UUID) -> None:
 
 
 def _second_offer(stage: Stage) -> dict[str, Any]:
-    from_first = stage.state.get("offer/original")
-    sale = {**from_first["sale"], "auction_id": str(stage.state.id("auction/again"))}
-    return {**from_first, "sale": sale, "rights": [RIGHTS]}
+    """Return an offer of the very rights that were sold."""
+    first = offer(stage, "original")
+    return {**first, "sale": {**first["sale"], "auction_id": str(stage.state.id("auction/again"))}}
 
 
 def _pdfsig(pdf: Path) -> str:

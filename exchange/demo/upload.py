@@ -33,7 +33,7 @@ async def upload(
         cut: break the connection in the middle of the second chunk.
         progress: told (bytes stored, bytes in all).
     """
-    size = path.stat().st_size
+    size = (await anyio.Path(path).stat()).st_size
     location = f"/v1/uploads/{master_id}"
     await _create(api, path, size, {"master_id": str(master_id), "work_id": str(work_id)})
     step = max(1, min(MOST_CHUNK, -(-size // CHUNKS)))

@@ -25,11 +25,13 @@ def upgrade() -> None:
         sa.Column("fact_id", sa.Uuid(), sa.ForeignKey("fact.id"), nullable=False, unique=True),
     )
     op.execute(
-        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$ "
+        "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql "
+        "SET search_path = public, pg_temp AS $$ "
         "BEGIN RAISE EXCEPTION '% is append-only', tg_table_name USING errcode = '23514'; END $$"
     )
     op.execute(
-        "CREATE TRIGGER fact_stays BEFORE UPDATE OR DELETE ON fact FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        "CREATE TRIGGER fact_stays BEFORE UPDATE OR DELETE ON fact "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
     )
     op.execute(
         "CREATE TRIGGER fact_stays_whole BEFORE TRUNCATE ON fact EXECUTE FUNCTION refuse_change()"

@@ -22,3 +22,10 @@ def downgrade() -> None:
     op.drop_table("reaction_done")
     for table in ("events", "periodic_defers", "jobs", "workers"):
         op.execute(f"DROP TABLE procrastinate_{table} CASCADE")
+    op.execute(
+        "DO $$ DECLARE it regprocedure; BEGIN FOR it IN SELECT oid::regprocedure FROM pg_proc "
+        "WHERE pronamespace = 'public'::regnamespace AND starts_with(proname, 'procrastinate_') "
+        "LOOP EXECUTE format('DROP FUNCTION %s CASCADE', it); END LOOP; END $$"
+    )
+    for type_ in ("job_to_defer_v1", "job_status", "job_event_type"):
+        op.execute(f"DROP TYPE procrastinate_{type_} CASCADE")
