@@ -46,12 +46,12 @@ class Deal(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    work_id: UUID = Field(index=True)
+    work_id: UUID = Field(foreign_key="work.id", index=True)
     contract_no: str = Field(unique=True)
     listing_id: UUID = Field(unique=True)
     auction_id: UUID
-    licensor_id: UUID = Field(index=True)
-    licensee_id: UUID = Field(index=True)
+    licensor_id: UUID = Field(foreign_key="party.id", index=True)
+    licensee_id: UUID = Field(foreign_key="party.id", index=True)
     terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     terms_sha256: str
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -100,8 +100,8 @@ class SigningSession(SQLModel, table=True):
 
     deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
     id: UUID = Field(primary_key=True)
-    party_id: UUID
-    key_id: UUID
+    party_id: UUID = Field(foreign_key="party.id")
+    key_id: UUID = Field(foreign_key="party_key.id")
     role: str
     spki_sha256: str
     certificate_pem: str
