@@ -8,13 +8,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
-
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
@@ -38,14 +35,6 @@ class BadEvent(Refusal):
 
     kind, code = Kind.MALFORMED, "bad-webhook-event"
     hint = "Send a snapshot event as Stripe delivers it."
-
-
-class Transactions(Protocol):
-    """What the executor needs of a database: transactions, one after another."""
-
-    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
-        """Open a session that commits when the block ends."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

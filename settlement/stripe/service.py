@@ -6,6 +6,7 @@ before the provider hears of it.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -26,10 +27,17 @@ from settlement.outbound.tables import Outbound
 from settlement.payouts import service as payouts
 from settlement.stripe import rules
 from settlement.stripe.gateway import AnswerLost, Gateway
-from settlement.stripe.rules import Transactions
 from settlement.stripe.tables import InboundEvent
 
 MOST_AT_ONCE = 50
+
+
+class Transactions(Protocol):
+    """What the executor needs of a database: transactions, one after another."""
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
+        """Open a session that commits when the block ends."""
+        ...
 
 
 class Desk(Protocol):
