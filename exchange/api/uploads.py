@@ -192,7 +192,7 @@ async def append_to_upload(
     upload = Upload(context, master_id, caller.party_id, now)
     master = await upload.begin(offset, announced=request.headers.get("content-length"))
     async for block in _blocks(request):
-        master = await upload.append(offset, block)
+        master = await upload.append(offset, block, declared=master.declared_bytes)
         offset += len(block)
     return Response(status_code=204, headers=_state(master))
 
@@ -242,9 +242,11 @@ class Upload:
         )
         return master
 
-    async def append(self, offset: int, block: bytes) -> Master:
+    async def append(self, offset: int, block: bytes, *, declared: int) -> Master:
         """Store a block; it is committed on return, and the running hash has taken it in."""
         files = files_in(self.context.settings.objects)
+        if offset + len(block) == declared:  # the hash is needed: read before the row is locked
+            await anyio.to_thread.run_sync(files.catch_up, self.master_id, offset)
         async with self.context.db.transaction() as session:
             master = await service.append(
                 session,

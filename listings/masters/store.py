@@ -105,6 +105,8 @@ def pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
     Raises:
         EOFError: the file is shorter than that.
     """
+    if start == end:
+        return
     with path.open("rb") as file:
         file.seek(start)
         while start < end:
