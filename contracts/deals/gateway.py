@@ -84,7 +84,7 @@ class TypstPress:
         """
         shown = {
             "title": {"zh": stamp.title_zh, "en": stamp.title_en},
-            "name": {"zh": stamp.name_zh, "en": stamp.name_en},
+            "name": {"zh": _short(stamp.name_zh, 30), "en": _short(stamp.name_en, 50)},
             "time": stamp.time,
             "key": stamp.key,
         }
@@ -93,6 +93,11 @@ class TypstPress:
             "stamp.json": json.dumps(shown, ensure_ascii=False).encode(),
         }
         return await _set(files, inputs={}, standard=CONTRACT_STANDARD, at=at)
+
+
+def _short(name: str, most: int) -> str:
+    """Cut a name for a stamp; the page prints it whole beside the stamp."""
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 async def _set(

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from contracts.deals.gateway import PressFailed, Stamp, TypstPress
 from contracts.deals.terms import TextCannotBePrinted
 from tests.conftest import NOW
 from tests.contracts.poppler import poppler
-from tests.contracts.test_deals_terms import built, listed
+from tests.contracts.test_deals_terms import SIDES, built, listed
 
 PRESS = TypstPress()
+PAPER_WIDTH = 595.28  # A4 in points
 
 
 def frozen(**changes: Any) -> bytes:
@@ -89,3 +91,28 @@ async def test_a_press_that_breaks_says_so(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(gateway, "STAMP", broken)
     with pytest.raises(PressFailed):
         await PRESS.stamp(Stamp("", "", "", "", "", ""), at=NOW)
+
+
+async def test_names_of_any_length_stay_on_the_paper(tmp_path: Path) -> None:
+    sides = tuple(replace(side, name_zh="龘" * 200, name_en="W" * 200) for side in SIDES)
+    agreed = replace(listed(title={"zh": "长" * 200, "en": "M" * 200}), sides=sides)
+    pdf = await printed(canonical.dumps(built(agreed)))
+    (tmp_path / "long.pdf").write_bytes(pdf)
+    boxes = poppler("pdftotext", "-bbox", tmp_path / "long.pdf", "-")
+    assert max(float(edge) for edge in re.findall(r'xMax="([\d.]+)"', boxes)) <= PAPER_WIDTH - 56
+    text = "".join(words_of(pdf, tmp_path).replace("\u200b", "").split())
+    assert text.count("龘") == 200 * 3 * 2
+    last = boxes.split("<page ")[-1]
+    bottoms = [
+        float(edge) for edge in re.findall(r'yMax="([\d.]+)">(?:[W\u200b]+|龘+)</word>', last)
+    ]
+    tops = [170 + step * 190 for step in range(3)]
+    assert bottoms
+    assert all(any(top < edge < top + 165 for top in tops) for edge in bottoms)
+
+
+async def test_a_stamp_of_a_long_name_is_one_page(tmp_path: Path) -> None:
+    stamp = Stamp("电子签名", "Electronic signature", "龘" * 200, "W" * 200, "2026", "ab" * 32)
+    text = words_of(await PRESS.stamp(stamp, at=NOW), tmp_path)
+    assert text.count("\f") == 1
+    assert "ab" * 32 in text
