@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts import canonical
 from exchange.api import deals as api
-from exchange.api import listings as listings_api
 from exchange.api.deps import Session
 from exchange.identity.rules import Caller
 from exchange.portal import money, render, timeline
@@ -42,17 +42,16 @@ async def deal_page(
     """Show a deal to its parties and the staff."""
     caller, spoken = visitor.caller, render.speaks(request)
     deal = await api.get_deal(deal_id=deal_id, session=session, caller=caller)
-    listing = await listings_api.get_listing(
-        listing_id=deal.listing_id, session=session, caller=caller
-    )
-    about = await _about(session, deal, UUID(listing.sale["auction_id"]))
+    frozen = await api.get_deal_terms(deal_id=deal_id, session=session, caller=caller)
+    terms = canonical.loads(bytes(frozen.body))
+    about = await _about(session, deal, UUID(terms["award"]["auction"]))
     return render.page(
         request,
         "deal.html",
         deal=_shown(deal, visitor, spoken),
         executed=deal.executed_at is not None,
-        rights=listing.rights,
-        work=listing.work,
+        rights=terms["grants"],
+        title=terms["work"]["title"],
         timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
         settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
     )

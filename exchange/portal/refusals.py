@@ -5,7 +5,27 @@ from typing import Any
 
 from contracts.money import EXPONENTS, Money
 from contracts.refusal import Refusal
-from exchange.portal.language import Language
+from exchange.portal.language import Language, mark
+
+LABELS: Mapping[str, str] = {
+    "least": mark("At least"),
+    "most": mark("At most"),
+    "title": mark("Title"),
+    "seconds": mark("Seconds here / there"),
+    "listing": mark("Listing"),
+    "owners": mark("Owners"),
+    "parties": mark("Parties"),
+    "needed": mark("Needed"),
+    "known": mark("Known"),
+    "allowed": mark("Allowed"),
+    "earliest": mark("Earliest"),
+    "latest": mark("Latest"),
+    "overlap": mark("Overlap"),
+    "missing": mark("Missing"),
+    "state": mark("State"),
+    "field": mark("Field"),
+    "retry_after_s": mark("Seconds to wait"),
+}
 
 
 def title(refusal: Refusal, spoken: Language) -> str:
@@ -35,7 +55,8 @@ def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:
     for name, value in data.items():
         text = _text(name, value, data, spoken)
         if text:
-            yield name.removesuffix("_minor"), text
+            plain = name.removesuffix("_minor")
+            yield spoken.say(LABELS.get(plain, plain)), text
 
 
 def _text(name: str, value: Any, data: Mapping[str, Any], spoken: Language) -> str:
@@ -43,6 +64,10 @@ def _text(name: str, value: Any, data: Mapping[str, Any], spoken: Language) -> s
         return spoken.amount(value.amount_minor, value.currency)
     if isinstance(value, Mapping) and {"amount_minor", "currency"} <= value.keys():
         return spoken.amount(value["amount_minor"], value["currency"])
+    if isinstance(value, Mapping) and {"zh", "en"} == value.keys():
+        return spoken.pick(value["zh"], value["en"])
+    if isinstance(value, Mapping) and {"here", "there"} == value.keys():
+        return f"{value['here']} / {value['there']}"
     if name.endswith("_minor") and isinstance(value, int):
         currency = str(data.get("currency"))
         return spoken.amount(value, currency) if currency in EXPONENTS else spoken.number(value)

@@ -99,7 +99,7 @@ def _environment(spoken: Language) -> Environment:
         rights=lambda wire: said.rights(wire, spoken),
         technical=lambda probe: said.technical(probe, spoken),
         finding=lambda code: spoken.say(said.FINDINGS.get(code, code)),
-        fingerprint=lambda record: said.fingerprint(record, spoken),
+        fingerprint=said.fingerprint,
         territory=lambda code: said.territory(code, spoken),
         say=spoken.say,
         title=lambda refusal: refusals.title(refusal, spoken),

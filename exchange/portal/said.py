@@ -71,6 +71,16 @@ FINDINGS: Mapping[str, str] = {
 TRANSFERS: Mapping[str, str] = {"arib-std-b67": "HLG (ARIB STD-B67)", "smpte2084": "PQ (ST 2084)"}
 
 
+# Words of findings; all others are codes and numbers that both languages write alike.
+FOUND = frozenset({mark("a sound track"), mark("none"), mark("unknown")})
+TRACES: Mapping[str, str] = {
+    "version": mark("Fingerprint version"),
+    "video_codes": mark("Codes of the picture"),
+    "audio_codes": mark("Codes of the sound"),
+    "sha256": mark("Fingerprint SHA-256"),
+}
+
+
 def technical(probe: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:
     """Return the technical record as (label, text), labels in English for the catalogue."""
     video = probe["video"]
@@ -92,13 +102,9 @@ def technical(probe: Mapping[str, Any], spoken: Language) -> list[tuple[str, str
     return rows + [(mark("Sound"), _sound(sound, spoken)) for sound in probe["audio"]]
 
 
-def fingerprint(record: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:
+def fingerprint(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the plain entries of a fingerprint record as (label, text)."""
-    return [
-        (f"{spoken.say(mark('Fingerprint'))}: {name}", str(value))
-        for name, value in sorted(record.items())
-        if isinstance(value, (str, int))
-    ]
+    return [(label, str(record[name])) for name, label in TRACES.items() if name in record]
 
 
 def _rate(rate: Mapping[str, int] | None, spoken: Language) -> str:

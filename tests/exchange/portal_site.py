@@ -8,16 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 import uvicorn
 from playwright.async_api import Browser, Page, Request, async_playwright
 
-from contracts.log import service as log
-from contracts.log.gateway import LogSigner
-from exchange import clock, jobs, reactions
+from exchange import jobs, keys, reactions
 from exchange.app import create_app
 from exchange.context import Context
+from tests.contracts.log_factory import seal_all
 
 SHOTS = Path(__file__).parent.parent / "output"
 PROGRAMS = ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome")
@@ -113,13 +113,12 @@ async def visit(
     assert seen.complaints == []
 
 
-async def turn(context: Context) -> int:
-    """Do once what the worker does: seal what waits and run the reactions it wakes."""
-    settings = context.settings
-    signer = LogSigner.ensure(settings.keys, settings.log_origin)
-    async with context.db.transaction() as session:
-        sealed = await log.seal(session, signer=signer, limit=500, now=clock.now())
-    for fact in sealed:
-        for reaction in reactions.woken_by(fact.kind):
-            await jobs.react(context, fact.id, reaction.name)
-    return len(sealed)
+async def turn(context: Context, *, about: UUID | None = None) -> None:
+    """Do once what the worker does: seal all that waits, run the reactions about one object.
+
+    Facts that other tests left behind are sealed with the rest, but wake nobody.
+    """
+    for fact in await seal_all(context.db, keys.log_signer(context.settings)):
+        if fact.subject == about:
+            for reaction in reactions.woken_by(fact.kind):
+                await jobs.react(context, fact.id, reaction.name)

@@ -35,6 +35,7 @@ from tests.settlement.settlement_factory import Trade, invoiced, paid, with_acco
 
 pytestmark = pytest.mark.browser
 
+expect.set_options(timeout=15_000)  # the machine may be busy with other tests
 MEDIA = Path(__file__).parent.parent / "media"
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
@@ -124,7 +125,8 @@ async def offer(page: Page, seen: Visit) -> None:
 
 
 async def examine(context: Context, page: Page, seen: Visit) -> None:
-    await turn(context)  # the worker's part: examine what was received
+    master_id = UUID(page.url.rsplit("/", 1)[-1])
+    await turn(context, about=master_id)  # the worker's part: examine what was received
     await expect(page.locator("#examination .badge").first).to_have_text("Ready")
     await expect(page.locator("#examination")).to_contain_text("640 × 360")
     await expect(page.locator("#examination")).to_contain_text("3840x2160 or 7680x4320")
@@ -162,7 +164,7 @@ async def test_a_rights_holder_walks_from_sign_in_to_a_live_auction(
         for amount in (100_000_000, 101_000_000):
             await bid(db, auction_id, buyer, amount)
         await turn(context)  # the worker's part: the feed follows what is sealed
-        await expect(page.locator("#leading")).to_have_text("CN¥1,010,000.00", timeout=4_000)
+        await expect(page.locator("#leading")).to_have_text("CN¥1,010,000.00", timeout=8_000)
         await expect(page.locator("#least")).to_have_text("CN¥1,020,000.00")
         await expect(page.locator("#bids")).to_have_text("2")
         await seen.shot("auction-live")
@@ -340,6 +342,7 @@ async def test_sign_in_and_catalogue_work_by_keyboard_alone(
         await expect(page.locator("#content")).to_be_focused()
         await seen.shot("catalogue-narrow-dark-zh")
         await seen.go("/sign-in")
+        await expect(page.locator("#email")).to_be_focused()
         await page.keyboard.type(holder.email)
         await page.keyboard.press("Tab")
         await page.keyboard.type(PASSWORD)
