@@ -46,8 +46,8 @@ async def keep_running(home: Path) -> None:
 
 def _forget_dead(server: PostgresServer) -> None:
     """Strike killed processes off the list of who uses the server, or it would never stop."""
-    with server._lock:
-        members = server.global_process_id_list
+    members = server.global_process_id_list
+    with server._lock, suppress(FileNotFoundError):  # the data folder may have been removed
         members.put([pid for pid in members._get() if psutil.pid_exists(pid)])
 
 

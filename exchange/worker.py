@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
-from exchange import clock, embedded, jobs
+from exchange import clock, embedded, jobs, master_verbs
 from exchange.context import Context
 from exchange.keys import log_signer
 from listings.auctions import service as auctions
@@ -29,6 +29,7 @@ SEAL_LIMIT = 256
 # costs ten small queries a second.
 REST_S = 0.1
 RESCUE_EVERY_S = 3.0
+SWEEP_EVERY_S = 300.0
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
 
@@ -46,6 +47,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: seal(context, signer), "seal"))
         tasks.create_task(_again(lambda: close_due(context), "close"))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
+        tasks.create_task(_again(lambda: drop_expired(context), "drop", rest_s=SWEEP_EVERY_S))
         tasks.create_task(_queue(context))
 
 
@@ -70,7 +72,12 @@ async def pay_due(context: Context, gateway: Gateway) -> int:
     return sent + applied
 
 
-async def _again(step: Step, name: str) -> None:
+async def drop_expired(context: Context) -> int:
+    """Remove uploads that were left unfinished too long."""
+    return await master_verbs.drop_expired(context, clock.now())
+
+
+async def _again(step: Step, name: str, *, rest_s: float = REST_S) -> None:
     """Repeat a step; rest when it found nothing or failed. The worker's one catch-all."""
     while True:
         try:
@@ -84,7 +91,7 @@ async def _again(step: Step, name: str) -> None:
             done = 0
             await asyncio.sleep(RESCUE_EVERY_S)
         if not done:
-            await asyncio.sleep(REST_S)
+            await asyncio.sleep(rest_s)
 
 
 async def _queue(context: Context) -> None:

@@ -24,8 +24,9 @@ from exchange.demo.upload import upload
 SOURCE_CLIP = Path(exchange.__file__).parent.parent / "tests" / "media" / "flower.mp4"
 CLIP_SECONDS = 3
 EXAMINE_PATIENCE_S = 600.0
-FLOOR_MINOR = 100_000_000  # ¥1,000,000.00
-STEP_MINOR = 1_000_000  # ¥10,000.00
+# One card payment takes eight digits of minor units: 200 bids end at ¥897,000.00.
+FLOOR_MINOR = 30_000_000  # ¥300,000.00
+STEP_MINOR = 300_000  # ¥3,000.00
 SOFT_CLOSE_S = 3
 ISAN = "0000-0000-3A8D-0000-Z-0000-0000-6"  # the sample number of GB/T 23730
 RIGHTS = {

@@ -33,7 +33,7 @@ async def test_a_fact_cannot_be_changed_by_the_application(
     session: AsyncSession, change: str
 ) -> None:
     await recorded(session)
-    with pytest.raises(DBAPIError, match="permission denied|append-only"):
+    with pytest.raises(DBAPIError, match=r"permission denied|append-only"):
         await session.execute(text(change))
 
 

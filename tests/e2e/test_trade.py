@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from exchange.demo import market
 from exchange.settings import Settings
 from tests.e2e import harness
 
@@ -44,7 +45,7 @@ def test_the_trade_plays_its_nine_steps(played: dict[str, object]) -> None:
     steps = set(dict(played["steps"]))  # type: ignore[call-overload]
     assert steps >= STEPS | {"evidence"}
     assert played["bids_answered"] == 200
-    assert played["price_minor"] == 100_000_000 + 199 * 1_000_000
+    assert played["price_minor"] == market.FLOOR_MINOR + 199 * market.STEP_MINOR
     assert played["books_balance"] is True
 
 

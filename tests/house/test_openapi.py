@@ -43,14 +43,14 @@ def test_an_operation_is_described_whole(name: str, operation: dict[str, Any]) -
     assert operation["tags"]
     assert operation.get("summary") and operation.get("description"), name
     refusals = [status for status in operation["responses"] if int(status) >= 400]
-    if name != "GET /v1/healthz":
+    if name not in ("GET /healthz", "OPTIONS /v1/uploads"):  # they ask nothing, so refuse nothing
         assert refusals, f"{name} names no refusal"
     for status in refusals:
         content = operation["responses"][status].get("content", {})
         assert "application/problem+json" in content, f"{name} {status}"
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body is not None:
-        assert _has_example(body["schema"]), f"{name} shows no example"
+        assert "examples" in body or _has_example(body["schema"]), f"{name} shows no example"
 
 
 def _has_example(schema: dict[str, Any]) -> bool:

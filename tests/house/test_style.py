@@ -74,19 +74,28 @@ def test_every_refusal_tells_what_to_do_next() -> None:
     assert [refusal.__name__ for refusal in refusals() if not refusal.hint.strip()] == []
 
 
-def test_every_recorded_fact_is_of_a_known_kind_and_every_kind_is_recorded() -> None:
-    recorded = set()
+def test_every_kind_of_fact_is_recorded_somewhere_and_none_is_recorded_without_a_schema() -> None:
+    written, recorded = set(), set()
     for path in modules():
+        if path.name in ("kinds.py", "reactions.py") or "exchange" in path.parts[-4:-1]:
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr == "record"
-                and len(node.args) >= 2
-                and isinstance(node.args[1], ast.Constant)
-            ):
-                recorded.add(node.args[1].value)
-    assert recorded == set(KINDS)
+            if isinstance(node, ast.Constant) and node.value in KINDS:
+                written.add(node.value)
+            if _records(node):
+                recorded.add(node.args[1].value)  # type: ignore[attr-defined]
+    assert set(KINDS) - written == set()
+    assert recorded - set(KINDS) == set()
+
+
+def _records(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "record"
+        and len(node.args) >= 2
+        and isinstance(node.args[1], ast.Constant)
+    )
 
 
 def test_the_readme_maps_every_slice() -> None:
@@ -100,6 +109,6 @@ def test_the_readme_maps_every_slice() -> None:
 def test_an_ignore_says_why() -> None:
     for path in [*modules(), *sorted((ROOT / "tests").rglob("*.py"))]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            if "# noqa" in line and "startswith" not in line and '"# noqa"' not in line:
+            if "# noqa" in line and path.name != "test_style.py":
                 reason = re.search(r"# noqa: [A-Z0-9, ]+ - \S.{9,}", line)
                 assert reason, f"{path.relative_to(ROOT)}:{number}"
