@@ -18,17 +18,17 @@ _BODY = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"type": "object"},
-                "examples": {
-                    "succeeded": {
-                        "value": {
+                "schema": {
+                    "type": "object",
+                    "examples": [
+                        {
                             "id": "evt_1",
                             "object": "event",
                             "type": "payment_intent.succeeded",
                             "data": {"object": {"id": "pi_1", "object": "payment_intent"}},
                         }
-                    }
-                },
+                    ],
+                }
             }
         },
     }
