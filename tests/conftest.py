@@ -13,6 +13,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.parties.gateway import LocalAuthority
 from exchange.app import create_app
 from exchange.context import Context
 from exchange.db import Database
@@ -66,7 +67,10 @@ async def session(db: Database) -> AsyncIterator[AsyncSession]:
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(home=tmp_path_factory.mktemp("home"))
+    """Settings whose certificate authority is older than NOW and than the clock of any run."""
+    made = Settings(home=tmp_path_factory.mktemp("home"))
+    LocalAuthority.ensure(made.keys, datetime(2026, 1, 1, tzinfo=UTC))
+    return made
 
 
 @pytest.fixture(scope="session")

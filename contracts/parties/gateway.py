@@ -21,7 +21,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from contracts.refusal import Kind, Refusal
 
-ROOT_YEARS, PARTY_YEARS = 20, 3
+ROOT_YEARS, EXCHANGE_YEARS, PARTY_YEARS = 20, 10, 3
+# Clocks of machines differ: a certificate made by one must be good at once on the others.
+SKEW = timedelta(hours=1)
 # RFC 9336; readers that do not know it yet accept emailProtection, so certificates carry both.
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 ROOT_NAME = ("超高清版权交易所根证书", "UHD Rights Exchange Root CA")
@@ -111,7 +113,10 @@ class LocalAuthority:
         if not (keys_dir / "exchange.pem").exists():
             public = _load_key(keys_dir / "exchange.key").public_key()
             name = _name(EXCHANGE_NAME[0], EXCHANGE_NAME[1], None)
-            _claim(keys_dir / "exchange.pem", _issue(public, name, by=(root, root_key), now=now))
+            _claim(
+                keys_dir / "exchange.pem",
+                _issue(public, name, by=(root, root_key), years=EXCHANGE_YEARS, now=now),
+            )
         return cls(keys_dir)
 
     @classmethod
@@ -133,7 +138,7 @@ class LocalAuthority:
         """
         public = checked_key(csr_pem)
         name = _name(party.name_zh, party.name_en, party.uscc)
-        return _issue(public, name, by=(self._root, self._key), now=now)
+        return _issue(public, name, by=(self._root, self._key), years=PARTY_YEARS, now=now)
 
 
 def checked_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
@@ -177,7 +182,7 @@ def _builder(
         .subject_name(subject)
         .issuer_name(issuer)
         .serial_number(int.from_bytes(secrets.token_bytes(16)) >> 1 | 1)
-        .not_valid_before(whole)
+        .not_valid_before(whole - SKEW)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
 
@@ -199,11 +204,12 @@ def _issue(
     subject: x509.Name,
     *,
     by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
+    years: int,
     now: datetime,
 ) -> bytes:
     root, root_key = by
     of_root = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    until = now.replace(microsecond=0) + timedelta(days=365 * PARTY_YEARS)
+    until = now.replace(microsecond=0) + timedelta(days=365 * years)
     certificate = (
         _builder(public, subject=subject, issuer=root.subject, now=now)
         .not_valid_after(min(until, root.not_valid_after_utc))

@@ -40,7 +40,7 @@ def test_a_certificate_carries_the_registered_names_and_both_purposes(tmp_path: 
     assert set(uses) == {DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION}
     usage = made.extensions.get_extension_for_class(x509.KeyUsage).value
     assert usage.digital_signature and usage.content_commitment and not usage.key_cert_sign
-    assert made.not_valid_before_utc == NOW
+    assert made.not_valid_before_utc == NOW - timedelta(hours=1)
     assert made.not_valid_after_utc - NOW == timedelta(days=3 * 365)
 
 
