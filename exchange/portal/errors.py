@@ -40,7 +40,7 @@ def _for_people_or(for_programs: Handler) -> Handler:
 
 def refused(request: Request, refusal: Refusal) -> Response:
     """Answer with a box for the page that asked, or with a page of its own."""
-    status = problems.STATUS[refusal.kind]
+    status = 405 if isinstance(refusal, _OtherMethod) else problems.STATUS[refusal.kind]
     if request.headers.get("HX-Request"):
         box = render.page(request, "refusal.html", status=status, refusal=refusal)
         box.headers["HX-Retarget"] = "#refusal"
@@ -66,11 +66,11 @@ def _as_refusal(error: Exception) -> Refusal:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these types alone.
     if error.status_code == 404:
         return Unknown("There is nothing at this address.")
-    return _OtherNo(str(error.detail)) if error.status_code != 400 else Malformed(str(error.detail))
+    return (_OtherMethod if error.status_code == 405 else Malformed)(str(error.detail))
 
 
-class _OtherNo(Refusal):
+class _OtherMethod(Refusal):
     """The request does not fit this address."""
 
-    kind, code = Kind.MALFORMED, "request-not-fitting"
+    kind, code = Kind.MALFORMED, "method-not-fitting"
     hint = "Go back and try again from the page."

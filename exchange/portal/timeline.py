@@ -56,4 +56,4 @@ async def entries(
                 else "",
             }
         )
-    return found
+    return sorted(found, key=lambda told: (told["seq"] is None, told["seq"] or 0))

@@ -233,6 +233,17 @@ async def test_pages_of_other_roles_are_not_allowed(context: Context, role: str,
         assert told.status_code == 403 and "not-allowed" in told.text
 
 
+async def test_a_form_longer_than_any_is_not_read(context: Context) -> None:
+    async with browser(context) as client:
+        told = await client.post("/sign-in", data={"email": "x" * 100_000})
+        assert told.status_code == 413
+
+
+async def test_an_address_that_takes_no_form_says_so(context: Context) -> None:
+    async with browser(context) as client:
+        assert (await client.post("/")).status_code == 405
+
+
 async def test_signing_out_ends_the_session(context: Context) -> None:
     async with signed_in(context, "holder") as client:
         token = token_in((await client.get("/keys")).text)
