@@ -107,6 +107,13 @@ async def test_a_deal_is_unknown_to_everybody_else(context: Context) -> None:
         assert told.status_code == 404 and trade.deal.contract_no not in told.text
 
 
+async def test_the_staff_reads_every_deal_with_all_its_lines(context: Context) -> None:
+    trade = await traded(context)
+    async with signed_in(context, "auditor") as client:
+        page = (await client.get(f"/deals/{trade.deal.id}")).text
+        assert trade.deal.contract_no in page and "CN¥60,000.00" in page
+
+
 @pytest.mark.parametrize("role", ["operator", "auditor"])
 async def test_an_operator_prepares_a_payout_on_the_page_and_an_auditor_only_reads(
     context: Context, role: str

@@ -30,7 +30,7 @@ PAGES_OF = {
     "broadcaster": ("/", "/deals", "/money", "/keys"),
     "operator": (
         "/", "/console", "/console/parties", "/console/settlements", "/console/payouts",
-        "/console/ledger", "/deals",
+        "/console/ledger",
     ),
 }  # fmt: skip
 KINDS = {"holder": "rights_holder", "broadcaster": "broadcaster"}
