@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +130,9 @@ async def bids(stage: Stage) -> None:
             "auction-closed", json=_amount(FLOOR_MINOR * 9),
         )  # fmt: skip
     stage.say(
-        f"{accepted} bids answered, {len(heard)} seen in the feed; hammer price "
-        f"{_yuan(closed['standing']['amount_minor'])}; a late bid was refused: {late['code']}"
+        f"{accepted} bids answered, {len(heard)} seen in the feed; closed after "
+        f"{closed['extensions']} extension(s) at {_yuan(closed['standing']['amount_minor'])}; "
+        f"a late bid was refused: {late['code']}"
     )
     state.put("price_minor", closed["standing"]["amount_minor"])
 
@@ -142,6 +143,8 @@ async def _bid_all(stage: Stage, clients: list[Api], auction: str, bar: TaskID) 
     for number in range(stage.bids):
         client = clients[number % len(clients)]
         path = f"/v1/auctions/{auction}/bids/{stage.state.id(f'bid/{number}')}"
+        if number == stage.bids - 1:
+            await _until_the_last_moment(client, auction)
         try:
             await client.call("PUT", path, json=_amount(FLOOR_MINOR + number * STEP_MINOR))
         except Refused as no:
@@ -161,6 +164,13 @@ async def _bid_all(stage: Stage, clients: list[Api], auction: str, bar: TaskID) 
                 f"a low bid was refused; the least that leads is {_yuan(problem['least_minor'])}"
             )
     return accepted
+
+
+async def _until_the_last_moment(api: Api, auction: str) -> None:
+    """Wait until the close is near, so that the last bid extends it (soft close)."""
+    found = await api.call("GET", f"/v1/auctions/{auction}")
+    left = datetime.fromisoformat(found["closes_at"]) - clock.now()
+    await asyncio.sleep(max(0.0, left.total_seconds() - SOFT_CLOSE_S / 2))
 
 
 @asynccontextmanager

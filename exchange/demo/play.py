@@ -95,7 +95,7 @@ async def play(
     master: Path | None,
     console: Console,
     bids: int = 200,
-    bidding_s: int = 12,
+    bidding_s: int = 8,
 ) -> dict[str, Any]:
     """Play the trade, or recall the one already played; return what happened."""
     done = cast.state.get("done")

@@ -25,7 +25,7 @@ class Stage:
     bars: Progress
     master: Path | None = None
     bids: int = 200
-    bidding_s: int = 12  # from publication to the announced close
+    bidding_s: int = 8  # from publication to the announced close
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
