@@ -10,6 +10,7 @@ from subprocess import SubprocessError
 
 import anyio.to_thread
 import psutil
+from fasteners import InterProcessLock
 
 with warnings.catch_warnings():
     # The package asks for a per-user runtime folder at import and falls back to /tmp by itself.
@@ -25,16 +26,22 @@ def start(home: Path) -> str:
 
     The server stops when the last process that joined it leaves.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    server = get_server(home / "pg")
+    server = _server(home)
     _forget_dead(server)
     atexit.register(_forget_dead, server)  # runs before the package's own farewell
     return str(server.get_uri(driver="psycopg"))
 
 
+def stop(home: Path) -> None:
+    """Leave the server; it stops when nobody else uses it."""
+    server = _server(home)
+    _forget_dead(server)
+    server.cleanup()
+
+
 async def keep_running(home: Path) -> None:
     """Restart the server whenever its process has gone; runs until cancelled."""
-    server = get_server(home / "pg")
+    server = _server(home)
     while True:
         await asyncio.sleep(WATCH_EVERY_S)
         if not server.get_postmaster_info().is_running():
@@ -42,6 +49,13 @@ async def keep_running(home: Path) -> None:
             # The dead server's children may still hold its memory: the next round tries again.
             with suppress(SubprocessError):
                 await anyio.to_thread.run_sync(_restart, server)
+
+
+def _server(home: Path) -> PostgresServer:
+    home.mkdir(parents=True, exist_ok=True)
+    # The package's own lock is one file in /tmp, which a second user of the machine cannot open.
+    PostgresServer._lock = InterProcessLock(home / "pg.lock")
+    return get_server(home / "pg")
 
 
 def _forget_dead(server: PostgresServer) -> None:

