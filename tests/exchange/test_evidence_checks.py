@@ -1,0 +1,391 @@
+"""Each check of the evidence on its own: a bundle that breaks its one rule fails it, by name.
+
+The log's own checks would notice most of these forgeries first. Here they are passed by, because
+the exchange itself could have sealed a false fact: then the other checks have to see it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contracts import canonical
+from contracts.log import checkpoint, note
+from contracts.log.gateway import LogSigner
+from contracts.parties.gateway import LocalAuthority
+from exchange import keys
+from exchange.db import Database
+from exchange.evidence import archive, bundle, deal_checks, log_checks, manifest, money_checks
+from exchange.evidence.opened import (
+    CHECKPOINT,
+    EVENTS,
+    FINGERPRINT,
+    LISTING,
+    POSTINGS,
+    PROBE,
+    TERMS,
+    Bundle,
+    Event,
+    Failed,
+    read_events,
+)
+from exchange.settings import Settings
+from tests.exchange.evidence_factory import settled_trade
+
+CHECKS = (
+    log_checks.proofs,
+    log_checks.leaves,
+    log_checks.chains,
+    deal_checks.listing,
+    deal_checks.award,
+    deal_checks.terms,
+    deal_checks.contract,
+    deal_checks.signatures,
+    money_checks.stage,
+    money_checks.balance,
+    money_checks.settlement,
+)
+Check = Callable[[Bundle], str]
+Change = Callable[[Bundle], Bundle]
+
+
+@pytest.fixture(scope="module")
+async def whole(db: Database, settings: Settings) -> Bundle:
+    """The opened evidence of a settled trade."""
+    trade = await settled_trade(db, settings)
+    signer = keys.log_signer(settings)
+    async with db.transaction() as session:
+        _, raw = await bundle.assemble(
+            session,
+            trade.deal.id,
+            party=trade.licensee.id,
+            signer=signer,
+            authority=LocalAuthority.open(settings.keys),
+        )
+    return opened(raw, signer)
+
+
+def opened(raw: bytes, signer: LogSigner) -> Bundle:
+    files = archive.unpack(raw).files
+    signed = note.open_note(files[manifest.FILE].decode(), trusted=[signer.verifier])
+    tree = checkpoint.open_checkpoint(
+        files[CHECKPOINT].decode(), origin=signer.origin, trusted=[signer.verifier]
+    )
+    return Bundle(files, manifest.parse(signed), signer.verifier, tree, read_events(files[EVENTS]))
+
+
+def fact(kind: str, *, nth: int = 0, **changed: Any) -> Change:
+    """Change fields in the record of the nth fact of a kind."""
+
+    def change(whole: Bundle) -> Bundle:
+        chosen = whole.all_of(kind)[nth]
+        told = replace(chosen, record={**chosen.record, **changed})
+        return with_events(whole, [told if one is chosen else one for one in whole.events])
+
+    return change
+
+
+def with_events(whole: Bundle, events: list[Event]) -> Bundle:
+    return replace(whole, events=tuple(events))
+
+
+def file(name: str, edit: Callable[[Any], Any]) -> Change:
+    """Change a file that holds JSON."""
+
+    def change(whole: Bundle) -> Bundle:
+        return with_file(whole, name, canonical.dumps(edit(whole.json(name))))
+
+    return change
+
+
+def with_file(whole: Bundle, name: str, content: bytes) -> Bundle:
+    return replace(whole, files={**whole.files, name: content})
+
+
+def both(*changes: Change) -> Change:
+    def change(whole: Bundle) -> Bundle:
+        for one in changes:
+            whole = one(whole)
+        return whole
+
+    return change
+
+
+def without(kind: str) -> Change:
+    return lambda whole: with_events(whole, [one for one in whole.events if one.kind != kind])
+
+
+def twice(kind: str) -> Change:
+    return lambda whole: with_events(whole, [*whole.events, whole.all_of(kind)[-1]])
+
+
+def other_terms(whole: Bundle) -> Bundle:
+    """Terms of another price, recorded as such by every fact, beside the same contract."""
+    changed = file(TERMS, lambda terms: {**terms, "contract": "UHDX-0"})(whole)
+    digest = canonical.sha256_hex(changed.files[TERMS])
+    kinds = ("deal.opened", "deal.certified", "deal.executed")
+    return both(*(fact(kind, terms_sha256=digest) for kind in kinds))(changed)
+
+
+def late_key(whole: Bundle) -> Bundle:
+    """The licensor's key, registered only after it had signed."""
+    signed = whole.all_of("deal.signed")[0]
+    last = whole.events[-1].index
+    events = [
+        replace(one, index=last + 1) if _is_key_of(one, signed) else one for one in whole.events
+    ]
+    return with_events(whole, events)
+
+
+def revoked_key(whole: Bundle) -> Bundle:
+    """The licensor's key, revoked before it signed."""
+    signed = whole.all_of("deal.signed")[0]
+    key = next(one for one in whole.events if _is_key_of(one, signed))
+    return with_events(whole, [*whole.events, replace(key, kind="key.revoked")])
+
+
+def _is_key_of(event: Event, signed: Event) -> bool:
+    record: Mapping[str, Any] = event.record
+    return event.kind == "key.registered" and record["spki_sha256"] == signed.record["spki_sha256"]
+
+
+def postings(edit: Callable[[list[dict[str, Any]]], Any]) -> Change:
+    """Change the journals, and the fact that names their hash along with them."""
+
+    def change(whole: Bundle) -> Bundle:
+        journals = whole.json(POSTINGS)
+        edit(journals)
+        digest = canonical.sha256_hex(canonical.dumps(journals))
+        changed = with_file(whole, POSTINGS, canonical.dumps(journals))
+        return fact("settlement.booked", postings_sha256=digest)(changed)
+
+    return change
+
+
+def rename(kind: str) -> Change:
+    """Book the journal of a kind under another key: it is no longer that of its fact."""
+
+    def edit(journals: list[dict[str, Any]]) -> None:
+        next(one for one in journals if one["kind"] == kind)["key"] = "another"
+
+    return postings(edit)
+
+
+def pocket(journals: list[dict[str, Any]]) -> None:
+    """Move a yuan from the payees to the commission, in balance."""
+    issued = next(one for one in journals if one["kind"] == "invoice.issued")
+    for line in issued["lines"]:
+        if line["account"].startswith("commission"):
+            line["amount_minor"] -= 100
+    next(line for line in issued["lines"] if line["account"].startswith("payee:"))[
+        "amount_minor"
+    ] += 100
+
+
+def spoil_proof(whole: Bundle) -> Bundle:
+    name = whole.events[0].proof
+    lines = whole.files[name].decode().split("\n")
+    lines[2] = "A" * 43 + "="
+    return with_file(whole, name, "\n".join(lines).encode())
+
+
+def swap_proofs(whole: Bundle) -> Bundle:
+    first, second = whole.events[0].proof, whole.events[1].proof
+    changed = with_file(whole, first, whole.files[second])
+    return with_file(changed, second, whole.files[first])
+
+
+X = "00" * 32
+BROKEN: dict[str, tuple[Check, Change, str]] = {
+    "a proof too many": (
+        log_checks.proofs,
+        lambda whole: with_file(whole, "proofs/x.tlog-proof", b""),
+        "one proof for each fact",
+    ),
+    "the proof of another fact": (log_checks.proofs, swap_proofs, "the proof of this fact"),
+    "a proof under another checkpoint": (
+        log_checks.proofs,
+        lambda whole: with_file(whole, CHECKPOINT, whole.files[CHECKPOINT] + b"\n"),
+        "under checkpoint.txt",
+    ),
+    "a proof that leads elsewhere": (log_checks.proofs, spoil_proof, "does not lead"),
+    "a record that is not in its leaf": (
+        log_checks.leaves, fact("bid.placed", paddle=9), "does not open its leaf",
+    ),
+    "a fact about something else": (
+        log_checks.chains, fact("deal.opened", deal="another"), "about something else",
+    ),
+    "a fact that is missing": (log_checks.chains, without("deal.certified"), "is missing"),
+    "a fact that has no place": (
+        log_checks.chains,
+        lambda whole: with_events(
+            whole, [replace(whole.events[0], kind="party.verified"), *whole.events[1:]]
+        ),
+        "has no place",
+    ),
+    "a listing that was published twice": (
+        deal_checks.listing, twice("listing.published"), "not one",
+    ),
+    "another listing than was published": (
+        deal_checks.listing, file(LISTING, lambda v: {**v, "party": "x"}), "was published",
+    ),
+    "a listing that is not canonical": (
+        deal_checks.listing,
+        lambda whole: with_file(whole, LISTING, whole.files[LISTING] + b" "),
+        "canonical",
+    ),
+    "another probe than the listing binds": (
+        deal_checks.listing, file(PROBE, lambda v: {**v, "uhd": None}), "probe_sha256",
+    ),
+    "another fingerprint than the listing binds": (
+        deal_checks.listing, file(FINGERPRINT, lambda v: {**v, "version": "u0"}),
+        "fingerprint_sha256",
+    ),
+    "a bid too few": (deal_checks.award, fact("auction.closed", bids=5), "as many"),
+    "no bid at all": (
+        deal_checks.award, both(without("bid.placed"), fact("auction.closed", bids=0)), "as many",
+    ),
+    "a better bid that did not win": (
+        deal_checks.award, fact("bid.placed", amount_minor=10**10), "differ in bid",
+    ),
+    "an award for less than the bid": (
+        deal_checks.award, fact("award.made", amount_minor=1), "differ in amount_minor",
+    ),
+    "an award in another currency": (
+        deal_checks.award, fact("award.made", currency="USD"), "differ in currency",
+    ),
+    "a close at another price": (
+        deal_checks.award, fact("auction.closed", amount_minor=1), "differ in amount_minor",
+    ),
+    "a deal about another listing": (
+        deal_checks.award, fact("deal.opened", listing="x"), "belong together",
+    ),
+    "an award of another listing": (
+        deal_checks.award, fact("listing.published", listing="x"), "belong together",
+    ),
+    "an award of another auction": (
+        deal_checks.award, fact("listing.published", auction="x"), "belong together",
+    ),
+    "another deal than the bundle's": (
+        deal_checks.award, fact("deal.executed", deal="x"), "belong together",
+    ),
+    "a deal for another price": (
+        deal_checks.award, fact("deal.executed", amount_minor=1), "belong together",
+    ),
+    "terms other than those opened": (
+        deal_checks.terms, fact("deal.opened", terms_sha256=X), "deal.opened recorded",
+    ),
+    "terms other than those certified": (
+        deal_checks.terms, fact("deal.certified", terms_sha256=X), "deal.certified recorded",
+    ),
+    "terms other than those executed": (
+        deal_checks.terms, fact("deal.executed", terms_sha256=X), "deal.executed recorded",
+    ),
+    "terms other than those in the contract": (deal_checks.terms, other_terms, "other terms"),
+    "terms of another master": (
+        deal_checks.terms, fact("listing.published", master_sha256=X), "does not fit",
+    ),
+    "terms of another fingerprint": (
+        deal_checks.terms, fact("listing.published", fingerprint_sha256=X), "does not fit",
+    ),
+    "terms of another price": (
+        deal_checks.terms, fact("award.made", amount_minor=1), "does not fit",
+    ),
+    "terms of another licensor": (
+        deal_checks.terms, fact("award.made", licensor="x"), "does not fit",
+    ),
+    "terms of another licensee": (
+        deal_checks.terms, fact("award.made", licensee="x"), "does not fit",
+    ),
+    "terms of another bid": (deal_checks.terms, fact("award.made", bid="x"), "does not fit"),
+    "another file than was executed": (
+        deal_checks.contract, fact("deal.executed", pdf_sha256=X), "recorded as executed",
+    ),
+    "a signature of another key": (
+        deal_checks.signatures, fact("deal.signed", spki_sha256=X), "keys that were recorded",
+    ),
+    "a signature on another revision": (
+        deal_checks.signatures, fact("deal.signed", nth=1, pdf_sha256=X), "keys that were recorded",
+    ),
+    "another text than was certified": (
+        deal_checks.signatures, fact("deal.certified", pdf_sha256=X), "certified text",
+    ),
+    "a key registered after it signed": (deal_checks.signatures, late_key, "not in force"),
+    "a key that was never registered": (
+        deal_checks.signatures, without("key.registered"), "not in force",
+    ),
+    "a key of another party": (
+        deal_checks.signatures, fact("deal.signed", party="x"), "not in force",
+    ),
+    "a settled deal without its settlement": (
+        money_checks.stage, without("settlement.booked"), "do not fit",
+    ),
+    "a journal that does not balance": (
+        money_checks.balance,
+        file(POSTINGS, lambda v: [{**v[0], "lines": v[0]["lines"][:-1]}, *v[1:]]),
+        "does not balance",
+    ),
+    "a journal without lines": (
+        money_checks.balance,
+        file(POSTINGS, lambda v: [{**v[0], "lines": []}, *v[1:]]),
+        "does not balance",
+    ),
+    "a journal that is there twice": (
+        money_checks.balance, file(POSTINGS, lambda v: [*v, v[0]]), "there twice",
+    ),
+    "other postings than were booked": (
+        money_checks.settlement, fact("settlement.booked", postings_sha256=X), "hash was recorded",
+    ),
+    "a payment of another price": (
+        money_checks.settlement, fact("invoice.issued", amount_minor=1), "differ in amount_minor",
+    ),
+    "a payment of another deal": (
+        money_checks.settlement, fact("deal.executed", deal="x"), "differ in deal",
+    ),
+    "a payment in another currency": (
+        money_checks.settlement, fact("invoice.issued", currency="USD"), "differ in currency",
+    ),
+    "a payment that was not booked": (
+        money_checks.settlement, rename("payment.received"), "moves what its fact says",
+    ),
+    "a transfer that was not booked": (
+        money_checks.settlement, rename("transfer.made"), "moves what its fact says",
+    ),
+    "a transfer of more than was booked": (
+        money_checks.settlement, fact("transfer.made", amount_minor=1), "moves what its fact says",
+    ),
+    "a transfer left out": (
+        money_checks.settlement,
+        lambda whole: with_events(
+            whole, [one for one in whole.events if one is not whole.all_of("transfer.made")[0]]
+        ),
+        "not the transfers and the commission",
+    ),
+    "a commission that took from the payees": (
+        money_checks.settlement, postings(pocket), "not the transfers and the commission",
+    ),
+}  # fmt: skip
+
+
+def test_an_honest_bundle_passes_each_check(whole: Bundle) -> None:
+    for check in CHECKS:
+        assert check(whole)
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_bundle_that_breaks_one_rule_fails_the_check_of_it(whole: Bundle, fault: str) -> None:
+    check, change, said = BROKEN[fault]
+    with pytest.raises(Failed, match=said):
+        check(change(whole))
+
+
+def test_facts_out_of_order_or_in_another_form_are_not_read(whole: Bundle) -> None:
+    raw = whole.files[EVENTS]
+    first, *rest = raw.splitlines(keepends=True)
+    with pytest.raises(Failed, match="order of their index"):
+        read_events(b"".join([*rest, first]))
+    with pytest.raises(Failed, match="order of their index"):
+        read_events(first + raw)
+    with pytest.raises(Failed, match="canonical form"):
+        read_events(raw.replace(b'{"blind"', b'{ "blind"', 1))
