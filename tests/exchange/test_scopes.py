@@ -1,0 +1,158 @@
+"""Who may do what: each operation of the API asks for one scope, and for roles where it matters."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request
+
+from contracts import ids
+from exchange.api import deps
+from exchange.app import create_app
+from exchange.context import Context
+from exchange.identity.rules import STAFF, Caller, Role, ScopeMissing
+from tests.conftest import NOW
+
+ANYBODY: frozenset[Role] = frozenset()
+HOLDER, BROADCASTER = frozenset({Role.HOLDER}), frozenset({Role.BROADCASTER})
+TRADERS = HOLDER | BROADCASTER
+NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
+    "approve_payout": ("money", frozenset({Role.APPROVER})),
+    "append_to_upload": ("list", HOLDER),
+    "cancel_upload": ("list", HOLDER),
+    "consent_to_share": ("list", HOLDER),
+    "create_upload": ("list", HOLDER),
+    "declare_shares": ("list", HOLDER),
+    "draft_listing": ("list", HOLDER),
+    "get_contract": ("read", ANYBODY),
+    "get_deal": ("read", ANYBODY),
+    "get_deal_terms": ("read", ANYBODY),
+    "get_evidence": ("read", ANYBODY),
+    "get_invoice": ("read", ANYBODY),
+    "get_master": ("read", ANYBODY),
+    "get_me": ("read", ANYBODY),
+    "get_party": ("read", ANYBODY),
+    "get_payment": ("read", ANYBODY),
+    "get_payout": ("read", STAFF),
+    "get_payout_account": ("read", ANYBODY),
+    "get_settlement": ("read", ANYBODY),
+    "get_shares": ("read", ANYBODY),
+    "get_trial_balance": ("read", STAFF),
+    "get_upload_offset": ("list", HOLDER),
+    "get_work": ("read", ANYBODY),
+    "list_api_keys": ("read", ANYBODY),
+    "list_deals": ("read", ANYBODY),
+    "list_grants": ("read", ANYBODY),
+    "list_invoices": ("read", ANYBODY),
+    "list_masters": ("read", ANYBODY),
+    "list_parties": ("read", STAFF),
+    "list_payouts": ("read", STAFF),
+    "list_settlements": ("read", STAFF),
+    "list_works": ("read", ANYBODY),
+    "my_listings": ("read", ANYBODY),
+    "open_payout_account": ("money", HOLDER),
+    "open_signing_session": ("deal", TRADERS),
+    "pay_invoice": ("money", BROADCASTER),
+    "place_bid": ("bid", BROADCASTER),
+    "prepare_payout": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "publish_listing": ("list", HOLDER),
+    "refuse_payout": ("money", frozenset({Role.APPROVER})),
+    "register_signing_key": ("deal", TRADERS),
+    "register_work": ("list", HOLDER),
+    "revoke_signing_key": ("deal", TRADERS),
+    "sign_deal": ("deal", TRADERS),
+    "verify_party": ("list", frozenset({Role.OPERATOR})),
+}
+# Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
+# itself, and for the payment provider, whose signature is looked at instead.
+WITHOUT_SCOPE = {
+    "create_api_key", "create_session", "end_session", "receive_stripe_event", "register_party",
+    "revoke_api_key",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked(Caller):
+    """A caller that says what it was asked for, and is then refused."""
+
+    asked: list[tuple[str, frozenset[Role]]] = field(default_factory=list)
+
+    def need(self, scope: str, *roles: Role) -> None:
+        self.asked.append((scope, frozenset(roles)))
+        raise ScopeMissing("Asked.", needed=scope)
+
+
+@pytest.fixture(scope="module")
+def caller() -> Asked:
+    return Asked(ids.new(NOW), ids.new(NOW), Role.HOLDER, frozenset())
+
+
+@pytest.fixture(scope="module")
+def app(context: Context, caller: Asked) -> Iterator[FastAPI]:
+    made = create_app(context)
+
+    async def find(request: Request) -> Caller:  # noqa: ARG001 - FastAPI passes it.
+        return caller
+
+    async def find_late(*_: Any) -> Caller:
+        return caller
+
+    made.dependency_overrides[deps.find_caller] = find
+    with pytest.MonkeyPatch.context() as patched:
+        # Operations that read a long body look for their caller themselves.
+        patched.setattr(deps, "find_caller", find_late)
+        yield made
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://exchange.test") as opened:
+        yield opened
+
+
+def operations(app: FastAPI) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    return {
+        said["operationId"]: (method.upper(), path, said)
+        for path, methods in app.openapi()["paths"].items()
+        for method, said in methods.items()
+    }
+
+
+def example(app: FastAPI, said: dict[str, Any]) -> Any:
+    """The first example of an operation's body, as the contract publishes it."""
+    content = said.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return None
+    name = content["schema"]["$ref"].rpartition("/")[2]
+    return app.openapi()["components"]["schemas"][name]["examples"][0]
+
+
+@pytest.mark.parametrize("operation", NEEDS)
+async def test_an_operation_asks_for_its_scope_and_roles(
+    operation: str, app: FastAPI, client: httpx.AsyncClient, caller: Asked
+) -> None:
+    caller.asked.clear()
+    method, path, said = operations(app)[operation]
+    places = {
+        place["name"]: caller.party_id if place["name"] == "party_id" else ids.new(NOW)
+        for place in said.get("parameters", [])
+        if place["in"] == "path"
+    }
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+    answer = await client.request(
+        method, path.format(**places), json=example(app, said), headers=headers
+    )
+    assert caller.asked == [NEEDS[operation]]
+    assert answer.status_code == 403
+
+
+def test_every_change_is_asked_for_or_named_here(app: FastAPI) -> None:
+    changes = {
+        name
+        for name, (method, _, _) in operations(app).items()
+        if method not in ("GET", "HEAD", "OPTIONS")
+    }
+    assert changes - NEEDS.keys() == WITHOUT_SCOPE
