@@ -8,20 +8,20 @@ from uuid import UUID
 
 import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
-from contracts import canonical
-from contracts.deals import library, queries, rules, sealing, terms, verification
-from contracts.deals.gateway import Press, Stamp
+from contracts import canonical, locking
+from contracts.deals import library, queries, revisions, rules, sealing, terms
+from contracts.deals.gateway import Press
 from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
 from contracts.deals.sealing import Prepared
-from contracts.deals.tables import Deal, DealDocument, SigningSession
+from contracts.deals.tables import Deal, SigningSession
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.parties import service as registry
 from contracts.parties.gateway import Certifier
-from contracts.parties.tables import Party
+from contracts.parties.tables import Party, PartyKey
 from contracts.refusal import IdReused, Unknown
 from contracts.titles import service as titles
 
@@ -56,29 +56,12 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
         TextCannotBePrinted: a name or title would not show on paper what it says.
         RightsNotReserved: the listing's rights are not reserved any more.
     """
-    known = await queries.find_deal(session, deal_id)
-    if known is not None:
+    if (known := await queries.find_deal(session, deal_id)) is not None:
         return known
     exchange = await registry.ensure_exchange(session, now=now)
     price = Money(award["amount_minor"], award["currency"])
     sides = (_side("licensor", licensor), _side("licensee", licensee), _side("exchange", exchange))
-    agreed = terms.Agreed(deal_id, listing, anchor, award, price, sides)
-    content = terms.build(agreed, clauses=library.CLAUSES, template=library.template(), now=now)
-    frozen = canonical.dumps(content)
-    deal = Deal(
-        id=deal_id,
-        work_id=work_id,
-        contract_no=content["contract"],
-        listing_id=UUID(listing["listing"]),
-        auction_id=UUID(award["auction"]),
-        licensor_id=licensor.id,
-        licensee_id=licensee.id,
-        terms=frozen,
-        terms_sha256=canonical.sha256_hex(frozen),
-        amount_minor=price.amount_minor,
-        currency=price.currency,
-        created_at=now,
-    )
+    deal = _frozen(terms.Agreed(deal_id, listing, anchor, award, price, sides), work_id, now=now)
     session.add(deal)
     await session.flush()
     await titles.hold(
@@ -109,14 +92,12 @@ async def certify(
     if deal.signing != "drafted":
         return deal
     base = await press.contract(deal.terms, frozen_at=deal.created_at)
-    key = certifier.spki_sha256
-    party = await registry.ensure_exchange(session, now=now)
-    stamp = await _stamp(press, ("认证", "Certification"), party=party, key=key, now=now)
-    seal = partial(sealing.certify, base, certifier=certifier, stamp=stamp, at=now)
-    pdf = await anyio.to_thread.run_sync(seal)
-    await _sound(pdf, deal, certifier=certifier, keys={"exchange": key})
-    session.add(_document(deal, 0, base, now=now))
-    session.add(_document(deal, 1, pdf, now=now))
+    exchange = await registry.ensure_exchange(session, now=now)
+    pdf = await revisions.certified(
+        deal, base, press=press, certifier=certifier, exchange=exchange, now=now
+    )
+    session.add(revisions.document(deal, 0, base, now=now))
+    session.add(revisions.document(deal, 1, pdf, now=now))
     deal.base_sha256, deal.pdf_sha256 = canonical.sha256_hex(base), canonical.sha256_hex(pdf)
     deal.signing = "certified"
     await session.flush()
@@ -156,13 +137,8 @@ async def open_session(
         return _again(known, party_id=party_id, key_id=key_id, now=now), False
     rules.check_turn(deal.signing, role=role)
     key = await parties.active_key(session, party_id, key_id)
-    party = await parties.get_party(session, party_id)
     latest = await queries.document(session, deal_id)
-    title = ("电子签名", "Electronic signature")
-    stamp = await _stamp(press, title, party=party, key=key.spki_sha256, now=now)
-    certificate_pem = key.certificate_pem.encode()
-    prepare = partial(sealing.prepare, role=role, certificate_pem=certificate_pem, at=now)
-    prepared = await anyio.to_thread.run_sync(partial(prepare, latest.pdf, stamp=stamp))
+    prepared = await _prepared(session, key, latest.pdf, role=role, press=press, now=now)
     begun = SigningSession(
         deal_id=deal_id,
         id=session_id,
@@ -228,7 +204,7 @@ async def complete_session(
     if begun.on_sha256 != deal.pdf_sha256:
         raise NotYourTurn("The contract has changed since this session was opened.")
     await _check_key(session, deal, begun, der)
-    pdf = await _signed(session, deal, begun, der, certifier=certifier)
+    pdf = await revisions.signed(session, deal, begun, der, certifier=certifier)
     begun.completed_at, begun.signature = now, der
     await _keep(session, deal, begun, pdf, state=state, now=now)
     return deal
@@ -260,7 +236,7 @@ async def _keep(
 ) -> None:
     """Store the signed revision and make the signature known; then, if it is the last, the deal."""
     revision = sealing.ROLES.index(begun.role) + 1
-    signed = _document(deal, revision, pdf, now=now)
+    signed = revisions.document(deal, revision, pdf, now=now)
     session.add(signed)
     deal.signing, deal.pdf_sha256 = state, signed.sha256
     if state == "executed":
@@ -291,37 +267,16 @@ async def _execute(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
     await _record(session, "deal.executed", deal, payload, now=now)
 
 
-async def _signed(
-    session: AsyncSession,
-    deal: Deal,
-    begun: SigningSession,
-    der: bytes,
-    *,
-    certifier: Certifier,
-) -> bytes:
-    """Fill the gap and check the whole file before anybody may see it."""
-    prepared = Prepared(
-        begun.prepared, begun.document_digest, begun.gap_start, begun.gap_end, begun.tbs
-    )
-    fill = partial(
-        sealing.complete, prepared, certificate_pem=begun.certificate_pem.encode(), signature=der
-    )
-    pdf = await anyio.to_thread.run_sync(fill)
-    before = await queries.document(session, deal.id)
-    if not pdf.startswith(before.pdf):
-        raise verification.DocumentNotSound("The revision does not continue the one before.")
-    keys = {"exchange": certifier.spki_sha256}
-    for done in await queries.completed_sessions(session, deal.id):
-        keys[done.role] = done.spki_sha256
-    await _sound(pdf, deal, certifier=certifier, keys={**keys, begun.role: begun.spki_sha256})
-    return pdf
-
-
-async def _sound(pdf: bytes, deal: Deal, *, certifier: Certifier, keys: Mapping[str, str]) -> None:
-    check = partial(
-        verification.require_sound, pdf, certifier.root_pem, keys=keys, terms=deal.terms
-    )
-    await anyio.to_thread.run_sync(check)
+async def _prepared(
+    session: AsyncSession, key: PartyKey, pdf: bytes, *, role: str, press: Press, now: datetime
+) -> Prepared:
+    """Lay the stamp of a party's signature upon the contract and leave a gap for the signature."""
+    party = await parties.get_party(session, key.party_id)
+    title = ("电子签名", "Electronic signature")
+    stamp = await revisions.stamp(press, title, party=party, key=key.spki_sha256, now=now)
+    certificate_pem = key.certificate_pem.encode()
+    prepare = partial(sealing.prepare, role=role, certificate_pem=certificate_pem, at=now)
+    return await anyio.to_thread.run_sync(partial(prepare, pdf, stamp=stamp))
 
 
 async def _check_key(session: AsyncSession, deal: Deal, begun: SigningSession, der: bytes) -> None:
@@ -360,17 +315,24 @@ def _role(deal: Deal, party_id: UUID) -> str:
     return roles[party_id]
 
 
-async def _stamp(
-    press: Press, title: tuple[str, str], *, party: Party, key: str, now: datetime
-) -> bytes:
-    zh, en = title
-    stamp = Stamp(zh, en, party.name_zh, party.name_en, terms.instant(now), key)
-    return await press.stamp(stamp, at=now)
-
-
-def _document(deal: Deal, revision: int, pdf: bytes, *, now: datetime) -> DealDocument:
-    return DealDocument(
-        deal_id=deal.id, revision=revision, pdf=pdf, sha256=canonical.sha256_hex(pdf), made_at=now
+def _frozen(agreed: terms.Agreed, work_id: UUID, *, now: datetime) -> Deal:
+    """Return the deal whose terms are what was agreed, as they stand at this instant."""
+    content = terms.build(agreed, clauses=library.CLAUSES, template=library.template(), now=now)
+    frozen = canonical.dumps(content)
+    licensor, licensee, _exchange = agreed.sides
+    return Deal(
+        id=agreed.deal,
+        work_id=work_id,
+        contract_no=content["contract"],
+        listing_id=UUID(agreed.listing["listing"]),
+        auction_id=UUID(agreed.award["auction"]),
+        licensor_id=licensor.party,
+        licensee_id=licensee.party,
+        terms=frozen,
+        terms_sha256=canonical.sha256_hex(frozen),
+        amount_minor=agreed.price.amount_minor,
+        currency=agreed.price.currency,
+        created_at=now,
     )
 
 
@@ -386,9 +348,7 @@ async def _record(
 
 
 async def _locked(session: AsyncSession, deal_id: UUID) -> Deal:
-    chosen = select(Deal).where(col(Deal.id) == deal_id).with_for_update()
-    fresh = chosen.execution_options(populate_existing=True)
-    deal = (await session.execute(fresh)).scalar_one_or_none()
+    deal = await locking.find_locked(session, Deal, col(Deal.id) == deal_id)
     if deal is None:
         raise Unknown("There is no such deal.", deal=str(deal_id))
     return deal
