@@ -233,7 +233,7 @@ class GrantsOut(Shape):
         201: {"model": ListingOut, "description": "The draft is written down."},
         **problems.responses(
             *_SIGNED, Malformed, Unknown, IdReused, rules.ListingPublished,
-            rules.MasterOfAnotherWork, *_RIGHTS, *_SALE, CommitUnknown,
+            rules.MasterOfAnotherWork, rules.MasterNotReady, *_RIGHTS, *_SALE, CommitUnknown,
         ),
     },
 )  # fmt: skip

@@ -127,6 +127,16 @@ def check_belongs(master_work: UUID | None, *, work: UUID) -> None:
         raise MasterOfAnotherWork("This master belongs to another work.")
 
 
+def check_whole(state: str) -> None:
+    """Check that a master may be drafted with: an unfinished upload can still be cancelled.
+
+    Raises:
+        MasterNotReady: its upload is not complete.
+    """
+    if state == "uploading":
+        raise MasterNotReady("The upload of the master is not complete.", state=state)
+
+
 def check_ready(state: str) -> None:
     """Check that a master may be shown to buyers.
 

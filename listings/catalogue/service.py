@@ -45,6 +45,7 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
         IdReused: the id, or the auction's id, is another listing's.
         ListingPublished: the listing is published, and this content is not what it says.
         MasterOfAnotherWork: the master was uploaded for another work.
+        MasterNotReady: its upload is not complete.
         Refusal: any of `rules.offer`.
     """
     known = await _locked(session, listing_id)
@@ -58,6 +59,7 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
     await works.get_work_of(session, work_id, party_id)
     master = await masters.get_master_of(session, master_id, party_id)
     rules.check_belongs(master.work_id, work=work_id)
+    rules.check_whole(master.state)
     offer = rules.offer(rights, sale, seller=party_id, now=now)
     listing = known or Listing(
         id=listing_id, party_id=party_id, work_id=work_id, master_id=master_id,

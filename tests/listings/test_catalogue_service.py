@@ -26,6 +26,8 @@ from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
 from listings.catalogue.queries import Search
 from listings.catalogue.tables import CatalogueEpoch, Listing
+from listings.masters import service as masters
+from listings.masters.rules import Ask
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
@@ -158,6 +160,18 @@ async def test_a_master_still_examined_is_drafted_but_not_published(
     draft = await drafted_listing(session, seller=seller, now=NOW, work=subject, master=master)
     with pytest.raises(rules.MasterNotReady):
         await service.publish(session, draft.id, party_id=seller.id, now=NOW)
+
+
+async def test_an_unfinished_upload_is_not_drafted_with_and_stays_free_to_end(
+    session: AsyncSession, seller: Party
+) -> None:
+    subject = await work(session, party_id=seller.id, now=NOW)
+    wish = Ask(ids.new(NOW), subject.id, "master.mxf", 1000)
+    master, _ = await masters.create_upload(session, wish, party_id=seller.id, now=NOW)
+    with pytest.raises(rules.MasterNotReady):
+        await drafted_listing(session, seller=seller, now=NOW, work=subject, master=master)
+    later = NOW + timedelta(days=8)
+    assert master.id in await masters.drop_expired(session, limit=10_000, now=later)
 
 
 async def test_a_master_of_another_work_is_refused(session: AsyncSession, seller: Party) -> None:
