@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from contracts.facts import service as facts
+from exchange.db import Database
 from tests.conftest import NOW
 
 
@@ -40,3 +41,19 @@ async def test_a_fact_cannot_be_changed_by_the_application(
 async def test_a_payload_that_does_not_fit_its_schema_is_a_bug(session: AsyncSession) -> None:
     with pytest.raises(ValueError, match="kind: missing"):
         await facts.record(session, "party.registered", ids.new(NOW), {"party": "x"}, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE fact SET recorded_at = now()", "DELETE FROM fact", "TRUNCATE fact CASCADE"],
+)
+async def test_not_even_the_owner_changes_a_fact(db: Database, change: str) -> None:
+    async with db.transaction() as session:
+        await recorded(session)
+    owner = Database(db.url, role="postgres")
+    try:
+        async with owner.sessions() as session:
+            with pytest.raises(DBAPIError, match="append-only"):
+                await session.execute(text(change))
+    finally:
+        await owner.close()

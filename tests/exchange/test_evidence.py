@@ -148,6 +148,26 @@ def test_another_logs_key_is_not_believed(whole: bytes, tmp_path: Path) -> None:
     assert failures(verify(path, trusted_vkey="nonsense")) == ["manifest"]
 
 
+def test_a_file_larger_than_any_bundle_is_not_read(
+    whole: bytes, check: Callable[[bytes], Report], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("exchange.evidence.verify.MOST_BYTES", len(whole) - 1)
+    report = check(whole)
+    assert [(one.name, one.where) for one in report.checks] == [("archive", "bundle.zip")]
+
+
+def test_the_bundles_own_key_is_the_one_that_is_trusted(
+    whole: bytes, check: Callable[[bytes], Report], trade: Trade, signer: LogSigner, tmp_path: Path
+) -> None:
+    files = dict(archive.unpack(whole).files)
+    other = LogSigner.ensure(tmp_path / "keys", signer.origin)
+    files["log.vkey"] = f"{other.verifier.vkey}\n".encode()
+    report = check(forged(files, trade, signer))
+    assert [(one.name, one.where) for one in report.checks if not one.ok] == [
+        ("manifest", "log.vkey")
+    ]
+
+
 def forged(files: Files, trade: Trade, signer: LogSigner) -> bytes:
     """What a dishonest exchange could make: changed files under its own good signature."""
     kept = {name: content for name, content in files.items() if name != manifest.FILE}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import Refusal
 from listings.masters import refusals, rules, service
+from listings.masters.alignment import Alignment
 from tests.contracts.parties_factory import party
 from tests.exchange.uploads_factory import metadata
 from tests.listings.masters_factory import PROBE, ready_master
@@ -94,3 +96,19 @@ async def test_the_same_picture_is_found_among_others(session: AsyncSession) -> 
     match = await service.resemblance(session, same.id, among=[other.id, one.id])
     assert match is not None and match.master_id == one.id
     assert await service.resemblance(session, same.id, among=[other.id]) is None
+
+
+def seen_with(score: float) -> Alignment:
+    return Alignment(
+        evidence=score, motion=0.0, distance=0.2, here=0, there=0, length=15, window=0,
+        mirrored=False,
+    )  # fmt: skip
+
+
+def test_a_fixed_camera_at_another_minute_is_no_copy_and_a_poor_copy_is_one() -> None:
+    camera, copy = (12.0, 0.39), (12.0, 0.62)  # evidence and motion, as measured: 19.8 and 24.4
+    for (evidence, motion), alike in ((camera, False), (copy, True)):
+        found = replace(seen_with(evidence), motion=motion)
+        assert (rules.verdict(UUID(int=1), found) is not None) is alike
+    # The same scene for hours adds nothing to the evidence that the same scene for seconds gave.
+    assert rules.verdict(UUID(int=1), seen_with(1000.0)) is None

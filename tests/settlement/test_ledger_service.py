@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
@@ -39,6 +40,36 @@ async def test_a_journal_opens_its_accounts_and_moves_their_balances(
     balances = {row["code"]: row for row in await queries.trial_balance(session)}
     row = balances[f"receivable:{buyer}:CNY"]
     assert (row["kind"], row["balance_minor"], row["postings"]) == ("asset", 500, 1)
+
+
+PAYEE = ids.new(NOW)
+
+
+@pytest.mark.parametrize(
+    ("account", "amount", "fault"),
+    [
+        (rules.receivable(PAYEE), -1, "below floor"),
+        (rules.payee_held(PAYEE), 1, "above ceiling"),
+        (rules.payee_due(PAYEE), 1, "above ceiling"),
+        (rules.payee_in_transit(PAYEE), 1, "above ceiling"),
+    ],
+)
+async def test_nobody_is_paid_more_than_is_owed(
+    session: AsyncSession, account: str, amount: int, fault: str
+) -> None:
+    lines = [(account, cny(amount)), (rules.SUSPENSE_PSP, cny(-amount))]
+    with pytest.raises(DBAPIError, match=fault):
+        await booked(session, str(ids.new(NOW)), lines=lines)
+
+
+async def test_an_account_moves_up_to_its_limit_and_no_further(session: AsyncSession) -> None:
+    payee = ids.new(NOW)
+    owed = [(rules.payee_due(payee), cny(-70)), (rules.SUSPENSE_PSP, cny(70))]
+    paid = [(rules.payee_due(payee), cny(70)), (rules.SUSPENSE_PSP, cny(-70))]
+    await booked(session, f"{payee}:owed", lines=owed)
+    await booked(session, f"{payee}:paid", lines=paid)
+    with pytest.raises(DBAPIError, match="above ceiling"):
+        await booked(session, f"{payee}:paid again", lines=paid)
 
 
 async def test_the_same_key_and_content_book_once(session: AsyncSession) -> None:
