@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
+from contracts import locking
 from contracts.facts import service as facts
 from contracts.parties import csr, queries, rules
 from contracts.parties.rules import KeyTaken, UsccTaken
@@ -204,9 +205,7 @@ async def _record_key(session: AsyncSession, key: PartyKey, *, now: datetime) ->
 
 
 async def _locked(session: AsyncSession, party_id: UUID) -> Party:
-    chosen = select(Party).where(col(Party.id) == party_id).with_for_update()
-    fresh = chosen.execution_options(populate_existing=True)
-    party = (await session.execute(fresh)).scalar_one_or_none()
+    party = await locking.find_locked(session, Party, col(Party.id) == party_id)
     if party is None:
         raise Unknown("There is no such party.", party=str(party_id))
     return party

@@ -5,12 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import ids
+from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.parties import queries as parties
 from contracts.refusal import Unknown
@@ -205,9 +204,7 @@ async def release(
 
 async def _locked(session: AsyncSession, work_id: UUID) -> Work:
     """Load the work and lock its row: grants and shares of one work are decided one at a time."""
-    wanted = select(Work).where(col(Work.id) == work_id).with_for_update()
-    found = await session.execute(wanted)
-    work = found.scalar_one_or_none()
+    work = await locking.find_locked(session, Work, col(Work.id) == work_id)
     if work is None:
         raise Unknown("There is no such work.")
     return work

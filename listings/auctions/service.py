@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical
+from contracts import canonical, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.parties import queries as parties
@@ -158,13 +158,7 @@ async def _close(session: AsyncSession, auction: Auction, *, now: datetime) -> N
 
 
 async def _locked(session: AsyncSession, auction_id: UUID) -> Auction:
-    row = await session.execute(
-        select(Auction)
-        .where(col(Auction.id) == auction_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    auction = row.scalar_one_or_none()
+    auction = await locking.find_locked(session, Auction, col(Auction.id) == auction_id)
     if auction is None:
         raise Unknown("There is no such auction.")
     return auction

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts import locking
 from contracts.facts import service as facts
 from contracts.refusal import IdReused, Unknown
 from contracts.rights import rules as rights_rules
@@ -131,9 +132,7 @@ async def unsold(session: AsyncSession, listing_id: UUID, *, now: datetime) -> L
 
 
 async def _locked(session: AsyncSession, listing_id: UUID) -> Listing | None:
-    wanted = select(Listing).where(col(Listing.id) == listing_id).with_for_update()
-    found = await session.scalars(wanted.execution_options(populate_existing=True))
-    return found.one_or_none()
+    return await locking.find_locked(session, Listing, col(Listing.id) == listing_id)
 
 
 def _says(

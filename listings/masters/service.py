@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts import locking
 from contracts.facts import service as facts
 from contracts.refusal import IdReused, Unknown
 from contracts.works import queries as works
@@ -163,7 +164,7 @@ async def examine(
         path: the file.
         sandbox: where untrusted bytes are read.
         report: told (stage, share done in basis points) while it runs.
-        now: the instant of the verdict.
+        now: the instant at which the examination was taken up.
     """
     seen: Seen | Examination
     scratch = path.parent.parent / "scratch"
@@ -239,9 +240,7 @@ async def resemblance(
 
 async def _locked(session: AsyncSession, master_id: UUID, party_id: UUID | None) -> Master:
     """Load the master under its row's lock; of the party, unless that is None."""
-    wanted = select(Master).where(col(Master.id) == master_id).with_for_update()
-    found = await session.execute(wanted.execution_options(populate_existing=True))
-    master = found.scalar_one_or_none()
+    master = await locking.find_locked(session, Master, col(Master.id) == master_id)
     if master is None or party_id not in (None, master.party_id):
         raise Unknown("There is no such master.")
     return master

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import ids
+from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
@@ -300,22 +300,20 @@ async def _next_number(session: AsyncSession, now: datetime) -> str:
 
 
 async def _locked_invoice(session: AsyncSession, invoice_id: UUID) -> Invoice:
-    wanted = select(Invoice).where(col(Invoice.id) == invoice_id).with_for_update()
-    invoice = await session.scalar(wanted.execution_options(populate_existing=True))
+    invoice = await locking.find_locked(session, Invoice, col(Invoice.id) == invoice_id)
     if invoice is None:
         raise Unknown("There is no such invoice.")
     return invoice
 
 
 async def _locked_payment(session: AsyncSession, payment_id: UUID) -> Payment | None:
-    wanted = select(Payment).where(col(Payment.id) == payment_id).with_for_update()
-    return await session.scalar(wanted.execution_options(populate_existing=True))
+    return await locking.find_locked(session, Payment, col(Payment.id) == payment_id)
 
 
 async def _of_seen(session: AsyncSession, seen: Seen) -> Payment | None:
     """Find the payment by the provider's id, or, when its answer was lost, by the id we gave."""
-    wanted = select(Payment).where(col(Payment.provider_id) == seen.provider_id).with_for_update()
-    found = await session.scalar(wanted.execution_options(populate_existing=True))
+    known = col(Payment.provider_id) == seen.provider_id
+    found = await locking.find_locked(session, Payment, known)
     if found is not None or seen.payment_id is None:
         return found
     named = await _locked_payment(session, seen.payment_id)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import canonical
+from contracts import canonical, locking
 from settlement.outbound import rules
 from settlement.outbound.rules import Answer, Lost, Made, Rejected, Step
 from settlement.outbound.tables import Outbound
@@ -126,9 +126,8 @@ async def conclude(
 
 
 async def _locked(session: AsyncSession, intent_id: UUID) -> Outbound:
-    wanted = select(Outbound).where(col(Outbound.id) == intent_id).with_for_update()
-    result = await session.execute(wanted.execution_options(populate_existing=True))
-    row: Outbound = result.scalar_one()
+    row = await locking.find_locked(session, Outbound, col(Outbound.id) == intent_id)
+    assert row is not None  # noqa: S101 - a claim names a row, and none is ever deleted.
     return row
 
 

@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
-from contracts import canonical, ids
+from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
@@ -308,8 +308,7 @@ async def _tell(
 
 
 async def _locked(session: AsyncSession, payout_id: UUID) -> Payout:
-    wanted = select(Payout).where(col(Payout.id) == payout_id).with_for_update()
-    payout = await session.scalar(wanted.execution_options(populate_existing=True))
+    payout = await locking.find_locked(session, Payout, col(Payout.id) == payout_id)
     if payout is None:
         raise Unknown("There is no such payout.")
     return payout
