@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.deals import queries, rules, service, verification
+from contracts.deals import queries, rules, sealing, service, verification
+from contracts.deals.gateway import Stamp
 from contracts.deals.rules import (
     BadSignature,
     DealNotEffective,
@@ -42,6 +43,7 @@ from tests.contracts.deals_factory import (
 )
 
 SOON = NOW + timedelta(minutes=1)
+STAMP = Stamp("认证", "Certification", "示范", "Example", "2026-11-22T09:01:00Z", "ab" * 32)
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +299,37 @@ async def test_a_prepared_file_that_was_tampered_with_is_not_signed(table: Table
     begun.prepared = head + b"D:2016" + tail
     signature = signer.sign_tbs(table.licensor.key_pem, begun.tbs)
     await refused(table, verification.DocumentNotSound, lambda: table.complete(begun, signature))
+
+
+async def test_a_session_upon_another_revision_is_not_completed(table: Table) -> None:
+    begun = await table.begin(table.licensor)
+    begun.on_sha256 = "00" * 32
+    signature = signer.sign_tbs(table.licensor.key_pem, begun.tbs)
+    await refused(table, NotYourTurn, lambda: table.complete(begun, signature))
+
+
+async def test_a_sound_file_that_does_not_continue_the_contract_is_not_signed(
+    table: Table,
+) -> None:
+    begun = await table.begin(table.licensor)
+    other = sealing.certify(
+        await PRESS.contract(table.deal.terms, frozen_at=table.deal.created_at),
+        certifier=table.authority.certifier,
+        stamp=await PRESS.stamp(STAMP, at=SOON),
+        at=SOON,
+    )
+    prepared = sealing.prepare(
+        other, role="licensor", certificate_pem=begun.certificate_pem.encode(),
+        stamp=await PRESS.stamp(STAMP, at=SOON), at=SOON,
+    )  # fmt: skip
+    begun.prepared, begun.tbs = prepared.pdf, prepared.tbs
+    begun.document_digest = prepared.document_digest
+    begun.gap_start, begun.gap_end = prepared.gap_start, prepared.gap_end
+    signature = signer.sign_tbs(table.licensor.key_pem, begun.tbs)
+    refusal = await refused(
+        table, verification.DocumentNotSound, lambda: table.complete(begun, signature)
+    )
+    assert "continue" in refusal.detail
 
 
 async def test_rights_are_granted_with_the_last_signature_and_not_before(table: Table) -> None:

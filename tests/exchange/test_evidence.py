@@ -18,7 +18,7 @@ from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import Unknown
 from exchange import keys
 from exchange.db import Database
-from exchange.evidence import archive, bundle, manifest
+from exchange.evidence import archive, bundle, manifest, opened
 from exchange.evidence.archive import NotAnArchive
 from exchange.evidence.bundle import EvidenceNotReady
 from exchange.evidence.verify import Report, verify
@@ -301,6 +301,16 @@ def test_a_forgery_under_a_good_signature_is_found(
     change(files)
     report = check(forged(files, trade, signer))
     assert expected in failures(report), report.as_dict()
+
+
+@pytest.mark.parametrize("name", opened.REQUIRED)
+def test_a_file_left_out_under_a_good_signature_is_missed(
+    name: str, whole: bytes, check: Callable[[bytes], Report], trade: Trade, signer: LogSigner
+) -> None:
+    files = dict(archive.unpack(whole).files)
+    del files[name]
+    report = check(forged(files, trade, signer))
+    assert [(one.name, one.where) for one in report.checks if not one.ok] == [("manifest", name)]
 
 
 def test_a_contract_of_other_signatories_is_found(

@@ -19,6 +19,7 @@ from exchange.db import Database
 from exchange.evidence import archive, bundle, deal_checks, log_checks, manifest, money_checks
 from exchange.evidence.opened import (
     CHECKPOINT,
+    CONTRACT,
     EVENTS,
     FINGERPRINT,
     LISTING,
@@ -143,6 +144,15 @@ def revoked_key(whole: Bundle) -> Bundle:
     signed = whole.all_of("deal.signed")[0]
     key = next(one for one in whole.events if _is_key_of(one, signed))
     return with_events(whole, [*whole.events, replace(key, kind="key.revoked")])
+
+
+def cut_back(whole: Bundle) -> Bundle:
+    """The contract before the licensee signed it, and no fact that says otherwise."""
+    pdf = whole.files[CONTRACT]
+    earlier = pdf[: pdf.rindex(b"%%EOF", 0, pdf.rindex(b"%%EOF")) + len(b"%%EOF\n")]
+    last = whole.all_of("deal.signed")[1]
+    changed = with_events(whole, [one for one in whole.events if one is not last])
+    return with_file(changed, CONTRACT, earlier)
 
 
 def _is_key_of(event: Event, signed: Event) -> bool:
@@ -301,6 +311,9 @@ BROKEN: dict[str, tuple[Check, Change, str]] = {
     "terms of another bid": (deal_checks.terms, fact("award.made", bid="x"), "does not fit"),
     "another file than was executed": (
         deal_checks.contract, fact("deal.executed", pdf_sha256=X), "recorded as executed",
+    ),
+    "a contract that the licensee has not signed": (
+        deal_checks.signatures, cut_back, "signed by exchange, licensor and licensee",
     ),
     "a signature of another key": (
         deal_checks.signatures, fact("deal.signed", spki_sha256=X), "keys that were recorded",

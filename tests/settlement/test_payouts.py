@@ -10,6 +10,8 @@ from contracts import canonical, ids
 from contracts.facts.tables import Fact
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.invoices import service as invoices
+from settlement.invoices.rules import SUCCEEDED, Seen
 from settlement.ledger import queries as books
 from settlement.outbound.tables import Outbound
 from settlement.payouts import queries, service
@@ -89,6 +91,21 @@ async def test_the_database_refuses_one_person_for_both_too(session: AsyncSessio
                 "decided_at = now() WHERE id = :id"
             ),
             {"id": payout.id},
+        )
+
+
+async def test_money_that_is_held_in_suspense_pays_nobody(session: AsyncSession) -> None:
+    trade = await invoiced(session, price=PRICE, now=NOW)
+    await with_accounts(session, trade, now=NOW)
+    payment, _ = await invoices.request_payment(
+        session, trade.invoice.id, ids.new(NOW), payer_id=trade.buyer.id, method="card", now=NOW
+    )
+    short = Money(PRICE.amount_minor - 1, "CNY")
+    seen = Seen(f"pi_{payment.id}", SUCCEEDED, short, f"ch_{payment.id}", payment.id)
+    await invoices.apply_seen(session, seen, now=NOW)
+    with pytest.raises(SettlementNotFunded):
+        await service.prepare(
+            session, ids.new(NOW), deal_id=trade.deal_id, person_id=await staff(session), now=NOW
         )
 
 

@@ -1,0 +1,71 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import ids
+from settlement.outbound import rules, service
+from settlement.outbound.rules import CREATE_TRANSFER, LEASE, Lost, Made, Rejected
+from settlement.outbound.service import Claim
+from settlement.outbound.tables import Outbound
+from tests.conftest import NOW
+
+LATER = NOW + LEASE + timedelta(seconds=1)
+
+
+async def two_turns(session: AsyncSession) -> tuple[Outbound, Claim, Claim]:
+    """An instruction that one worker took up, was slow with, and another took up since."""
+    others = update(Outbound).where(col(Outbound.state).in_(rules.OPEN))
+    await session.execute(others.values(next_at=NOW + timedelta(days=1)))  # only ours is due
+    intent_id = ids.new(NOW)
+    row = await service.intend(
+        session, intent_id,
+        op=CREATE_TRANSFER, object_key=f"test:{intent_id}", object_id=ids.new(NOW), params={},
+        now=NOW,
+    )  # fmt: skip
+    first = await service.claim(session, now=NOW)
+    assert first is not None and first.id == intent_id
+    assert await service.claim(session, now=NOW + timedelta(seconds=1)) is None
+    second = await service.claim(session, now=LATER)
+    assert second is not None and second.tries == first.tries + 1
+    return row, first, second
+
+
+@pytest.mark.parametrize("answer", [Lost("cut off"), Rejected("no", final=True)])
+async def test_the_late_answer_of_a_slow_worker_changes_nothing(
+    session: AsyncSession, answer: rules.Answer
+) -> None:
+    row, first, _ = await two_turns(session)
+    before = (row.state, row.next_at, row.fault)
+    assert await service.conclude(session, first, answer, now=LATER) is None
+    assert (row.state, row.next_at, row.fault) == before
+
+
+async def test_a_late_answer_that_the_object_was_made_counts(session: AsyncSession) -> None:
+    row, first, second = await two_turns(session)
+    assert await service.conclude(session, first, Made("tr_1"), now=LATER) is row
+    assert (row.state, row.provider_id) == ("done", "tr_1")
+    assert await service.conclude(session, second, Made("tr_1"), now=LATER) is None
+    assert row.fault is None
+
+
+async def test_a_second_object_is_never_taken_over_and_its_fault_is_kept(
+    session: AsyncSession,
+) -> None:
+    row, first, second = await two_turns(session)
+    await service.conclude(session, first, Made("tr_1"), now=LATER)
+    assert await service.conclude(session, second, Made("tr_2"), now=LATER) is None
+    assert (row.state, row.provider_id) == ("done", "tr_1")
+    assert row.fault is not None and "tr_2" in row.fault
+
+
+async def test_a_slow_worker_does_not_repeat_what_another_has_taken_up(
+    session: AsyncSession,
+) -> None:
+    row, first, second = await two_turns(session)
+    assert await service.repeat(session, first, now=LATER) is None
+    assert row.state == "unknown"
+    again = await service.repeat(session, second, now=LATER)
+    assert again is not None and again.idem_key == first.idem_key
