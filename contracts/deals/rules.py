@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from contracts.refusal import Kind, Refusal
 
+LONGEST_REASON = 500
 SESSION_LASTS = timedelta(minutes=10)
 # The order of P-256 (SEC 2 §2.4.2): r and s are smaller.
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -67,6 +68,20 @@ class BadSignature(Refusal):
     hint = "Sign the bytes of `tbs_der_b64` with ECDSA P-256 and SHA-256; send r‖s or DER, base64."
 
 
+class DealExecuted(Refusal):
+    """Both parties have signed, so the deal cannot be voided any more."""
+
+    kind, code = Kind.CONFLICT, "deal-executed"
+    hint = "An executed deal ends by its own terms or by a further agreement of its parties."
+
+
+class DealVoided(Refusal):
+    """The deal was voided (作废) before it took effect; nobody can sign it."""
+
+    kind, code = Kind.CONFLICT, "deal-voided"
+    hint = "Its rights are free again; offer them in a new listing."
+
+
 class DealNotEffective(Refusal):
     """The deal has not taken effect."""
 
@@ -94,13 +109,26 @@ def check_turn(signing: str, *, role: str) -> str:
     """Return the state that the signature of `role` leads to.
 
     Raises:
+        DealVoided: nobody signs this deal any more.
         NotYourTurn: another role's signature is awaited, or none.
     """
+    if signing == "voided":
+        raise DealVoided("The deal was voided.")
     turn = TURNS.get(signing)
     if turn is None or turn[0] != role:
         waits = turn[0] if turn else None
         raise NotYourTurn("It is not your turn to sign.", signing=signing, awaited=waits)
     return turn[1]
+
+
+def check_voidable(signing: str) -> None:
+    """Let only deals that have not taken effect be voided.
+
+    Raises:
+        DealExecuted: both parties have signed.
+    """
+    if signing == "executed":
+        raise DealExecuted("The deal has taken effect.")
 
 
 def check_time(expires_at: datetime, *, now: datetime) -> None:

@@ -125,6 +125,7 @@ async def open_session(
 
     Raises:
         Unknown: the party has no part in the deal.
+        DealVoided: nobody signs this deal any more.
         NotYourTurn: another signature comes first, or the contract is signed.
         KeyNotActive: the key is revoked or not the party's.
         IdReused: the id belongs to a session for another key.
@@ -186,6 +187,7 @@ async def complete_session(
         Unknown: the party has no such deal or session.
         SessionUsed: the session is completed, with another signature.
         SessionExpired: the session ran out.
+        DealVoided: the deal was voided meanwhile.
         NotYourTurn: somebody else's signature went in meanwhile.
         KeyNotActive: the key was revoked meanwhile.
         WrongKey: the signature is of another key of one of the parties.
@@ -207,6 +209,34 @@ async def complete_session(
     pdf = await revisions.signed(session, deal, begun, der, certifier=certifier)
     begun.completed_at, begun.signature = now, der
     await _keep(session, deal, begun, pdf, state=state, now=now)
+    return deal
+
+
+async def void(
+    session: AsyncSession, deal_id: UUID, *, reason: str, by: UUID, now: datetime
+) -> Deal:
+    """Give up a deal that cannot go on (作废) and free its rights; again changes nothing.
+
+    Args:
+        session: the open transaction.
+        deal_id: the deal.
+        reason: why, for both parties to read; what was said first stays.
+        by: the person of the staff who decides it.
+        now: the instant.
+
+    Raises:
+        Unknown: there is no such deal.
+        DealExecuted: both parties have signed.
+    """
+    deal = await _locked(session, deal_id)
+    if deal.signing == "voided":
+        return deal
+    rules.check_voidable(deal.signing)
+    await titles.release(session, deal.work_id, source=str(deal.listing_id), now=now)
+    deal.signing = "voided"
+    await session.flush()
+    payload = {"deal": str(deal.id), "reason": reason, "by": str(by)}
+    await _record(session, "deal.voided", deal, payload, now=now)
     return deal
 
 

@@ -104,6 +104,7 @@ KINDS: Mapping[str, KindOfFact] = {
         _PARTIES,
         {"deal": str, "terms_sha256": str, "pdf_sha256": str, "amount_minor": int, "currency": str},
     ),
+    "deal.voided": KindOfFact(_PARTIES, {"deal": str, "reason": str, "by": str}),
     "grant.made": KindOfFact(_PARTIES, {"deal": str, "work": str, "grants": list}),
     # money
     "invoice.issued": KindOfFact(

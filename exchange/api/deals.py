@@ -13,7 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import queries, rules, service
 from contracts.deals.gateway import PressFailed, TypstPress
-from contracts.deals.rules import BadSignature, NotYourTurn, SessionExpired, SessionUsed, WrongKey
+from contracts.deals.rules import (
+    BadSignature,
+    DealExecuted,
+    DealVoided,
+    NotYourTurn,
+    SessionExpired,
+    SessionUsed,
+    WrongKey,
+)
 from contracts.deals.tables import Deal, SigningSession
 from contracts.deals.terms import TextCannotBePrinted
 from contracts.deals.verification import DocumentNotSound
@@ -100,6 +108,18 @@ class SignatureIn(Shape):
     signature_b64: Annotated[str, Field(max_length=256)]
 
 
+class VoidingIn(Shape):
+    """Why the deal is given up; both parties read it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "合同无法印制 (the contract cannot be printed)"}]
+        }
+    )
+
+    reason: Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]
+
+
 @router.get("/deals", responses=problems.responses(*_READ))
 async def list_deals(
     *,
@@ -169,7 +189,7 @@ async def get_contract(deal_id: UUID, *, session: Session, caller: Signed) -> Re
     responses={
         200: {"model": SigningSessionOut, "description": "It was opened before, for this key."},
         **problems.responses(
-            *_SIGN, IdReused, NotYourTurn, KeyNotActive, SessionExpired, PressFailed,
+            *_SIGN, IdReused, NotYourTurn, DealVoided, KeyNotActive, SessionExpired, PressFailed,
             TextCannotBePrinted,
         ),
     },
@@ -205,8 +225,8 @@ async def open_signing_session(
 @router.put(
     "/deals/{deal_id}/signing-sessions/{session_id}/signature",
     responses=problems.responses(
-        *_SIGN, BadSignature, WrongKey, NotYourTurn, KeyNotActive, SessionExpired, SessionUsed,
-        RightsNotReserved, DocumentNotSound, AuthorityMissing,
+        *_SIGN, BadSignature, WrongKey, NotYourTurn, DealVoided, KeyNotActive, SessionExpired,
+        SessionUsed, RightsNotReserved, DocumentNotSound, AuthorityMissing,
     ),
 )  # fmt: skip
 async def sign_deal(
@@ -232,6 +252,21 @@ async def sign_deal(
         signature=_decoded(body.signature_b64),
         certifier=open_authority(context.settings, now=now).certifier,
         now=now,
+    )
+    return deal_out(deal)
+
+
+@router.post("/deals/{deal_id}/voiding", responses=problems.responses(*_SIGN, DealExecuted))
+async def void_deal(
+    deal_id: UUID, body: VoidingIn, *, session: Session, caller: Signed, now: Now
+) -> DealOut:
+    """Give up a deal that cannot go on (作废), before it takes effect; its rights are free again.
+
+    Operators only. A second time changes nothing.
+    """
+    caller.need("deal", Role.OPERATOR)
+    deal = await service.void(
+        session, deal_id, reason=body.reason.strip(), by=caller.person_id, now=now
     )
     return deal_out(deal)
 

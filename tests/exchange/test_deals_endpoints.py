@@ -267,3 +267,51 @@ def test_the_reactions_about_deals_are_in_the_table() -> None:
         ("settlement.booked", "mark-deal-paid"),
     ):
         assert name in [reaction.name for reaction in reactions.woken_by(kind)]
+
+
+REASON = {"reason": " 片名无法印出 (the title cannot be printed) "}
+
+
+async def test_an_operator_voids_a_deal_once_and_nobody_signs_it_any_more(
+    desk: Desk, context: Context
+) -> None:
+    path, begun = await desk.begin("licensor")
+    async with signed_client(context, role="operator") as (operator, _):
+        done = await operator.post(f"{desk.path}/voiding", json=REASON)
+        again = await operator.post(f"{desk.path}/voiding", json={"reason": "another"})
+    assert (done.status_code, done.json()["signing"]) == (200, "voided")
+    assert (done.json()["next_signer"], again.json()) == (None, done.json())
+    raw = signer.sign_tbs(
+        desk.signatories["licensor"].key_pem, base64.b64decode(begun["tbs_der_b64"])
+    )
+    assert code(await desk.licensor.put(f"{path}/signature", json=wire(raw)), 409) == "deal-voided"
+    fresh = f"{desk.path}/signing-sessions/{ids.new(clock.now())}"
+    body = {"key_id": str(desk.signatories["licensor"].key.id)}
+    assert code(await desk.licensor.put(fresh, json=body), 409) == "deal-voided"
+
+
+async def test_a_deal_in_force_is_not_voided(desk: Desk, context: Context) -> None:
+    await desk.sign("licensor")
+    await desk.sign("licensee")
+    async with signed_client(context, role="operator") as (operator, _):
+        answer = await operator.post(f"{desk.path}/voiding", json=REASON)
+    assert code(answer, 409) == "deal-executed"
+    assert (await desk.licensor.get(desk.path)).json()["signing"] == "executed"
+
+
+async def test_only_an_operator_with_a_reason_and_the_scope_voids(
+    desk: Desk, context: Context
+) -> None:
+    path = f"{desk.path}/voiding"
+    for who in (desk.licensor, desk.licensee, desk.stranger, desk.auditor):
+        assert code(await who.post(path, json=REASON), 403) == "not-allowed"
+    async with signed_client(context, role="approver") as (approver, _):
+        assert code(await approver.post(path, json=REASON), 403) == "not-allowed"
+    async with signed_client(context, role="operator", scopes=["read"]) as (operator, _):
+        assert code(await operator.post(path, json=REASON), 403) == "scope-missing"
+    async with signed_client(context, role="operator") as (operator, _):
+        for body in ({}, {"reason": " "}, {"reason": "x" * 501}, {"reason": 7}):
+            assert code(await operator.post(path, json=body), 422) == "invalid-content"
+        elsewhere = f"/v1/deals/{ids.new(clock.now())}/voiding"
+        assert code(await operator.post(elsewhere, json=REASON), 404) == "unknown"
+    assert (await desk.licensor.get(desk.path)).json()["signing"] == "certified"
