@@ -11,9 +11,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
@@ -177,6 +179,79 @@ def test_an_update_slipped_in_before_a_signature_is_refused(
     verdicts = verification.check_signatures(attacked, paper.root)
     assert [verdict.role for verdict in verdicts] == ROLES
     assert not all(verdict.good for verdict in verdicts)
+
+
+@pytest.mark.parametrize("change", [covered, swapped, annotated])
+def test_a_change_in_the_very_update_that_signs_is_refused(
+    paper: Paper,
+    change: Callable[[IncrementalPdfFileWriter], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def opened(stream: BytesIO) -> IncrementalPdfFileWriter:
+        writer = IncrementalPdfFileWriter(stream)
+        change(writer)
+        return writer
+
+    monkeypatch.setattr(sealing, "IncrementalPdfFileWriter", opened)
+    attacked = signature(
+        paper.authority, paper.revisions[2],
+        role="licensee", stamp=paper.stamp, name="示范卫视传媒有限公司",
+    )  # fmt: skip
+    verdicts = verification.check_signatures(attacked, paper.root)
+    assert [verdict.role for verdict in verdicts] == ROLES
+    assert all(verdict.intact and verdict.covers for verdict in verdicts)
+    assert not verdicts[0].modification_ok and not verdicts[1].modification_ok
+
+
+SIGNS, ENCIPHERS = ("digital_signature", "content_commitment"), ("key_encipherment",)
+DOCUMENTS, SERVERS = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"), ExtendedKeyUsageOID.SERVER_AUTH
+
+
+def certificate_for(
+    authority: LocalAuthority,
+    key: ec.EllipticCurvePrivateKey,
+    *,
+    uses: tuple[str, ...],
+    purpose: x509.ObjectIdentifier,
+) -> bytes:
+    """A certificate of the same root whose key is for these uses."""
+    every = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )  # fmt: skip
+    root = x509.load_pem_x509_certificate(authority.root_pem)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "示范")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(root.subject)
+        .public_key(key.public_key())
+        .serial_number(4711)
+        .not_valid_before(NOW - timedelta(days=1))
+        .not_valid_after(NOW + timedelta(days=1))
+        .add_extension(x509.KeyUsage(**{use: use in uses for use in every}), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .sign(authority._key, hashes.SHA256())
+    )
+    return made.public_bytes(Encoding.PEM)
+
+
+@pytest.mark.parametrize(
+    ("uses", "purpose", "trusted"),
+    [(SIGNS, DOCUMENTS, True), (ENCIPHERS, DOCUMENTS, False), (SIGNS, SERVERS, False)],
+)
+def test_only_certificates_for_signing_documents_are_trusted(
+    paper: Paper, uses: tuple[str, ...], purpose: x509.ObjectIdentifier, trusted: bool
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    issued = certificate_for(paper.authority, key, uses=uses, purpose=purpose)
+    prepared = sealing.prepare(
+        paper.revisions[1], role="licensor", certificate_pem=issued, stamp=paper.stamp, at=NOW
+    )
+    made = key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
+    pdf = sealing.complete(prepared, certificate_pem=issued, signature=made)
+    verdict = verification.check_signatures(pdf, paper.root)[-1]
+    assert (verdict.intact, verdict.trusted) == (True, trusted)
 
 
 def test_signatures_in_another_order_are_refused(paper: Paper) -> None:

@@ -9,7 +9,7 @@ import pytest
 from contracts import canonical
 from contracts.refusal import Refusal
 from exchange.demo import clip
-from listings.masters import examination, gateway
+from listings.masters import examination, gateway, inspector, rules
 from listings.masters.examination import Seen
 from listings.masters.gateway import Child, Ended
 from listings.masters.refusals import ExaminationTimeout, ExaminationTooLarge, MasterDamaged
@@ -196,6 +196,30 @@ async def test_a_bad_file_is_refused_whatever_its_name(
     with pytest.raises(Refusal) as refused:
         await examined(path, tmp_path)
     assert refused.value.code == code
+
+
+def undecodable(path: Path) -> None:
+    whole = path.with_suffix(".whole.mp4")
+    ffmpeg("-i", str(FLOWER), "-an", "-c", "copy", "-movflags", "+faststart", str(whole))
+    content = whole.read_bytes()
+    start = content.index(b"mdat") + 4
+    path.write_bytes(content[:start] + bytes(len(content) - start))
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (cut_behind_its_index, "truncated-master"),
+        (flood, "pixel-flood"),
+        (undecodable, "not-a-video"),
+        (sound_with_a_poster, "no-picture"),
+    ],
+)
+def test_a_bad_file_is_known_before_it_is_decoded(make: Make, code: str, tmp_path: Path) -> None:
+    path = tmp_path / "master.mp4"
+    make(path)
+    seen = inspector.inspect(path, most_width=rules.MOST_WIDTH, most_height=rules.MOST_HEIGHT)
+    assert seen["refused"] == code
 
 
 async def test_a_stored_file_that_changed_is_refused(tmp_path: Path) -> None:
