@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -25,9 +25,7 @@ async def consents_missing(session: AsyncSession, work_id: UUID) -> list[UUID]:
 
 async def grants_of_work(session: AsyncSession, work_id: UUID) -> list[RightsGrant]:
     """Return every grant of a work, those released or ended too, oldest first."""
-    wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id)
-    ordered = wanted.order_by(col(RightsGrant.id))
-    return list(await session.scalars(ordered.execution_options(populate_existing=True)))
+    return await _grants(session, work_id)
 
 
 async def grants_page(
@@ -56,19 +54,24 @@ async def grants_page(
 async def taken(session: AsyncSession, work_id: UUID) -> list[Taken]:
     """Return the rights of a work that are live: reserved, held or effective."""
     return [
-        Taken(grant.id, grant.source, grant.state, grant.box())
-        for grant in await grants_of_work(session, work_id)
-        if grant.state in LIVE
+        Taken(grant.source, grant.state, grant.box())
+        for grant in await _grants(session, work_id, col(RightsGrant.state).in_(LIVE))
     ]
 
 
 async def by_source(session: AsyncSession, work_id: UUID, source: str) -> list[RightsGrant]:
     """Return what one listing reserved in a work, oldest first."""
-    grants = await grants_of_work(session, work_id)
-    return [grant for grant in grants if grant.source == source]
+    return await _grants(session, work_id, col(RightsGrant.source) == source)
 
 
 async def by_deal(session: AsyncSession, work_id: UUID, deal_id: UUID) -> list[RightsGrant]:
     """Return what one deal holds in a work, oldest first."""
-    grants = await grants_of_work(session, work_id)
-    return [grant for grant in grants if grant.deal_id == deal_id]
+    return await _grants(session, work_id, col(RightsGrant.deal_id) == deal_id)
+
+
+async def _grants(
+    session: AsyncSession, work_id: UUID, *where: ColumnElement[bool]
+) -> list[RightsGrant]:
+    wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id, *where)
+    ordered = wanted.order_by(col(RightsGrant.id))
+    return list(await session.scalars(ordered.execution_options(populate_existing=True)))

@@ -36,7 +36,6 @@ from contracts.rights.algebra import Exclusivity, RightsBox
 from contracts.window import Window
 
 LIVE = ("reserved", "held", "effective")
-STATES = (*LIVE, "released", "ended")
 LANES = Sequence("rights_lane", metadata=SQLModel.metadata)
 
 
