@@ -12,6 +12,7 @@ EXPONENTS: Mapping[str, int] = {
 }  # fmt: skip
 # Ten million million minor units: far above any price of a right, far below bigint and JSON's 2^53.
 MOST_MINOR = 10_000_000_000_000
+WHOLE_BP = 10_000  # the whole in basis points (万分之一)
 
 
 class WrongCurrency(Refusal):
@@ -81,8 +82,13 @@ class Money:
     def share(self, rate_bp: int) -> "Money":
         """Return `rate_bp` ten-thousandths of the amount, rounded half away from zero."""
         scaled = abs(self.amount_minor) * rate_bp
-        minor = (scaled + 5_000) // 10_000
+        minor = (scaled + WHOLE_BP // 2) // WHOLE_BP
         return Money(minor if self.amount_minor >= 0 else -minor, self.currency)
+
+
+def percent(rate_bp: int) -> str:
+    """Write basis points (not negative) as a percentage with two decimals, e.g. `7.50`."""
+    return f"{rate_bp // 100}.{rate_bp % 100:02d}"
 
 
 def split(total_minor: int, weights: Sequence[tuple[str, int]]) -> dict[str, int]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from contracts.money import WHOLE_BP
 from contracts.refusal import Kind, Refusal
 from contracts.rights import algebra
 from contracts.rights.algebra import RightsBox
 
-WHOLE_BP = 10_000
 MOST_OWNERS = 100
 
 
@@ -61,7 +61,6 @@ class RightsNotReserved(Refusal):
 class Taken:
     """Rights that are live in the register, and where they come from."""
 
-    grant_id: UUID
     source: str
     state: str
     box: RightsBox

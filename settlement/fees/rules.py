@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from contracts.money import Money
+from contracts.money import WHOLE_BP, Money
 
 SELLER_COMMISSION = "seller-commission"
-WHOLE_BP = 10_000
 # The exchange's books run on the civil days of its seat.
 SEAT = ZoneInfo("Asia/Shanghai")
 

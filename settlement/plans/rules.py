@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from contracts.money import Money, split
+from contracts.money import WHOLE_BP, Money, percent, split
 from settlement.fees.rules import Rate, commission
 
 COMMISSION, SHARE = "commission", "share"
-WHOLE_BP = 10_000
 AWAITING_PAYMENT, FUNDED = "awaiting_payment", "funded"
 PAYING, PAID_OUT = "paying", "paid_out"
 # A settlement only ever moves one step forward.
@@ -78,7 +77,7 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
             basis_minor=net.amount_minor,
             rate_bp=shares[payee],
             amount=Money(amounts[str(payee)], gross.currency),
-            reason=f"{_percent(shares[payee])} of the net price (份额)",
+            reason=f"{percent(shares[payee])} % of the net price (份额)",
         )
         for payee in sorted(shares)
     ]
@@ -88,10 +87,6 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
         basis_minor=gross.amount_minor,
         rate_bp=rate.rate_bp,
         amount=fee,
-        reason=f"{_percent(rate.rate_bp)} commission (佣金): {rate.legal_basis}",
+        reason=f"{percent(rate.rate_bp)} % commission (佣金): {rate.legal_basis}",
     )
     return [own, *owners]
-
-
-def _percent(rate_bp: int) -> str:
-    return f"{rate_bp // 100}.{rate_bp % 100:02d} %"

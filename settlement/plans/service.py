@@ -4,8 +4,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col
 
+from contracts import locking
+from contracts.money import WHOLE_BP
 from contracts.parties import service as parties
 from contracts.refusal import Unknown
 from contracts.titles import queries as titles
@@ -32,7 +34,7 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
         terms.gross,
         rate=rate_on(fees.schedule(), SELLER_COMMISSION, now),
         exchange_id=exchange.id,
-        shares=shares or {terms.licensor_id: rules.WHOLE_BP},
+        shares=shares or {terms.licensor_id: WHOLE_BP},
     )
     settlement = Settlement(
         deal_id=terms.deal_id,
@@ -58,8 +60,7 @@ async def locked(session: AsyncSession, deal_id: UUID) -> Settlement:
     Raises:
         Unknown: the deal has none.
     """
-    wanted = select(Settlement).where(col(Settlement.deal_id) == deal_id).with_for_update()
-    found = await session.scalar(wanted.execution_options(populate_existing=True))
+    found = await locking.find_locked(session, Settlement, col(Settlement.deal_id) == deal_id)
     if found is None:
         raise Unknown("There is no such settlement.")
     return found

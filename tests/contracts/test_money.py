@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.money import MOST_MINOR, AmountOutOfRange, Money, WrongCurrency, split
+from contracts.money import (
+    MOST_MINOR,
+    WHOLE_BP,
+    AmountOutOfRange,
+    Money,
+    WrongCurrency,
+    percent,
+    split,
+)
 
 AMOUNTS = st.integers(-MOST_MINOR, MOST_MINOR)
 WEIGHTS = st.dictionaries(
@@ -76,3 +84,10 @@ def test_a_share_is_the_exact_rate_rounded_to_the_nearest_minor_unit(
 ) -> None:
     part = Money(amount, "CNY").share(rate).amount_minor
     assert abs(part * 10_000 - amount * rate) * 2 <= 10_000
+
+
+@pytest.mark.parametrize(
+    ("bp", "text"), [(0, "0.00"), (7, "0.07"), (750, "7.50"), (WHOLE_BP, "100.00")]
+)
+def test_basis_points_are_written_as_a_percentage(bp: int, text: str) -> None:
+    assert percent(bp) == text

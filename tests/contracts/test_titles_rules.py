@@ -65,7 +65,7 @@ def test_two_rights_of_an_offer_do_not_hold_the_same_use() -> None:
 
 
 def test_the_refusal_names_where_two_grants_meet_and_whence_the_first_comes() -> None:
-    taken = rules.Taken(FIRST, "listing-1", "effective", rights.resolve(wire()))
+    taken = rules.Taken("listing-1", "effective", rights.resolve(wire()))
     asked = rights.resolve(
         wire(media=["satellite", "cable"], territories=["CN", "JP"], first_day="2028-12-31",
              last_day="2029-06-30", exclusivity="non-exclusive")
@@ -88,6 +88,6 @@ def test_the_refusal_names_where_two_grants_meet_and_whence_the_first_comes() ->
 
 
 def test_a_sole_grant_keeps_a_non_exclusive_one_out() -> None:
-    taken = rules.Taken(FIRST, "x", "held", rights.resolve(wire(exclusivity="sole")))
+    taken = rules.Taken("x", "held", rights.resolve(wire(exclusivity="sole")))
     with pytest.raises(Refusal, match="taken"):
         rules.check_free([rights.resolve(wire(exclusivity="non-exclusive"))], [taken])
