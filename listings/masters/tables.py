@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -46,6 +46,7 @@ class Master(SQLModel, table=True):
         CheckConstraint(
             "(state = 'refused') = (refusal IS NOT NULL)", name="master_refused_says_why"
         ),
+        Index("ix_master_overdue", "expires_at", postgresql_where=text("state = 'uploading'")),
     )
 
     id: UUID = Field(primary_key=True)

@@ -65,6 +65,7 @@ class Payment(SQLModel, table=True):
         ),
         CheckConstraint("amount_minor > 0", name="payment_amount_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payment_currency_is_a_code"),
+        CheckConstraint("checks >= 0", name="payment_counts"),
         Index(
             "ix_payment_one_open",
             "invoice_id",

@@ -31,6 +31,7 @@ class Outbound(SQLModel, table=True):
         ),
         CheckConstraint("state <> 'unknown' OR ever_unknown", name="outbound_doubt_is_remembered"),
         CheckConstraint("attempt >= 1 AND tries >= 0", name="outbound_counts"),
+        CheckConstraint("payload_sha256 ~ '^[0-9a-f]{64}$'", name="outbound_payload_sha256_is_hex"),
         Index(
             "ix_outbound_due",
             "next_at",

@@ -69,6 +69,7 @@ class Payout(SQLModel, table=True):
             unique=True,
             postgresql_where=text("state <> 'refused'"),
         ),
+        Index("ix_payout_to_decide", "prepared_at", postgresql_where=text("state = 'prepared'")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -103,7 +104,7 @@ class PayoutTransfer(SQLModel, table=True):
     )
 
     payout_id: UUID = Field(primary_key=True, foreign_key="payout.id")
-    party_id: UUID = Field(primary_key=True, foreign_key="party.id")
+    party_id: UUID = Field(primary_key=True, foreign_key="party.id", index=True)
     account: str
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(String(3), nullable=False))

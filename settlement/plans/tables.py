@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, String
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, String, text
 from sqlmodel import Field, SQLModel
 
 from contracts.money import Money
@@ -21,6 +21,8 @@ class Settlement(SQLModel, table=True):
         CheckConstraint("gross_minor > 0", name="settlement_gross_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="settlement_currency_is_a_code"),
         CheckConstraint("licensor_id <> licensee_id", name="settlement_has_two_sides"),
+        CheckConstraint("terms_sha256 ~ '^[0-9a-f]{64}$'", name="settlement_terms_sha256_is_hex"),
+        Index("ix_settlement_to_pay_out", "planned_at", postgresql_where=text("state = 'funded'")),
     )
 
     deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
@@ -45,6 +47,7 @@ class SettlementLine(SQLModel, table=True):
     __tablename__ = "settlement_line"
     __table_args__ = (
         CheckConstraint("kind IN ('commission', 'share')", name="settlement_line_kind_is_known"),
+        CheckConstraint("basis_minor >= 0", name="settlement_line_basis_is_not_negative"),
         CheckConstraint("amount_minor >= 0", name="settlement_line_is_not_negative"),
         CheckConstraint("rate_bp BETWEEN 0 AND 10000", name="settlement_line_rate_in_range"),
     )
