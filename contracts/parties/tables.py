@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
 from sqlmodel import Field, SQLModel
 
 
@@ -29,6 +29,7 @@ class Party(SQLModel, table=True):
             "ELSE uscc ~ '^[0-9]{8}[0-9A-HJ-NPQRTUWXY]{10}$' END",
             name="party_code_has_form",
         ),
+        Index("ix_party_to_verify", "created_at", postgresql_where=text("state = 'registered'")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -37,7 +38,6 @@ class Party(SQLModel, table=True):
     name_en: str
     uscc: str = Field(unique=True)  # 统一社会信用代码; empty for the exchange itself
     state: str = "registered"
-    payout_account: str | None = None
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
 

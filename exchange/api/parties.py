@@ -113,7 +113,7 @@ class SigningKeyOut(Shape):
 
 def party_out(party: Party) -> PartyOut:
     """Return a party as the wire carries it."""
-    return PartyOut(**party.model_dump(exclude={"payout_account", "created_at", "uscc"}),
+    return PartyOut(**party.model_dump(exclude={"created_at", "uscc"}),
                     uscc=party.uscc or None)  # fmt: skip
 
 

@@ -29,7 +29,6 @@ def _parties() -> None:
         sa.Column("name_en", sa.String(), nullable=False),
         sa.Column("uscc", sa.String(), nullable=False, unique=True),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("payout_account", sa.String(), nullable=True),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.CheckConstraint(
             "kind IN ('rights_holder', 'broadcaster', 'exchange')", name="party_kind_is_known"
