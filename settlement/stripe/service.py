@@ -30,6 +30,9 @@ from settlement.stripe.gateway import AnswerLost, Gateway
 from settlement.stripe.tables import InboundEvent
 
 MOST_AT_ONCE = 50
+# A lease counts from `now`; what is taken up later than this is left to the next call, whose `now`
+# is fresh.
+FRESH_S = 5.0
 
 
 class Transactions(Protocol):
@@ -81,10 +84,14 @@ class DatabaseDesk:
 
 
 async def send_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int:
-    """Carry out the instructions that are due, at most 50; return how many were taken up."""
+    """Carry out the instructions that are due, at most 50 and while `now` is fresh.
+
+    Returns how many were taken up.
+    """
     desk, clock = DatabaseDesk(db), asyncio.get_running_loop().time
+    stale_at = clock() + FRESH_S
     for done in range(MOST_AT_ONCE):
-        if not await send_one(desk, gateway, now=now, clock=clock):
+        if clock() > stale_at or not await send_one(desk, gateway, now=now, clock=clock):
             return done
     return MOST_AT_ONCE
 
