@@ -12,7 +12,6 @@ REQUESTED, READY, SUCCEEDED, FAILED = "requested", "ready", "succeeded", "failed
 # A payment only ever climbs: a late message about an earlier state changes nothing.
 RANK = {REQUESTED: 0, READY: 1, FAILED: 2, SUCCEEDED: 3}
 OPEN_PAYMENT = (REQUESTED, READY, SUCCEEDED)
-METHODS = ("card",)
 CHECK_FIRST_S, CHECK_MOST_S = 30, 6 * 3600
 
 
