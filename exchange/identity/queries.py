@@ -36,18 +36,6 @@ async def has_people(session: AsyncSession, party_id: UUID) -> bool:
     return (await session.execute(chosen)).scalar_one_or_none() is not None
 
 
-async def csrf_token(session: AsyncSession, token: str) -> str:
-    """Return the CSRF token that the forms of a browser's session carry.
-
-    Raises:
-        Unknown: there is no such session.
-    """
-    row = await session.get(SignIn, secret.digest(token))
-    if row is None:
-        raise Unknown("There is no such session.")
-    return row.csrf_token
-
-
 async def find_sign_in(
     session: AsyncSession, token: str, *, now: datetime
 ) -> tuple[SignIn, Person] | None:

@@ -297,7 +297,15 @@ async def caller_by_session(
     if found is None:
         _failed("unknown-session")
         raise SignInNeeded("Your session has ended.")
-    row, person = found
+    return caller_of(*found, csrf_token=csrf_token)
+
+
+def caller_of(row: SignIn, person: Person, *, csrf_token: str | None) -> Caller:
+    """Return the person of a live browser session; `csrf_token` is None for safe methods.
+
+    Raises:
+        CsrfToken: the CSRF token is not this session's.
+    """
     if csrf_token is not None and not _equal(csrf_token, row.csrf_token):
         _failed("csrf-token", person=str(person.id))
         raise CsrfToken("The CSRF token is not this session's.")

@@ -82,8 +82,8 @@ async def _recognise(
     found = await identity_queries.find_sign_in(session, cookie, now=now)
     if found is None:
         return None
-    caller = await identity.caller_by_session(session, cookie, csrf_token=token, now=now)
     row, person = found
+    caller = identity.caller_of(row, person, csrf_token=token)
     party = await parties.get_party(session, caller.party_id)
     return Visitor(caller, row.csrf_token, person.name, party.name_zh, party.name_en)
 

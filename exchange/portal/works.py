@@ -7,11 +7,11 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
+from contracts.money import percent
 from contracts.parties import queries as parties
 from contracts.refusal import InvalidContent
 from contracts.rights import vocabulary
 from contracts.works.rules import COUNTRIES, KINDS
-from exchange.api import listings as listings_api
 from exchange.api import masters as masters_api
 from exchange.api import works as api
 from exchange.api.deps import Now, Session
@@ -19,10 +19,13 @@ from exchange.portal import names, render, said
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import Holder, Visitor
+from listings.catalogue import queries as catalogue
+from listings.masters import queries as masters_of
 
 router = APIRouter()
 PAGE = 50
 MOST_CO_OWNERS = 3
+MOST_SHOWN = 200
 
 
 @router.get("/works")
@@ -80,19 +83,17 @@ async def work_page(request: Request, work_id: UUID, visitor: Holder, session: S
     """Show one work to its registrant and its co-owners."""
     work = await api.get_work(work_id, session, visitor.caller)
     shares = await api.get_shares(work_id, session, visitor.caller)
-    masters = await masters_api.list_masters(session, visitor.caller, None, 200)
-    listings = await listings_api.my_listings(
-        session=session, caller=visitor.caller, after=None, limit=200
-    )
+    mine = visitor.caller.party_id
+    masters = await masters_of.newest_of_work(session, work_id, party_id=mine, limit=MOST_SHOWN)
     return render.page(
         request,
         "work.html",
         work=work,
-        mine=work.party_id == visitor.caller.party_id,
+        mine=work.party_id == mine,
         declared=len(shares.shares) > 1,
         shares=await _shares(session, shares, visitor, render.speaks(request)),
-        masters=[master for master in masters.items if master.work_id == work_id],
-        listings=[listing for listing in listings.items if listing.work.id == work_id],
+        masters=[masters_api.shown(master) for master in masters],
+        listings=await catalogue.newest_of_work(session, work_id, party_id=mine, limit=MOST_SHOWN),
     )
 
 
@@ -139,7 +140,7 @@ async def _shares(
         {
             "name": await names.party(session, share.party_id, spoken=spoken),
             "mine": share.party_id == visitor.caller.party_id,
-            "percent": f"{share.share_bp // 100}.{share.share_bp % 100:02d}",
+            "percent": percent(share.share_bp),
             "consented": share.consented_at is not None,
         }
         for share in shares.shares

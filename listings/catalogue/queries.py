@@ -92,6 +92,15 @@ async def of_party(
     return await _page(session, wanted, after=after, limit=limit)
 
 
+async def newest_of_work(
+    session: AsyncSession, work_id: UUID, *, party_id: UUID, limit: int
+) -> Sequence[Listing]:
+    """Return a party's listings of a work, drafts too, the newest ids first."""
+    mine = (col(Listing.work_id) == work_id, col(Listing.party_id) == party_id)
+    wanted = select(Listing).where(*mine).order_by(col(Listing.id).desc()).limit(limit)
+    return (await session.scalars(wanted)).all()
+
+
 async def rivals(session: AsyncSession, work_id: UUID, *, since: int) -> Sequence[Listing]:
     """Return the listings on offer or sold, of other works, published after the epoch `since`."""
     wanted = select(Listing).where(

@@ -49,6 +49,15 @@ async def masters_of(
     return page.scalars().all()
 
 
+async def newest_of_work(
+    session: AsyncSession, work_id: UUID, *, party_id: UUID, limit: int
+) -> Sequence[Master]:
+    """Return the masters that a party uploaded for a work, the newest ids first."""
+    wanted = select(Master).where(col(Master.work_id) == work_id, col(Master.party_id) == party_id)
+    found = await session.execute(wanted.order_by(col(Master.id).desc()).limit(limit))
+    return found.scalars().all()
+
+
 async def codes(session: AsyncSession, master_id: UUID, track: str) -> bytes:
     """Return all codes of a track, in order; empty when there are none."""
     wanted = (
