@@ -118,7 +118,8 @@ async def list_settlements(
     """List every settlement, for staff."""
     caller.need("read", *STAFF)
     rows = await queries.page(session, after=page_after(after), limit=limit)
-    items = [_out(row, await queries.lines(session, row.deal_id)) for row in rows]
+    lines = await queries.lines_of(session, [row.deal_id for row in rows])
+    items = [_out(row, lines[row.deal_id]) for row in rows]
     return SettlementPage(items=items, next=rows[-1].deal_id if len(rows) == limit else None)
 
 

@@ -22,7 +22,7 @@ from settlement.payouts.rules import (
     SamePerson,
     SettlementNotFunded,
 )
-from settlement.payouts.tables import Payout, PayoutAccount
+from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 
 router = APIRouter(tags=["payouts"])
 
@@ -253,7 +253,8 @@ async def list_payouts(
     """List every payout, for staff."""
     caller.need("read", *STAFF)
     rows = await queries.page(session, after=page_after(after), limit=limit)
-    items = [await _out(session, row) for row in rows]
+    transfers = await queries.transfers_of(session, [row.id for row in rows])
+    items = [_shown(row, transfers[row.id]) for row in rows]
     return PayoutPage(items=items, next=rows[-1].id if len(rows) == limit else None)
 
 
@@ -274,9 +275,13 @@ def _account_out(account: PayoutAccount) -> PayoutAccountOut:
 
 
 async def _out(session: AsyncSession, payout: Payout) -> PayoutOut:
-    transfers = [
+    return _shown(payout, await queries.transfers(session, payout.id))
+
+
+def _shown(payout: Payout, transfers: Sequence[PayoutTransfer]) -> PayoutOut:
+    shown = [
         TransferOut.model_validate(row.model_dump(exclude={"payout_id", "intent_id"}))
-        for row in await queries.transfers(session, payout.id)
+        for row in transfers
     ]
     row = payout.model_dump(exclude={"content", "paid_at"})
-    return PayoutOut.model_validate({**row, "transfers": transfers})
+    return PayoutOut.model_validate({**row, "transfers": shown})

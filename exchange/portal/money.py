@@ -21,6 +21,7 @@ from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn
 from settlement.invoices import queries as invoices
+from settlement.invoices.tables import Payment
 from settlement.payouts.tables import Payout, PayoutTransfer
 from settlement.plans.tables import Settlement, SettlementLine
 
@@ -33,7 +34,8 @@ async def money_page(request: Request, visitor: SignedIn, session: Session, now:
     """Show what the visitor's organisation owes, is owed, and was paid."""
     caller, spoken = visitor.caller, render.speaks(request)
     found = await invoices_api.list_invoices(session=session, caller=caller, after=None, limit=MOST)
-    shown = [await _invoice(session, invoice, ids.new(now)) for invoice in found.items]
+    payments = await invoices.open_payments(session, [invoice.id for invoice in found.items])
+    shown = [_invoice(each, payments.get(each.id), ids.new(now)) for each in found.items]
     holder = caller.role is Role.HOLDER
     return render.page(
         request,
@@ -97,10 +99,9 @@ async def settlement(
     return {**found.model_dump(), "lines": lines}
 
 
-async def _invoice(
-    session: AsyncSession, invoice: invoices_api.InvoiceOut, payment_id: UUID
+def _invoice(
+    invoice: invoices_api.InvoiceOut, payment: Payment | None, payment_id: UUID
 ) -> dict[str, Any]:
-    payment = await invoices.find_open_payment(session, invoice.id)
     return {
         **invoice.model_dump(),
         "payment": None if payment is None else payment.model_dump(),

@@ -1,6 +1,6 @@
 """Reading invoices and payments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -57,10 +57,17 @@ async def get_payment_of(
 
 async def find_open_payment(session: AsyncSession, invoice_id: UUID) -> Payment | None:
     """Return the payment of an invoice that is open or has succeeded, or None."""
+    return (await open_payments(session, [invoice_id])).get(invoice_id)
+
+
+async def open_payments(
+    session: AsyncSession, invoice_ids: Collection[UUID]
+) -> Mapping[UUID, Payment]:
+    """Return by invoice the payment that is open or has succeeded; there is at most one each."""
     wanted = select(Payment).where(
-        col(Payment.invoice_id) == invoice_id, col(Payment.state).in_(OPEN_PAYMENT)
+        col(Payment.invoice_id).in_(invoice_ids), col(Payment.state).in_(OPEN_PAYMENT)
     )
-    return (await session.scalars(wanted)).one_or_none()
+    return {payment.invoice_id: payment for payment in await session.scalars(wanted)}
 
 
 async def charge_of_deal(session: AsyncSession, deal_id: UUID) -> str | None:

@@ -1,6 +1,6 @@
 """Reading payouts and payees' accounts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -51,9 +51,19 @@ async def find_live(session: AsyncSession, deal_id: UUID) -> Payout | None:
 
 async def transfers(session: AsyncSession, payout_id: UUID) -> Sequence[PayoutTransfer]:
     """Return the transfers of a payout in the order of their payees."""
-    wanted = select(PayoutTransfer).where(col(PayoutTransfer.payout_id) == payout_id)
+    return (await transfers_of(session, [payout_id]))[payout_id]
+
+
+async def transfers_of(
+    session: AsyncSession, payout_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[PayoutTransfer]]:
+    """Return the transfers of several payouts by payout, each in the order of their payees."""
+    wanted = select(PayoutTransfer).where(col(PayoutTransfer.payout_id).in_(payout_ids))
     ordered = wanted.order_by(col(PayoutTransfer.party_id))
-    return (await session.scalars(ordered.execution_options(populate_existing=True))).all()
+    found: dict[UUID, list[PayoutTransfer]] = {payout_id: [] for payout_id in payout_ids}
+    for row in await session.scalars(ordered.execution_options(populate_existing=True)):
+        found[row.payout_id].append(row)
+    return found
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Payout]:

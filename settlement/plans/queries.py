@@ -1,6 +1,6 @@
 """Reading settlements."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -32,6 +32,17 @@ async def lines(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine
     """Return the lines of a settlement in their order, commission first."""
     wanted = select(SettlementLine).where(col(SettlementLine.deal_id) == deal_id)
     return (await session.scalars(wanted.order_by(col(SettlementLine.line)))).all()
+
+
+async def lines_of(
+    session: AsyncSession, deal_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[SettlementLine]]:
+    """Return the lines of several settlements by deal, each in their order."""
+    wanted = select(SettlementLine).where(col(SettlementLine.deal_id).in_(deal_ids))
+    found: dict[UUID, list[SettlementLine]] = {deal_id: [] for deal_id in deal_ids}
+    for line in await session.scalars(wanted.order_by(col(SettlementLine.line))):
+        found[line.deal_id].append(line)
+    return found
 
 
 async def payees(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine]:
