@@ -1,4 +1,11 @@
-"""The exchange's own log key: made at first use in development, required in production."""
+"""The exchange's own log key: made at first use in development, required in production.
+
+Opened once per process: pages and endpoints ask for it at every request, and the sealer holds the
+lock of its folder.
+"""
+
+from functools import cache
+from pathlib import Path
 
 from contracts.log.gateway import LogSigner
 from exchange.settings import Settings
@@ -11,5 +18,15 @@ def log_signer(settings: Settings) -> LogSigner:
         LogKeyMissing: in production, when the operator has not put the key in place.
     """
     if settings.environment == "production":
-        return LogSigner.open(settings.keys, settings.log_origin)
-    return LogSigner.ensure(settings.keys, settings.log_origin)
+        return _opened(settings.keys, settings.log_origin)
+    return _ensured(settings.keys, settings.log_origin)
+
+
+@cache
+def _opened(keys_dir: Path, origin: str) -> LogSigner:
+    return LogSigner.open(keys_dir, origin)
+
+
+@cache
+def _ensured(keys_dir: Path, origin: str) -> LogSigner:
+    return LogSigner.ensure(keys_dir, origin)

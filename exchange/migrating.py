@@ -1,5 +1,6 @@
 """Bringing a database to the schema this code needs."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -17,8 +18,9 @@ def config() -> Config:
     return settings
 
 
+@cache
 def head() -> str:
-    """Return the newest revision."""
+    """Return the newest revision; its files are read once."""
     return str(ScriptDirectory.from_config(config()).get_current_head())
 
 
