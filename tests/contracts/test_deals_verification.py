@@ -272,6 +272,19 @@ def test_other_terms_than_the_deals_are_refused(paper: Paper) -> None:
         verification.require_sound(paper.pdf, paper.root, keys=paper.keys, terms=paper.terms + b" ")
 
 
+def attached(writer: IncrementalPdfFileWriter) -> None:
+    """A second attachment beside the terms."""
+    names = writer.root["/Names"]["/EmbeddedFiles"]["/Names"]
+    names.extend([generic.pdf_string("other.json"), names.raw_get(1)])
+    writer.update_container(names)
+
+
+def test_a_contract_carries_its_terms_and_nothing_beside(paper: Paper) -> None:
+    assert verification.attachments(paper.pdf) == [paper.terms] * 4
+    with pytest.raises(DocumentNotSound, match="cannot be read"):
+        verification.attachments(appended(paper.pdf, attached))
+
+
 def test_a_signature_by_another_key_is_refused(paper: Paper) -> None:
     keys = {**paper.keys, "licensee": "00" * 32}
     with pytest.raises(DocumentNotSound, match="those expected"):

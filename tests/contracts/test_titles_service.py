@@ -79,6 +79,41 @@ async def test_overlapping_rights_are_refused_with_their_source(session: AsyncSe
     assert refused.value.data["overlap"]["media"] == ["satellite"]
 
 
+@pytest.mark.parametrize("state", ["reserved", "held", "effective"])
+async def test_rights_are_taken_from_their_reservation_on(
+    session: AsyncSession, state: str
+) -> None:
+    owner, subject = await owned(session)
+    buyer, deal = await party(session, kind="broadcaster", now=NOW), ids.new(NOW)
+    await reserved(session, owner, subject, "first", wire())
+    if state != "reserved":
+        await service.hold(
+            session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal, now=NOW
+        )
+    if state == "effective":
+        await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
+    with pytest.raises(rules.RightsAlreadyGranted) as refused:
+        await reserved(session, owner, subject, "second", wire())
+    assert (refused.value.data["state"], refused.value.data["source"]) == (state, "first")
+
+
+@pytest.mark.parametrize("state", ["reserved", "held", "released"])
+async def test_what_is_granted_never_goes_back(session: AsyncSession, state: str) -> None:
+    owner, subject = await owned(session)
+    buyer, deal = await party(session, kind="broadcaster", now=NOW), ids.new(NOW)
+    await reserved(session, owner, subject, "first", wire())
+    await service.hold(
+        session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal, now=NOW
+    )
+    await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
+    await session.flush()
+    with pytest.raises(DBAPIError, match="keeps its box"):
+        await session.execute(
+            text("UPDATE rights_grant SET state = :state WHERE deal_id = :deal"),
+            {"state": state, "deal": deal},
+        )
+
+
 @pytest.mark.parametrize("changes", ALONGSIDE)
 async def test_rights_that_differ_on_one_axis_stand_beside_each_other(
     session: AsyncSession, changes: dict[str, Any]

@@ -107,6 +107,12 @@ async def test_probe_and_fingerprint_have_canonical_bytes(tmp_path: Path) -> Non
         assert one == two
 
 
+async def test_the_fingerprints_hash_binds_picture_and_sound(tmp_path: Path) -> None:
+    seen, _ = await examined(FLOWER, tmp_path)
+    codes = seen.codes.video.tobytes() + seen.audio
+    assert seen.fingerprint["sha256"] == hashlib.sha256(codes).hexdigest()
+
+
 async def test_a_transport_stream_has_the_same_fingerprint(tmp_path: Path) -> None:
     stream = tmp_path / "flower.ts"
     ffmpeg("-i", str(FLOWER), "-c", "copy", str(stream))

@@ -66,6 +66,25 @@ def test_unrelated_noise_resembles_nothing() -> None:
     assert rules.verdict(ID, alignment.align(clips[0].query, clips[1].video)) is None
 
 
+@pytest.mark.parametrize("phase", range(fingerprint.PHASES))
+def test_a_clip_cut_between_two_samples_is_recognised(phase: int) -> None:
+    draw = np.random.default_rng(11)
+    listed = draw.integers(0, 256, (30, fingerprint.CODE_BYTES), np.uint8)
+    query = draw.integers(0, 256, (60, 1, fingerprint.CODE_BYTES), np.uint8)
+    query[phase :: fingerprint.PHASES, 0] = listed
+    match = rules.verdict(ID, alignment.align(query, listed))
+    assert match is not None and match.length_ms == 6000
+
+
+def test_a_frame_counts_by_what_is_new_in_it() -> None:
+    codes = np.zeros((4, fingerprint.CODE_BYTES), np.uint8)
+    codes[1:, 0] = 0xFF  # black, then a picture, then the same picture, then another one
+    codes[3, 1:20] = 0xFF
+    assert alignment.novelty(codes).tolist() == [
+        0.0, pytest.approx(8 / 255 / alignment.NEW), alignment.LEAST_WEIGHT, 1.0,
+    ]  # fmt: skip
+
+
 def test_nothing_is_compared_with_nothing() -> None:
     empty = fingerprint.codes_of(np.zeros((0, 90, 160), np.uint8))
     assert alignment.align(empty.query, empty.video) is None
