@@ -5,6 +5,7 @@ from fastapi.routing import APIRoute
 
 from exchange.api import (
     auctions,
+    bodies,
     deals,
     facts,
     health,
@@ -47,12 +48,14 @@ def create_app(context: Context | None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # a redirect would name the host that the client claims
         generate_unique_id_function=_operation_id,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.context = context
     app.state.feed = Feed(context.db) if context else None
     problems.install(app)
+    app.add_middleware(bodies.BodyBounds)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)

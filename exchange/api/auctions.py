@@ -18,12 +18,13 @@ from contracts.refusal import (
     Unknown,
 )
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed
 from exchange.identity.rules import Role, ScopeMissing, SignInNeeded
 from listings.auctions import queries, rules, service
 from listings.auctions.tables import Auction, Bid
 
-router = APIRouter(tags=["auctions"])
+router = APIRouter(route_class=JsonRoute, tags=["auctions"])
 
 _AUCTION = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _BID = "0199a3c0-8f22-7b6a-8a11-5d2f6a1f0b02"

@@ -1,7 +1,6 @@
 """Deals (合同): their terms, their contract, and signing it in two phases."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -30,11 +29,12 @@ from contracts.parties.rules import KeyNotActive
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from contracts.titles.rules import RightsNotReserved
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
 from exchange.authority import open_authority
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
-router = APIRouter(tags=["deals"])
+router = APIRouter(route_class=JsonRoute, tags=["deals"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent)
 _SIGN = (*_READ, CsrfToken, NotAllowed, Malformed, Unknown)
@@ -313,7 +313,7 @@ def _session_out(begun: SigningSession, deal: Deal) -> SigningSessionOut:
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as unreadable:
+    except ValueError as unreadable:  # binascii.Error, and what is not ASCII
         raise BadSignature("The signature is not base64.") from unreadable
 
 

@@ -9,13 +9,14 @@ from pydantic import AwareDatetime, ConfigDict
 
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.invoices import queries, service
 from settlement.invoices.rules import InvoiceNotOpen, PaymentOpen
 from settlement.invoices.tables import Invoice, Payment
 
-router = APIRouter(tags=["invoices"])
+router = APIRouter(route_class=JsonRoute, tags=["invoices"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"

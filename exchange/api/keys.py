@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from contracts.parties.rules import BadName
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
 from exchange.identity import queries, secret
 from exchange.identity import service as identity
@@ -22,7 +23,7 @@ from exchange.identity.rules import (
 )
 from exchange.identity.tables import ApiKey
 
-router = APIRouter(tags=["keys"])
+router = APIRouter(route_class=JsonRoute, tags=["keys"])
 
 _SIGNED = (SignInNeeded, CsrfToken, NotAllowed, InvalidContent)
 Scope = Literal["read", "list", "bid", "deal", "money"]

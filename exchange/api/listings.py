@@ -18,13 +18,14 @@ from contracts.titles import rules as title_rules
 from contracts.titles.tables import RightsGrant
 from contracts.window import BadWindow
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
 from listings.catalogue.queries import Entry, Search
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute)
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, RoleMissing, InvalidContent)
 _RIGHTS = (

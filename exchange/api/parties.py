@@ -15,6 +15,7 @@ from contracts.parties.rules import BadName, BadUscc, KeyTaken, PartyNotVerified
 from contracts.parties.tables import Party, PartyKey
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
 from exchange.authority import open_authority
 from exchange.identity import service as identity
@@ -31,7 +32,7 @@ from exchange.identity.rules import (
     WeakPassword,
 )
 
-router = APIRouter(tags=["parties"])
+router = APIRouter(route_class=JsonRoute, tags=["parties"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _CSR = "-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n"
@@ -132,7 +133,6 @@ async def register_party(
     party_id: UUID, body: PartyIn, response: Response, session: Session, now: Now
 ) -> PartyOut:
     """Register an organisation and its first person; nobody needs to be signed in."""
-    found = await parties.find_party(session, party_id)
     organisation = rules.organisation(
         kind=body.kind, name_zh=body.name_zh, name_en=body.name_en, uscc=body.uscc
     )
@@ -142,7 +142,7 @@ async def register_party(
     party, _ = await identity.sign_up(
         session, party_id, body.person.id, organisation=organisation, person=who, now=now
     )
-    if found is not None:
+    if party.created_at != now:
         response.status_code = 200
     return party_out(party)
 
@@ -202,11 +202,11 @@ async def register_signing_key(  # noqa: PLR0913 - FastAPI injects each as an ar
     """Register a key whose private half never leaves the party, and certify it."""
     _own(party_id, caller)
     authority = open_authority(context.settings, now=now)
-    if await parties.find_key(session, party_id, key_id) is not None:
-        response.status_code = 200
     key = await registry.register_key(
         session, party_id, key_id, csr_pem=body.csr_pem.encode(), issuer=authority, now=now
     )
+    if key.registered_at != now:
+        response.status_code = 200
     return _key_out(key, authority.root_pem)
 
 

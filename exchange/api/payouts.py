@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.payouts import queries, rules, service
@@ -24,7 +25,7 @@ from settlement.payouts.rules import (
 )
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 
-router = APIRouter(tags=["payouts"])
+router = APIRouter(route_class=JsonRoute, tags=["payouts"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _DECIDING = (*_SIGNED, Malformed, Unknown, AlreadyDecided, ContentChanged, SamePerson)

@@ -1,5 +1,6 @@
 """Problem documents (RFC 9457): one table from a refusal's kind to its status."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -24,6 +25,19 @@ STATUS = {
     Kind.UNAVAILABLE: 503,
 }
 MEDIA_TYPE = "application/problem+json"
+# What the framework says itself, by status: code and hint.
+SAID_BY_FRAMEWORK = {405: ("method-not-allowed", "Use a method that the header Allow names.")}
+Responses = dict[int | str, dict[str, Any]]  # by status, as OpenAPI describes them
+MOST_ERRORS, LONGEST_FIELD = 20, 100  # a body with a million wrong fields gets a short answer
+
+
+class RefusedOnTheWay(HTTPException):
+    """A refusal from below the framework, which lets only exceptions of its own through."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        """Carry the refusal to the handler."""
+        super().__init__(STATUS[refusal.kind])
+        self.refusal = refusal
 
 
 class Problem(BaseModel):
@@ -63,9 +77,9 @@ def response(refusal: Refusal) -> JSONResponse:
     )
 
 
-def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
+def responses(*refusals: type[Refusal]) -> Responses:
     """Describe the refusals of an operation for its OpenAPI document, one example per code."""
-    by_status: dict[int | str, dict[str, Any]] = {}
+    by_status: Responses = {}
     for refusal in refusals:
         status = STATUS[refusal.kind]
         title = (refusal.__doc__ or refusal.code).strip().splitlines()[0]
@@ -93,11 +107,25 @@ def responses(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     return by_status
 
 
+def joined(some: Responses, more: Responses) -> Responses:
+    """Return what two descriptions say together; `some` keeps what both describe."""
+    both = {**more, **some}
+    for status in some.keys() & more.keys():
+        content = some[status]["content"][MEDIA_TYPE]
+        examples = {**more[status]["content"][MEDIA_TYPE]["examples"], **content["examples"]}
+        both[status] = {
+            "description": "; ".join(f"`{code}`" for code in examples),
+            "content": {MEDIA_TYPE: {**content, "examples": examples}},
+        }
+    return both
+
+
 def install(app: FastAPI) -> None:
-    """Make every no of the application a problem document."""
+    """Make every no of the application a problem document, and a bug's answer too."""
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
 
 
 async def _refused(_request: Request, error: Exception) -> JSONResponse:
@@ -107,26 +135,46 @@ async def _refused(_request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone.
-    errors = [
-        {"field": ".".join(str(part) for part in item["loc"]), "rule": item["msg"]}
-        for item in error.errors()
-    ]
-    if any(item["type"] == "json_invalid" for item in error.errors()):
+    found = error.errors()
+    errors = [_error(item) for item in found[:MOST_ERRORS]]
+    if any(item["type"] == "json_invalid" for item in found):
         return response(Malformed("The body is not well-formed JSON.", errors=errors))
     return response(InvalidContent("A field breaks its rule.", errors=errors))
 
 
+def _error(item: dict[str, Any]) -> dict[str, str]:
+    field = ".".join(str(part) for part in item["loc"])
+    told = item["ctx"]["error"] if item["type"] == "json_invalid" else item["msg"]
+    return {"field": field[:LONGEST_FIELD], "rule": str(told)}
+
+
 async def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone.
+    if isinstance(error, RefusedOnTheWay):
+        return response(error.refusal)
     if error.status_code == 404:
         return response(Unknown("There is nothing at this address."))
-    code = "method-not-allowed" if error.status_code == 405 else f"http-{error.status_code}"
+    if error.status_code == 400:
+        return response(Malformed("The content cannot be read."))
+    code, hint = SAID_BY_FRAMEWORK.get(error.status_code, (f"http-{error.status_code}", ""))
+    return _answer(error.status_code, code, hint, str(error.detail), error.headers)
+
+
+async def _bug(_request: Request, _error: Exception) -> JSONResponse:
+    """Say nothing of what went wrong; it is raised again behind this answer, and logged."""
+    hint = "Send it again with the same id; when it stays, tell the exchange when it happened."
+    return _answer(500, "internal-error", hint, "Something went wrong on our side.")
+
+
+def _answer(
+    status: int, code: str, hint: str, said: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     body = {
         "type": f"/problems/{code}",
-        "title": str(error.detail),
-        "status": error.status_code,
-        "detail": str(error.detail),
+        "title": said,
+        "status": status,
+        "detail": said,
         "code": code,
-        "hint": "",
+        "hint": hint,
     }
-    return JSONResponse(body, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
+    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from contracts.parties import queries as parties
 from contracts.refusal import InvalidContent, Malformed, NotAllowed
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import COOKIE, Ctx, Now, Session, Shape, Signed
 from exchange.api.parties import PartyOut, party_out
 from exchange.identity import queries, rules
@@ -24,7 +25,7 @@ from exchange.identity.rules import (
 from exchange.identity.tables import Person
 from exchange.settings import Settings
 
-router = APIRouter(tags=["sessions"])
+router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 
 
 class SessionIn(Shape):
@@ -100,6 +101,7 @@ async def create_session(
         # Answered, not raised: the count of failures must be committed.
         return problems.response(refusal)
     keep_cookie(response, token, settings=context.settings)
+    response.headers["Cache-Control"] = "no-store"
     party = await parties.get_party(session, person.party_id)
     return SessionOut(csrf_token=csrf_token, person=person_out(person), party=party_out(party))
 

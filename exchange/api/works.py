@@ -18,10 +18,11 @@ from contracts.works import queries, service
 from contracts.works.rules import BadEidr, BadIsan, BadPermit, BadYear, UnknownCountry
 from contracts.works.tables import Work
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
-router = APIRouter(tags=["works"])
+router = APIRouter(route_class=JsonRoute, tags=["works"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _WHOLE_BP = 10_000
@@ -145,8 +146,6 @@ async def register_work(
 ) -> WorkOut:
     """Register a work of one's own organisation, which must be verified."""
     caller.need("list", Role.HOLDER)
-    if await queries.find_work(session, work_id) is not None:
-        response.status_code = 200
     work = await service.register(
         session,
         work_id,
@@ -161,6 +160,8 @@ async def register_work(
         isan=body.isan,
         permit_no=body.permit_no,
     )
+    if work.created_at != now:
+        response.status_code = 200
     return work_out(work)
 
 

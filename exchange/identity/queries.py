@@ -26,6 +26,8 @@ async def get_person(session: AsyncSession, person_id: UUID) -> Person:
 
 async def find_person_by_email(session: AsyncSession, email: str) -> Person | None:
     """Return the person with that address (lower case), or None."""
+    if "\0" in email:  # PostgreSQL has no text with it
+        return None
     chosen = select(Person).where(col(Person.email) == email)
     return (await session.execute(chosen)).scalar_one_or_none()
 

@@ -66,7 +66,16 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
         id=listing_id, party_id=party_id, work_id=work_id, master_id=master_id,
         auction_id=offer.auction_id, rights=[], sale={}, drafted_at=now, created_at=now,
     )  # fmt: skip
-    await _write(session, listing, subject, offer, now=now)
+    try:
+        await _write(session, listing, subject, offer, now=now)
+    except IdReused:
+        if known is not None or await _locked(session, listing_id) is None:
+            raise
+        # Another request with this id was first: this one is judged as coming after it.
+        return await draft(
+            session, listing_id, party_id=party_id, work_id=work_id, master_id=master_id,
+            rights=rights, sale=sale, now=now,
+        )  # fmt: skip
     return listing, known is None
 
 

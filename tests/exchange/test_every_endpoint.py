@@ -1,0 +1,306 @@
+"""Every operation of the HTTP contract, asked by nobody, by strangers, and with garbage."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.parties.tables import Party
+from exchange import clock, openapi
+from exchange.app import create_app
+from exchange.context import Context
+from tests.exchange import uploads_factory
+from tests.exchange.evidence_factory import Trade, settled_trade
+from tests.exchange.identity_factory import signed_client
+from tests.listings.catalogue_factory import drafted_listing, published_listing
+
+DOCUMENT = openapi.document()
+METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
+# What anybody may ask. The event from Stripe carries a signature instead.
+PUBLIC = {
+    "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
+    "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
+    "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
+    "receive_stripe_event", "describe_uploads",
+}  # fmt: skip
+# Clients name what they create, so these tell that an id is taken, and nothing more; a verified
+# broadcaster may bid in any auction.
+TELL_AN_ID_IS_TAKEN = {"create_api_key", "register_work", "draft_listing"}
+OPEN_TO_STRANGERS = PUBLIC - {"get_listing", "get_listing_proof"} | {"place_bid"}
+# Nobody is shown the one (a draft is not in the log); the other is asked with its own id below.
+SHOWN_TO_NOBODY = {"get_listing_proof"}
+STRANGERS = ("holder", "broadcaster")
+INSIDERS = ("licensor", "licensee", "auditor")
+GARBAGE: Mapping[str, bytes] = {
+    "nothing": b"",
+    "cut": b'{"email": "a',
+    "not UTF-8": b'{"email": "\xff\xfe"}',
+    "a name twice": b'{"email": "a", "email": "b"}',
+    "not a number": b'{"amount_minor": NaN, "country": Infinity}',
+    "a long number": b'{"amount_minor": ' + b"9" * 5000 + b"}",
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "an array": b"[]",
+    "null": b"null",
+    "NUL": b'{"email": "\\u0000", "password": "\\u0000", "\\u0000": 1}',
+    "half a surrogate pair": b'{"\\ud800": "\\udfff", "email": "\\ud800"}',
+    "many names": b"{" + b",".join(b'"n%d": 1' % n for n in range(20_000)) + b"}",
+    "long": b" " * 1_100_000 + b"{}",
+}
+MALFORMED = ("cut", "not UTF-8", "a name twice", "not a number", "a long number", "deep")
+SPILLED = re.compile(r"Traceback|psycopg|sqlalchemy|SELECT |INSERT |File \"", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the contract."""
+
+    name: str
+    method: str
+    path: str
+    described: dict[str, Any]
+
+    @property
+    def has_id(self) -> bool:
+        return "{" in self.path
+
+    @property
+    def takes_json(self) -> bool:
+        return "application/json" in self._contents() and self.name != "receive_stripe_event"
+
+    @property
+    def queries(self) -> set[str]:
+        given = self.described.get("parameters", [])
+        return {one["name"] for one in given if one["in"] == "query"}
+
+    def address(self, ids: Mapping[str, str]) -> str:
+        """The path with these ids, and with ids of nothing in the place of others."""
+        return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], str(uuid4())), self.path)
+
+    def content(self) -> Any:
+        """The example that the contract shows."""
+        if not self.takes_json:
+            return {}
+        schema = self._contents()["application/json"]["schema"]
+        shape = DOCUMENT["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+        return shape["examples"][0]
+
+    def headers(self) -> dict[str, str]:
+        if "/uploads" not in self.path:
+            return {}
+        whole = {"Upload-Offset": "0", "Upload-Length": "9"}
+        return {**uploads_factory.PART, **whole} if self.method != "options" else {}
+
+    def _contents(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.described.get("requestBody", {}).get("content", {})
+        return found
+
+
+def operations() -> list[Operation]:
+    return [
+        Operation(described["operationId"], method, path, described)
+        for path, item in DOCUMENT["paths"].items()
+        for method, described in item.items()
+        if method in METHODS
+    ]
+
+
+def each(chosen: list[Operation]) -> Any:
+    return pytest.mark.parametrize("asked", chosen, ids=[one.name for one in chosen])
+
+
+PRIVATE = [one for one in operations() if one.name not in PUBLIC]
+OF_SOMEBODY = [one for one in operations() if one.has_id and one.name not in OPEN_TO_STRANGERS]
+READ_BY_ID = [
+    one for one in operations()
+    if one.has_id and one.method in ("get", "head") and one.name not in SHOWN_TO_NOBODY
+]  # fmt: skip
+LISTS = [one for one in operations() if "limit" in one.queries]
+
+
+@dataclass(frozen=True)
+class World:
+    """A settled trade with the ids of all its things, and clients of those who look at it."""
+
+    ids: dict[str, str]
+    clients: dict[str, httpx.AsyncClient]
+
+    async def ask(self, who: str, asked: Operation, ids: Mapping[str, str]) -> httpx.Response:
+        """Ask with the content of the contract's example; the feed is not waited for."""
+        given: dict[str, Any] = {"json": asked.content()}
+        if asked.method in ("get", "head", "options"):
+            given = {"params": {"idle_s": 0}} if "idle_s" in asked.queries else {}
+        if asked.name == "append_to_upload":
+            given = {"content": b"a part"}
+        return await self.clients[who].request(
+            asked.method.upper(), asked.address(ids), headers=asked.headers(), **given
+        )
+
+
+@pytest.fixture(scope="module")
+async def world(context: Context) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        trade = await settled_trade(context.db, context.settings)
+        clients = await open_clients(stack, context, trade)
+        async with context.db.transaction() as session:
+            ids = await ids_of(session, trade)
+        key = str(uuid4())
+        async with context.db.transaction() as session:
+            await session.execute(
+                text(
+                    "INSERT INTO api_key SELECT :id, person_id, party_id, 'other', prefix, "
+                    "sha256(:secret), last4, scopes, expires_at, revoked_at, created_at "
+                    "FROM api_key WHERE party_id = :party LIMIT 1"
+                ),
+                {"id": key, "secret": key.encode(), "party": trade.licensor.id},
+            )
+        upload = await uploads_factory.started(clients["licensor"])
+        yield World({**ids, "api_key": key, "upload": upload.rsplit("/", 1)[-1]}, clients)
+
+
+async def open_clients(
+    stack: AsyncExitStack, context: Context, trade: Trade
+) -> dict[str, httpx.AsyncClient]:
+    async def client(role: str, of: Party | None = None) -> httpx.AsyncClient:
+        opened, _ = await stack.enter_async_context(signed_client(context, role=role, of=of))
+        return opened
+
+    transport = httpx.ASGITransport(app=create_app(context), raise_app_exceptions=False)
+    nobody = httpx.AsyncClient(transport=transport, base_url="http://exchange.test")
+    return {
+        "nobody": await stack.enter_async_context(nobody),
+        "licensor": await client("holder", trade.licensor),
+        "licensee": await client("broadcaster", trade.licensee),
+        "auditor": await client("auditor"),
+        **{role: await client(role) for role in STRANGERS},
+    }
+
+
+async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
+    """The ids of everything that belongs to the trade, by the names that paths give them."""
+    now, deal = clock.now(), {"deal": trade.deal.id}
+
+    async def one(query: str) -> str:
+        return str((await session.execute(text(query), deal)).scalars().first())
+
+    published = await published_listing(session, seller=trade.licensor, now=now)
+    draft = await drafted_listing(session, seller=trade.licensor, now=now)
+    return {
+        "deal_id": str(trade.deal.id),
+        "work_id": str(trade.deal.work_id),
+        "party_id": str(trade.licensor.id),
+        "auction_id": str(published.auction_id),
+        "listing_id": str(draft.id),
+        "master_id": str(draft.master_id),
+        "fact_id": await one("SELECT id FROM fact WHERE subject = :deal"),
+        "invoice_id": await one("SELECT id FROM invoice WHERE deal_id = :deal"),
+        "payout_id": await one("SELECT id FROM payout WHERE deal_id = :deal"),
+        "session_id": await one("SELECT id FROM signing_session WHERE deal_id = :deal"),
+        "payment_id": await one(
+            "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id "
+            "WHERE i.deal_id = :deal"
+        ),
+        "key_id": await one(
+            "SELECT k.id FROM party_key k JOIN deal d ON d.licensor_id = k.party_id "
+            "WHERE d.id = :deal"
+        ),
+    }
+
+
+def ids_for(world: World, asked: Operation) -> dict[str, str]:
+    if "/api-keys/" in asked.path:
+        return {**world.ids, "key_id": world.ids["api_key"]}
+    if "/uploads/" in asked.path:
+        return {**world.ids, "master_id": world.ids["upload"]}
+    return world.ids
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    """The status and code of an answer that says no as every no is said."""
+    assert 400 <= answer.status_code < 500, (answer.status_code, answer.text[:500])
+    if not answer.content:  # to HEAD
+        return answer.status_code, ""
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert not SPILLED.search(answer.text)
+    assert len(answer.content) < 10_000
+    problem = answer.json()
+    assert problem["hint"] and not problem["code"].startswith("http-"), problem
+    assert problem["status"] == answer.status_code
+    return answer.status_code, problem["code"]
+
+
+@each(PRIVATE)
+async def test_nobody_is_asked_to_sign_in(world: World, asked: Operation) -> None:
+    told = refused(await world.ask("nobody", asked, ids_for(world, asked)))
+    assert told in ((401, "sign-in-needed"), (401, ""))
+
+
+@each([one for one in operations() if one.name in PUBLIC])
+async def test_what_is_public_asks_nobody_to_sign_in(world: World, asked: Operation) -> None:
+    answer = await world.ask("nobody", asked, ids_for(world, asked))
+    assert "sign-in-needed" not in answer.text
+    assert answer.status_code != 403 and answer.status_code < 500, answer.text
+
+
+@each(OF_SOMEBODY)
+async def test_strangers_cannot_tell_what_is_there_from_what_is_not(
+    world: World, asked: Operation
+) -> None:
+    for who in STRANGERS:
+        told = refused(await world.ask(who, asked, ids_for(world, asked)))
+        if asked.name in TELL_AN_ID_IS_TAKEN and told[0] != 403:
+            assert told == (409, "id-reused"), who
+            continue
+        assert told[0] in (403, 404), (who, told)
+        assert told == refused(await world.ask(who, asked, {})), who
+
+
+@each(READ_BY_ID)
+async def test_those_whose_things_they_are_read_them(world: World, asked: Operation) -> None:
+    ids = ids_for(world, asked)
+    told = [(await world.ask(who, asked, ids)).status_code for who in INSIDERS]
+    assert 200 in told, told
+
+
+@each([one for one in operations() if one.method in ("put", "post", "patch", "delete")])
+async def test_garbage_is_refused_and_breaks_nothing(world: World, asked: Operation) -> None:
+    headers = {**asked.headers(), "Content-Type": "application/json"}
+    for name, content in GARBAGE.items():
+        told = refused(
+            await world.clients["holder"].request(
+                asked.method.upper(), asked.address({}), content=content, headers=headers
+            )
+        )
+        if asked.takes_json and name in MALFORMED:
+            assert told == (400, "malformed"), name
+        if asked.takes_json and name == "long":
+            assert told == (413, "body-too-large")
+
+
+@each([one for one in operations() if one.has_id and one.method != "head"])
+async def test_what_is_no_id_is_refused(world: World, asked: Operation) -> None:
+    name = re.findall(r"\{(\w+)\}", asked.path)[0]
+    for odd in ("1", "%00", "..%2f..%2fme", "x" * 5000, "%F0%9F%98%80"):
+        refused(await world.ask("holder", asked, {name: odd}))
+
+
+@each(LISTS)
+async def test_odd_limits_and_cursors_are_refused(world: World, asked: Operation) -> None:
+    for query in ("limit=0", "limit=-1", "limit=1e9", "limit=99999999999999999999", "after=%00x"):
+        answer = await world.clients["auditor"].get(f"{asked.address(world.ids)}?{query}")
+        assert refused(answer) == (422, "invalid-content"), query
+
+
+@each([one for one in operations() if one.path.startswith("/v1/")])
+async def test_another_method_is_refused_with_those_that_fit(
+    world: World, asked: Operation
+) -> None:
+    answer = await world.clients["holder"].request("PROPFIND", asked.address({}))
+    assert refused(answer) == (405, "method-not-allowed")
+    assert answer.headers["allow"]
