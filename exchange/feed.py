@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from contracts import canonical
+from contracts import canonical, rfc3339
 from contracts.facts.rules import SealedFact
 from contracts.log import queries, rules
 from contracts.refusal import Refusal
@@ -164,7 +164,7 @@ def event(fact: SealedFact) -> str:
         "kind": fact.kind,
         "subject": str(fact.subject),
         "record": dict(fact.record),
-        "recorded_at": fact.recorded_at.isoformat().replace("+00:00", "Z"),
+        "recorded_at": rfc3339.exact(fact.recorded_at),
     }
     return f"id: {fact.seq}\nevent: {fact.kind}\ndata: {canonical.dumps(data).decode()}\n\n"
 

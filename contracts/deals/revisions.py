@@ -7,8 +7,8 @@ from functools import partial
 import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import canonical
-from contracts.deals import queries, sealing, terms, verification
+from contracts import canonical, rfc3339
+from contracts.deals import queries, sealing, verification
 from contracts.deals.gateway import Press, Stamp
 from contracts.deals.sealing import Prepared
 from contracts.deals.tables import Deal, DealDocument, SigningSession
@@ -73,7 +73,7 @@ async def stamp(
 ) -> bytes:
     """Return the page that a signature shows; the title in Chinese and English."""
     zh, en = title
-    shown = Stamp(zh, en, party.name_zh, party.name_en, terms.instant(now), key)
+    shown = Stamp(zh, en, party.name_zh, party.name_en, rfc3339.to_the_second(now), key)
     return await press.stamp(shown, at=now)
 
 

@@ -7,12 +7,12 @@ Amounts are strings in major units, days are resolved to instants beside the day
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from contracts import canonical
+from contracts import canonical, rfc3339
 from contracts.deals import labels, library, words
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
@@ -112,7 +112,7 @@ def build(
         "contract": contract_number(agreed.deal, now),
         "deal": str(agreed.deal),
         "supersedes": None,
-        "frozen_at": instant(now),
+        "frozen_at": rfc3339.to_the_second(now),
         "template": dict(template),
         "parties": [side.named() for side in agreed.sides],
         "work": {"work": listing["work"], "title": dict(listing["title"])},
@@ -178,14 +178,10 @@ def missing_heads(terms: Mapping[str, Any], clauses: Iterable[library.Clause]) -
     return [head for head in HEADS if head not in written or not given[head]]
 
 
-def instant(moment: datetime) -> str:
-    """Return an instant as RFC 3339 in UTC with whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def _grant(wire: Mapping[str, Any]) -> dict[str, Any]:
     window = rights.resolve(wire).window
-    return {**wire, "from": instant(window.start), "until": instant(window.end)}
+    start, end = rfc3339.to_the_second(window.start), rfc3339.to_the_second(window.end)
+    return {**wire, "from": start, "until": end}
 
 
 def _worded(wire: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from contracts import canonical
+from contracts import canonical, rfc3339
 
 LEAF_DOMAIN = b"uhdx/leaf/v1\x00"
 
@@ -61,7 +61,7 @@ def leaf(fact_id: UUID, kind: str, recorded_at: datetime, c: str, prev: str | No
         c: the commitment, hex.
         prev: hex leaf hash of the previous fact about the same object, or None.
     """
-    stamp = recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    stamp = rfc3339.to_the_second(recorded_at)
     return canonical.dumps(
         {"v": 1, "t": kind, "n": str(fact_id), "ts": stamp, "c": c, "prev": prev}
     )

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical
+from contracts import canonical, rfc3339
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
 from contracts.facts.tables import Fact
@@ -129,7 +129,7 @@ def _event(entry: LogEntry, fact: Fact) -> Event:
         fact=str(fact.id),
         kind=fact.kind,
         subject=str(fact.subject),
-        recorded_at=fact.recorded_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        recorded_at=rfc3339.to_the_second(fact.recorded_at),
         record=canonical.loads(fact.record),
         blind=fact.blind,
         leaf=entry.leaf,

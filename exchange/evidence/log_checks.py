@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from contracts import canonical
+from contracts import canonical, rfc3339
 from contracts.facts import rules as facts
 from contracts.log import merkle, proof
 from exchange.evidence.opened import CHECKPOINT, EVENTS, Bundle, Event, Failed
@@ -46,7 +46,7 @@ def leaves(bundle: Bundle) -> str:
     """Each leaf commits to the record beside it, and to nothing else."""
     for event in bundle.events:
         prev = canonical.loads(event.leaf)["prev"]
-        recorded_at = datetime.strptime(event.recorded_at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        recorded_at = _instant(event)
         commitment = facts.commitment(event.blind, canonical.dumps(dict(event.record)))
         made = facts.leaf(UUID(event.fact), event.kind, recorded_at, commitment, prev)
         if made != event.leaf:
@@ -64,6 +64,10 @@ def chains(bundle: Bundle) -> str:
             raise Failed(EVENTS, f"a fact before index {event.index} is missing")
         heads[event.subject] = merkle.leaf_hash(event.leaf).hex()
     return f"the facts about {len(heads)} objects are whole"
+
+
+def _instant(event: Event) -> datetime:
+    return datetime.strptime(event.recorded_at, rfc3339.WHOLE_SECONDS).replace(tzinfo=UTC)
 
 
 def _subject(event: Event) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
+from contracts import ids, rfc3339
 from contracts.money import EXPONENTS
 from contracts.rights import vocabulary
 from exchange.api import listings as api
@@ -125,15 +125,11 @@ def _sale(form: Form) -> dict[str, Any]:
         "currency": currency,
         "floor_minor": form.minor("floor", currency),
         "step_minor": form.minor("step", currency),
-        "opens_at": _stamp(form.instant("opens_at")),
-        "closes_at": _stamp(form.instant("closes_at")),
+        "opens_at": rfc3339.exact(form.instant("opens_at")),
+        "closes_at": rfc3339.exact(form.instant("closes_at")),
         "soft_close_s": form.whole("soft_close_s"),
-        "hard_stop_at": _stamp(form.instant("hard_stop_at")),
+        "hard_stop_at": rfc3339.exact(form.instant("hard_stop_at")),
     }
-
-
-def _stamp(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def _own(session: AsyncSession, visitor: Visitor, spoken: Language) -> dict[str, Any]:

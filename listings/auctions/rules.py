@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from contracts import rfc3339
 from contracts.money import EXPONENTS, MOST_MINOR, AmountOutOfRange, Money, WrongCurrency
 from contracts.refusal import Kind, Refusal
 
@@ -219,10 +220,10 @@ def rulebook(terms: Terms, *, auction: UUID, listing: UUID, work: UUID) -> dict[
         "exponent": EXPONENTS[terms.currency],
         "floor_minor": terms.floor_minor,
         "step_minor": terms.step_minor,
-        "opens_at": stamp(terms.opens_at),
-        "closes_at": stamp(terms.closes_at),
+        "opens_at": rfc3339.exact(terms.opens_at),
+        "closes_at": rfc3339.exact(terms.closes_at),
         "soft_close_s": terms.soft_close_s,
-        "hard_stop_at": stamp(terms.hard_stop_at),
+        "hard_stop_at": rfc3339.exact(terms.hard_stop_at),
         "bidders": "Verified broadcasters without a share in the work; known by paddle (号牌).",
         "least": "floor_minor for the first bid, then the leading amount plus step_minor.",
         "time": "The exchange's clock at the moment the bid is received.",
@@ -234,11 +235,6 @@ def rulebook(terms: Terms, *, auction: UUID, listing: UUID, work: UUID) -> dict[
         "tie": "Equal amounts cannot both stand: the bid earlier in sequence leads (时间优先).",
         "outcome": "The leading bid at the close wins at its amount; without a bid, unsold (流标).",
     }
-
-
-def stamp(instant: datetime) -> str:
-    """Write an aware instant as RFC 3339 in UTC with `Z`."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _admit(terms: Terms, bidder: Bidder) -> None:
@@ -257,11 +253,11 @@ def _fit(terms: Terms, amount: Money) -> None:
 
 def _in_time(terms: Terms, standing: Standing, now: datetime) -> None:
     if now < terms.opens_at:
-        raise AuctionNotOpen("The auction has not opened.", opens_at=stamp(terms.opens_at))
+        raise AuctionNotOpen("The auction has not opened.", opens_at=rfc3339.exact(terms.opens_at))
     if standing.is_closed or now >= standing.closes_at:
         raise AuctionClosed(
             "The auction has closed.",
-            closed_at=stamp(standing.closes_at),
+            closed_at=rfc3339.exact(standing.closes_at),
             least_minor=least_minor(terms, standing),
             currency=terms.currency,
         )
@@ -278,7 +274,7 @@ def _check_times(terms: Terms, now: datetime) -> None:
     if not terms.opens_at < terms.closes_at <= terms.hard_stop_at:
         raise BadSale("The times do not follow one another.")
     if terms.closes_at <= now:
-        raise BadSale("The close is in the past.", closes_at=stamp(terms.closes_at))
+        raise BadSale("The close is in the past.", closes_at=rfc3339.exact(terms.closes_at))
 
 
 def _instant(text: Any) -> datetime:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical, locking
+from contracts import canonical, locking, rfc3339
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.parties import queries as parties
@@ -200,8 +200,8 @@ def _opened(auction: Auction) -> dict[str, Any]:
         "auction": str(auction.id),
         "listing": str(auction.listing_id),
         "rulebook_sha256": auction.rulebook_sha256,
-        "opens_at": rules.stamp(auction.opens_at),
-        "closes_at": rules.stamp(auction.closes_at),
+        "opens_at": rfc3339.exact(auction.opens_at),
+        "closes_at": rfc3339.exact(auction.closes_at),
     }
 
 
@@ -213,8 +213,8 @@ def _placed(bid: Bid) -> dict[str, Any]:
         "amount_minor": bid.amount_minor,
         "currency": bid.currency,
         "sequence": bid.sequence,
-        "received_at": rules.stamp(bid.received_at),
-        "closes_at": rules.stamp(bid.closes_at),
+        "received_at": rfc3339.exact(bid.received_at),
+        "closes_at": rfc3339.exact(bid.closes_at),
     }
 
 
@@ -227,7 +227,7 @@ def _closed(auction: Auction) -> dict[str, Any]:
         "amount_minor": auction.leading_amount_minor,
         "currency": auction.currency,
         "bids": auction.bids,
-        "closed_at": rules.stamp(auction.closes_at),
+        "closed_at": rfc3339.exact(auction.closes_at),
     }
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from contracts import rfc3339
 from contracts.refusal import Kind, Refusal
 from contracts.rights import algebra
 from contracts.rights import rules as rights
@@ -173,8 +174,8 @@ def _sale(terms: Terms, auction_id: UUID) -> dict[str, Any]:
         "currency": terms.currency,
         "floor_minor": terms.floor_minor,
         "step_minor": terms.step_minor,
-        "opens_at": auctions.stamp(terms.opens_at),
-        "closes_at": auctions.stamp(terms.closes_at),
+        "opens_at": rfc3339.exact(terms.opens_at),
+        "closes_at": rfc3339.exact(terms.closes_at),
         "soft_close_s": terms.soft_close_s,
-        "hard_stop_at": auctions.stamp(terms.hard_stop_at),
+        "hard_stop_at": rfc3339.exact(terms.hard_stop_at),
     }

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from contracts import rfc3339
 from settlement.ledger.tables import LedgerAccount, LedgerBalance, LedgerJournal, LedgerPosting
 
 # Each query names what must not exist; a row of its answer is a fault.
@@ -94,7 +95,7 @@ async def journals_of_deal(session: AsyncSession, deal_id: UUID) -> list[dict[st
             {
                 "key": journal.idem_key,
                 "kind": journal.kind,
-                "effective_at": journal.effective_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "effective_at": rfc3339.to_the_second(journal.effective_at),
                 "lines": [],
             },
         )

@@ -6,11 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
+from contracts import ids, rfc3339
 from contracts.money import Money
 from contracts.parties.tables import Party
 from listings.auctions import service
-from listings.auctions.rules import stamp
 from listings.auctions.tables import Auction, Bid
 from tests.contracts import parties_factory
 
@@ -23,10 +22,10 @@ def sale_of(auction_id: UUID, now: datetime, **changes: Any) -> dict[str, Any]:
         "currency": "CNY",
         "floor_minor": 100_000,
         "step_minor": 1_000,
-        "opens_at": stamp(now),
-        "closes_at": stamp(now + timedelta(minutes=10)),
+        "opens_at": rfc3339.exact(now),
+        "closes_at": rfc3339.exact(now + timedelta(minutes=10)),
         "soft_close_s": 60,
-        "hard_stop_at": stamp(now + timedelta(minutes=30)),
+        "hard_stop_at": rfc3339.exact(now + timedelta(minutes=30)),
         **changes,
     }
 

@@ -1,0 +1,15 @@
+"""Instants as text: RFC 3339 in UTC, closed with `Z`; the one way they are written down."""
+
+from datetime import UTC, datetime
+
+WHOLE_SECONDS = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def exact(moment: datetime) -> str:
+    """Write an aware instant with its microseconds, when it has any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def to_the_second(moment: datetime) -> str:
+    """Write an aware instant with whole seconds; what is smaller is cut off."""
+    return moment.astimezone(UTC).strftime(WHOLE_SECONDS)
