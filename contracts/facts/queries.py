@@ -1,13 +1,12 @@
 """Reading facts by id and by the object they are about."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts.facts.tables import Fact, FactPending
+from contracts.facts.tables import Fact
 from contracts.refusal import Unknown
 
 
@@ -37,19 +36,3 @@ async def find_first_of(session: AsyncSession, subject: UUID, kind: str) -> Fact
         .limit(1)
     )
     return found.scalar_one_or_none()
-
-
-async def facts_about(session: AsyncSession, subjects: Sequence[UUID]) -> Sequence[Fact]:
-    """Return every fact about the objects, sealed or not, in the order they were recorded."""
-    found = await session.execute(
-        select(Fact)
-        .where(col(Fact.subject).in_(subjects))
-        .order_by(col(Fact.recorded_at), col(Fact.id))
-    )
-    return found.scalars().all()
-
-
-async def count_pending(session: AsyncSession) -> int:
-    """Return how many facts wait for their number."""
-    found = await session.execute(select(func.count()).select_from(FactPending))
-    return found.scalar_one()

@@ -158,6 +158,22 @@ async def entries_about(
     return [(entry, fact) for entry, fact in found.all()]
 
 
+async def told_about(
+    session: AsyncSession, subjects: Collection[UUID], *, kinds: Collection[str]
+) -> list[tuple[Fact, int | None]]:
+    """Return the facts of these kinds about the objects with their numbers, in order.
+
+    Those that wait for their number come last, as they were recorded.
+    """
+    found = await session.execute(
+        select(Fact, col(LogEntry.seq))
+        .outerjoin(LogEntry, col(LogEntry.fact_id) == col(Fact.id))
+        .where(col(Fact.subject).in_(subjects), col(Fact.kind).in_(kinds))
+        .order_by(col(LogEntry.seq).nulls_last(), col(Fact.recorded_at), col(Fact.id))
+    )
+    return [(fact, seq) for fact, seq in found.all()]
+
+
 async def proofs(
     session: AsyncSession, seqs: Sequence[int], checkpoint: LogCheckpoint
 ) -> list[Proof]:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.facts import queries as facts
+from contracts import canonical
+from contracts.facts.tables import Fact
 from contracts.log import queries as log
 from contracts.log import rules
 from exchange.identity.rules import Caller
@@ -37,23 +38,21 @@ async def entries(
     session: AsyncSession, subjects: Sequence[UUID], *, caller: Caller, spoken: Language
 ) -> list[dict[str, Any]]:
     """Return the facts about the objects that the caller may read, oldest first."""
-    sealed = {fact.id: entry.seq for entry, fact in await log.entries_about(session, subjects)}
-    found = []
-    for fact in await facts.facts_about(session, subjects):
-        readable = rules.may_read(
-            fact.kind, fact.parties, party=caller.party_id, staff=caller.is_staff
-        )
-        if not readable or fact.kind not in LABELS:
-            continue
-        who = log.sealed(0, fact).record.get("party")
-        found.append(
-            {
-                "label": LABELS[fact.kind],
-                "at": fact.recorded_at,
-                "seq": sealed.get(fact.id),
-                "who": await names.party(session, UUID(who), spoken=spoken)
-                if who and fact.kind in ("deal.signed", "transfer.made")
-                else "",
-            }
-        )
-    return sorted(found, key=lambda told: (told["seq"] is None, told["seq"] or 0))
+    return [
+        {
+            "label": LABELS[fact.kind],
+            "at": fact.recorded_at,
+            "seq": seq,
+            "who": await _who(session, fact, spoken),
+        }
+        for fact, seq in await log.told_about(session, subjects, kinds=LABELS)
+        if rules.may_read(fact.kind, fact.parties, party=caller.party_id, staff=caller.is_staff)
+    ]
+
+
+async def _who(session: AsyncSession, fact: Fact, spoken: Language) -> str:
+    """Return the name of the party that acted or received; empty where the label says it all."""
+    if fact.kind not in ("deal.signed", "transfer.made"):
+        return ""
+    party_id = UUID(canonical.loads(fact.record)["party"])
+    return await names.party(session, party_id, spoken=spoken)
