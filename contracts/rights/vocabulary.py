@@ -133,13 +133,18 @@ def right(code: str) -> Right:
         UnknownRight: art. 10 has no such right.
         RightNotLicensable: it is a moral right, or none in audiovisual works.
     """
-    known = sorted(right.code for right in RIGHTS.values() if right.licensable)
     found = RIGHTS.get(code)
     if found is None:
-        raise UnknownRight(f"{code!r} is no right of 著作权法 art. 10.", right=code, known=known)
+        raise UnknownRight(
+            f"{code!r} is no right of 著作权法 art. 10.", right=code, known=_licensable()
+        )
     if not found.licensable:
-        raise RightNotLicensable(f"{found.zh} cannot be licensed.", right=code, known=known)
+        raise RightNotLicensable(f"{found.zh} cannot be licensed.", right=code, known=_licensable())
     return found
+
+
+def _licensable() -> list[str]:
+    return sorted(right.code for right in RIGHTS.values() if right.licensable)
 
 
 def media(codes: Iterable[str]) -> frozenset[str]:

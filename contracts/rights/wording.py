@@ -3,8 +3,10 @@
 Source: 著作权法 (2020) art. 26 ¶2 (right, exclusivity, territory and term must be named).
 """
 
+import json
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -42,6 +44,13 @@ def wording(box: RightsBox, language: Language, *, zone: str = "Asia/Shanghai") 
 
 def wording_of(wire: Mapping[str, Any], language: Language) -> str:
     """Return an offer from the wire as a sentence, in its own time zone."""
+    return _said(json.dumps(wire, default=str), language)
+
+
+@lru_cache(maxsize=4096)
+def _said(written: str, language: Language) -> str:
+    """Word an offer once: pages of the catalogue say the same ones again and again."""
+    wire = json.loads(written)
     return wording(rules.resolve(wire), language, zone=wire["tz"])
 
 
