@@ -64,6 +64,7 @@ async def examine(
     Raises:
         Examination: one of the refusals of `refusals.CODES`.
     """
+    report = _sparing(report)
     await _verify(path, sha256, report)
     await report("probing", 0)
     probe = await _probe(path, sandbox)
@@ -73,6 +74,20 @@ async def examine(
         codes = await anyio.to_thread.run_sync(fingerprint.codes_of, luma)
         await report("fingerprinting", 9_000)
     return Seen(rules.conformed(probe), _record(codes, audio), codes, audio)
+
+
+def _sparing(report: Report) -> Report:
+    """Pass on what moves by a whole percent: each report is a transaction, a master has millions
+    of pieces."""
+    told: tuple[str, int] | None = None
+
+    async def tell(stage: str, done_bp: int) -> None:
+        nonlocal told
+        if told != (stage, done_bp // 100):
+            told = (stage, done_bp // 100)
+            await report(stage, done_bp)
+
+    return tell
 
 
 async def _verify(path: Path, sha256: str, report: Report) -> None:
