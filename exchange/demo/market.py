@@ -17,7 +17,7 @@ from exchange import clock
 from exchange.demo import cast as people
 from exchange.demo import clip, signer
 from exchange.demo.api import Api, Refused
-from exchange.demo.stage import Stage
+from exchange.demo.stage import Stage, amount
 from exchange.demo.upload import upload
 
 # CC0 footage; its licence lies beside it.
@@ -131,7 +131,7 @@ async def bids(stage: Stage) -> None:
         )  # fmt: skip
     stage.say(
         f"{accepted} bids answered, {len(heard)} seen in the feed; closed after "
-        f"{closed['extensions']} extension(s) at {_yuan(closed['standing']['amount_minor'])}; "
+        f"{closed['extensions']} extension(s) at {amount(closed['standing']['amount_minor'])}; "
         f"a late bid was refused: {late['code']}"
     )
     state.put("price_minor", closed["standing"]["amount_minor"])
@@ -161,7 +161,7 @@ async def _bid_all(stage: Stage, clients: list[Api], auction: str, bar: TaskID) 
                 clients[0], "PUT", low, "bid-too-low", json=_amount(FLOOR_MINOR)
             )
             stage.say(
-                f"a low bid was refused; the least that leads is {_yuan(problem['least_minor'])}"
+                f"a low bid was refused; the least that leads is {amount(problem['least_minor'])}"
             )
     return accepted
 
@@ -290,10 +290,6 @@ def offer(stage: Stage, which: str) -> dict[str, Any]:
 
 def _amount(minor: int) -> dict[str, Any]:
     return {"amount_minor": minor, "currency": "CNY"}
-
-
-def _yuan(minor: int) -> str:
-    return f"¥{minor / 100:,.2f}"
 
 
 async def refused(api: Api, method: str, path: str, *codes: str, **options: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import httpx
 
 from exchange.demo import cast as people
 from exchange.demo.api import Api, Refused
-from exchange.demo.stage import Stage
+from exchange.demo.stage import Stage, amount
 
 
 async def settle(stage: Stage) -> None:
@@ -107,7 +107,7 @@ def _of_deal(stage: Stage, page: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _amount(thing: dict[str, Any]) -> str:
-    return f"{thing['currency']} {thing['amount_minor'] / 100:,.2f}"
+    return amount(thing["amount_minor"], thing["currency"])
 
 
 def _name(stage: Stage, party: str) -> str:

@@ -18,7 +18,7 @@ from exchange.demo import cast as people
 from exchange.demo import market, money, paper
 from exchange.demo.cast import Cast
 from exchange.demo.processes import Processes
-from exchange.demo.stage import Stage, new_bars
+from exchange.demo.stage import Stage, amount, new_bars
 from exchange.demo.state import State
 from exchange.identity import service as identity
 from exchange.settings import Settings
@@ -144,7 +144,7 @@ async def _books_balance(settings: Settings) -> bool:
 
 def _print(summary: dict[str, Any], cast: Cast, console: Console) -> None:
     console.print(
-        f"\n[bold]sold for ¥{summary['price_minor'] / 100:,.2f}[/] in {summary['seconds']:.1f} s; "
+        f"\n[bold]sold for {amount(summary['price_minor'])}[/] in {summary['seconds']:.1f} s; "
         f"books balance: {'yes' if summary['books_balance'] else 'NO'}"
     )
     for name, value in summary["ids"].items():

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from contracts.money import Money
 from exchange.demo.cast import Cast
 from exchange.demo.state import State
 from exchange.settings import Settings
@@ -56,6 +58,11 @@ class Stage:
     def say(self, text: str) -> None:
         """Print a line above the bars."""
         self.bars.console.print("   " + text, highlight=False)
+
+
+def amount(minor: int, currency: str = "CNY") -> str:
+    """Write minor units with separators, e.g. `CNY 897,000.00`."""
+    return f"{currency} {Decimal(Money(minor, currency).decimal()):,}"
 
 
 def new_bars(console: Console) -> Progress:
