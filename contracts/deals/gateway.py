@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import anyio.to_thread
 
@@ -21,7 +21,7 @@ from contracts.deals import library
 from contracts.deals.terms import TextCannotBePrinted, view
 from contracts.refusal import Kind, Refusal
 
-CONTRACT_STANDARD = "a-3b"
+CONTRACT_STANDARD: Final = "a-3b"
 TIME_LIMIT_S = 60  # a contract takes about one second; a shared machine may need more
 CHILD = Path(__file__).with_name("typeset.py")
 STAMP = Path(__file__).with_name("stamp.typ")

@@ -51,7 +51,7 @@ class TextCannotBePrinted(Refusal):
     """A text holds characters that no font here prints, or that do not show what they say."""
 
     kind, code = Kind.INVALID, "text-cannot-be-printed"
-    hint = "Write names and titles without control, bidirectional or zero-width characters."
+    hint = "Write it without emoji, rare signs, control, bidirectional or zero-width characters."
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,10 @@ LONGEST_NAME = 200
 # private use, line and paragraph separators.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 # Letters and symbols that are drawn as nothing: combining grapheme joiner, Hangul and Khmer
-# fillers, Mongolian free variation selectors, the blank Braille cell.
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+# fillers, Mongolian free variation selectors, the blank Braille cell, variation selectors 1-256.
+_BLANK = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+) | frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
 _SPACES = frozenset(" \u3000")
 
 

@@ -7,6 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field
 
+from contracts.deals import glyphs
+from contracts.deals.terms import TextCannotBePrinted
 from contracts.parties import queries as parties
 from contracts.parties import rules
 from contracts.parties import service as registry
@@ -125,7 +127,7 @@ def party_out(party: Party) -> PartyOut:
         200: {"model": PartyOut, "description": "It was registered before, with this content."},
         **problems.responses(
             Malformed, IdReused, UsccTaken, EmailTaken, BadName, BadUscc, BadEmail, WeakPassword,
-            InvalidContent,
+            InvalidContent, TextCannotBePrinted,
         ),
     },
 )  # fmt: skip
@@ -144,6 +146,8 @@ async def register_party(
     )
     if party.created_at != now:
         response.status_code = 200
+    else:
+        await glyphs.need_printable(name_zh=party.name_zh, name_en=party.name_en)
     return party_out(party)
 
 

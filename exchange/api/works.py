@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.deals import glyphs
+from contracts.deals.terms import TextCannotBePrinted
 from contracts.parties.rules import BadName, PartyNotVerified
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from contracts.titles import queries as titles
@@ -137,7 +139,7 @@ def work_out(work: Work) -> WorkOut:
         200: {"model": WorkOut, "description": "It was registered before, with this content."},
         **problems.responses(
             *_SIGNED, Malformed, IdReused, PartyNotVerified, BadName, BadYear, UnknownCountry,
-            BadEidr, BadIsan, BadPermit,
+            BadEidr, BadIsan, BadPermit, TextCannotBePrinted,
         ),
     },
 )  # fmt: skip
@@ -162,6 +164,8 @@ async def register_work(
     )
     if work.created_at != now:
         response.status_code = 200
+    else:
+        await glyphs.need_printable(title_zh=work.title_zh, title_en=work.title_en)
     return work_out(work)
 
 

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from contracts import ids
+from contracts.deals import glyphs
 from contracts.parties import rules as organisations
 from exchange.api.deps import COOKIE, Ctx, Now, Session
 from exchange.api.sessions import keep_cookie
@@ -58,6 +59,7 @@ async def send_sign_up(
         name_en=form.text("name_en"),
         uscc=form.text("uscc"),
     )
+    await glyphs.need_printable(name_zh=organisation.name_zh, name_en=organisation.name_en)
     person = PersonFields(
         email=form.text("email"), name=form.text("name"), password=form.text("password")
     )

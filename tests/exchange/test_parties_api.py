@@ -324,3 +324,15 @@ async def test_a_key_without_the_scope_touches_no_signing_key(context: Context) 
         path = f"/v1/parties/{person.party_id}/signing-keys/{new()}"
         answer = await client.put(path, json={"csr_pem": p256()})
     assert refused(answer, 403, "scope-missing")["needed"] == "deal"
+
+
+@pytest.mark.parametrize("field", ["name_zh", "name_en"])
+async def test_a_name_that_no_contract_can_print_is_refused_at_the_door(
+    client: httpx.AsyncClient, field: str
+) -> None:
+    party = new()
+    answer = await client.put(f"/v1/parties/{party}", json=sign_up(**{field: "Demo 😀\u0378"}))
+    told = refused(answer, 422, "text-cannot-be-printed")
+    assert (told["field"], told["characters"]) == (field, ["U+0378", "U+1F600"])
+    again = await client.put(f"/v1/parties/{party}", json=sign_up(**{field: "𠮷 䶮 𬭎"}))
+    assert (again.status_code, again.json()[field]) == (201, "𠮷 䶮 𬭎")

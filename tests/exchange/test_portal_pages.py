@@ -149,6 +149,8 @@ async def test_an_organisation_registers_on_the_page_and_signs_in(context: Conte
         "name": "版权部", "email": email, "password": "a sentence does well",
     }  # fmt: skip
     async with browser(context) as client:
+        told = await client.post("/sign-up", data={**form, "name_zh": "示范😀"})
+        assert told.status_code == 422 and "text-cannot-be-printed" in told.text
         done = await client.post("/sign-up", data=form)
         assert (done.status_code, done.headers["location"]) == (303, "/sign-in")
         signed = {"email": email, "password": form["password"]}

@@ -210,3 +210,31 @@ async def test_an_owner_named_twice_is_refused(holder: Holder) -> None:
     row = {"party_id": str(person.party_id), "share_bp": 5000}
     answer = await client.put(f"{path}/shares", json={"shares": [row, row]})
     refused(answer, 422, "bad-shares")
+
+
+@pytest.mark.parametrize("title", ["花😀", "花\u0378"])
+async def test_a_title_that_no_contract_can_print_is_refused_at_the_door(
+    holder: Holder, title: str
+) -> None:
+    client, _ = holder
+    path = f"/v1/works/{new()}"
+    answer = await client.put(path, json=description(title_zh=title))
+    told = refused(answer, 422, "text-cannot-be-printed")
+    assert (told["field"], told["characters"]) == ("title_zh", [f"U+{ord(title[1]):04X}"])
+    refused(await client.get(path), 404, "unknown")
+
+
+async def test_rare_characters_that_a_contract_prints_may_stand_in_a_title(holder: Holder) -> None:
+    client, _ = holder
+    answer = await client.put(f"/v1/works/{new()}", json=description(title_zh="𠮷 䶮 𬭎"))
+    assert (answer.status_code, answer.json()["title_zh"]) == (201, "𠮷 䶮 𬭎")
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200d", "\ufeff", "\u3164", "\ufe0f", "\0"])
+async def test_a_title_that_reads_otherwise_than_it_is_is_refused(
+    holder: Holder, sign: str
+) -> None:
+    client, _ = holder
+    for field in ("title_zh", "title_en"):
+        answer = await client.put(f"/v1/works/{new()}", json=description(**{field: f"a{sign}b"}))
+        assert refused(answer, 422, "bad-name")["field"] == field
