@@ -57,3 +57,21 @@ async def test_not_even_the_owner_changes_a_fact(db: Database, change: str) -> N
                 await session.execute(text(change))
     finally:
         await owner.close()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "fact", "log_entry", "log_node", "log_checkpoint", "ledger_journal", "ledger_posting",
+        "settlement_line", "reaction_done", "deal_document", "bid", "paddle",
+    ],
+)  # fmt: skip
+async def test_what_is_only_added_to_the_application_may_not_even_try_to_change(
+    session: AsyncSession, table: str
+) -> None:
+    allowed = text("SELECT has_table_privilege('exchange_app', :table, :what)")
+    for what, expected in (("INSERT", True), ("UPDATE", False), ("DELETE", False)):
+        found = await session.execute(allowed, {"table": table, "what": what})
+        assert found.scalar_one() is expected, what
+    found = await session.execute(allowed, {"table": table, "what": "TRUNCATE"})
+    assert found.scalar_one() is False

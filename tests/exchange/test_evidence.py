@@ -373,6 +373,21 @@ def test_a_name_that_leads_elsewhere_is_not_packed(name: str) -> None:
         archive.pack({name: b""})
 
 
+def test_a_name_that_leads_elsewhere_or_comes_twice_is_not_read() -> None:
+    packed = archive.pack({"abc/x": b"content"})
+    with pytest.raises(NotAnArchive, match="zip header"):
+        archive.unpack(packed.replace(b"abc/x", b"../xx"))
+    entry = packed[: packed.index(archive.CENTRAL)]
+    with pytest.raises(NotAnArchive, match="twice"):
+        archive.unpack(entry + packed)
+
+
+def test_more_than_the_format_holds_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 100)
+    with pytest.raises(ValueError, match="larger than the format"):
+        archive.pack({"a": bytes(100)})
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "uhdx.evidence/v1\n", "uhdx.evidence/v1\ndeal x\nstage settled\n",

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import ids
+from contracts import canonical, ids
 from contracts.facts.tables import Fact
 from contracts.parties.tables import Party
 from contracts.refusal import IdReused, Refusal, Unknown
@@ -26,6 +26,7 @@ from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
 from listings.catalogue.queries import Search
 from listings.catalogue.tables import CatalogueEpoch, Listing
+from listings.masters import queries as masters_read
 from listings.masters import service as masters
 from listings.masters.rules import Ask
 from tests.conftest import NOW
@@ -77,6 +78,32 @@ async def test_publication_reserves_opens_and_tells(session: AsyncSession, selle
     assert record["auction"] == str(listing.auction_id)
     assert record["title"] == {"zh": "示范作品", "en": "Demonstration Work"}
     assert len(record["fingerprint_sha256"]) == len(record["probe_sha256"]) == 64
+
+
+async def test_the_published_fact_binds_work_master_picture_and_rights(
+    session: AsyncSession, seller: Party
+) -> None:
+    listing = await published_listing(session, seller=seller, now=NOW)
+    master = await masters_read.get_master(session, listing.master_id)
+    (told,) = await fact(session, "listing.published", listing)
+    record = json.loads(told.record)
+    probe, fingerprint = (
+        canonical.sha256_hex(canonical.dumps(part)) for part in (master.probe, master.fingerprint)
+    )
+    bound = {
+        "listing": str(listing.id),
+        "work": str(listing.work_id),
+        "party": str(seller.id),
+        "master": str(master.id),
+        "master_sha256": master.sha256,
+        "probe_sha256": probe,
+        "fingerprint_sha256": fingerprint,
+        "rights": listing.rights,
+        "sale": listing.sale,
+        "auction": str(listing.auction_id),
+    }
+    assert {field: record[field] for field in bound} == bound
+    assert len({master.sha256, probe, fingerprint}) == 3
 
 
 async def test_publishing_twice_is_the_same_as_once(session: AsyncSession, seller: Party) -> None:
