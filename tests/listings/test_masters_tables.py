@@ -4,6 +4,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from listings.masters import queries
+from listings.masters.tables import FingerprintSegment
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.listings.masters_factory import CODES, ready_master
@@ -38,4 +39,12 @@ async def test_the_codes_of_a_track_come_back_in_order(session: AsyncSession) ->
     master = await ready_master(
         session, party_id=(await party(session, now=NOW)).id, work_id=None, now=NOW
     )
-    assert len(await queries.codes(session, master.id, "video")) == CODES * 40
+    before = await queries.codes(session, master.id, "video")
+    assert len(before) == CODES * 40
+    for seg, codes in ((2, b"last"), (1, b"next")):
+        session.add(
+            FingerprintSegment(master_id=master.id, track="video", seg=seg, codes=codes * 10)
+        )
+        await session.flush()
+    after = await queries.codes(session, master.id, "video")
+    assert after == before + b"next" * 10 + b"last" * 10
