@@ -19,7 +19,7 @@ from contracts.refusal import (
 )
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed
+from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed, next_after
 from exchange.identity.rules import Role, ScopeMissing, SignInNeeded
 from listings.auctions import queries, rules, service
 from listings.auctions.tables import Auction, Bid
@@ -177,7 +177,7 @@ async def list_bids(
     bids = await queries.bids_page(session, auction_id, after=after, limit=limit)
     mine = caller.party_id if caller else None
     items = [_listed(bid, mine) for bid in bids]
-    return BidsOut(items=items, next=items[-1].id if len(items) == limit else None)
+    return BidsOut(items=items, next=next_after(items, limit))
 
 
 def _auction_out(auction: Auction, lead: Bid | None) -> AuctionOut:

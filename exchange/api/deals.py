@@ -30,7 +30,7 @@ from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, U
 from contracts.titles.rules import RightsNotReserved
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.authority import open_authority
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
@@ -131,8 +131,7 @@ async def list_deals(
     """List the deals of the caller's organisation; the staff sees all."""
     caller.need("read")
     deals = await queries.deals_of(session, _viewer(caller), after=page_after(after), limit=limit)
-    full = len(deals) == limit
-    return DealPage(items=[deal_out(deal) for deal in deals], next=deals[-1].id if full else None)
+    return DealPage(items=[deal_out(deal) for deal in deals], next=next_after(deals, limit))
 
 
 @router.get("/deals/{deal_id}", responses=problems.responses(*_READ, Unknown))

@@ -1,8 +1,8 @@
 """What endpoints ask for: the process's context, a transaction, the instant, the caller."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Protocol
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -85,3 +85,17 @@ Signed = Annotated[Caller, Depends(get_caller)]
 def page_after(cursor: UUID | None) -> UUID:
     """Return where a page starts: after `cursor`, or at the beginning."""
     return cursor or UUID(int=0)
+
+
+class Listed(Protocol):
+    """What stands on a page: it has an id, which pages are ordered by."""
+
+    @property
+    def id(self) -> UUID:
+        """The id."""
+        ...
+
+
+def next_after(page: Sequence[Listed], limit: int) -> UUID | None:
+    """Return the cursor of the next page; None when this page is not full and so the last."""
+    return page[-1].id if len(page) == limit else None

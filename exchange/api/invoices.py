@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ConfigDict
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.invoices import queries, service
 from settlement.invoices.rules import InvoiceNotOpen, PaymentOpen
@@ -116,8 +116,7 @@ async def list_invoices(
     rows = await queries.page(
         session, payer_id=_payer(caller), after=page_after(after), limit=limit
     )
-    full = len(rows) == limit
-    return InvoicePage(items=[invoice_out(row) for row in rows], next=rows[-1].id if full else None)
+    return InvoicePage(items=[invoice_out(row) for row in rows], next=next_after(rows, limit))
 
 
 @router.get("/invoices/{invoice_id}", responses=problems.responses(*_SIGNED, Unknown))

@@ -11,7 +11,7 @@ from contracts.parties.rules import BadName
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity import queries, secret
 from exchange.identity import service as identity
 from exchange.identity.rules import (
@@ -114,10 +114,7 @@ async def list_api_keys(
     """List one's own API keys, those revoked or expired too."""
     caller.need("read")
     rows = await queries.keys_of(session, caller.person_id, after=page_after(after), limit=limit)
-    full = len(rows) == limit
-    return ApiKeyPage(
-        items=[_key_out(row, None) for row in rows], next=rows[-1].id if full else None
-    )
+    return ApiKeyPage(items=[_key_out(row, None) for row in rows], next=next_after(rows, limit))
 
 
 @router.delete(

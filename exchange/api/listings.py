@@ -19,7 +19,7 @@ from contracts.titles.tables import RightsGrant
 from contracts.window import BadWindow
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed, page_after
+from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
@@ -338,12 +338,12 @@ async def list_grants(
         session, work_id, viewer=viewer, after=page_after(after), limit=limit
     )
     items = [_grant_out(grant) for grant in grants]
-    return GrantsOut(items=items, next=items[-1].id if len(items) == limit else None)
+    return GrantsOut(items=items, next=next_after(items, limit))
 
 
 def _page(entries: list[Entry], limit: int) -> ListingsOut:
     items = [_out(entry) for entry in entries]
-    return ListingsOut(items=items, next=items[-1].id if len(items) == limit else None)
+    return ListingsOut(items=items, next=next_after(items, limit))
 
 
 def _out(entry: Entry) -> ListingOut:

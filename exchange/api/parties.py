@@ -18,7 +18,7 @@ from contracts.parties.tables import Party, PartyKey
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.authority import open_authority
 from exchange.identity import service as identity
 from exchange.identity.rules import (
@@ -161,8 +161,7 @@ async def list_parties(
     """List every party; staff only."""
     caller.need("read", *STAFF)
     rows = await parties.parties_page(session, after=page_after(after), limit=limit)
-    full = len(rows) == limit
-    return PartyPage(items=[party_out(row) for row in rows], next=rows[-1].id if full else None)
+    return PartyPage(items=[party_out(row) for row in rows], next=next_after(rows, limit))
 
 
 @router.get("/parties/{party_id}", responses=problems.responses(*_SIGNED, Unknown))

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.payouts import queries, rules, service
 from settlement.payouts.rules import (
@@ -256,7 +256,7 @@ async def list_payouts(
     rows = await queries.page(session, after=page_after(after), limit=limit)
     transfers = await queries.transfers_of(session, [row.id for row in rows])
     items = [_shown(row, transfers[row.id]) for row in rows]
-    return PayoutPage(items=items, next=rows[-1].id if len(rows) == limit else None)
+    return PayoutPage(items=items, next=next_after(rows, limit))
 
 
 @router.get("/payouts/{payout_id}", responses=problems.responses(*_SIGNED, Unknown))

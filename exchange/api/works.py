@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals import glyphs
 from contracts.deals.terms import TextCannotBePrinted
+from contracts.money import WHOLE_BP
 from contracts.parties.rules import BadName, PartyNotVerified
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from contracts.titles import queries as titles
@@ -21,13 +22,12 @@ from contracts.works.rules import BadEidr, BadIsan, BadPermit, BadYear, UnknownC
 from contracts.works.tables import Work
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
 router = APIRouter(route_class=JsonRoute, tags=["works"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_WHOLE_BP = 10_000
 Kind = Literal[
     "film", "series", "episode", "documentary", "sports", "variety", "animation", "other"
 ]
@@ -90,7 +90,7 @@ class ShareIn(Shape):
     """A co-owner's part, in basis points."""
 
     party_id: UUID
-    share_bp: Annotated[int, Field(strict=True, ge=1, le=_WHOLE_BP)]
+    share_bp: Annotated[int, Field(strict=True, ge=1, le=WHOLE_BP)]
 
 
 class SharesIn(Shape):
@@ -183,8 +183,7 @@ async def list_works(
         rows = await queries.works_page(session, after=start, limit=limit)
     else:
         rows = await queries.works_of(session, caller.party_id, after=start, limit=limit)
-    full = len(rows) == limit
-    return WorkPage(items=[work_out(row) for row in rows], next=rows[-1].id if full else None)
+    return WorkPage(items=[work_out(row) for row in rows], next=next_after(rows, limit))
 
 
 @router.get("/works/{work_id}", responses=problems.responses(*_SIGNED, Unknown))
@@ -226,7 +225,7 @@ async def get_shares(work_id: UUID, session: Session, caller: Signed) -> SharesO
     work, shares = await _visible(session, work_id, caller)
     if shares:
         return _shares_out(work_id, shares)
-    whole = ShareOut(party_id=work.party_id, share_bp=_WHOLE_BP, consented_at=work.created_at)
+    whole = ShareOut(party_id=work.party_id, share_bp=WHOLE_BP, consented_at=work.created_at)
     return SharesOut(work_id=work_id, shares=[whole])
 
 
