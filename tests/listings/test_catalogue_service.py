@@ -114,6 +114,17 @@ async def test_publishing_twice_is_the_same_as_once(session: AsyncSession, selle
     assert len(await fact(session, "listing.published", listing)) == 1
 
 
+async def test_a_listing_is_published_by_nobody_else_before_and_after(
+    session: AsyncSession, seller: Party
+) -> None:
+    stranger = await party(session, now=NOW)
+    draft = await drafted_listing(session, seller=seller, now=NOW)
+    for _ in range(2):
+        with pytest.raises(Unknown):
+            await service.publish(session, draft.id, party_id=stranger.id, now=NOW)
+        await service.publish(session, draft.id, party_id=seller.id, now=NOW)
+
+
 async def test_the_same_draft_again_is_the_same_draft(session: AsyncSession, seller: Party) -> None:
     draft = await drafted_listing(session, seller=seller, now=NOW)
     same, created = await again(session, draft)
