@@ -7,9 +7,10 @@ from pathlib import Path
 import httpx
 import imageio_ffmpeg
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import Refusal
-from exchange import migrating
+from exchange import jobs, migrating
 from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
@@ -35,7 +36,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Examine database, schema, durability, disk, media tools, sandbox, keys and payments."""
+    """Examine database, reactions, disk, media tools, sandbox, keys and payments."""
     return [
         *await _database(settings),
         _disk(settings.home),
@@ -63,6 +64,7 @@ async def _database(settings: Settings) -> list[Finding]:
         async with db.transaction() as session:
             rows = await session.execute(_SERVER)
             seen = {row.name: row.setting for row in rows.all()}
+            reactions = await _reactions(session)
     except Refusal as refusal:
         return [Finding("database", "fault", refusal.detail)]
     finally:
@@ -77,7 +79,20 @@ async def _database(settings: Settings) -> list[Finding]:
             if durable
             else "fsync or synchronous_commit is off: acknowledged bids could be lost",
         ),
+        reactions,
     ]
+
+
+async def _reactions(session: AsyncSession) -> Finding:
+    stuck = await jobs.stuck_reactions(session)
+    if not stuck:
+        return Finding("reactions", "ok", "none keeps failing")
+    listed = "; ".join(
+        f"{each.reaction} to {each.kind} of {each.subject} ({each.attempts} attempts, "
+        f"job {each.job_id})"
+        for each in stuck
+    )
+    return Finding("reactions", "warning", f"keep failing, see the worker's log: {listed}")
 
 
 def _disk(home: Path) -> Finding:

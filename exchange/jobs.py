@@ -3,6 +3,8 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import procrastinate
@@ -29,10 +31,35 @@ HEARTBEAT_S = 2.0
 # be alive, the mark in `reaction_done` lets only one of the two effects stand.
 STALLED_AFTER_S = 7.0
 
+STUCK_AFTER = 5  # failures: half a minute of retries, longer than a restart of any part takes
+MOST_STUCK = 100
+
+_STUCK = text(
+    "SELECT job.id AS job_id, job.args->>'reaction' AS reaction, fact.id AS fact_id, fact.kind, "
+    "fact.subject, job.attempts, fact.recorded_at AS since "
+    "FROM procrastinate_jobs AS job JOIN fact ON fact.id = (job.args->>'fact_id')::uuid "
+    "WHERE job.task_name = :task AND job.status IN ('todo', 'doing', 'failed') "
+    "AND job.attempts >= :attempts AND NOT EXISTS (SELECT FROM reaction_done AS done "
+    "WHERE done.fact_id = fact.id AND done.reaction = job.args->>'reaction') "
+    "ORDER BY job.id LIMIT :most"
+)
 _DEFER = text(
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, NULL, NULL, "
     "CAST(:args AS jsonb), NULL)::procrastinate_job_to_defer_v1])"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class StuckReaction:
+    """A reaction that keeps failing; the worker's log holds what it failed of."""
+
+    job_id: int
+    reaction: str
+    fact_id: UUID
+    kind: str
+    subject: UUID
+    attempts: int
+    since: datetime  # when the fact was recorded
 
 
 class UntilDone(procrastinate.BaseRetryStrategy):
@@ -67,6 +94,13 @@ async def react(context: Context, fact_id: UUID, name: str) -> None:
         await reaction.verb(context, session, fact, now)
         session.add(ReactionDone(fact_id=fact_id, reaction=name, done_at=now))
         await session.flush()
+
+
+async def stuck_reactions(session: AsyncSession) -> list[StuckReaction]:
+    """Return the reactions that failed five times or more and have not taken effect since."""
+    asked = {"task": TASK, "attempts": STUCK_AFTER, "most": MOST_STUCK}
+    rows = await session.execute(_STUCK, asked)
+    return [StuckReaction(**row) for row in rows.mappings()]
 
 
 def open_queue(context: Context, *, connections: int) -> procrastinate.App:

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
+from exchange import jobs
 from exchange.api.deps import Now, Session
 from exchange.portal import render
 from exchange.portal.language import Language, mark
@@ -31,6 +32,7 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
         *await _to_verify(session, spoken),
         *await _to_prepare(session),
         *await _to_decide(session),
+        *await _stuck(session),
     ]
     tasks.sort(key=lambda task: task["since"])
     for task in tasks:
@@ -93,6 +95,22 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
             amount=(settlement.gross_minor, settlement.currency),
         )
         for payout, settlement, deal in (await session.execute(wanted)).all()
+    ]
+
+
+async def _stuck(session: AsyncSession) -> list[dict[str, Any]]:
+    """Return reactions that keep failing: an operator mends their cause, or voids the deal."""
+    found = await jobs.stuck_reactions(session)
+    numbers = await contract_numbers(session, [each.subject for each in found])
+    return [
+        _task(
+            mark("A background step keeps failing"),
+            f"/deals/{each.subject}" if each.subject in numbers else "/console",
+            role=OPERATOR,
+            whose=f"{numbers.get(each.subject, each.subject)} · {each.reaction} × {each.attempts}",
+            since=each.since,
+        )
+        for each in found
     ]
 
 
