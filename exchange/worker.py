@@ -108,7 +108,7 @@ async def _queue(context: Context) -> None:
                         update_heartbeat_interval=jobs.HEARTBEAT_S,
                         stalled_worker_timeout=jobs.STALLED_AFTER_S,
                         install_signal_handlers=False,
-                        delete_jobs="never",
+                        delete_jobs="successful",  # what took effect is in `reaction_done`
                     )
                     rescue.cancel()
             except* Exception as group:  # noqa: BLE001 - whatever ended the queue, it opens again.
