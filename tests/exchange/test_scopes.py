@@ -64,6 +64,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "revoke_signing_key": ("deal", TRADERS),
     "sign_deal": ("deal", TRADERS),
     "verify_party": ("list", frozenset({Role.OPERATOR})),
+    "void_deal": ("deal", frozenset({Role.OPERATOR})),
 }
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
 # itself, and for the payment provider, whose signature is looked at instead.
