@@ -50,13 +50,17 @@ async def _run(
     settings: Settings, master: Path | None, *, leave: bool, console: Console, as_json: bool
 ) -> int:
     processes = Processes(settings)
+    processes.stop_orphans()
     processes.check_ports()
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None  # noqa: S101 - asyncio.run made one.
+    loop.add_signal_handler(signal.SIGTERM, task.cancel)
     console.print(f"data under {settings.home}")
     state = State(settings.home / "demo" / _state_name(master))
     cast = Cast(settings.public_url, state)
-    await prepare(settings, cast)
-    await processes.start()
     try:
+        await prepare(settings, cast)
+        await processes.start()
         summary = await play(settings, cast, master=master, console=console)
         _print(summary, cast, console)
         if as_json:

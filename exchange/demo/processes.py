@@ -1,6 +1,7 @@
 """The demo's processes: started, watched, started again when they die, stopped in order."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -8,9 +9,11 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 
 from contracts.refusal import Kind, Refusal
 from exchange.settings import PLACEHOLDERS, Settings
@@ -35,6 +38,17 @@ class Processes:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     restarts: int = 0
     _watch: asyncio.Task[None] | None = None
+
+    def stop_orphans(self) -> None:
+        """Stop what an earlier demo of this home left running when it was killed itself."""
+        with suppress(FileNotFoundError):
+            left = json.loads(self._list.read_text())
+            for pid, born in left.values():
+                with suppress(psutil.Error):
+                    orphan = psutil.Process(pid)
+                    if orphan.create_time() == born:  # else the number is another's by now
+                        orphan.terminate()
+                        orphan.wait(STOP_WITHIN_S)
 
     async def start(self) -> None:
         """Start payments stand-in (when configured), API and workers; return when they answer."""
@@ -99,6 +113,19 @@ class Processes:
                 env=self._environment(),
                 start_new_session=True,  # Ctrl-C reaches us alone; we stop them in order
             )
+        self._note()
+
+    @property
+    def _list(self) -> Path:
+        return self.settings.home / "log" / "running.json"
+
+    def _note(self) -> None:
+        """Write down who runs, for the demo that comes after a killed one."""
+        born = {}
+        for name, process in self.running.items():
+            with suppress(psutil.Error):
+                born[name] = [process.pid, psutil.Process(process.pid).create_time()]
+        self._list.write_text(json.dumps(born))
 
     def _environment(self) -> dict[str, str]:
         settings = self.settings
@@ -143,6 +170,7 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._list.unlink(missing_ok=True)
 
 
 def _standin_secret(settings: Settings) -> str:

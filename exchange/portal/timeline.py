@@ -23,6 +23,7 @@ LABELS: Mapping[str, str] = {
     "deal.certified": mark("Contract printed and certified by the exchange"),
     "deal.signed": mark("Signed"),
     "deal.executed": mark("Contract in force"),
+    "deal.voided": mark("Contract voided"),
     "grant.made": mark("Rights granted in the register"),
     "invoice.issued": mark("Invoice issued"),
     "payment.received": mark("Payment received"),

@@ -70,7 +70,7 @@ class Examination(Refusal):
     """Base of what an examination finds wrong; the master ends as `refused`."""
 
     kind, code = Kind.INVALID, "master-refused"
-    hint = "Upload a sound file under a new master id."
+    hint = "Upload a whole, readable video under a new master id."
 
 
 class NotAVideo(Examination):

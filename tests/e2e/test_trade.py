@@ -95,6 +95,24 @@ def test_the_evidence_verifies_offline_and_one_flipped_byte_does_not(
 
 
 @pytest.mark.slow
+def test_a_demo_that_was_killed_leaves_nothing_in_the_way_of_the_next(
+    own: Settings, played: dict[str, object]
+) -> None:
+    command = [sys.executable, "-m", "exchange", "demo"]
+    with subprocess.Popen(
+        command, env=harness.environment(own), stdout=subprocess.PIPE, text=True
+    ) as serving:
+        assert serving.stdout is not None
+        for line in serving.stdout:
+            if "until Ctrl-C" in line:
+                break
+        serving.kill()
+    again = exchange(own, "demo", "--exit", "--json")
+    assert again.returncode == 0, again.stderr[-4000:]
+    assert json.loads(again.stdout.splitlines()[-1])["ids"] == played["ids"]
+
+
+@pytest.mark.slow
 def test_doctor_finds_no_fault_after_the_trade(own: Settings, played: dict[str, object]) -> None:
     done = exchange(own, "doctor", "--json")
     faults = [one for one in json.loads(done.stdout) if one["state"] == "fault"]
