@@ -117,8 +117,10 @@ def _invoice() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("issued_at", INSTANT, nullable=False),
         sa.Column("paid_at", INSTANT, nullable=True),
+        sa.Column("paid_by", sa.Uuid(), nullable=True),
         sa.CheckConstraint("state IN ('issued', 'paid')", name="invoice_state_is_known"),
         sa.CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="invoice_paid_when"),
+        sa.CheckConstraint("(state = 'paid') = (paid_by IS NOT NULL)", name="invoice_paid_by_one"),
         sa.CheckConstraint("amount_minor > 0", name="invoice_amount_is_positive"),
         sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="invoice_currency_is_a_code"),
     )
@@ -156,7 +158,7 @@ def _payment() -> None:
         "payment",
         ["invoice_id"],
         unique=True,
-        postgresql_where=sa.text("state IN ('requested', 'ready', 'succeeded')"),
+        postgresql_where=sa.text("state IN ('requested', 'ready')"),
     )
     op.create_index(
         "ix_payment_check",

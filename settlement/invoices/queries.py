@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.invoices.rules import OPEN_PAYMENT, SUCCEEDED
+from settlement.invoices.rules import OPEN_PAYMENT
 from settlement.invoices.tables import Invoice, Payment
 
 
@@ -63,9 +63,11 @@ async def find_open_payment(session: AsyncSession, invoice_id: UUID) -> Payment 
 async def open_payments(
     session: AsyncSession, invoice_ids: Collection[UUID]
 ) -> Mapping[UUID, Payment]:
-    """Return by invoice the payment that is open or has succeeded; there is at most one each."""
-    wanted = select(Payment).where(
-        col(Payment.invoice_id).in_(invoice_ids), col(Payment.state).in_(OPEN_PAYMENT)
+    """Return by invoice the payment that is open or has succeeded, the newest of them."""
+    wanted = (
+        select(Payment)
+        .where(col(Payment.invoice_id).in_(invoice_ids), col(Payment.state).in_(OPEN_PAYMENT))
+        .order_by(col(Payment.requested_at))
     )
     return {payment.invoice_id: payment for payment in await session.scalars(wanted)}
 
@@ -74,8 +76,8 @@ async def charge_of_deal(session: AsyncSession, deal_id: UUID) -> str | None:
     """Return the charge that paid a deal's invoice, or None."""
     wanted = (
         select(Payment.charge_id)
-        .join(Invoice, col(Invoice.id) == col(Payment.invoice_id))
-        .where(col(Invoice.deal_id) == deal_id, col(Payment.state) == SUCCEEDED)
+        .join(Invoice, col(Invoice.paid_by) == col(Payment.id))
+        .where(col(Invoice.deal_id) == deal_id)
     )
     found: str | None = await session.scalar(wanted)
     return found

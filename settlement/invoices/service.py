@@ -194,7 +194,7 @@ async def _receive(
     )
     if not exact:
         return
-    invoice.state, invoice.paid_at = rules.PAID, now
+    invoice.state, invoice.paid_at, invoice.paid_by = rules.PAID, now, payment.id
     await session.flush()
     settlement = await settlements.advance(session, invoice.deal_id, to=FUNDED)
     await facts.record(

@@ -31,6 +31,7 @@ class Invoice(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("state IN ('issued', 'paid')", name="invoice_state_is_known"),
         CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="invoice_paid_when"),
+        CheckConstraint("(state = 'paid') = (paid_by IS NOT NULL)", name="invoice_paid_by_one"),
         CheckConstraint("amount_minor > 0", name="invoice_amount_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="invoice_currency_is_a_code"),
     )
@@ -44,6 +45,7 @@ class Invoice(SQLModel, table=True):
     state: str
     issued_at: datetime = Field(sa_column=_instant(nullable=False))
     paid_at: datetime | None = Field(default=None, sa_column=_instant())
+    paid_by: UUID | None = None  # the payment that settled it; a further one is held in suspense
 
     @property
     def amount(self) -> Money:
@@ -52,7 +54,7 @@ class Invoice(SQLModel, table=True):
 
 
 class Payment(SQLModel, table=True):
-    """One attempt to pay an invoice; at most one of an invoice is open or has succeeded."""
+    """One attempt to pay an invoice; at most one of an invoice is open."""
 
     __tablename__ = "payment"
     __table_args__ = (
@@ -70,7 +72,7 @@ class Payment(SQLModel, table=True):
             "ix_payment_one_open",
             "invoice_id",
             unique=True,
-            postgresql_where=text("state IN ('requested', 'ready', 'succeeded')"),
+            postgresql_where=text("state IN ('requested', 'ready')"),
         ),
         Index("ix_payment_check", "next_check_at", postgresql_where=text("state = 'ready'")),
     )

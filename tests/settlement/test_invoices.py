@@ -201,6 +201,22 @@ async def test_money_that_is_not_what_was_owed_is_held_in_suspense(
     assert trade.invoice.state == "issued"
 
 
+async def test_a_payment_that_comes_back_to_life_after_another_paid_is_held_in_suspense(
+    session: AsyncSession,
+) -> None:
+    trade = await invoiced(session, price=PRICE, now=NOW)
+    first, _ = await asked(session, trade)
+    await service.payment_failed(session, first.id, now=NOW)
+    second, _ = await asked(session, trade)
+    await service.apply_seen(session, shown(second), now=NOW)
+    await service.apply_seen(session, shown(first), now=NOW)
+    held = await balances(session, trade)
+    assert held["suspense:psp:CNY"] == -PRICE.amount_minor
+    assert (trade.invoice.state, trade.invoice.paid_by) == ("paid", second.id)
+    charge = await queries.charge_of_deal(session, trade.invoice.deal_id)
+    assert charge == second.charge_id != first.charge_id
+
+
 async def test_a_payment_that_is_none_of_ours_is_left_alone(session: AsyncSession) -> None:
     stranger = Seen("pi_stranger", SUCCEEDED, PRICE, "ch_stranger", None)
     assert await service.apply_seen(session, stranger, now=NOW) is False
