@@ -5,9 +5,11 @@ those of the earliest checkpoint that covers its facts, however far the log has 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import anyio.to_thread
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -87,7 +89,8 @@ async def assemble(
         README: README_FILE.read_bytes(),
     }
     stage = SETTLED if "settlement.booked" in kinds else EXECUTED
-    return deal, sign_and_pack(files, deal=deal.id, stage=stage, signer=signer)
+    packing = partial(sign_and_pack, files, deal=deal.id, stage=stage, signer=signer)
+    return deal, await anyio.to_thread.run_sync(packing)  # hashing megabytes holds nobody up
 
 
 def sign_and_pack(
