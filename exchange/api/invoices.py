@@ -38,6 +38,7 @@ class InvoiceOut(Shape):
                     "state": "issued",
                     "issued_at": "2026-11-22T09:00:00Z",
                     "paid_at": None,
+                    "paid_by": None,
                 }
             ]
         }
@@ -52,6 +53,7 @@ class InvoiceOut(Shape):
     state: Literal["issued", "paid"]
     issued_at: AwareDatetime
     paid_at: AwareDatetime | None
+    paid_by: UUID | None
 
 
 class InvoicePage(Shape):
