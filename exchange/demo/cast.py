@@ -90,7 +90,7 @@ class Cast:
 
     def email(self, slot: str) -> str:
         """Return the address a slot signs in with."""
-        own = "" if self.state.path.name == "state.json" else f"-{self.state.get('seed')[:6]}"
+        own = "" if self.state.path.name == "trade.json" else f"-{self.state.get('seed')[:6]}"
         return f"{slot}{own}@demo.example"
 
     def password(self, slot: str) -> str:

@@ -70,7 +70,8 @@ async def _run(
             await _until_interrupted()
         return 0
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever broke the trade is told to the person at the terminal.
-        console.print(f"[red]the trade broke off: {error!r}[/]  (logs: {settings.home / 'log'})")
+        why = str(error) or type(error).__name__
+        console.print(f"[red]the trade broke off: {why}[/]  (logs: {settings.home / 'log'})")
         return 1
     finally:
         await cast.close()
@@ -174,7 +175,7 @@ def _print(summary: dict[str, Any], cast: Cast, console: Console) -> None:
 
 def _state_name(master: Path | None) -> str:
     """Return one state per video, so that each `--master FILE` is a trade of its own."""
-    return "state.json" if master is None else f"state-{sha256_hex(str(master).encode())[:12]}.json"
+    return "trade.json" if master is None else f"trade-{sha256_hex(str(master).encode())[:12]}.json"
 
 
 async def _until_interrupted() -> None:

@@ -33,7 +33,7 @@ class Stage:
     @property
     def folder(self) -> Path:
         """Where the demo's own files go: clips, contract, evidence."""
-        path = self.settings.home / "demo"
+        path = self.state.path.with_suffix("")
         path.mkdir(parents=True, exist_ok=True)
         return path
 

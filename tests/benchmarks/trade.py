@@ -27,7 +27,7 @@ def main() -> None:
         command = [sys.executable, "-m", "exchange", "demo", "--exit", "--json"]
         first, first_s = timed(command, harness.environment(own))
         _, second_s = timed(command, harness.environment(own))
-        clip = own.home / "demo" / "master-2160p50-hlg.mp4"
+        clip = own.home / "demo" / "trade" / "master-2160p50-hlg.mp4"
         floor = {
             "fsync_ms": fsync_ms(Path(folder)),
             "hash_s": round(seconds(lambda: hashlib.sha256(clip.read_bytes())), 3),

@@ -35,7 +35,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def own_cast(settings: Settings) -> Cast:
-    return Cast(settings.public_url, State(settings.home / "demo" / "state.json"))
+    return Cast(settings.public_url, State(settings.home / "demo" / "trade.json"))
 
 
 def quiet() -> Console:
