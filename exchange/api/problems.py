@@ -69,7 +69,9 @@ def document(refusal: Refusal) -> dict[str, Any]:
 
 def response(refusal: Refusal) -> JSONResponse:
     """Return the answer that carries a refusal."""
-    headers = {"Retry-After": "1"} if refusal.kind is Kind.UNAVAILABLE else {}
+    headers = {}
+    if refusal.kind in (Kind.UNAVAILABLE, Kind.LIMITED):
+        headers["Retry-After"] = str(refusal.data.get("retry_after_s", 1))
     if refusal.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(

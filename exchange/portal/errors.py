@@ -20,6 +20,7 @@ def install(app: FastAPI) -> None:
     """Answer people in HTML and leave programs the problem documents installed before."""
     for kind in (Refusal, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _for_people_or(app.exception_handlers[kind]))
+    app.add_exception_handler(Exception, _for_people_or(app.exception_handlers[Exception]))
     app.add_exception_handler(SignInFirst, _sign_in)
 
 
@@ -40,7 +41,7 @@ def _for_people_or(for_programs: Handler) -> Handler:
 
 def refused(request: Request, refusal: Refusal) -> Response:
     """Answer with a box for the page that asked, or with a page of its own."""
-    status = 405 if isinstance(refusal, _OtherMethod) else problems.STATUS[refusal.kind]
+    status = _STATUS.get(type(refusal), problems.STATUS[refusal.kind])
     if request.headers.get("HX-Request"):
         box = render.page(request, "refusal.html", status=status, refusal=refusal)
         box.headers["HX-Retarget"] = "#refusal"
@@ -63,7 +64,8 @@ def _as_refusal(error: Exception) -> Refusal:
         if all(item["loc"][0] == "path" for item in error.errors()):
             return Unknown("There is nothing at this address.")
         return InvalidContent("A field breaks its rule.", errors=errors)
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these types alone.
+    if not isinstance(error, HTTPException):
+        return _Broken("Something went wrong on our side.")
     if error.status_code == 404:
         return Unknown("There is nothing at this address.")
     return (_OtherMethod if error.status_code == 405 else Malformed)(str(error.detail))
@@ -74,3 +76,13 @@ class _OtherMethod(Refusal):
 
     kind, code = Kind.MALFORMED, "method-not-fitting"
     hint = "Go back and try again from the page."
+
+
+class _Broken(Refusal):
+    """Something went wrong on our side; nothing was changed."""
+
+    kind, code = Kind.UNAVAILABLE, "internal-error"
+    hint = "Try once more; when it stays, tell the exchange when it happened."
+
+
+_STATUS = {_OtherMethod: 405, _Broken: 500}

@@ -108,14 +108,18 @@ async def test_a_bug_is_told_as_a_problem_and_nothing_of_it(context: Context) ->
     app = create_app(context)
 
     @app.get("/v1/bug")
+    @app.get("/bug")
     async def bug() -> None:
         raise RuntimeError("SELECT secret")
 
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://exchange.test") as client:
         answer = await client.get("/v1/bug")
+        page = await client.get("/bug", headers={"Accept": "text/html"})
     refused(answer, 500, "internal-error")
-    assert "secret" not in answer.text
+    assert page.status_code == 500 and page.headers["content-type"].startswith("text/html")
+    assert "internal-error" in page.text
+    assert "secret" not in answer.text + page.text
 
 
 async def test_no_redirect_names_the_host_that_the_client_claims(

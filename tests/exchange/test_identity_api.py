@@ -93,6 +93,7 @@ async def test_after_ten_failures_even_the_right_password_waits(
     right = {"email": who.email, "password": PASSWORD}
     answer = await client.post("/v1/sessions", json=right)
     assert 0 < refused(answer, 429, "too-many-attempts")["retry_after_s"] <= 900
+    assert 0 < int(answer.headers["retry-after"]) <= 900
     async with context.db.transaction() as session:
         await session.execute(
             text(
