@@ -42,13 +42,12 @@ class Processes:
     def stop_orphans(self) -> None:
         """Stop what an earlier demo of this home left running when it was killed itself."""
         with suppress(FileNotFoundError):
-            left = json.loads(self._list.read_text())
-            for pid, born in left.values():
-                with suppress(psutil.Error):
-                    orphan = psutil.Process(pid)
-                    if orphan.create_time() == born:  # else the number is another's by now
-                        orphan.terminate()
-                        orphan.wait(STOP_WITHIN_S)
+            left = {name: _alive(*one) for name, one in json.loads(self._list.read_text()).items()}
+            if left.pop("demo", None) is not None:
+                return  # it serves still; the taken port will be told
+            for orphan in filter(None, left.values()):
+                orphan.terminate()
+                orphan.wait(STOP_WITHIN_S)
 
     async def start(self) -> None:
         """Start payments stand-in (when configured), API and workers; return when they answer."""
@@ -122,9 +121,10 @@ class Processes:
     def _note(self) -> None:
         """Write down who runs, for the demo that comes after a killed one."""
         born = {}
-        for name, process in self.running.items():
+        pids = {"demo": os.getpid()} | {name: one.pid for name, one in self.running.items()}
+        for name, pid in pids.items():
             with suppress(psutil.Error):
-                born[name] = [process.pid, psutil.Process(process.pid).create_time()]
+                born[name] = [pid, psutil.Process(pid).create_time()]
         self._list.write_text(json.dumps(born))
 
     def _environment(self) -> dict[str, str]:
@@ -171,6 +171,15 @@ class Processes:
                 process.kill()
                 process.wait()
         self._list.unlink(missing_ok=True)
+
+
+def _alive(pid: int, born: float) -> psutil.Process | None:
+    """Return the process, unless it has gone and the number is another's by now."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.create_time() == born and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
 
 
 def _standin_secret(settings: Settings) -> str:
