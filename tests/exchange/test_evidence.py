@@ -8,18 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contracts import canonical, ids
-from contracts.log import note
 from contracts.log.gateway import LogSigner
 from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import Unknown
 from exchange import keys
 from exchange.db import Database
 from exchange.evidence import archive, bundle, manifest, opened
-from exchange.evidence.archive import NotAnArchive
 from exchange.evidence.bundle import EvidenceNotReady
 from exchange.evidence.verify import Report, verify
 from exchange.settings import Settings
@@ -348,57 +344,6 @@ def test_any_zip_program_can_open_it(whole: bytes) -> None:
         assert opened.read("README.zh-en.txt").decode().startswith("版权交易证据包")
     assert names == sorted(names)
     assert {"contract.pdf", "terms.json", "events.jsonl", "pki/root.pem"} <= set(names)
-
-
-NAMES = st.sampled_from(["a", "a.b", "a/b", "a/b.c", "Z-1", "b/1", "b/10", "b/2", "0_x"])
-
-
-@given(st.dictionaries(NAMES, st.binary(max_size=60), min_size=1))
-def test_an_archive_reads_back(files: Files) -> None:
-    unpacked = archive.unpack(archive.pack(files))
-    assert (unpacked.files, unpacked.broken_at) == (files, None)
-
-
-@given(st.binary(max_size=200))
-def test_garbage_is_no_archive(raw: bytes) -> None:
-    try:
-        assert archive.unpack(raw).broken_at is not None
-    except NotAnArchive as broken:
-        assert broken.where
-
-
-@pytest.mark.parametrize("name", ["../x", "/x", "a//b", ".hidden", "a\\b", "名", "", "a/../b"])
-def test_a_name_that_leads_elsewhere_is_not_packed(name: str) -> None:
-    with pytest.raises(ValueError, match="name"):
-        archive.pack({name: b""})
-
-
-def test_a_name_that_leads_elsewhere_or_comes_twice_is_not_read() -> None:
-    packed = archive.pack({"abc/x": b"content"})
-    with pytest.raises(NotAnArchive, match="zip header"):
-        archive.unpack(packed.replace(b"abc/x", b"../xx"))
-    entry = packed[: packed.index(archive.CENTRAL)]
-    with pytest.raises(NotAnArchive, match="twice"):
-        archive.unpack(entry + packed)
-
-
-def test_more_than_the_format_holds_is_not_packed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MOST_BYTES", 100)
-    with pytest.raises(ValueError, match="larger than the format"):
-        archive.pack({"a": bytes(100)})
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "uhdx.evidence/v1\n", "uhdx.evidence/v1\ndeal x\nstage settled\n",
-     f"uhdx.evidence/v2\ndeal {ids.new(NOW)}\nstage settled\n",
-     f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage begun\n",
-     f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage settled\nx  y\n",
-     f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage settled\n{'0' * 64}  b\n{'0' * 64}  a\n"],
-)  # fmt: skip
-def test_what_is_not_a_manifest_is_refused(text: str) -> None:
-    with pytest.raises(note.BadNote):
-        manifest.parse(text)
 
 
 async def test_an_executed_deal_has_evidence_before_it_is_paid(
