@@ -38,6 +38,7 @@ from tests.exchange.evidence_changes import (
     pocket,
     postings,
     rename,
+    revoked_key,
     spoil_proof,
     swap_proofs,
     twice,
@@ -207,6 +208,7 @@ BROKEN: dict[str, tuple[Check, Change, str]] = {
         deal_checks.signatures, fact("deal.certified", pdf_sha256=X), "certified text",
     ),
     "a key registered after it signed": (deal_checks.signatures, late_key, "not in force"),
+    "a key revoked before it signed": (deal_checks.signatures, revoked_key, "not in force"),
     "a key that was never registered": (
         deal_checks.signatures, without("key.registered"), "not in force",
     ),
