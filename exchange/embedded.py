@@ -37,6 +37,9 @@ def stop(home: Path) -> None:
     server = _server(home)
     _forget_dead(server)
     server.cleanup()
+    # Nothing is left to say at exit; the lock taken for it would make the folder anew.
+    atexit.unregister(server._cleanup)
+    atexit.unregister(_forget_dead)
 
 
 async def keep_running(home: Path) -> None:
