@@ -96,7 +96,8 @@ def test_mirroring_the_picture_turns_over_the_mirror_bits_alone(seed: int) -> No
     luma = np.random.default_rng(seed).integers(0, 256, (6, 90, 160), np.uint8)
     plain, mirrored = (fingerprint.codes_of(part).video for part in (luma, luma[:, :, ::-1]))
     apart = np.bitwise_count((plain ^ MIRROR) ^ mirrored).sum()
-    assert apart <= 15  # of 1530: the signs of coefficients that are nearly zero
+    # Signs of coefficients that are nearly zero: 1,500 seeds gave at most 5 of 960 bits.
+    assert apart <= 9
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(-60, 60), st.sampled_from([0.5, 0.8, 1.0]))
