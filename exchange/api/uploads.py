@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
@@ -57,7 +57,6 @@ class TusRoute(APIRoute):
 
         async def speak_tus(request: Request) -> Response:
             try:
-                _check_version(request)
                 answer = await handle(request)
             except TusVersionUnsupported as refusal:
                 answer = problems.response(refusal)
@@ -73,9 +72,16 @@ class TusRoute(APIRoute):
 
 router = APIRouter(route_class=TusRoute)  # tagged by the router that includes it
 
-Tus = Annotated[
-    str | None, Header(alias="Tus-Resumable", examples=[VERSION], description="`1.0.0`")
-]
+
+def need_version(
+    tus_resumable: Annotated[str | None, Header(examples=[VERSION], description="`1.0.0`")] = None,
+) -> None:
+    """Refuse to speak another version of tus (1.0.0, Requests and Responses)."""
+    if tus_resumable != VERSION:
+        raise TusVersionUnsupported("This exchange speaks tus 1.0.0.", version=VERSION)
+
+
+SPOKEN = (Depends(need_version),)
 COMMON = (SignInNeeded, ScopeMissing, NotAllowed, InvalidContent)
 VERSION_REFUSED: dict[int | str, dict[str, Any]] = {
     PRECONDITION_FAILED: problems.responses(TusVersionUnsupported)[415]
@@ -103,6 +109,7 @@ async def describe_uploads(context: Ctx) -> Response:
 
 @router.post(
     "/uploads",
+    dependencies=SPOKEN,
     status_code=201,
     response_class=Response,
     responses={
@@ -117,7 +124,6 @@ async def create_upload(
     session: Session,
     caller: Signed,
     now: Now,
-    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
     upload_length: Annotated[str | None, Header(examples=["48230112"])] = None,
     upload_metadata: Annotated[
         str | None,
@@ -145,6 +151,7 @@ async def create_upload(
 
 @router.head(
     "/uploads/{master_id}",
+    dependencies=SPOKEN,
     response_class=Response,
     responses={**problems.responses(*COMMON, Unknown, UploadExpired), **VERSION_REFUSED},
 )
@@ -153,7 +160,6 @@ async def get_upload_offset(
     session: Session,
     caller: Signed,
     now: Now,
-    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
 ) -> Response:
     """Say how many bytes are stored: where to go on."""
     caller.need("list", Role.HOLDER)
@@ -165,6 +171,7 @@ async def get_upload_offset(
 
 @router.patch(
     "/uploads/{master_id}",
+    dependencies=SPOKEN,
     status_code=204,
     response_class=Response,
     openapi_extra=BODY,
@@ -181,7 +188,6 @@ async def append_to_upload(
     request: Request,
     context: Ctx,
     now: Now,
-    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
     upload_offset: Annotated[str | None, Header(examples=["0"])] = None,
 ) -> Response:
     """Append a part; what arrived before a cut connection stays, and the hash runs along."""
@@ -199,6 +205,7 @@ async def append_to_upload(
 
 @router.delete(
     "/uploads/{master_id}",
+    dependencies=SPOKEN,
     status_code=204,
     response_class=Response,
     responses={**problems.responses(*COMMON, Unknown, UploadFinished), **VERSION_REFUSED},
@@ -208,7 +215,6 @@ async def cancel_upload(
     request: Request,
     context: Ctx,
     now: Now,
-    tus_resumable: Tus = None,  # noqa: ARG001 - checked by the route; declared for the contract.
 ) -> Response:
     """End an unfinished upload and remove what was stored."""
     caller = await _caller(request, context, now)
@@ -302,8 +308,3 @@ def _state(master: Master) -> dict[str, str]:
     if master.state == "uploading":
         headers["Upload-Expires"] = format_datetime(master.expires_at.astimezone(UTC), usegmt=True)
     return headers
-
-
-def _check_version(request: Request) -> None:
-    if request.method != "OPTIONS" and request.headers.get("tus-resumable") != VERSION:
-        raise TusVersionUnsupported("This exchange speaks tus 1.0.0.", version=VERSION)
