@@ -51,10 +51,10 @@ async def certify_deal(
 
 
 async def mark_deal_paid(
-    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+    _context: Context, session: AsyncSession, fact: SealedFact, _now: datetime
 ) -> None:
     """Woken by `settlement.booked`: everybody has been paid."""
-    await service.mark_paid(session, UUID(fact.record["deal"]), now=now)
+    await service.mark_paid(session, UUID(fact.record["deal"]))
 
 
 async def _published(

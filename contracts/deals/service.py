@@ -66,7 +66,7 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     await session.flush()
     await titles.hold(
         session, work_id,
-        source=listing["listing"], grantee_id=licensee.id, deal_id=deal_id, now=now,
+        source=listing["listing"], grantee_id=licensee.id, deal_id=deal_id,
     )  # fmt: skip
     payload = {
         "deal": str(deal.id),
@@ -240,7 +240,7 @@ async def void(
     return deal
 
 
-async def mark_paid(session: AsyncSession, deal_id: UUID, *, now: datetime) -> Deal:  # noqa: ARG001 - the verbs of a deal's life share one shape.
+async def mark_paid(session: AsyncSession, deal_id: UUID) -> Deal:
     """Note that everybody has been paid what the deal owes; again changes nothing.
 
     Raises:

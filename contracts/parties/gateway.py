@@ -8,6 +8,7 @@ revoked key is refused by the register of keys before anything is prepared for i
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -283,8 +284,7 @@ def _claim(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(handle)
     try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # Another process was first; its file counts.
+        with suppress(FileExistsError):  # another process was first; its file counts
+            os.link(draft, path)
     finally:
         draft.unlink()

@@ -145,7 +145,6 @@ async def hold(
     source: str,
     grantee_id: UUID,
     deal_id: UUID,
-    now: datetime,  # noqa: ARG001 - the verbs of a grant's life share one shape.
 ) -> list[RightsGrant]:
     """Keep what an offer reserved for the one whose deal is being signed.
 

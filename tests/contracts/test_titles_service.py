@@ -86,9 +86,7 @@ async def test_rights_are_taken_from_their_reservation_on(
     buyer, deal = await party(session, kind="broadcaster", now=NOW), ids.new(NOW)
     await reserved(session, owner, subject, "first", wire())
     if state != "reserved":
-        await service.hold(
-            session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal, now=NOW
-        )
+        await service.hold(session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal)
     if state == "effective":
         await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
     with pytest.raises(rules.RightsAlreadyGranted) as refused:
@@ -101,9 +99,7 @@ async def test_what_is_granted_never_goes_back(session: AsyncSession, state: str
     owner, subject = await owned(session)
     buyer, deal = await party(session, kind="broadcaster", now=NOW), ids.new(NOW)
     await reserved(session, owner, subject, "first", wire())
-    await service.hold(
-        session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal, now=NOW
-    )
+    await service.hold(session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal)
     await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
     await session.flush()
     with pytest.raises(DBAPIError, match="keeps its box"):
@@ -267,7 +263,7 @@ async def test_a_grant_lives_from_reserved_to_effective(session: AsyncSession) -
     await reserved(session, owner, subject, "lot", wire(), wire(media=["cable"]))
     for _ in range(2):  # a repeated step changes nothing
         held = await service.hold(
-            session, subject.id, source="lot", grantee_id=buyer.id, deal_id=deal, now=NOW
+            session, subject.id, source="lot", grantee_id=buyer.id, deal_id=deal
         )
         assert {grant.state for grant in held} == {"held"}
     for _ in range(2):
@@ -296,12 +292,10 @@ async def test_a_step_out_of_order_is_refused(session: AsyncSession) -> None:
     with pytest.raises(rules.RightsNotReserved):
         await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
     await reserved(session, owner, subject, "lot", wire())
-    await service.hold(
-        session, subject.id, source="lot", grantee_id=owner.id, deal_id=deal, now=NOW
-    )
+    await service.hold(session, subject.id, source="lot", grantee_id=owner.id, deal_id=deal)
     with pytest.raises(rules.RightsNotReserved) as refused:
         await service.hold(
-            session, subject.id, source="lot", grantee_id=owner.id, deal_id=ids.new(NOW), now=NOW
+            session, subject.id, source="lot", grantee_id=owner.id, deal_id=ids.new(NOW)
         )
     assert refused.value.data["found"] == ["held"]
 
