@@ -17,6 +17,7 @@ class Kind(Enum):
     FORBIDDEN = "forbidden"  # known, visible, not allowed: 403
     UNKNOWN = "unknown"  # no such thing, or none the asker may see: 404
     CONFLICT = "conflict"  # the state of things forbids it: 409
+    PRECONDITION = "precondition"  # a condition the asker stated or had to state does not hold: 412
     GONE = "gone"  # it was here and ended: 410
     TOO_LARGE = "too-large"  # 413
     UNSUPPORTED = "unsupported"  # a media type or format we do not read: 415

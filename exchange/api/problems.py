@@ -18,6 +18,7 @@ STATUS = {
     Kind.UNKNOWN: 404,
     Kind.CONFLICT: 409,
     Kind.GONE: 410,
+    Kind.PRECONDITION: 412,
     Kind.TOO_LARGE: 413,
     Kind.UNSUPPORTED: 415,
     Kind.INVALID: 422,

@@ -44,7 +44,6 @@ VERSION = "1.0.0"
 EXTENSIONS = "creation,expiration,termination"
 PART = "application/offset+octet-stream"
 BLOCK = 4 * 1024**2  # bytes per transaction: what a cut connection or a crash can cost
-PRECONDITION_FAILED = 412
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -60,7 +59,6 @@ class TusRoute(APIRoute):
                 answer = await handle(request)
             except TusVersionUnsupported as refusal:
                 answer = problems.response(refusal)
-                answer.status_code = PRECONDITION_FAILED
                 answer.headers["Tus-Version"] = VERSION
             except Refusal as refusal:
                 answer = problems.response(refusal)
@@ -82,10 +80,7 @@ def need_version(
 
 
 SPOKEN = (Depends(need_version),)
-COMMON = (SignInNeeded, ScopeMissing, NotAllowed, InvalidContent)
-VERSION_REFUSED: dict[int | str, dict[str, Any]] = {
-    PRECONDITION_FAILED: problems.responses(TusVersionUnsupported)[415]
-}
+COMMON = (TusVersionUnsupported, SignInNeeded, ScopeMissing, NotAllowed, InvalidContent)
 BODY = {
     "requestBody": {
         "required": True,
@@ -112,12 +107,9 @@ async def describe_uploads(context: Ctx) -> Response:
     dependencies=SPOKEN,
     status_code=201,
     response_class=Response,
-    responses={
-        **problems.responses(
-            *COMMON, BadUploadHeader, BadUploadMetadata, UploadTooLarge, IdReused, Unknown
-        ),
-        **VERSION_REFUSED,
-    },
+    responses=problems.responses(
+        *COMMON, BadUploadHeader, BadUploadMetadata, UploadTooLarge, IdReused, Unknown
+    ),
 )
 async def create_upload(
     context: Ctx,
@@ -153,7 +145,7 @@ async def create_upload(
     "/uploads/{master_id}",
     dependencies=SPOKEN,
     response_class=Response,
-    responses={**problems.responses(*COMMON, Unknown, UploadExpired), **VERSION_REFUSED},
+    responses=problems.responses(*COMMON, Unknown, UploadExpired),
 )
 async def get_upload_offset(
     master_id: UUID,
@@ -175,13 +167,10 @@ async def get_upload_offset(
     status_code=204,
     response_class=Response,
     openapi_extra=BODY,
-    responses={
-        **problems.responses(
-            *COMMON, Unknown, BadUploadHeader, WrongOffset, UploadFinished, UploadExpired,
-            UploadOverrun, WrongUploadType,
-        ),
-        **VERSION_REFUSED,
-    },
+    responses=problems.responses(
+        *COMMON, Unknown, BadUploadHeader, WrongOffset, UploadFinished, UploadExpired,
+        UploadOverrun, WrongUploadType,
+    ),
 )  # fmt: skip
 async def append_to_upload(
     master_id: UUID,
@@ -208,7 +197,7 @@ async def append_to_upload(
     dependencies=SPOKEN,
     status_code=204,
     response_class=Response,
-    responses={**problems.responses(*COMMON, Unknown, UploadFinished), **VERSION_REFUSED},
+    responses=problems.responses(*COMMON, Unknown, UploadFinished),
 )
 async def cancel_upload(
     master_id: UUID,

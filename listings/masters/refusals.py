@@ -6,7 +6,7 @@ from contracts.refusal import Kind, Refusal
 class TusVersionUnsupported(Refusal):
     """The request speaks another version of tus, or none."""
 
-    kind, code = Kind.UNSUPPORTED, "tus-version"
+    kind, code = Kind.PRECONDITION, "tus-version"
     hint = "Send `Tus-Resumable: 1.0.0`."
 
 

@@ -76,5 +76,6 @@ async def offset(client: httpx.AsyncClient, where: str) -> int:
 
 def assert_refused(answer: httpx.Response, status: int, code: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    assert answer.json()["status"] == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["Tus-Resumable"] == "1.0.0"
