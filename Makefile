@@ -19,11 +19,12 @@ run: $(STAMP) ## one whole trade, then keep serving; ARGS="--exit", ARGS="--mast
 test: check ## every test; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(STAMP) ## style, types, imports
+check: $(STAMP) ## style, types, imports, the house tests, the HTTP contract
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house
 
 bench: $(STAMP) ## make bench B=trade
 	$(BIN)/python -m tests.benchmarks.$(B)

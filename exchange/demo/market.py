@@ -110,6 +110,7 @@ async def listing(stage: Stage) -> None:
         refusal = await refused(copier, "POST", f"{copied}/publication", "looks-like-another-work")
     stage.say(f"listing {published['id']}; leaf {proof['index']} of the log, proof at {name}/proof")
     stage.say(f"the 720p copy was refused: {refusal['code']} ({refusal['detail']})")
+    stage.say(f"its sound differs in {refusal['sound_bp']} of 10,000 bits")
 
 
 async def bids(stage: Stage) -> None:
@@ -251,6 +252,7 @@ async def _examined(
     """Watch the examination move the bar; return the master when it is at `until` or ready."""
     async for found in api.watch(f"/v1/masters/{master}", patience_s=EXAMINE_PATIENCE_S):
         stage.meter(bar)(found["done_bp"], 10_000)
+        stage.name(bar, found["stage"])
         if found["state"] == "refused":
             raise Refused(found["refusal"])
         if found["state"] == "ready" or found["stage"] == until:

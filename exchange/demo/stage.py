@@ -55,6 +55,11 @@ class Stage:
 
         return move
 
+    def name(self, bar: TaskID, part: str) -> None:
+        """Say beside a bar which part of its step is going on: hashing, decoding …"""
+        title = self.bars.tasks[bar].description.split(" · ")[0]
+        self.bars.update(bar, description=f"{title} · {part}")
+
     def say(self, text: str) -> None:
         """Print a line above the bars."""
         self.bars.console.print("   " + text, highlight=False)

@@ -214,6 +214,7 @@ async def _compare(session: AsyncSession, listing: Listing, *, since: int) -> in
         listing=str(rival.id),
         title={"zh": work.title_zh, "en": work.title_en},
         seconds={"here": match.here_ms // 1000, "there": match.there_ms // 1000},
+        sound_bp=match.sound_bp,
         score=match.score,
     )
 

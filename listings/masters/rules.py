@@ -47,7 +47,8 @@ class Match:
     """The listed master that a master resembles most, and where.
 
     `score` is in hundredths; `here_ms` and `there_ms` are where the stretch starts in the master in
-    question and in the listed one.
+    question and in the listed one. `sound_bp` is how far apart the sound of the two is, in
+    ten-thousandths of its bits (about 5000 for unrelated sound); None when one is silent.
     """
 
     master_id: UUID
@@ -56,6 +57,7 @@ class Match:
     there_ms: int
     length_ms: int
     mirrored: bool
+    sound_bp: int | None = None
 
 
 def whole_number(text: str | None, *, header: str) -> int:

@@ -1,6 +1,7 @@
 """Verbs of masters: upload in resumable parts, examine, compare."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from contracts import locking
 from contracts.facts import service as facts
 from contracts.refusal import IdReused, Unknown
 from contracts.works import queries as works
-from listings.masters import alignment, examination, queries, rules
+from listings.masters import alignment, examination, queries, rules, sound
 from listings.masters.examination import Report, Seen
 from listings.masters.fingerprint import CODE_BYTES, LUMA_RATE, RATE, WINDOWS
 from listings.masters.gateway import Sandbox
@@ -235,7 +236,13 @@ async def resemblance(
         listed = np.frombuffer(stored, np.uint8).reshape(-1, CODE_BYTES)
         found = await anyio.to_thread.run_sync(alignment.align, query, listed)
         matches.append(rules.verdict(other, found))
-    return max(filter(None, matches), key=lambda match: match.score, default=None)
+    best = max(filter(None, matches), key=lambda match: match.score, default=None)
+    return best and replace(best, sound_bp=await _sound_bp(session, master_id, best.master_id))
+
+
+async def _sound_bp(session: AsyncSession, one: UUID, other: UUID) -> int | None:
+    here, there = [await queries.codes(session, master, "audio") for master in (one, other)]
+    return await anyio.to_thread.run_sync(sound.distance_bp, here, there)
 
 
 async def _locked(session: AsyncSession, master_id: UUID, party_id: UUID | None) -> Master:

@@ -161,6 +161,7 @@ async def test_the_picture_of_another_work_is_refused_and_named(session: AsyncSe
     assert refused.value.data["listing"] == str(first.id)
     assert refused.value.data["title"]["zh"] == "示范作品"
     assert set(refused.value.data["seconds"]) == {"here", "there"}
+    assert refused.value.data["sound_bp"] == 0  # the copy carries the very same sound
 
 
 async def test_the_same_work_may_be_listed_again_with_its_own_picture(
