@@ -5,12 +5,12 @@ A COMMIT whose outcome is unknown is never reported as success: a lost connectio
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -69,14 +69,18 @@ class Database:
             CommitUnknown: the outcome of the commit could not be learned.
             DatabaseAway: the connection failed before the commit; nothing was changed.
         """
-        async with self.sessions() as session:
-            try:
-                yield session
-            except OperationalError as error:
-                if error.connection_invalidated or error.orig is None or _is_away(error):
-                    raise DatabaseAway("The database cannot be reached.") from error
-                raise
+        session = self.sessions()
+        try:
+            yield session
             await self._commit(session)
+        except (OperationalError, InterfaceError) as error:
+            if error.connection_invalidated or _is_away(error):
+                raise DatabaseAway("The database cannot be reached.") from error
+            raise
+        finally:
+            # Rolling back on a dead connection fails; what was decided before stays the answer.
+            with suppress(OperationalError, InterfaceError):
+                await session.close()
 
     async def _commit(self, session: AsyncSession) -> None:
         if not session.in_transaction():

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from contracts.refusal import CommitUnknown
+from contracts.refusal import CommitUnknown, Unknown
 from exchange.api import problems
 from exchange.api.deps import Session
 from exchange.context import Context
@@ -84,6 +84,18 @@ async def test_a_connection_lost_while_committing_leaves_the_outcome_unknown(db:
             raw = await (await session.connection()).get_raw_connection()
             with socket.socket(fileno=os.dup(raw.driver_connection.fileno())) as wire:
                 wire.shutdown(socket.SHUT_RDWR)
+
+
+async def test_a_refusal_stays_the_answer_though_the_connection_dies_behind_it(
+    db: Database,
+) -> None:
+    with pytest.raises(Unknown):
+        async with db.transaction() as session:
+            await session.execute(text("SELECT 1"))
+            raw = await (await session.connection()).get_raw_connection()
+            with socket.socket(fileno=os.dup(raw.driver_connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+            raise Unknown("There is no such thing.")
 
 
 async def test_no_database_at_all_is_a_503() -> None:
