@@ -66,6 +66,15 @@ def climbs(now: str, then: str) -> bool:
     return RANK[then] > RANK[now]
 
 
+def may_show(now: str, seen: str, *, secret: str | None) -> bool:
+    """Tell whether a payment takes over a state seen at the provider.
+
+    News may overtake the answer that brings the client secret; without the secret the payer can
+    confirm nothing, so such a payment is not `ready` yet.
+    """
+    return climbs(now, seen) and (seen != READY or secret is not None)
+
+
 def settles(owed: Money, received: Money) -> bool:
     """Tell whether what came in is what was owed; anything else is held in suspense for staff."""
     return owed == received

@@ -145,7 +145,7 @@ async def apply_seen(session: AsyncSession, seen: Seen, *, now: datetime) -> boo
     payment.provider_id = payment.provider_id or seen.provider_id
     payment.checks += 1
     payment.next_check_at = now + timedelta(seconds=rules.next_check_s(payment.checks))
-    if rules.climbs(payment.state, seen.state):
+    if rules.may_show(payment.state, seen.state, secret=payment.client_secret):
         payment.state, payment.charge_id = seen.state, seen.charge_id or payment.charge_id
         if seen.state == rules.SUCCEEDED and seen.received is not None:
             await _receive(session, payment, seen.received, now=now)

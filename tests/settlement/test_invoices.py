@@ -12,7 +12,15 @@ from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from exchange.db import Database
 from settlement.invoices import queries, rules, service
-from settlement.invoices.rules import FAILED, READY, SUCCEEDED, InvoiceNotOpen, PaymentOpen, Seen
+from settlement.invoices.rules import (
+    FAILED,
+    READY,
+    REQUESTED,
+    SUCCEEDED,
+    InvoiceNotOpen,
+    PaymentOpen,
+    Seen,
+)
 from settlement.invoices.tables import Payment
 from settlement.ledger import queries as books
 from settlement.outbound import service as outbound
@@ -254,3 +262,16 @@ def test_a_payment_without_news_is_looked_at_less_and_less_often() -> None:
     waits = [rules.next_check_s(checks) for checks in range(20)]
     assert waits[:3] == [30, 60, 120]
     assert waits[-1] == 6 * 3600
+
+
+async def test_news_that_overtakes_the_answer_makes_no_payment_ready_without_its_secret(
+    session: AsyncSession,
+) -> None:
+    trade = await invoiced(session, price=PRICE, now=NOW)
+    payment, _ = await asked(session, trade)
+    await service.apply_seen(session, shown(payment, READY), now=NOW)
+    assert payment.state == REQUESTED
+    await service.payment_ready(
+        session, payment.id, provider_id=f"pi_{payment.id}", client_secret="s", now=NOW
+    )
+    assert (payment.state, payment.client_secret) == (READY, "s")
