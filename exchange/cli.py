@@ -17,7 +17,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from contracts.refusal import Refusal
-from exchange import clock, doctor, migrating, openapi, server, worker
+from exchange import avails_cli, clock, doctor, migrating, openapi, server, worker
 from exchange.context import Context, database_url, open_context
 from exchange.demo import play
 from exchange.evidence import verify as evidence
@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 ledger_app = typer.Typer(help="The books.", no_args_is_help=True)
 staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
+app.add_typer(avails_cli.app, name="avails")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(staff_app, name="staff")
 out = Console()
