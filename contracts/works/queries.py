@@ -56,3 +56,36 @@ async def works_page(session: AsyncSession, *, after: UUID, limit: int) -> Seque
     """Return everybody's works in the order of their ids, those after `after`."""
     chosen = select(Work).where(col(Work.id) > after).order_by(col(Work.id)).limit(limit)
     return (await session.execute(chosen)).scalars().all()
+
+
+async def root_of(session: AsyncSession, work_id: UUID) -> Work:
+    """Return the root of the tree that the work stands in; itself when it is a root.
+
+    Raises:
+        Unknown: there is no work of that id.
+    """
+    work = await get_work(session, work_id)
+    return work if work.parent_id is None else await get_work(session, work.root_id)
+
+
+async def tree(session: AsyncSession, root_id: UUID) -> list[Work]:
+    """Return every work of a tree, each before what stands below it, siblings as they were added.
+
+    Empty when `root_id` is no root.
+    """
+    chosen = select(Work).where(col(Work.root_id) == root_id).order_by(col(Work.unit_first))
+    return list((await session.execute(chosen)).scalars())
+
+
+async def children(
+    session: AsyncSession, parent_id: UUID, *, after: UUID | None, limit: int
+) -> list[Work]:
+    """Return the works directly below another as they were added, those after the work `after`."""
+    chosen = select(Work).where(col(Work.parent_id) == parent_id)
+    if after is not None:
+        place = select(col(Work.unit_first)).where(
+            col(Work.id) == after, col(Work.parent_id) == parent_id
+        )
+        chosen = chosen.where(col(Work.unit_first) > place.scalar_subquery())
+    chosen = chosen.order_by(col(Work.unit_first)).limit(limit)
+    return list((await session.execute(chosen)).scalars())

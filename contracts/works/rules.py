@@ -18,8 +18,12 @@ from stdnum.iso7064 import mod_37_36
 from contracts import canonical
 from contracts.parties.rules import clean_name
 from contracts.refusal import InvalidContent, Kind, NotAllowed, Refusal
+from contracts.works import tree
 
-KINDS = ("film", "series", "episode", "documentary", "sports", "variety", "animation", "other")
+KINDS = (
+    "film", "series", "season", "episode", "edit", "documentary", "sports", "variety", "animation",
+    "other",
+)  # fmt: skip
 EARLIEST_YEAR = 1888  # Roundhay Garden Scene, the oldest film that survives.
 YEARS_AHEAD = 5  # works in production are offered before they are finished
 LONGEST_TITLE = 200
@@ -51,6 +55,7 @@ PERMITS = {
     "电影公映许可证": re.compile(rf"电审(?:{_FILM_SORTS})字{_YEAR}第[0-9]{{3,4}}号"),
     "作品登记号": re.compile(r"[\u4e00-\u9fa5]{1,2}作登字-20[0-9]{2}-[A-Z]-[0-9]{8,12}"),
 }
+units = tree.units  # the block of numbers of a work, as the register of rights asks for it
 
 
 class BadEidr(Refusal):

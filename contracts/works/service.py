@@ -47,7 +47,7 @@ async def register(
     rules.need_rights_holder(party.kind)
     need_verified(party.state)
     rules.check_year(wanted.year, now=now)
-    work = Work(id=work_id, party_id=party_id, created_at=now, **asdict(wanted))
+    work = Work(id=work_id, root_id=work_id, party_id=party_id, created_at=now, **asdict(wanted))
     made = await session.execute(
         insert(Work).values(**work.model_dump()).on_conflict_do_nothing().returning(Work)
     )

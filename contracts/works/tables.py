@@ -1,9 +1,14 @@
-"""Rows of works: what rights are traded in."""
+"""Rows of works: what rights are traded in.
 
-from datetime import datetime
+A work stands in a tree (series, season, episode, edit) whose nodes share `root_id`, and owns the
+block of numbers `[unit_first, unit_after)`: rights in a block are rights in all that stands, or
+will once stand, inside it. A row's place and its dates never change (migration 0012 has triggers).
+"""
+
+from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
 
@@ -13,8 +18,8 @@ class Work(SQLModel, table=True):
     __tablename__ = "work"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('film', 'series', 'episode', 'documentary', 'sports', 'variety', "
-            "'animation', 'other')",
+            "kind IN ('film', 'series', 'season', 'episode', 'edit', 'documentary', 'sports', "
+            "'variety', 'animation', 'other')",
             name="work_kind_is_known",
         ),
         CheckConstraint("year BETWEEN 1888 AND 2200", name="work_year_is_possible"),
@@ -30,6 +35,33 @@ class Work(SQLModel, table=True):
             "isan ~ '^([0-9A-F]{4}-){4}[0-9A-Z](-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-Z])?$'",
             name="work_isan_has_form",
         ),
+        CheckConstraint(
+            "CASE WHEN parent_id IS NULL "
+            "THEN root_id = id AND unit_first = 0 AND unit_after = 1073741824 "
+            "ELSE root_id <> id AND parent_id <> id AND unit_first > 0 END",
+            name="work_root_is_its_own",
+        ),
+        CheckConstraint(
+            "unit_first >= 0 AND unit_after <= 1073741824 "
+            "AND unit_after - unit_first IN (1, 1024, 1048576, 1073741824) "
+            "AND unit_first % (unit_after - unit_first) = 0",
+            name="work_block_is_aligned",
+        ),
+        CheckConstraint(
+            "completed_on BETWEEN '1888-01-01' AND '2200-12-31'",
+            name="work_completed_on_is_possible",
+        ),
+        CheckConstraint(
+            "published_on BETWEEN '1888-01-01' AND '2200-12-31' AND published_on >= "
+            "coalesce(completed_on, published_on)",
+            name="work_published_on_is_possible",
+        ),
+        CheckConstraint("char_length(dci) BETWEEN 1 AND 200", name="work_dci_is_short"),
+        CheckConstraint(
+            "registration_no ~ '^.{1,2}作登字-20[0-9]{2}-[A-Z]-[0-9]{8,12}$'",
+            name="work_registration_no_has_form",
+        ),
+        Index("work_root_block", "root_id", "unit_first", unique=True),
     )
 
     id: UUID = Field(primary_key=True)
@@ -42,4 +74,16 @@ class Work(SQLModel, table=True):
     eidr: str | None = None
     isan: str | None = None
     permit_no: str | None = None
+    dci: str | None = None
+    registration_no: str | None = None
+    parent_id: UUID | None = Field(default=None, foreign_key="work.id", index=True)
+    root_id: UUID
+    unit_first: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    unit_after: int = Field(
+        default=2**30, sa_column=Column(Integer, nullable=False, server_default=text("1073741824"))
+    )
+    completed_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    published_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -1,6 +1,7 @@
 """Works (作品), and who owns which part of them."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -29,7 +30,16 @@ router = APIRouter(route_class=JsonRoute, tags=["works"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 Kind = Literal[
-    "film", "series", "episode", "documentary", "sports", "variety", "animation", "other"
+    "film",
+    "series",
+    "season",
+    "episode",
+    "edit",
+    "documentary",
+    "sports",
+    "variety",
+    "animation",
+    "other",
 ]
 
 
@@ -76,6 +86,12 @@ class WorkOut(Shape):
     eidr: str | None
     isan: str | None
     permit_no: str | None
+    dci: str | None
+    registration_no: str | None
+    parent_id: UUID | None
+    root_id: UUID
+    completed_on: date | None
+    published_on: date | None
     created_at: AwareDatetime
 
 
@@ -129,7 +145,7 @@ class SharesOut(Shape):
 
 def work_out(work: Work) -> WorkOut:
     """Return a work as the wire carries it."""
-    return WorkOut.model_validate(work.model_dump())
+    return WorkOut.model_validate(work.model_dump(exclude={"unit_first", "unit_after"}))
 
 
 @router.put(

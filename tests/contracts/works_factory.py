@@ -11,8 +11,10 @@ from contracts.works.tables import Work
 
 async def work(session: AsyncSession, *, party_id: UUID, now: datetime) -> Work:
     """A work of its own: every call makes another."""
+    work_id = ids.new(now)
     made = Work(
-        id=ids.new(now),
+        id=work_id,
+        root_id=work_id,
         party_id=party_id,
         title_zh="示范作品",
         title_en="Demonstration Work",
