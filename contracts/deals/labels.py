@@ -23,7 +23,7 @@ def of_grant(wire: Mapping[str, Any], language: str) -> dict[str, str]:
     return {
         "right": _name(right, language),
         "item": str(right.number),
-        "media": _join(_names(vocabulary.MEDIA, wire["media"], language), language),
+        "media": _join(_names(vocabulary.OUTLETS, wire["media"], language), language),
         "territory": _territory(wire, language),
         "language": _languages(wire, language),
         "term": _term(wire, language),
@@ -50,11 +50,11 @@ def _territory(wire: Mapping[str, Any], language: str) -> str:
     named = _join(
         [EVERYWHERE[language]]
         if everywhere
-        else _names(vocabulary.TERRITORIES, map(vocabulary.territory, codes), language),
+        else _names(vocabulary.PLACES, map(vocabulary.territory, codes), language),
         language,
     )
     without = _names(
-        vocabulary.TERRITORIES, map(vocabulary.territory, wire.get("excluded") or ()), language
+        vocabulary.PLACES, map(vocabulary.territory, wire.get("excluded") or ()), language
     )
     if not without:
         return named
@@ -66,7 +66,7 @@ def _languages(wire: Mapping[str, Any], language: str) -> str:
     codes = list(wire["languages"])
     if vocabulary.ANY_LANGUAGE in codes:
         return ANY_LANGUAGE[language]
-    return _join(_names(vocabulary.LANGUAGES, map(vocabulary.language, codes), language), language)
+    return _join(_names(vocabulary.TONGUES, map(vocabulary.language, codes), language), language)
 
 
 def _term(wire: Mapping[str, Any], language: str) -> str:

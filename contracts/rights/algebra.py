@@ -1,7 +1,7 @@
-"""The algebra of rights: boxes over right, medium, territory, language and time.
+"""The algebra of licences: boxes over right, medium, territory, language and time.
 
 A box holds every use named by one leaf on each axis. The meet of two boxes is a box or nothing, so
-whether two grants collide is decided axis by axis.
+whether two grants collide is decided axis by axis. Unions of boxes are in `region`.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _STRENGTH = {Exclusivity.NON_EXCLUSIVE: 0, Exclusivity.SOLE: 1, Exclusivity.EXCL
 class RightsBox:
     """One right, resolved to leaves: what may be used where, in which languages, when, how.
 
-    `right` is a code of art. 10; `media`, `territories` and `languages` are leaf codes, none empty;
-    `runs_max` is the number of runs (播出次数), None for any number.
+    `right` is a code of art. 10; `media`, `territories` and `languages` are masks of the axes of
+    those names in `axes`, none empty; `runs_max` is the number of runs (播出次数), None for any.
     """
 
     right: str
-    media: frozenset[str]
-    territories: frozenset[str]
-    languages: frozenset[str]
+    media: int
+    territories: int
+    languages: int
     window: Window
     exclusivity: Exclusivity
     runs_max: int | None
@@ -59,9 +59,9 @@ def covers(a: RightsBox, b: RightsBox) -> bool:
     """Tell whether whoever holds `a` may do, and may keep others from, all that `b` says."""
     return (
         a.right == b.right
-        and a.media >= b.media
-        and a.territories >= b.territories
-        and a.languages >= b.languages
+        and a.media | b.media == a.media
+        and a.territories | b.territories == a.territories
+        and a.languages | b.languages == a.languages
         and a.window.covers(b.window)
         and _STRENGTH[a.exclusivity] >= _STRENGTH[b.exclusivity]
         and _fewer(a.runs_max, b.runs_max) == b.runs_max

@@ -8,14 +8,17 @@ from datetime import date
 from typing import Any
 
 from contracts.refusal import Kind, Refusal
-from contracts.rights import vocabulary
+from contracts.rights import axes, vocabulary
 from contracts.rights.algebra import Exclusivity, RightsBox
+from contracts.rights.axes import Axis
 from contracts.window import BadWindow, Window
 
 MOST_RUNS = 100_000
 # Licence days outside these years are slips of the pen, and would overflow on their way to UTC.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-_AXES = ("media", "territories", "excluded", "languages")
+LAST_ROUND, DEEPEST_SUBLICENCE = 9, 5
+# Written only when given, so that offers published before they existed keep their bytes.
+_WHEN_GIVEN = ("round_no", "sublicence_depth")
 
 
 class MediumNeedsAnotherRight(Refusal):
@@ -37,6 +40,20 @@ class BadRuns(Refusal):
 
     kind, code = Kind.INVALID, "bad-runs"
     hint = f"Give between 1 and {MOST_RUNS} runs, or null for any number."
+
+
+class BadRound(Refusal):
+    """The round is no number from 1 to 9."""
+
+    kind, code = Kind.INVALID, "bad-round"
+    hint = "Give 1 for the first run (首轮), 2 for the second (二轮), up to 9, or leave it out."
+
+
+class BadSublicence(Refusal):
+    """The depth of sub-licences is no number from 0 to 5."""
+
+    kind, code = Kind.INVALID, "bad-sublicence"
+    hint = "Give 0 to 5: how many times over the rights may be licensed on (转授权)."
 
 
 class UnknownExclusivity(Refusal):
@@ -64,17 +81,21 @@ def resolve(wire: Mapping[str, Any]) -> RightsBox:
         BadWindow: the days run backwards, cannot be read, or the zone is unknown.
         UnknownExclusivity: none of the three.
         BadRuns: not a positive whole number.
+        BadRound: the round is not from 1 to 9.
+        BadSublicence: the depth is not from 0 to 5.
     """
-    right = vocabulary.right(wire["right"])
-    media = vocabulary.media(wire["media"])
-    for code in sorted(media):
-        _fits(vocabulary.MEDIA[code], right)
-    excluded = vocabulary.territories(wire.get("excluded") or ())
+    round_no(wire), sublicence_depth(wire)
+    right, on = vocabulary.right(wire["right"]), _day(wire["first_day"])
+    media = axes.MEDIA.mask(wire["media"], on=on)
+    for code in axes.MEDIA.codes(media):
+        _fits(vocabulary.MEDIA[code.partition(".")[0]], right)
+    places, tongues = axes.TERRITORIES, axes.LANGUAGES
+    without = places.mask(wire.get("excluded") or (), on=on)
     return RightsBox(
         right=right.code,
         media=_some(media, "medium"),
-        territories=_some(vocabulary.territories(wire["territories"]) - excluded, "territory"),
-        languages=_some(vocabulary.languages(wire["languages"]), "language"),
+        territories=_some(places.mask(wire["territories"], on=on) & ~without, "territory"),
+        languages=_some(tongues.mask(wire["languages"], on=on), "language"),
         window=_window(wire),
         exclusivity=_exclusivity(wire["exclusivity"]),
         runs_max=_runs(wire.get("runs_max")),
@@ -84,22 +105,43 @@ def resolve(wire: Mapping[str, Any]) -> RightsBox:
 def normal(wire: Mapping[str, Any]) -> dict[str, Any]:
     """Return an offer in the one form that is stored and published: checked, sorted, no aliases.
 
-    Groups (WRD) stay as written, so that people can read them; `resolve` of the result is the same
-    box. The refusals are those of `resolve`.
+    Groups are written out as they stand on the first day (WRD stays), so that no later definition
+    changes what was offered; `resolve` of the result is the same box. The refusals are those of
+    `resolve`.
     """
     resolve(wire)
-    return {
+    on = _day(wire["first_day"])
+    plain = {
         "right": wire["right"],
-        "media": sorted(set(wire["media"])),
-        "territories": _plain(wire["territories"], vocabulary.WORLD, vocabulary.territory),
-        "excluded": _plain(wire.get("excluded") or (), vocabulary.WORLD, vocabulary.territory),
-        "languages": _plain(wire["languages"], vocabulary.ANY_LANGUAGE, vocabulary.language),
-        "first_day": _day(wire["first_day"]).isoformat(),
+        "media": _plain(wire["media"], axes.MEDIA, on),
+        "territories": _plain(wire["territories"], axes.TERRITORIES, on),
+        "excluded": _plain(wire.get("excluded") or (), axes.TERRITORIES, on),
+        "languages": _plain(wire["languages"], axes.LANGUAGES, on),
+        "first_day": on.isoformat(),
         "last_day": _day(wire["last_day"]).isoformat(),
         "tz": wire["tz"],
         "exclusivity": wire["exclusivity"],
         "runs_max": wire.get("runs_max"),
     }
+    return plain | {key: wire[key] for key in _WHEN_GIVEN if wire.get(key)}
+
+
+def round_no(wire: Mapping[str, Any]) -> int | None:
+    """Return the round (轮次) that an offer names, 1 for 首轮, or None.
+
+    Raises:
+        BadRound: it is no number from 1 to 9.
+    """
+    return _small(wire.get("round_no"), 1, LAST_ROUND, BadRound)
+
+
+def sublicence_depth(wire: Mapping[str, Any]) -> int:
+    """Return how many times over the rights may be licensed on (转授权); 0 is not at all.
+
+    Raises:
+        BadSublicence: it is no number from 0 to 5.
+    """
+    return _small(wire.get("sublicence_depth"), 0, DEEPEST_SUBLICENCE, BadSublicence) or 0
 
 
 def expand(wire: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -127,10 +169,10 @@ def _fits(medium: vocabulary.Medium, right: vocabulary.Right) -> None:
         )
 
 
-def _some(leaves: frozenset[str], axis: str) -> frozenset[str]:
-    if not leaves:
+def _some(mask: int, axis: str) -> int:
+    if not mask:
         raise NothingOffered(f"No {axis} is left in the offer.", axis=axis)
-    return leaves
+    return mask
 
 
 def _window(wire: Mapping[str, Any]) -> Window:
@@ -169,5 +211,13 @@ def _runs(value: Any) -> int | None:
     return value
 
 
-def _plain(codes: Iterable[str], group: str, one: Any) -> list[str]:
-    return sorted({code if code == group else one(code) for code in codes})
+def _small(value: Any, least: int, most: int, refusal: type[Refusal]) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not least <= value <= most:
+        raise refusal("The number is out of range.", least=least, most=most)
+    return value
+
+
+def _plain(codes: Iterable[str], axis: Axis, on: date) -> list[str]:
+    return sorted({member for code in codes for member in axis.members(code, on=on)})

@@ -4,13 +4,13 @@ Source: 著作权法 (2020) art. 26 ¶2 (right, exclusivity, territory and term 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from contracts.rights import rules, vocabulary
+from contracts.rights import axes, rules, vocabulary
 from contracts.rights.algebra import Exclusivity, RightsBox
 
 Language = Literal["zh", "en"]
@@ -56,7 +56,7 @@ def _said(written: str, language: Language) -> str:
 
 def _chinese(box: RightsBox, first: date, last: date, zone: str) -> str:
     right = vocabulary.RIGHTS[box.right]
-    media = "、".join(_names(vocabulary.MEDIA, box.media, "zh"))
+    media = "、".join(_names(vocabulary.OUTLETS, axes.MEDIA.codes(box.media), "zh"))
     runs = "播出次数不限" if box.runs_max is None else f"播出不超过{box.runs_max}次"
     return (
         f"{right.zh}（《著作权法》第十条第一款第（{_item(right.number)}）项）：以{media}方式，"
@@ -68,7 +68,7 @@ def _chinese(box: RightsBox, first: date, last: date, zone: str) -> str:
 
 def _english(box: RightsBox, first: date, last: date, zone: str) -> str:
     right = vocabulary.RIGHTS[box.right]
-    media = ", ".join(_names(vocabulary.MEDIA, box.media, "en"))
+    media = ", ".join(_names(vocabulary.OUTLETS, axes.MEDIA.codes(box.media), "en"))
     runs = "any number of runs" if box.runs_max is None else f"at most {box.runs_max} runs"
     return (
         f"The {right.en} (Copyright Law of the PRC, art. 10(1)({right.number})), by {media}, "
@@ -78,33 +78,32 @@ def _english(box: RightsBox, first: date, last: date, zone: str) -> str:
     )
 
 
-def _names(words: Mapping[str, Any], codes: frozenset[str], language: Language) -> list[str]:
-    chosen = sorted((words[code] for code in codes), key=lambda word: word.number)
-    return [getattr(word, language) for word in chosen]
+def _names(words: Mapping[str, Any], codes: Iterable[str], language: Language) -> list[str]:
+    return [getattr(words[code], language) for code in codes]
 
 
 def _territories(box: RightsBox, language: Language) -> str:
-    everything = frozenset(vocabulary.TERRITORIES)
-    worldwide = 2 * len(box.territories) > len(everything)
-    missing = everything - box.territories if worldwide else _beside(box.territories)
+    included, left_out = axes.TERRITORIES.said(box.territories)
+    missing = left_out or _beside(box.territories)
     join = "、" if language == "zh" else ", "
-    named = join.join(_names(vocabulary.TERRITORIES, box.territories, language))
-    left_out = join.join(_names(vocabulary.TERRITORIES, missing, language))
+    named = join.join(_names(vocabulary.PLACES, included, language))
+    without = join.join(_names(vocabulary.PLACES, missing, language))
     if language == "zh":
-        return ("全球" if worldwide else named) + (f"（不含{left_out}）" if missing else "")
-    return ("the whole world" if worldwide else named) + (
-        f" (without {left_out})" if missing else ""
-    )
+        return named + (f"（不含{without}）" if missing else "")
+    return named + (f" (without {without})" if missing else "")
 
 
-def _beside(territories: frozenset[str]) -> frozenset[str]:
-    return frozenset(_BESIDE) - territories if "CN" in territories else frozenset()
+def _beside(territories: int) -> tuple[str, ...]:
+    mainland = axes.TERRITORIES.mask(["CN"])
+    if territories & mainland != mainland:
+        return ()
+    return tuple(code for code in _BESIDE if not territories & axes.TERRITORIES.mask([code]))
 
 
 def _languages(box: RightsBox, language: Language) -> str:
-    if box.languages == frozenset(vocabulary.LANGUAGES):
+    if box.languages == axes.LANGUAGES.all:
         return "语言不限" if language == "zh" else "in any language"
-    names = _names(vocabulary.LANGUAGES, box.languages, language)
+    names = _names(vocabulary.TONGUES, axes.LANGUAGES.codes(box.languages), language)
     return "语言为" + "、".join(names) if language == "zh" else "in " + ", ".join(names)
 
 

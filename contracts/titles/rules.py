@@ -9,7 +9,7 @@ from uuid import UUID
 
 from contracts.money import WHOLE_BP
 from contracts.refusal import Kind, Refusal
-from contracts.rights import algebra
+from contracts.rights import algebra, axes
 from contracts.rights.algebra import RightsBox
 
 MOST_OWNERS = 100
@@ -126,9 +126,9 @@ def already_granted(common: RightsBox, other: Taken) -> RightsAlreadyGranted:
         exclusivity=other.box.exclusivity.value,
         overlap={
             "right": common.right,
-            "media": sorted(common.media),
-            "territories": sorted(common.territories),
-            "languages": sorted(common.languages),
+            "media": list(axes.MEDIA.codes(common.media)),
+            "territories": list(axes.TERRITORIES.codes(common.territories)),
+            "languages": list(axes.LANGUAGES.codes(common.languages)),
             "start": common.window.start.isoformat(),
             "end": common.window.end.isoformat(),
         },

@@ -17,7 +17,7 @@ from contracts.rights import rules as rights
 from contracts.rights.algebra import RightsBox
 from contracts.titles import queries, rules
 from contracts.titles.rules import RightsAlreadyGranted, RightsNotReserved, SharesSettled
-from contracts.titles.tables import LANES, RightsGrant, Share, axes
+from contracts.titles.tables import LANES, RightsGrant, Share, columns
 from contracts.works.tables import Work
 
 EXCLUSION_VIOLATION = "23P01"
@@ -130,7 +130,7 @@ async def reserve(
             source=source,
             wire=rights.normal(wire),
             created_at=now,
-            **axes(box, lane=await session.scalar(LANES)),
+            **columns(box, lane=await session.scalar(LANES)),
         )
         for wire, box in zip(boxes, resolved, strict=True)
     ]

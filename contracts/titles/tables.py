@@ -6,7 +6,7 @@ share a use when either keeps others out: an exclusive grant takes the whole of 
 non-exclusive one a number of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -31,8 +31,9 @@ from sqlalchemy.dialects.postgresql import (
 )
 from sqlmodel import Field, SQLModel
 
-from contracts.rights import vocabulary
+from contracts.rights import axes, vocabulary
 from contracts.rights.algebra import Exclusivity, RightsBox
+from contracts.rights.axes import Axis
 from contracts.window import Window
 
 LIVE = ("reserved", "held", "effective")
@@ -149,24 +150,24 @@ class RightsGrant(SQLModel, table=True):
         numbers = {right.number: right.code for right in vocabulary.RIGHTS.values()}
         return RightsBox(
             right=numbers[right_no],
-            media=_codes(self.media, vocabulary.MEDIA),
-            territories=_codes(self.territories, vocabulary.TERRITORIES),
-            languages=_codes(self.languages, vocabulary.LANGUAGES),
+            media=mask(axes.MEDIA, self.media),
+            territories=mask(axes.TERRITORIES, self.territories),
+            languages=mask(axes.LANGUAGES, self.languages),
             window=Window(start, end),
             exclusivity=Exclusivity(self.exclusivity),
             runs_max=self.runs_max,
         )
 
 
-def axes(box: RightsBox, *, lane: int) -> dict[str, Any]:
+def columns(box: RightsBox, *, lane: int) -> dict[str, Any]:
     """Return a box as the range columns of a grant; `lane` is the number of a 普通 grant."""
     number = vocabulary.RIGHTS[box.right].number
     shared = box.exclusivity is Exclusivity.NON_EXCLUSIVE
     return {
         "right_no": Range(number, number + 1),
-        "media": _blocks(box.media, vocabulary.MEDIA),
-        "territories": _blocks(box.territories, vocabulary.TERRITORIES),
-        "languages": _blocks(box.languages, vocabulary.LANGUAGES),
+        "media": spans(axes.MEDIA, box.media),
+        "territories": spans(axes.TERRITORIES, box.territories),
+        "languages": spans(axes.LANGUAGES, box.languages),
         "during": Range(box.window.start, box.window.end),
         "lane": Range(lane, lane + 1) if shared else Range(None, None, bounds="()"),
         "exclusivity": box.exclusivity.value,
@@ -174,20 +175,11 @@ def axes(box: RightsBox, *, lane: int) -> dict[str, Any]:
     }
 
 
-def block(words: Mapping[str, vocabulary.Word], code: str) -> Range[int]:
-    """Return the block of numbers that stands for a code."""
-    return Range(*vocabulary.block(words[code].number))
+def spans(axis: Axis, mask: int) -> list[Range[int]]:
+    """Return the leaves of a mask as the ranges of numbers that the database keeps."""
+    return [Range(low, high) for low, high in axis.ranges(mask)]
 
 
-def _blocks(codes: Iterable[str], words: Mapping[str, vocabulary.Word]) -> list[Range[int]]:
-    return [block(words, code) for code in sorted(codes)]
-
-
-def _codes(ranges: list[Range[int]], words: Mapping[str, vocabulary.Word]) -> frozenset[str]:
-    spans = [(span.lower or 0, span.upper or 0) for span in ranges]
-    firsts = {code: vocabulary.block(word.number)[0] for code, word in words.items()}
-    return frozenset(
-        code
-        for code, first in firsts.items()
-        if any(lower <= first < upper for lower, upper in spans)
-    )
+def mask(axis: Axis, ranges: Iterable[Range[int]]) -> int:
+    """Return the leaves that ranges from the database hold."""
+    return axis.of_ranges((one.lower or 0, one.upper or 0) for one in ranges)

@@ -15,17 +15,17 @@ def rights(wire: Mapping[str, Any], spoken: Language) -> dict[str, str]:
     right = vocabulary.RIGHTS[wire["right"]]
     return {
         "right": spoken.pick(right.zh, right.en),
-        "media": _names(wire["media"], vocabulary.MEDIA, spoken),
-        "territories": _names(wire["territories"], vocabulary.TERRITORIES, spoken),
-        "excluded": _names(wire.get("excluded") or (), vocabulary.TERRITORIES, spoken),
-        "languages": _names(wire["languages"], vocabulary.LANGUAGES, spoken),
+        "media": _names(wire["media"], vocabulary.OUTLETS, spoken),
+        "territories": _names(wire["territories"], vocabulary.PLACES, spoken),
+        "excluded": _names(wire.get("excluded") or (), vocabulary.PLACES, spoken),
+        "languages": _names(wire["languages"], vocabulary.TONGUES, spoken),
         "sentence": wording.wording_of(wire, "zh" if spoken.code == "zh-CN" else "en"),
     }
 
 
 def territory(code: str, spoken: Language) -> str:
     """Return the name of a territory or country."""
-    return _names([code], vocabulary.TERRITORIES, spoken)
+    return _names([code], vocabulary.PLACES, spoken)
 
 
 def choices(words: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:

@@ -11,8 +11,8 @@ from sqlmodel import col
 
 from contracts.parties.tables import Party
 from contracts.refusal import Unknown
-from contracts.rights import vocabulary
-from contracts.titles.tables import RightsGrant, block
+from contracts.rights import axes
+from contracts.titles.tables import RightsGrant, spans
 from contracts.works.tables import Work
 from listings.catalogue.rules import PUBLIC
 from listings.catalogue.tables import Listing
@@ -135,13 +135,11 @@ def _narrowed(wanted: Select[Any], search: Search) -> Select[Any]:
         col(RightsGrant.source) == cast(col(Listing.id), String),
     ]
     if search.medium:
-        vocabulary.media([search.medium])
-        conditions.append(col(RightsGrant.media).op("@>")([block(vocabulary.MEDIA, search.medium)]))
+        media = spans(axes.MEDIA, axes.MEDIA.mask([search.medium]))
+        conditions.append(col(RightsGrant.media).op("@>")(media))
     if search.territory:
-        code = vocabulary.territory(search.territory)
-        conditions.append(
-            col(RightsGrant.territories).op("@>")([block(vocabulary.TERRITORIES, code)])
-        )
+        places = spans(axes.TERRITORIES, axes.TERRITORIES.mask([search.territory]))
+        conditions.append(col(RightsGrant.territories).op("@>")(places))
     return wanted.where(exists().where(*conditions)) if len(conditions) > 2 else wanted
 
 

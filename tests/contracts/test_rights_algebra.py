@@ -6,20 +6,21 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.rights import algebra
+from contracts.rights import algebra, axes
 from contracts.rights.algebra import Exclusivity, RightsBox
+from contracts.rights.axes import Axis
 from contracts.window import Window
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
 DAYS = 6
 RIGHTS = ("broadcasting", "network-transmission")
-MEDIA = ("satellite", "cable", "iptv")
-TERRITORIES = ("CN", "HK", "JP")
-LANGUAGES = ("zh", "en")
+MEDIA = ("satellite.pay", "theatrical", "iptv")
+TERRITORIES = ("CN-GD", "CN", "HK", "MO")
+LANGUAGES = ("zh:dubbed", "de")
 
 
-def leaves(names: tuple[str, ...]) -> st.SearchStrategy[frozenset[str]]:
-    return st.frozensets(st.sampled_from(names), min_size=1)
+def leaves(axis: Axis, names: tuple[str, ...]) -> st.SearchStrategy[int]:
+    return st.frozensets(st.sampled_from(names), min_size=1).map(axis.mask)
 
 
 @st.composite
@@ -28,16 +29,16 @@ def boxes(draw: st.DrawFn) -> RightsBox:
     last = draw(st.integers(first + 1, DAYS))
     return RightsBox(
         right=draw(st.sampled_from(RIGHTS)),
-        media=draw(leaves(MEDIA)),
-        territories=draw(leaves(TERRITORIES)),
-        languages=draw(leaves(LANGUAGES)),
+        media=draw(leaves(axes.MEDIA, MEDIA)),
+        territories=draw(leaves(axes.TERRITORIES, TERRITORIES)),
+        languages=draw(leaves(axes.LANGUAGES, LANGUAGES)),
         window=Window(START + timedelta(days=first), START + timedelta(days=last)),
         exclusivity=draw(st.sampled_from(Exclusivity)),
         runs_max=draw(st.none() | st.integers(1, 3)),
     )
 
 
-def uses(box: RightsBox | None) -> set[tuple[str, str, str, str, int]]:
+def uses(box: RightsBox | None) -> set[tuple[str, int, int, int, int]]:
     """Every single use a box holds, one day at a time."""
     if box is None:
         return set()
@@ -45,7 +46,12 @@ def uses(box: RightsBox | None) -> set[tuple[str, str, str, str, int]]:
         day for day in range(DAYS)
         if box.window.start <= START + timedelta(days=day) < box.window.end
     ]  # fmt: skip
-    return set(product([box.right], box.media, box.territories, box.languages, days))
+    media, places = cells(box.media), cells(box.territories)
+    return set(product([box.right], media, places, cells(box.languages), days))
+
+
+def cells(mask: int) -> list[int]:
+    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
 
 
 def meet(a: RightsBox | None, b: RightsBox | None) -> RightsBox | None:

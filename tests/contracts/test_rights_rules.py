@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.refusal import Refusal
-from contracts.rights import rules, vocabulary
+from contracts.rights import axes, rules, vocabulary
 from contracts.rights.algebra import Exclusivity
 from contracts.rights.wording import wording, wording_of
 from tests.contracts.rights_factory import wire
@@ -14,7 +14,7 @@ from tests.contracts.rights_factory import wire
 def test_an_offer_is_resolved_to_leaves_and_instants() -> None:
     box = rules.resolve(wire())
     assert (box.right, box.media, box.territories) == (
-        "broadcasting", frozenset({"satellite"}), frozenset({"CN"}),
+        "broadcasting", axes.MEDIA.mask(["satellite"]), axes.TERRITORIES.mask(["CN"]),
     )  # fmt: skip
     # Midnight of the first day in Shanghai, and the midnight that ends the last day.
     assert box.window.start == datetime(2026, 12, 31, 16, tzinfo=UTC)
@@ -34,9 +34,11 @@ def test_an_offer_is_resolved_to_leaves_and_instants() -> None:
         ({"right": "projection"}, "medium-needs-another-right"),
         ({"territories": ["XX"]}, "unknown-territory"),
         ({"territories": ["cn"]}, "unknown-territory"),
-        ({"territories": ["EU"]}, "unknown-territory"),
+        ({"territories": ["Eastern Europe"]}, "unknown-territory"),
+        ({"territories": ["CN-ZZ"]}, "unknown-territory"),
         ({"excluded": ["ZZ"]}, "unknown-territory"),
-        ({"languages": ["zh-CN"]}, "unknown-language"),
+        ({"languages": ["zh:sung"]}, "unknown-language"),
+        ({"languages": ["-"]}, "unknown-language"),
         ({"languages": ["xx"]}, "unknown-language"),
         ({"media": []}, "nothing-offered"),
         ({"territories": []}, "nothing-offered"),
@@ -56,6 +58,8 @@ def test_an_offer_is_resolved_to_leaves_and_instants() -> None:
         ({"runs_max": -3}, "bad-runs"),
         ({"runs_max": True}, "bad-runs"),
         ({"runs_max": 10**12}, "bad-runs"),
+        ({"round_no": 0}, "bad-round"),
+        ({"sublicence_depth": 6}, "bad-sublicence"),
     ],
 )
 def test_what_no_contract_could_mean_is_refused(changes: dict[str, Any], code: str) -> None:
@@ -83,7 +87,8 @@ def test_cn_alone_means_the_mainland() -> None:
 
 def test_the_world_holds_every_territory_but_those_excluded() -> None:
     box = rules.resolve(wire(territories=["WRD"], excluded=["CN-TW", "JP"]))
-    assert frozenset(vocabulary.TERRITORIES) - box.territories == {"TW", "JP"}
+    missing = axes.TERRITORIES.all & ~box.territories
+    assert axes.TERRITORIES.codes(missing) == ("JP", "TW")
 
 
 def test_the_normal_form_means_the_same_and_has_no_second_spelling() -> None:
@@ -153,7 +158,7 @@ def test_each_data_file_names_its_source_and_day() -> None:
 
     names = [file for file in files("contracts.rights").joinpath("data").iterdir()
              if file.name.endswith(".csv")]  # fmt: skip
-    assert len(names) == 6
+    assert len(names) == 10
     for file in names:
         first, header, *_ = file.read_text("utf-8").splitlines()
         assert first.startswith("# Source: ")

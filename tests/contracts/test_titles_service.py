@@ -17,7 +17,7 @@ from contracts.refusal import Unknown
 from contracts.rights import algebra
 from contracts.rights import rules as rights
 from contracts.titles import queries, rules, service
-from contracts.titles.tables import LANES, RightsGrant, axes
+from contracts.titles.tables import LANES, RightsGrant, columns
 from contracts.works.tables import Work
 from exchange.db import Database
 from tests.conftest import NOW
@@ -55,7 +55,7 @@ async def insert(session: AsyncSession, owner: Party, subject: Work, said: dict[
         session.add(
             RightsGrant(
                 work_id=subject.id, id=ids.new(NOW), grantor_id=owner.id, source="raw",
-                wire=said, created_at=NOW, **axes(rights.resolve(said), lane=lane),
+                wire=said, created_at=NOW, **columns(rights.resolve(said), lane=lane),
             )
         )  # fmt: skip
 
