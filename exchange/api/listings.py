@@ -31,8 +31,8 @@ _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, RoleMissing, InvalidContent)
 _RIGHTS = (
     vocabulary.UnknownRight, vocabulary.RightNotLicensable, vocabulary.UnknownMedium,
     vocabulary.UnknownTerritory, vocabulary.UnknownLanguage, vocabulary.UnknownBundle,
-    rights.MediumNeedsAnotherRight, rights.NothingOffered, rights.BadRuns, rights.BadRound, rights.BadSublicence,
-    rights.UnknownExclusivity, BadWindow, title_rules.RightsOfferedTwice, rules.TooManyRights,
+    rights.MediumNeedsAnotherRight, rights.NothingOffered, rights.BadRuns,
+    rights.BadRound, rights.BadSublicence, rights.UnknownExclusivity, BadWindow, title_rules.RightsOfferedTwice, rules.TooManyRights,
 )  # fmt: skip
 _SALE = (BadSale, rules.BadSaleTerms, WrongCurrency, AmountOutOfRange)
 _RIGHT: dict[str, Any] = {

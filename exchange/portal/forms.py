@@ -46,7 +46,11 @@ class Form:
 
     def codes(self, name: str) -> list[str]:
         """Return codes separated by commas or blanks, in capitals."""
-        return self.text(name).replace(",", " ").replace("，", " ").upper().split()
+        return [word.upper() for word in self.words(name)]
+
+    def words(self, name: str) -> list[str]:
+        """Return words separated by commas or blanks, as written."""
+        return self.text(name).replace(",", " ").replace("，", " ").split()
 
     def id(self, name: str) -> UUID:
         """Return a UUID."""

@@ -105,10 +105,10 @@ async def send_publication(
 def _right(form: Form, n: int) -> dict[str, Any]:
     return {
         "right": form.text(f"right_{n}"),
-        "media": form.many(f"media_{n}"),
+        "media": form.many(f"media_{n}") + form.words(f"more_media_{n}"),
         "territories": form.many(f"territories_{n}") + form.codes(f"more_territories_{n}"),
         "excluded": form.codes(f"excluded_{n}"),
-        "languages": form.many(f"languages_{n}"),
+        "languages": form.many(f"languages_{n}") + form.words(f"more_languages_{n}"),
         "first_day": form.day(f"first_day_{n}").isoformat(),
         "last_day": form.day(f"last_day_{n}").isoformat(),
         "tz": form.text(f"tz_{n}"),
