@@ -1,0 +1,1 @@
+"""Avails: offers of rights as MovieLabs writes them, in workbooks and XML, both ways."""
