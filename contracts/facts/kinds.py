@@ -20,6 +20,12 @@ KINDS: Mapping[str, KindOfFact] = {
     "key.revoked": KindOfFact(_PUBLIC, {"party": str, "key": str, "spki_sha256": str}),
     # works and who owns them
     "work.registered": KindOfFact(_PARTIES, {"work": str, "party": str, "title_sha256": str}),
+    "work.placed": KindOfFact(
+        _PARTIES, {"work": str, "parent": str, "root": str, "unit_first": int, "unit_after": int}
+    ),
+    "work.dated": KindOfFact(
+        _PARTIES, {"work": str, "completed_on": _MAYBE, "published_on": _MAYBE}
+    ),
     "shares.declared": KindOfFact(_PARTIES, {"work": str, "shares": list}),
     "shares.consented": KindOfFact(_PARTIES, {"work": str, "party": str}),
     # masters

@@ -89,3 +89,10 @@ async def children(
         chosen = chosen.where(col(Work.unit_first) > place.scalar_subquery())
     chosen = chosen.order_by(col(Work.unit_first)).limit(limit)
     return list((await session.execute(chosen)).scalars())
+
+
+async def last_child(session: AsyncSession, parent_id: UUID) -> Work | None:
+    """Return the work that was added last below another, or None."""
+    chosen = select(Work).where(col(Work.parent_id) == parent_id)
+    newest = chosen.order_by(col(Work.unit_first).desc()).limit(1)
+    return (await session.execute(newest)).scalar_one_or_none()

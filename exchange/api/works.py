@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals import glyphs
@@ -18,9 +18,12 @@ from contracts.titles import queries as titles
 from contracts.titles import service as register
 from contracts.titles.rules import BadShares, SharesSettled
 from contracts.titles.tables import Share
-from contracts.works import queries, service
-from contracts.works.rules import BadEidr, BadIsan, BadPermit, BadYear, UnknownCountry
+from contracts.works import protection, queries, service
+from contracts.works.identifiers import BadEidr, BadIsan, BadPermit
+from contracts.works.protection import BadDates, DatesSettled
+from contracts.works.rules import BadYear, UnknownCountry
 from contracts.works.tables import Work
+from contracts.works.tree import WorkCannotNest, WorkNeedsParent, WorkTreeFull, WorkTreeTooDeep
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
@@ -41,6 +44,18 @@ Kind = Literal[
     "animation",
     "other",
 ]
+
+
+def _day_as_text(value: object) -> object:
+    """Let a day pass that is written as one: a number is none, though pydantic would take it."""
+    if isinstance(value, date) or (isinstance(value, str) and len(value) == len("2026-01-31")):
+        return value
+    raise ValueError("a day is written YYYY-MM-DD")
+
+
+Day = Annotated[date, BeforeValidator(_day_as_text)]
+Completed = Annotated[Day | None, Field(description="创作完成日; given once")]
+Published = Annotated[Day | None, Field(description="首次发表日; given once")]
 
 
 class WorkIn(Shape):
@@ -71,6 +86,13 @@ class WorkIn(Shape):
     eidr: Annotated[str, Field(max_length=64)] | None = None
     isan: Annotated[str, Field(max_length=64)] | None = None
     permit_no: Annotated[str, Field(max_length=64, description="许可证号")] | None = None
+    dci: Annotated[str, Field(max_length=200, description="数字版权唯一标识符")] | None = None
+    registration_no: Annotated[str, Field(max_length=64, description="作品登记号")] | None = None
+    parent_id: Annotated[
+        UUID | None, Field(description="The work of one's own that this one is a part or edit of.")
+    ] = None
+    completed_on: Completed = None
+    published_on: Published = None
 
 
 class WorkOut(Shape):
@@ -92,7 +114,23 @@ class WorkOut(Shape):
     root_id: UUID
     completed_on: date | None
     published_on: date | None
+    protection_ends_on: Annotated[
+        date | None, Field(description="The last protected day that the dates tell (保护期届满日).")
+    ]
     created_at: AwareDatetime
+
+
+class DatesIn(Shape):
+    """When a work was completed and first published; what is left out is not said."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"completed_on": "2026-03-31", "published_on": "2026-10-01"}]
+        }
+    )
+
+    completed_on: Completed = None
+    published_on: Published = None
 
 
 class WorkPage(Shape):
@@ -145,7 +183,9 @@ class SharesOut(Shape):
 
 def work_out(work: Work) -> WorkOut:
     """Return a work as the wire carries it."""
-    return WorkOut.model_validate(work.model_dump(exclude={"unit_first", "unit_after"}))
+    told = work.model_dump(exclude={"unit_first", "unit_after"})
+    ends_on = protection.protection_end(work.completed_on, work.published_on)
+    return WorkOut(**told, protection_ends_on=ends_on)
 
 
 @router.put(
@@ -155,7 +195,8 @@ def work_out(work: Work) -> WorkOut:
         200: {"model": WorkOut, "description": "It was registered before, with this content."},
         **problems.responses(
             *_SIGNED, Malformed, IdReused, PartyNotVerified, BadName, BadYear, UnknownCountry,
-            BadEidr, BadIsan, BadPermit, TextCannotBePrinted,
+            BadEidr, BadIsan, BadPermit, TextCannotBePrinted, Unknown, WorkNeedsParent,
+            WorkCannotNest, WorkTreeTooDeep, WorkTreeFull, BadDates,
         ),
     },
 )  # fmt: skip
@@ -169,14 +210,7 @@ async def register_work(
         work_id,
         party_id=caller.party_id,
         now=now,
-        title_zh=body.title_zh,
-        title_en=body.title_en,
-        kind=body.kind,
-        year=body.year,
-        country=body.country,
-        eidr=body.eidr,
-        isan=body.isan,
-        permit_no=body.permit_no,
+        **dict(body),
     )
     if work.created_at != now:
         response.status_code = 200
@@ -207,6 +241,40 @@ async def get_work(work_id: UUID, session: Session, caller: Signed) -> WorkOut:
     """Return a work to its registrant, its co-owners and staff."""
     work, _ = await _visible(session, work_id, caller)
     return work_out(work)
+
+
+@router.put(
+    "/works/{work_id}/dates",
+    responses=problems.responses(*_SIGNED, Malformed, Unknown, BadDates, DatesSettled),
+)
+async def settle_work_dates(
+    work_id: UUID, body: DatesIn, session: Session, caller: Signed, now: Now
+) -> WorkOut:
+    """Say when one's own work was completed or first published; each date is given once."""
+    caller.need("list", Role.HOLDER)
+    work = await service.settle_dates(
+        session,
+        work_id,
+        party_id=caller.party_id,
+        completed_on=body.completed_on,
+        published_on=body.published_on,
+        now=now,
+    )
+    return work_out(work)
+
+
+@router.get("/works/{work_id}/children", responses=problems.responses(*_SIGNED, Unknown))
+async def list_work_children(
+    work_id: UUID,
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> WorkPage:
+    """List what stands directly below a work (seasons, episodes, edits) as it was added."""
+    await _visible(session, work_id, caller)
+    rows = await queries.children(session, work_id, after=after, limit=limit)
+    return WorkPage(items=[work_out(row) for row in rows], next=next_after(rows, limit))
 
 
 @router.put(
