@@ -1,0 +1,64 @@
+"""Rights as plain sets of cells: a second model, written without the one it is compared with.
+
+A cell is one use: one leaf on every axis and one tick of time. Everything here is done with sets of
+tuples, one cell at a time, so that it is obviously right and slow.
+"""
+
+import random
+from collections.abc import Iterable
+from itertools import product
+
+from contracts.rights import region
+from contracts.rights.region import Box, Region
+
+Cell = tuple[int, int, int, int, int]
+Cells = frozenset[Cell]
+
+WIDTHS = (3, 2, 2, 3)  # leaves of the small world: units, uses, languages, territories
+TICKS = 5
+WORLD = Box(units=0b111, uses=0b11, languages=0b11, territories=0b111, start=0, end=TICKS)
+NOTHING: Cells = frozenset()
+
+
+def of_boxes(boxes: Iterable[Box]) -> Cells:
+    """Return every cell of every box."""
+    found: set[Cell] = set()
+    for box in boxes:
+        axes = (box.units, box.uses, box.languages, box.territories)
+        found.update(product(*map(leaves, axes), range(box.start, box.end)))  # type: ignore[arg-type]  # five axes
+    return frozenset(found)
+
+
+def of_region(given: Region) -> Cells:
+    """Return every cell of a region, read from its tree."""
+    return of_boxes(region.boxes(given))
+
+
+def leaves(mask: int) -> list[int]:
+    """Return the places of the bits of a mask."""
+    return [place for place in range(mask.bit_length()) if mask >> place & 1]
+
+
+def random_box(dice: random.Random) -> Box:
+    """Return a box of the small world; one in twenty holds nothing."""
+    start = dice.randrange(TICKS)
+    units, uses, languages, territories = (dice.randrange(1, 1 << width) for width in WIDTHS)
+    if dice.random() < 0.05:
+        units, start = dice.choice([(0, start), (units, TICKS)])
+    end = dice.randint(min(start + 1, TICKS), TICKS)
+    return Box(units, uses, territories, languages, start, end)
+
+
+def random_boxes(dice: random.Random) -> list[Box]:
+    """Return up to four boxes."""
+    return [random_box(dice) for _ in range(dice.randint(0, 4))]
+
+
+def shuffled_pieces(cells: Cells, dice: random.Random) -> list[Box]:
+    """Return the cells as boxes of one cell each, in an order of chance: another way to say it."""
+    pieces = [
+        Box(1 << unit, 1 << use, 1 << territory, 1 << language, tick, tick + 1)
+        for unit, use, language, territory, tick in cells
+    ]
+    dice.shuffle(pieces)
+    return pieces
