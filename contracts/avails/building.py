@@ -118,7 +118,7 @@ class _Builder:
         *way, (space, name, predicate) = steps
         prefix = re.search(r"starts-with\(\., '(\w+)'\)", predicate)
         for n, (step_space, step, condition) in enumerate(way):
-            repeated = n == len(way) - 1 and (prefix or predicate) or condition
+            repeated = (n == len(way) - 1 and (prefix or predicate)) or condition
             made = self._open(element, step, step_space, fresh=bool(repeated))
             self._mark(made, step, condition or predicate, value)
             element = made

@@ -135,8 +135,8 @@ def term_columns() -> Mapping[str, tuple[str, str]]:
 def price_types() -> Mapping[str, str]:
     """Return the price terms of PriceType, each with the kind of its value: Money or Text."""
     money, text = columns(NEWEST_SHEET)["AvailTrans:PriceValue"]
-    names = {name: "Money" for name in re.findall(r"\.='([\w-]+)'", money)}
-    return {**{name: "Text" for name in re.findall(r"\.='([\w-]+)'", text)}, **names}
+    names = dict.fromkeys(re.findall(r"\.='([\w-]+)'", money), "Money")
+    return {**dict.fromkeys(re.findall(r"\.='([\w-]+)'", text), "Text"), **names}
 
 
 def _mapped(column: str) -> Any:

@@ -83,7 +83,7 @@ def amount(text: str) -> str | None:
         number = Decimal(text.replace(",", ""))
     except InvalidOperation:
         return None
-    if not number.is_finite() or abs(number.adjusted()) > 18:  # noqa: PLR2004 - xs:decimal's digits
+    if not number.is_finite() or abs(number.adjusted()) > 18:
         return None
     plain = f"{number:f}"
     return (plain.rstrip("0").rstrip(".") if "." in plain else plain) or "0"
@@ -137,7 +137,7 @@ def _seconds(text: str) -> int | None:
         sizes = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
         return sum(int(found[name] or 0) * size for name, size in sizes.items())
     parts = text.split(":")
-    if 2 <= len(parts) <= 3 and all(re.fullmatch(r"\d{1,4}", part) for part in parts):  # noqa: PLR2004 - mm:ss and h:mm:ss
+    if 2 <= len(parts) <= 3 and all(re.fullmatch(r"\d{1,4}", part) for part in parts):
         first, *rest = (int(part) for part in parts)
         for part in rest:
             first = first * 60 + part
