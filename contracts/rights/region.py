@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from contracts.rights import cells
+
 AXES = ("units", "uses", "languages", "territories")
 EMPTY: "Region" = ()
 
@@ -54,11 +56,20 @@ class Box:
 
 def of(boxes: Iterable[Box]) -> Region:
     """Return the union of boxes."""
-    parts = [_of_box(box) for box in boxes if not box.is_empty]
-    while len(parts) > 1:
-        pairs = zip(parts[::2], parts[1::2], strict=False)
-        parts = [join(a, b) for a, b in pairs] + (parts[-1:] if len(parts) % 2 else [])
-    return parts[0] if parts else EMPTY
+    return cells.union([_cut(box) for box in boxes if not box.is_empty])
+
+
+def without(box: Box, boxes: Iterable[Box]) -> Region:
+    """Return what a box holds and none of the others does."""
+    if box.is_empty:
+        return EMPTY
+    met = (box.meet(other) for other in boxes)
+    return cells.rest(_cut(box), [_cut(common) for common in met if not common.is_empty])
+
+
+def lasting(a: Region, least: int) -> Region:
+    """Return the parts of a region whose spans of time are at least so many microseconds long."""
+    return _lasting(a, len(AXES), least)
 
 
 def join(a: Region, b: Region) -> Region:
@@ -96,11 +107,17 @@ def is_normal(a: Region) -> bool:
     return _is_normal(a, len(AXES))
 
 
-def _of_box(box: Box) -> Region:
-    tree: Region = ((box.start, box.end),)
-    for name in reversed(AXES):
-        tree = ((getattr(box, name), tree),)
-    return tree
+def _cut(box: Box) -> cells.Cut:
+    return box.units, box.uses, box.languages, box.territories, box.start, box.end
+
+
+def _lasting(tree: Region, depth: int, least: int) -> Region:
+    if not depth:
+        return tuple((start, end) for start, end in tree if end - start >= least)
+    parts: dict[Region, int] = {}
+    for mask, below in tree:
+        _add(parts, mask, _lasting(below, depth - 1, least))
+    return _ordered(parts)
 
 
 def _boxes(tree: Region, masks: tuple[int, ...]) -> Iterator[Box]:
