@@ -1,4 +1,4 @@
-"""Commands: serve, work, migrate, demo, verify, doctor, openapi, ledger check, staff add."""
+"""Commands: serve, work, migrate, demo, verify, doctor, identify, openapi, ledger, staff."""
 
 import asyncio
 import getpass
@@ -17,7 +17,7 @@ from rich.logging import RichHandler
 from rich.table import Table
 
 from contracts.refusal import Refusal
-from exchange import avails_cli, clock, doctor, migrating, openapi, server, worker
+from exchange import avails_cli, clock, doctor, identify, migrating, openapi, server, worker
 from exchange.context import Context, database_url, open_context
 from exchange.demo import play
 from exchange.evidence import verify as evidence
@@ -136,6 +136,28 @@ def doctor_command(as_json: Json = False) -> None:
             table.add_row(finding.part, mark[finding.state], finding.detail)
         out.print(table)
     sys.exit(1 if any(finding.state == "fault" for finding in findings) else 0)
+
+
+@app.command("identify")
+def identify_command(
+    text: Annotated[str, typer.Argument(help="An EIDR, ISAN, permit number, credit code, …")],
+    as_json: Json = False,
+) -> None:
+    """Tell what an identifier is, or what is wrong with it; exit status 0 only if it is good."""
+    told = identify.tell(text)
+    if as_json:
+        sys.stdout.write(json.dumps(told.as_dict(), ensure_ascii=False) + "\n")
+    elif told.form is None:
+        out.print("Nothing tells what this was meant to be.", markup=False)
+    else:
+        mark = "[green]good[/]" if told.good else "[red]NOT good[/]"
+        out.print(f"{told.form.name_zh} · {told.form.name_en}: {mark}", highlight=False)
+        out.print(f"  {told.canonical or told.text}", markup=False, highlight=False)
+        for name, part in told.parts.items():
+            out.print(f"  {name}: {part}", markup=False, highlight=False)
+        for doubt in told.doubts:
+            out.print(f"  {doubt.said} {doubt.fix}", markup=False, highlight=False)
+    sys.exit(0 if told.good else 1)
 
 
 @app.command("openapi")

@@ -114,7 +114,9 @@ def inspect(kind: str, text: str) -> list[Doubt]:
     if isinstance(read, Doubt):
         return [read]
     if read.canonical != text:
-        return [Doubt("style", "It is good, but not written canonically.", read.canonical)]
+        return [
+            Doubt("style", "It is good, but not written canonically.", f"Write {read.canonical}")
+        ]
     return []
 
 
