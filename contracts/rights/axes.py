@@ -167,9 +167,9 @@ def _territories() -> Axis:
     tree = {code: frozenset(part.code for part in parts) for code, parts in inside.items()}
     order = {code: tree[code] for code in vocabulary.TERRITORIES if code in tree}
     known = {leaf.code for leaf in leaves}
-    order |= {  # subdivisions with subdivisions: GB-ENG
+    order |= {  # subdivisions with subdivisions: GB-ENG; FR-GES before FR-6AE, which lies in it
         group.code: frozenset(group.members)
-        for group in vocabulary.GROUPS
+        for group in sorted(vocabulary.GROUPS, key=lambda group: -len(group.members))
         if group.code[2:3] == "-" and known.issuperset(group.members)
     }
     return Axis("territory", vocabulary.WORLD, _by_number(leaves), order, vocabulary.territory)
