@@ -84,6 +84,11 @@ def owner_may_use(granted: RightsBox, own_use: RightsBox) -> bool:
     return granted.exclusivity is not Exclusivity.EXCLUSIVE or overlaps(granted, own_use) is None
 
 
+def at_least_as_strict(a: Exclusivity, b: Exclusivity) -> bool:
+    """Tell whether whoever licensed as `a` keeps others out as far as `b` does."""
+    return _STRENGTH[a] >= _STRENGTH[b]
+
+
 def needs_all_owners(box: RightsBox) -> bool:
     """Tell whether every co-owner must agree: 专有许可 (独占 and 排他), 著作权法 art. 14 ¶2."""
     return box.exclusivity is not Exclusivity.NON_EXCLUSIVE
