@@ -172,6 +172,7 @@ SUBDIVISIONS = _inner("subdivisions", "country")
 LANGUAGES = _words("languages")
 VARIETIES = _inner("varieties", "language")
 ROUNDS = _words("rounds")
+EVENTS = _words("events")
 GROUPS: tuple[Group, ...] = tuple(
     Group(
         row["axis"], row["code"], row["zh"], row["en"], _day(row["from"]), _day(row["until"]),

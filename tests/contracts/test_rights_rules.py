@@ -158,7 +158,7 @@ def test_each_data_file_names_its_source_and_day() -> None:
 
     names = [file for file in files("contracts.rights").joinpath("data").iterdir()
              if file.name.endswith(".csv")]  # fmt: skip
-    assert len(names) == 10
+    assert len(names) == 11
     for file in names:
         first, header, *_ = file.read_text("utf-8").splitlines()
         assert first.startswith("# Source: ")
