@@ -66,7 +66,7 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     await session.flush()
     await titles.hold(
         session, work_id,
-        source=listing["listing"], grantee_id=licensee.id, deal_id=deal_id,
+        source=listing["listing"], grantee_id=licensee.id, deal_id=deal_id, now=now,
     )  # fmt: skip
     payload = {
         "deal": str(deal.id),

@@ -112,6 +112,48 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     "deal.voided": KindOfFact(_PARTIES, {"deal": str, "reason": str, "by": str}),
     "grant.made": KindOfFact(_PARTIES, {"deal": str, "work": str, "grants": list}),
+    "grant.recorded": KindOfFact(
+        _PARTIES,
+        {
+            "work": str,
+            "record": str,
+            "grantor": str,
+            "licensee": _MAYBE,
+            "licensee_name": _MAYBE,
+            "grants": list,
+            "documents": list,
+        },
+    ),
+    "grant.reverted": KindOfFact(
+        _PARTIES,
+        {
+            "work": str,
+            "grant": str,
+            "deal": _MAYBE,
+            "reason": str,
+            "note": str,
+            "by": str,
+            "ended": list,
+        },
+    ),
+    "hold.placed": KindOfFact(
+        _PARTIES,
+        {
+            "work": str,
+            "hold": str,
+            "grantor": str,
+            "grantee": str,
+            "expires_at": str,
+            "grants": list,
+        },
+    ),
+    "hold.lifted": KindOfFact(_PARTIES, {"work": str, "hold": str, "grants": list}),
+    "hold.expired": KindOfFact(
+        _PARTIES, {"work": str, "source": str, "deal": _MAYBE, "grants": list}
+    ),
+    "document.filed": KindOfFact(
+        _PARTIES, {"work": str, "document": str, "kind": str, "sha256": str, "bytes": int}
+    ),
     # money
     "invoice.issued": KindOfFact(
         _PARTIES,

@@ -1,20 +1,27 @@
-"""Reading titles: owners and grants of a work."""
+"""Reading titles: owners of a work, grants in it, and what somebody may license on."""
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.dialects.postgresql import INT4RANGE
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts.refusal import Unknown
-from contracts.titles.rules import Taken
+from contracts.titles.rules import NIL, Taken
+from contracts.titles.sublicence import Holding
 from contracts.titles.tables import LIVE, RightsGrant, Share
+from contracts.works.rules import units
 from contracts.works.tables import Work
 
 
 async def shares(session: AsyncSession, work_id: UUID) -> list[Share]:
-    """Return the declared shares in the order of their owners; none when nobody declared any."""
-    wanted = select(Share).where(col(Share.work_id) == work_id).order_by(col(Share.party_id))
+    """Return the declared shares in the order of their owners; none when nobody declared any.
+
+    Shares are said of a whole tree: those of a season, episode or edit are its root's.
+    """
+    root = select(col(Work.root_id)).where(col(Work.id) == work_id).scalar_subquery()
+    wanted = select(Share).where(col(Share.work_id) == root).order_by(col(Share.party_id))
     return list(await session.scalars(wanted.execution_options(populate_existing=True)))
 
 
@@ -31,9 +38,10 @@ async def grants_of_work(session: AsyncSession, work_id: UUID) -> list[RightsGra
 async def grants_page(
     session: AsyncSession, work_id: UUID, *, viewer: UUID | None, after: UUID, limit: int
 ) -> list[RightsGrant]:
-    """Return a page of a work's grants, oldest first, as a party may see them (None: staff).
+    """Return a page of the grants that touch a work, as a party may see them (None: staff).
 
-    Owners see every grant of their work, licensees those made to them.
+    They are those of the work itself, of what it is part of, and of its parts, oldest first. Owners
+    see every one, grantors and licensees their own.
 
     Raises:
         Unknown: there is no such work, or none the party has to do with.
@@ -41,10 +49,11 @@ async def grants_page(
     work = await session.get(Work, work_id)
     if work is None:
         raise Unknown("There is no such work.")
-    wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id)
+    wanted = select(RightsGrant).where(*_touching(work))
     owners = [share.party_id for share in await shares(session, work_id)]
     if viewer is not None and viewer not in (work.party_id, *owners):
-        wanted = wanted.where(col(RightsGrant.grantee_id) == viewer)
+        grantor, grantee = col(RightsGrant.grantor_id), col(RightsGrant.grantee_id)
+        wanted = wanted.where(or_(grantor == viewer, grantee == viewer))
         if (await session.scalars(wanted.limit(1))).first() is None:
             raise Unknown("There is no such work.")
     page = wanted.where(col(RightsGrant.id) > after).order_by(col(RightsGrant.id)).limit(limit)
@@ -52,11 +61,54 @@ async def grants_page(
 
 
 async def taken(session: AsyncSession, work_id: UUID) -> list[Taken]:
-    """Return the rights of a work that are live: reserved, held or effective."""
-    return [
-        Taken(grant.source, grant.state, grant.box())
-        for grant in await _grants(session, work_id, col(RightsGrant.state).in_(LIVE))
-    ]
+    """Return the rights that are live in a work: reserved, held or effective.
+
+    Grants of a series are live in its episodes, and an episode's are live in the series.
+    """
+    work = await session.get(Work, work_id)
+    if work is None:
+        return []
+    wanted = select(RightsGrant).where(*_touching(work), col(RightsGrant.state).in_(LIVE))
+    ordered = wanted.order_by(col(RightsGrant.id)).execution_options(populate_existing=True)
+    return [_taken(grant) for grant in await session.scalars(ordered)]
+
+
+async def holdings(session: AsyncSession, work: Work, party_id: UUID) -> list[Holding]:
+    """Return the grants in a work that a party holds and may license on, oldest first."""
+    wanted = select(RightsGrant).where(
+        *_touching(work),
+        col(RightsGrant.state) == "effective",
+        col(RightsGrant.grantee_id) == party_id,
+        col(RightsGrant.sublicence_depth) >= 1,
+    )
+    held = list(await session.scalars(wanted.order_by(col(RightsGrant.id))))
+    live = await _live_under(session, work.root_id, [grant.id for grant in held])
+    return [_holding(grant, [one for one in live if one.under == grant.id]) for grant in held]
+
+
+async def get_offerable(session: AsyncSession, work_id: UUID, party_id: UUID) -> Work:
+    """Return a work that a party may offer rights in: its own, or one it may license on.
+
+    Raises:
+        Unknown: there is none of that id, or the party has nothing to offer in it.
+    """
+    work = await session.get(Work, work_id)
+    if work is None or (work.party_id != party_id and not await holdings(session, work, party_id)):
+        raise Unknown("There is no such work.", work=str(work_id))
+    return work
+
+
+async def under(session: AsyncSession, root_id: UUID, grant_id: UUID) -> list[RightsGrant]:
+    """Return every grant made under one, and under those, and so on; oldest first."""
+    found: list[RightsGrant] = []
+    parents = [grant_id]
+    while parents:
+        wanted = select(RightsGrant).where(
+            col(RightsGrant.root_id) == root_id, col(RightsGrant.under).in_(parents)
+        )
+        rows = list(await session.scalars(wanted.execution_options(populate_existing=True)))
+        found, parents = found + rows, [row.id for row in rows]
+    return sorted(found, key=lambda row: row.id)
 
 
 async def by_source(session: AsyncSession, work_id: UUID, source: str) -> list[RightsGrant]:
@@ -75,3 +127,37 @@ async def _grants(
     wanted = select(RightsGrant).where(col(RightsGrant.work_id) == work_id, *where)
     ordered = wanted.order_by(col(RightsGrant.id))
     return list(await session.scalars(ordered.execution_options(populate_existing=True)))
+
+
+def _touching(work: Work) -> tuple[ColumnElement[bool], ...]:
+    """Return what holds of grants whose block shares a number with the work's."""
+    first, after = units(work)
+    block = func.int4range(first, after, type_=INT4RANGE)
+    return col(RightsGrant.root_id) == work.root_id, col(RightsGrant.units).op("&&")(block)
+
+
+async def _live_under(
+    session: AsyncSession, root_id: UUID, parents: list[UUID]
+) -> list[RightsGrant]:
+    wanted = select(RightsGrant).where(
+        col(RightsGrant.root_id) == root_id,
+        col(RightsGrant.under).in_(parents),
+        col(RightsGrant.under) != NIL,
+        col(RightsGrant.state).in_(LIVE),
+    )
+    return list(await session.scalars(wanted)) if parents else []
+
+
+def _holding(grant: RightsGrant, live: list[RightsGrant]) -> Holding:
+    return Holding(
+        grant.id,
+        grant.box(),
+        grant.block(),
+        grant.sublicence_depth,
+        sum(one.runs_max or 0 for one in live),
+        tuple(_taken(one) for one in live),
+    )
+
+
+def _taken(grant: RightsGrant) -> Taken:
+    return Taken(grant.source, grant.state, grant.box(), grant.under, grant.block())

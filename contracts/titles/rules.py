@@ -5,14 +5,27 @@ Source: 著作权法 (2020) art. 14 ¶2 (co-owners), art. 26 and 29 (what was li
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from contracts.money import WHOLE_BP
 from contracts.refusal import Kind, Refusal
 from contracts.rights import algebra, axes
+from contracts.rights import rules as rights
 from contracts.rights.algebra import RightsBox
 
 MOST_OWNERS = 100
+# A month: the paper is typeset at once, and both sides sign within days; whoever has not signed in
+# a month keeps the rights from the market for nothing.
+HOLD_DAYS = 30
+HOLD_LASTS = timedelta(days=HOLD_DAYS)
+LONGEST_HOLD = timedelta(days=366)  # a hold for longer is an option, which is an encumbrance
+MOST_LOTS = 50
+REVERSIONS = ("default", "expiry-of-option", "agreement", "termination")
+NIL = UUID(int=0)  # `under` of what the owners grant themselves
+Units = tuple[int, int]
+WHOLE: Units = (0, 2**30)
 
 
 class BadShares(Refusal):
@@ -34,6 +47,41 @@ class RightsNotHeld(Refusal):
 
     kind, code = Kind.CONFLICT, "rights-not-held"
     hint = "Only the registrant or a declared owner of the work grants its rights."
+
+
+class SharesOfTheRoot(Refusal):
+    """Who owns a work is said of the whole tree, once."""
+
+    kind, code = Kind.INVALID, "shares-of-the-root"
+    hint = "Declare the shares of the work in `root`: seasons, episodes and edits follow it."
+
+
+class CoOwnerConsentMissing(Refusal):
+    """A co-owner has not agreed, which an exclusive licence needs (著作权法 art. 14 ¶2)."""
+
+    kind, code = Kind.CONFLICT, "co-owner-consent-missing"
+    hint = "Ask the co-owners in `owners` to consent to their shares, or offer 普通 licences."
+
+
+class HoldExpired(Refusal):
+    """The hold ran out before the deal was signed."""
+
+    kind, code = Kind.CONFLICT, "hold-expired"
+    hint = "The rights are free again: offer them anew."
+
+
+class BadExpiry(Refusal):
+    """A hold ends in the past or too far ahead."""
+
+    kind, code = Kind.INVALID, "bad-expiry"
+    hint = f"End the hold within {LONGEST_HOLD.days} days from now."
+
+
+class TooManyLots(Refusal):
+    """There are no rights in the request, or more than it may name."""
+
+    kind, code = Kind.INVALID, "too-many-lots"
+    hint = f"Name between 1 and {MOST_LOTS} rights at once."
 
 
 class RightsAlreadyGranted(Refusal):
@@ -59,11 +107,86 @@ class RightsNotReserved(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Rights that are live in the register, and where they come from."""
+    """Rights that are live in the register, where they come from, and what they are granted under.
+
+    `units` is the block of the work that they are rights in.
+    """
 
     source: str
     state: str
     box: RightsBox
+    under: UUID = NIL
+    units: Units = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """Rights that are asked for in one work: as written, and as what they mean."""
+
+    wire: dict[str, Any]
+    box: RightsBox
+    units: Units
+    sublicence_depth: int = 0
+    round_no: int | None = None
+
+
+def lots(wires: Sequence[Mapping[str, Any]], *, units: Units) -> list[Lot]:
+    """Return rights from the wire as lots in the work of this block.
+
+    Raises:
+        TooManyLots: none, or more than the most.
+        RightsOfferedTwice: two of them overlap.
+        Refusal: any of `contracts.rights.rules.resolve`.
+    """
+    if not 1 <= len(wires) <= MOST_LOTS:
+        raise TooManyLots("The number of rights is out of range.", most=MOST_LOTS)
+    asked = [
+        Lot(
+            rights.normal(wire), rights.resolve(wire), units,
+            rights.sublicence_depth(wire), rights.round_no(wire),
+        )
+        for wire in wires
+    ]  # fmt: skip
+    check_apart([lot.box for lot in asked])
+    return asked
+
+
+def owners(registrant: UUID, declared: Iterable[UUID]) -> set[UUID]:
+    """Return who owns a work: those with shares, or its registrant where none are declared."""
+    return set(declared) or {registrant}
+
+
+def check_expiry(expires_at: datetime, *, now: datetime) -> None:
+    """Check the end of a hold.
+
+    Raises:
+        BadExpiry: it is past, or too far ahead.
+    """
+    if not now < expires_at <= now + LONGEST_HOLD:
+        raise BadExpiry("A hold cannot end then.", latest=(now + LONGEST_HOLD).isoformat())
+
+
+def check_unexpired(expiries: Iterable[datetime | None], *, now: datetime) -> None:
+    """Check that holds still run; an end belongs to them no more than that of a window does.
+
+    Raises:
+        HoldExpired: one has run out.
+    """
+    past = sorted(end for end in expiries if end is not None and end <= now)
+    if past:
+        raise HoldExpired("The hold on these rights ran out.", expired_at=past[0].isoformat())
+
+
+def check_consents(boxes: Iterable[RightsBox], *, missing: Sequence[UUID]) -> None:
+    """Check that all co-owners agree where all must.
+
+    Raises:
+        CoOwnerConsentMissing: a licence is exclusive or sole and an owner has not agreed.
+    """
+    if missing and any(algebra.needs_all_owners(box) for box in boxes):
+        raise CoOwnerConsentMissing(
+            "Not every co-owner has agreed.", owners=[str(owner) for owner in missing]
+        )
 
 
 def check_shares(shares: Mapping[UUID, int], *, declarer: UUID) -> None:

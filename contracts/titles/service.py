@@ -5,22 +5,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.parties import queries as parties
 from contracts.refusal import Unknown
-from contracts.rights import rules as rights
-from contracts.rights.algebra import RightsBox
-from contracts.titles import queries, rules
-from contracts.titles.rules import RightsAlreadyGranted, RightsNotReserved, SharesSettled
-from contracts.titles.tables import LANES, RightsGrant, Share, columns
-from contracts.works.tables import Work
-
-EXCLUSION_VIOLATION = "23P01"
+from contracts.titles import admission, queries, rules
+from contracts.titles.admission import Standing
+from contracts.titles.rules import RightsNotReserved, SharesOfTheRoot, SharesSettled
+from contracts.titles.tables import RightsGrant, Share
 
 
 async def declare_shares(
@@ -34,7 +27,7 @@ async def declare_shares(
     """Say who owns the work; the declarer agrees by declaring, the others by `consent`.
 
     The same shares again change nothing. Other shares replace the first ones until a co-owner has
-    agreed or rights are live.
+    agreed or rights are live. Shares are said of the root of a tree and hold for all that is in it.
 
     Args:
         session: the open transaction.
@@ -45,12 +38,15 @@ async def declare_shares(
 
     Raises:
         Unknown: the work, or an owner, does not exist.
+        SharesOfTheRoot: the work is a part or an edit of another.
         BadShares: they do not make the whole.
         SharesSettled: the earlier shares cannot be replaced any more.
     """
-    work = await _locked(session, work_id)
+    work = await admission.locked(session, work_id)
     if work.party_id != party_id:
         raise Unknown("There is no such work.")
+    if work.root_id != work_id:
+        raise SharesOfTheRoot("This work follows its root.", root=str(work.root_id))
     rules.check_shares(shares, declarer=party_id)
     for owner in sorted(shares):
         await parties.get_party(session, owner)
@@ -78,16 +74,16 @@ async def consent(session: AsyncSession, work_id: UUID, *, party_id: UUID, now: 
     Raises:
         Unknown: the party has no share in such a work.
     """
-    await _locked(session, work_id)
-    share = await session.get(Share, (work_id, party_id), populate_existing=True)
+    root_id = (await admission.locked(session, work_id)).root_id
+    share = await session.get(Share, (root_id, party_id), populate_existing=True)
     if share is None:
         raise Unknown("There is no such work.")
     if share.consented_at is not None:
         return share
     share.consented_at = now
-    owners = [row.party_id for row in await queries.shares(session, work_id)]
-    payload = {"work": str(work_id), "party": str(party_id)}
-    await facts.record(session, "shares.consented", work_id, payload, parties=owners, now=now)
+    owners = [row.party_id for row in await queries.shares(session, root_id)]
+    payload = {"work": str(root_id), "party": str(party_id)}
+    await facts.record(session, "shares.consented", root_id, payload, parties=owners, now=now)
     return share
 
 
@@ -102,8 +98,10 @@ async def reserve(
 ) -> list[RightsGrant]:
     """Take rights out of the work for an offer, so that they cannot be offered twice.
 
+    An owner grants its own; a licensee grants on (转授权) inside one grant that allows it.
+
     Args:
-        session: the open transaction; the work's row stays locked until it ends.
+        session: the open transaction; the row of the tree's root stays locked until it ends.
         work_id: the work.
         grantor_id: who grants.
         boxes: the rights as on the wire (`contracts.rights.rules.resolve`).
@@ -112,30 +110,11 @@ async def reserve(
 
     Raises:
         Unknown: there is no such work.
-        RightsNotHeld: the grantor does not own it.
-        RightsOfferedTwice: two of the boxes overlap.
-        RightsAlreadyGranted: by the rule, or by the database where the rule was bypassed.
+        Refusal: any of `admission.admit`.
     """
-    work = await _locked(session, work_id)
-    resolved = [rights.resolve(wire) for wire in boxes]
-    owners = [share.party_id for share in await queries.shares(session, work_id)]
-    rules.check_holder(work.party_id, owners, grantor=grantor_id)
-    rules.check_apart(resolved)
-    rules.check_free(resolved, await queries.taken(session, work_id))
-    rows = [
-        RightsGrant(
-            work_id=work_id,
-            id=ids.new(now),
-            grantor_id=grantor_id,
-            source=source,
-            wire=rights.normal(wire),
-            created_at=now,
-            **columns(box, lane=await session.scalar(LANES)),
-        )
-        for wire, box in zip(boxes, resolved, strict=True)
-    ]
-    await _insert(session, work_id, rows)
-    return rows
+    work = await admission.locked(session, work_id)
+    standing = Standing("reserved", source, grantor_id)
+    return await admission.admit(session, work, boxes, standing=standing, now=now)
 
 
 async def hold(
@@ -145,19 +124,21 @@ async def hold(
     source: str,
     grantee_id: UUID,
     deal_id: UUID,
+    now: datetime,
 ) -> list[RightsGrant]:
-    """Keep what an offer reserved for the one whose deal is being signed.
+    """Keep what an offer reserved for the one whose deal is being signed, for HOLD_DAYS.
 
     Raises:
         RightsNotReserved: the offer has nothing reserved, or another deal holds it.
     """
-    await _locked(session, work_id)
+    await admission.locked(session, work_id)
     grants = await queries.by_source(session, work_id, source)
     if grants and all(grant.deal_id == deal_id and grant.state == "held" for grant in grants):
         return grants
     _all_in(grants, "reserved")
     for grant in grants:
         grant.state, grant.grantee_id, grant.deal_id = "held", grantee_id, deal_id
+        grant.expires_at = now + rules.HOLD_LASTS
     await session.flush()
     return grants
 
@@ -169,15 +150,17 @@ async def make_effective(
 
     Raises:
         RightsNotReserved: the deal holds nothing.
+        HoldExpired: it was not signed in time.
     """
-    await _locked(session, work_id)
+    await admission.locked(session, work_id)
     grants = await queries.by_deal(session, work_id, deal_id)
     if grants and all(grant.state == "effective" for grant in grants):
         return grants
     _all_in(grants, "held")
+    rules.check_unexpired([grant.expires_at for grant in grants], now=now)
     for grant in grants:
-        grant.state, grant.effective_at = "effective", now
-    parties_to = sorted({p for g in grants for p in (g.grantor_id, g.grantee_id) if p})
+        grant.state, grant.effective_at, grant.expires_at = "effective", now, None
+    parties_to = admission.involved(grants)
     table = [{"grant": str(grant.id), **grant.wire} for grant in grants]
     payload = {"deal": str(deal_id), "work": str(work_id), "grants": table}
     await facts.record(session, "grant.made", deal_id, payload, parties=parties_to, now=now)
@@ -192,21 +175,13 @@ async def release(
     Raises:
         Unknown: there is no such work.
     """
-    await _locked(session, work_id)
+    await admission.locked(session, work_id)
     grants = await queries.by_source(session, work_id, source)
     freed = [grant for grant in grants if grant.state in ("reserved", "held")]
     for grant in freed:
         grant.state, grant.ended_at = "released", now
     await session.flush()
     return freed
-
-
-async def _locked(session: AsyncSession, work_id: UUID) -> Work:
-    """Load the work and lock its row: grants and shares of one work are decided one at a time."""
-    work = await locking.find_locked(session, Work, col(Work.id) == work_id)
-    if work is None:
-        raise Unknown("There is no such work.")
-    return work
 
 
 async def _replace(
@@ -219,27 +194,6 @@ async def _replace(
     for share in before:
         await session.delete(share)
     await session.flush()
-
-
-async def _insert(session: AsyncSession, work_id: UUID, rows: list[RightsGrant]) -> None:
-    try:
-        async with session.begin_nested():
-            session.add_all(rows)
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", None) != EXCLUSION_VIOLATION:
-            raise
-        raise await _named(session, work_id, [row.box() for row in rows]) from error
-
-
-async def _named(
-    session: AsyncSession, work_id: UUID, boxes: Sequence[RightsBox]
-) -> RightsAlreadyGranted:
-    """Say which grant the database's constraint protected."""
-    try:
-        rules.check_free(boxes, await queries.taken(session, work_id))
-    except RightsAlreadyGranted as refusal:
-        return refusal
-    return RightsAlreadyGranted("These rights are taken in part or in whole.")
 
 
 def _all_in(grants: Sequence[RightsGrant], state: str) -> None:

@@ -3,7 +3,9 @@
 Source of the constraint: PostgreSQL "Exclusion Constraints". Every axis of a grant is a range of
 the vocabulary's numbers, so that one constraint, without an extension, refuses two live grants that
 share a use when either keeps others out: an exclusive grant takes the whole of `lane`, a
-non-exclusive one a number of its own.
+non-exclusive one a number of its own. Grants under another grant (转授权) are kept apart from each
+other, not from the grant they are made under. Migration 0013 has the triggers that take root and
+units from the work and keep every grant inside what its grantor holds.
 """
 
 from collections.abc import Iterable
@@ -17,7 +19,10 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     Index,
+    Integer,
     Sequence,
+    String,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import (
@@ -34,10 +39,15 @@ from sqlmodel import Field, SQLModel
 from contracts.rights import axes, vocabulary
 from contracts.rights.algebra import Exclusivity, RightsBox
 from contracts.rights.axes import Axis
+from contracts.titles.rules import NIL, Units
 from contracts.window import Window
 
 LIVE = ("reserved", "held", "effective")
 LANES = Sequence("rights_lane", metadata=SQLModel.metadata)
+
+
+def _defaulted(kind: Any, value: str) -> Column[Any]:
+    return Column(kind, nullable=False, server_default=text(value))
 
 
 class Share(SQLModel, table=True):
@@ -61,8 +71,10 @@ class Share(SQLModel, table=True):
 class RightsGrant(SQLModel, table=True):
     """Rights taken out of a work for somebody: offered, in signature, or granted.
 
-    `source` is the listing whose offer reserved them; `wire` is the offer as published; the ranges
-    are its box, resolved when it was reserved. They never change (migration 0005 has a trigger).
+    `source` is the listing whose offer reserved them, `hold:…` or `recorded:…`; `wire` is the offer
+    as published; the ranges are its box, resolved when it was reserved. They never change
+    (migration 0013 has a trigger). `under` is the grant that the grantor grants from, NIL for the
+    owners' own rights; `units` is the work's block of numbers in the tree of `root_id`.
     """
 
     __tablename__ = "rights_grant"
@@ -98,14 +110,53 @@ class RightsGrant(SQLModel, table=True):
         ),
         CheckConstraint("runs_max > 0", name="rights_grant_runs_are_positive"),
         CheckConstraint(
-            "state NOT IN ('held', 'effective') "
-            "OR (grantee_id IS NOT NULL AND deal_id IS NOT NULL)",
+            "CASE state WHEN 'held' "
+            "THEN grantee_id IS NOT NULL AND (deal_id IS NOT NULL OR source LIKE 'hold:%') "
+            "WHEN 'effective' THEN (grantee_id IS NOT NULL AND deal_id IS NOT NULL) OR "
+            "(origin = 'recorded' AND (grantee_id IS NOT NULL OR licensee_name IS NOT NULL)) "
+            "ELSE true END",
             name="rights_grant_held_names_its_deal",
+        ),
+        CheckConstraint(
+            "sublicence_depth BETWEEN 0 AND 5", name="rights_grant_sublicence_is_possible"
+        ),
+        CheckConstraint("round_no BETWEEN 1 AND 9", name="rights_grant_round_is_possible"),
+        CheckConstraint("origin IN ('exchange', 'recorded')", name="rights_grant_origin_is_known"),
+        CheckConstraint(
+            "expires_at IS NULL OR state IN ('reserved', 'held', 'released')",
+            name="rights_grant_expires_while_it_waits",
+        ),
+        CheckConstraint(
+            "ended_reason IS NULL OR (state IN ('released', 'ended') AND ended_reason IN "
+            "('expired', 'lifted', 'default', 'expiry-of-option', 'agreement', 'termination', "
+            "'parent-ended'))",
+            name="rights_grant_ended_has_a_reason",
+        ),
+        CheckConstraint(
+            "ended_note IS NULL OR (state = 'ended' AND char_length(ended_note) BETWEEN 1 AND 500)",
+            name="rights_grant_ended_note_is_short",
+        ),
+        CheckConstraint(
+            "char_length(licensee_name) BETWEEN 1 AND 200",
+            name="rights_grant_licensee_name_is_short",
+        ),
+        CheckConstraint("under <> id", name="rights_grant_is_not_under_itself"),
+        CheckConstraint(
+            "lower(units) >= 0 AND upper(units) <= 1073741824 AND NOT isempty(units)",
+            name="rights_grant_units_are_a_block",
         ),
         Index("rights_grant_source", "work_id", "source"),
         Index("rights_grant_deal", "work_id", "deal_id"),
+        Index("rights_grant_root", "root_id", "under"),
+        Index(
+            "rights_grant_due",
+            "expires_at",
+            postgresql_where=text("expires_at IS NOT NULL AND state IN ('reserved', 'held')"),
+        ),
         ExcludeConstraint(
-            (text("uuidrange(work_id, work_id, '[]')"), "&&"),
+            (text("uuidrange(root_id, root_id, '[]')"), "&&"),
+            (text("uuidrange(under, under, '[]')"), "&&"),
+            ("units", "&&"),
             ("right_no", "&&"),
             ("media", "&&"),
             ("territories", "&&"),
@@ -133,6 +184,13 @@ class RightsGrant(SQLModel, table=True):
     lane: Range[int] = Field(sa_column=Column(INT8RANGE, nullable=False))
     exclusivity: str
     runs_max: int | None = None
+    root_id: UUID
+    units: Range[int] = Field(sa_column=Column(INT4RANGE, nullable=False))
+    under: UUID = Field(default=NIL, sa_column=_defaulted(Uuid, f"'{NIL}'"))
+    sublicence_depth: int = Field(default=0, sa_column=_defaulted(Integer, "0"))
+    round_no: int | None = None
+    origin: str = Field(default="exchange", sa_column=_defaulted(String, "'exchange'"))
+    licensee_name: str | None = None
     wire: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     effective_at: datetime | None = Field(
@@ -141,6 +199,11 @@ class RightsGrant(SQLModel, table=True):
     ended_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )
+    expires_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    ended_reason: str | None = None
+    ended_note: str | None = None
 
     def box(self) -> RightsBox:
         """Return the box that was reserved, read back from the ranges, not from the words."""
@@ -157,6 +220,10 @@ class RightsGrant(SQLModel, table=True):
             exclusivity=Exclusivity(self.exclusivity),
             runs_max=self.runs_max,
         )
+
+    def block(self) -> Units:
+        """Return the block of numbers in the tree that the rights are in."""
+        return self.units.lower or 0, self.units.upper or 0
 
 
 def columns(box: RightsBox, *, lane: int) -> dict[str, Any]:

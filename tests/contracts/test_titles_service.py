@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -18,6 +19,7 @@ from contracts.rights import algebra
 from contracts.rights import rules as rights
 from contracts.titles import queries, rules, service
 from contracts.titles.tables import LANES, RightsGrant, columns
+from contracts.works.rules import units
 from contracts.works.tables import Work
 from exchange.db import Database
 from tests.conftest import NOW
@@ -54,7 +56,8 @@ async def insert(session: AsyncSession, owner: Party, subject: Work, said: dict[
     async with session.begin_nested():
         session.add(
             RightsGrant(
-                work_id=subject.id, id=ids.new(NOW), grantor_id=owner.id, source="raw",
+                work_id=subject.id, root_id=subject.root_id, units=Range(*units(subject)),
+                id=ids.new(NOW), grantor_id=owner.id, source="raw",
                 wire=said, created_at=NOW, **columns(rights.resolve(said), lane=lane),
             )
         )  # fmt: skip
@@ -86,7 +89,9 @@ async def test_rights_are_taken_from_their_reservation_on(
     buyer, deal = await party(session, kind="broadcaster", now=NOW), ids.new(NOW)
     await reserved(session, owner, subject, "first", wire())
     if state != "reserved":
-        await service.hold(session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal)
+        await service.hold(
+            session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal, now=NOW
+        )
     if state == "effective":
         await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
     with pytest.raises(rules.RightsAlreadyGranted) as refused:
@@ -99,7 +104,9 @@ async def test_what_is_granted_never_goes_back(session: AsyncSession, state: str
     owner, subject = await owned(session)
     buyer, deal = await party(session, kind="broadcaster", now=NOW), ids.new(NOW)
     await reserved(session, owner, subject, "first", wire())
-    await service.hold(session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal)
+    await service.hold(
+        session, subject.id, source="first", grantee_id=buyer.id, deal_id=deal, now=NOW
+    )
     await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
     await session.flush()
     with pytest.raises(DBAPIError, match="keeps its box"):
@@ -263,7 +270,7 @@ async def test_a_grant_lives_from_reserved_to_effective(session: AsyncSession) -
     await reserved(session, owner, subject, "lot", wire(), wire(media=["cable"]))
     for _ in range(2):  # a repeated step changes nothing
         held = await service.hold(
-            session, subject.id, source="lot", grantee_id=buyer.id, deal_id=deal
+            session, subject.id, source="lot", grantee_id=buyer.id, deal_id=deal, now=NOW
         )
         assert {grant.state for grant in held} == {"held"}
     for _ in range(2):
@@ -292,10 +299,12 @@ async def test_a_step_out_of_order_is_refused(session: AsyncSession) -> None:
     with pytest.raises(rules.RightsNotReserved):
         await service.make_effective(session, subject.id, deal_id=deal, now=NOW)
     await reserved(session, owner, subject, "lot", wire())
-    await service.hold(session, subject.id, source="lot", grantee_id=owner.id, deal_id=deal)
+    await service.hold(
+        session, subject.id, source="lot", grantee_id=owner.id, deal_id=deal, now=NOW
+    )
     with pytest.raises(rules.RightsNotReserved) as refused:
         await service.hold(
-            session, subject.id, source="lot", grantee_id=owner.id, deal_id=ids.new(NOW)
+            session, subject.id, source="lot", grantee_id=owner.id, deal_id=ids.new(NOW), now=NOW
         )
     assert refused.value.data["found"] == ["held"]
 

@@ -220,7 +220,7 @@ async def test_a_licensee_sees_its_own_grants_and_staff_see_all(context: Context
                 source=source, now=now + timedelta(milliseconds=len(source)),
             )  # fmt: skip
         await titles.hold(
-            session, subject.id, source="one", grantee_id=buyer.id, deal_id=ids.new(now)
+            session, subject.id, source="one", grantee_id=buyer.id, deal_id=ids.new(now), now=now
         )
     path = f"/v1/works/{subject.id}/grants"
     async with signed_client(context, role="broadcaster", of=buyer) as (bidder, _):

@@ -1,0 +1,1 @@
+"""Chain of title (权属链): the documents that show whose a work is."""
