@@ -36,7 +36,8 @@ PORTUGUESE = [*_below("varieties", "language", "pt"), "pt-x-other"]
 # What a code means, as a person would list it.
 PLACES = {
     "AE": EMIRATES, "AE-DU": ["AE-DU"], "AE-AZ": ["AE-AZ"],
-    "HK": ["HK"], "CN-HK": ["HK"], "MO": ["MO"], "HKMT": ["HK", "MO", *_below("subdivisions", "country", "TW")],
+    "HK": ["HK"], "CN-HK": ["HK"], "MO": ["MO"],
+    "HKMT": ["HK", "MO", *_below("subdivisions", "country", "TW")],
 }  # fmt: skip
 TONGUES = {
     "pt": [f"{tag}:{way}" for tag in PORTUGUESE for way in WAYS],
