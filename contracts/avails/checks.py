@@ -93,7 +93,8 @@ class _Checker:
         )
 
     def _strange(self, name: str, hit: Any, text: str, words: frozenset[str]) -> Finding:
-        element = hit.getparent() if isinstance(hit, str) else hit
+        smart = hasattr(hit, "is_attribute")  # an attribute's text knows its element
+        element = hit.getparent() if smart else hit
         place, _ = self._place(element)
         column = name.partition("='")[2].rstrip("'") or name.rpartition("@")[2]
         known = sorted(words)

@@ -11,6 +11,7 @@ from contracts.avails import (
     mddf,
     sheets,
     workbook,
+    writing,
 )
 from contracts.avails.findings import Report, found
 from contracts.avails.model import Document, Place
@@ -38,6 +39,11 @@ def read(content: bytes) -> Read:
 def to_xml(some: Document, *, version: str = mddf.NEWEST_XML) -> bytes:
     """Return the document as XML of a version."""
     return document.dump(building.build(some, version=version))
+
+
+def to_workbook(some: Document, *, version: str = mddf.NEWEST_SHEET) -> bytes:
+    """Return the document as a workbook of a version."""
+    return workbook.write("Avails", writing.rows(some, version=version))
 
 
 def _workbook(content: bytes) -> Read:

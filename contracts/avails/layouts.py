@@ -68,8 +68,8 @@ def heading(column: str) -> tuple[str, str]:
 
 
 def template(version: str) -> tuple[str, ...]:
-    """Return every column of a version, as `group:column`, with those the mapping leaves out."""
-    return (*mddf.columns(version, "Movies"), *mddf.UNMAPPED)
+    """Return every column of a version for films and series, as `group:column`."""
+    return tuple(dict.fromkeys((*mddf.columns(version, "Movies"), *mddf.columns(version, "TV"))))
 
 
 def _columns(sheet: Sheet, findings: list[Finding]) -> Iterator[tuple[int, str]]:

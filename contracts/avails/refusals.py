@@ -27,3 +27,10 @@ class AvailsDangerous(Refusal):
 
     kind, code = Kind.MALFORMED, "avails-dangerous"
     hint = "Save the file again from the program that made it, without macros, links and DTD."
+
+
+class AvailsVersionLacks(Refusal):
+    """The version asked for has no column for something that is on offer."""
+
+    kind, code = Kind.CONFLICT, "avails-version-lacks"
+    hint = "Ask for a newer version; 1.9 and XML 2.7 say most."

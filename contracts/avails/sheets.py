@@ -13,6 +13,7 @@ from contracts.avails.model import (
     Bound,
     Document,
     Format,
+    Place,
     Term,
     Tongue,
     Transaction,
@@ -63,8 +64,8 @@ def read(sheets: list[Sheet]) -> tuple[Document, list[Finding]]:
     return Document(tuple(_avails(rows, findings)), form="xlsx", version=version), findings
 
 
-def _top(sheet: Sheet) -> layouts.Place:
-    return layouts.Place(row=1, sheet=sheet.name)
+def _top(sheet: Sheet) -> Place:
+    return Place(row=1, sheet=sheet.name)
 
 
 def _avails(rows: list[Row], findings: list[Finding]) -> Iterator[Avail]:
@@ -162,8 +163,8 @@ def _offer(row: Row, findings: list[Finding]) -> Transaction:
         licensee=row["Licensee"],
         licence_type=row["LicenseType"] or "",
         description=row["Description"],
-        territories=tuple(_list(row, "Territory")),
-        excluded=tuple(_list(row, "TerritoryExclusion")),
+        territories=tuple(_places(row, "Territory")),
+        excluded=tuple(_places(row, "TerritoryExclusion")),
         start=_bound(row, "Start", texts.start),
         end=_bound(row, "End", texts.end),
         window_duration=texts.duration(row["WindowDuration"]),
@@ -191,6 +192,11 @@ def _bound(row: Row, column: str, reader: Callable[[str], Bound]) -> Bound:
 
 def _list(row: Row, column: str) -> Iterator[str]:
     yield from (part for part in _SEVERAL.split(row[column] or "") if part)
+
+
+def _places(row: Row, column: str) -> Iterator[str]:
+    """Yield codes of territories; a UN M49 code taken for a number is whole again."""
+    yield from (code.zfill(3) if code.isdecimal() else code for code in _list(row, column))
 
 
 def _tongues(row: Row, column: str) -> tuple[Tongue, ...]:

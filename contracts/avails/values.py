@@ -1,4 +1,4 @@
-"""Checks of a document's values that no schema makes: windows, places, languages, money, volumes."""
+"""Checks of values that no schema makes: windows, places, languages, money, volumes."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from contracts.avails.findings import Finding, found
 from contracts.avails.model import Avail, Bound, Document, Transaction
 from contracts.works.rules import COUNTRIES
 
+LONGEST_ALID = 400  # characters: the register keeps an ALID in an index
 # Codes that MovieLabs' own list of countries adds to ISO 3166-1: everywhere, the EU, none.
 _ADDED = frozenset(("ZZ", "EU", "--"))
 _SUBDIVISION = re.compile(r"([A-Z]{2})-[A-Z0-9]{1,3}")
@@ -34,6 +35,10 @@ def check(document: Document, *, version: str) -> Iterator[Finding]:
 def _alids(document: Document) -> Iterator[Finding]:
     seen: set[str] = set()
     for avail in document.avails:
+        if not avail.alid:
+            yield found("required-missing", avail.place, "ALID")
+        if len(avail.alid) > LONGEST_ALID:
+            yield found("too-long", avail.place, "ALID", most=str(LONGEST_ALID))
         if avail.alid and avail.alid in seen:
             yield found("alid-twice", avail.place, "ALID", value=avail.alid)
         seen.add(avail.alid)

@@ -28,6 +28,49 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     "shares.declared": KindOfFact(_PARTIES, {"work": str, "shares": list}),
     "shares.consented": KindOfFact(_PARTIES, {"work": str, "party": str}),
+    # offers that came as avails
+    "avails.imported": KindOfFact(
+        _PARTIES,
+        {
+            "import": str,
+            "party": str,
+            "sha256": str,
+            "created": int,
+            "changed": int,
+            "unchanged": int,
+            "withdrawn": int,
+        },
+    ),
+    # what limits works, and what has been shown of them
+    "encumbrance.declared": KindOfFact(
+        _PARTIES,
+        {
+            "encumbrance": str,
+            "work": str,
+            "kind": str,
+            "terms": dict,
+            "beneficiary": _MAYBE,
+            "reference": _MAYBE,
+            "document_sha256": _MAYBE,
+        },
+    ),
+    "encumbrance.lifted": KindOfFact(
+        _PARTIES, {"encumbrance": str, "work": str, "reason": str, "by": _MAYBE}
+    ),
+    "consent.given": KindOfFact(
+        _PARTIES,
+        {
+            "consent": str,
+            "encumbrance": str,
+            "work": str,
+            "terms": dict,
+            "document_sha256": _MAYBE,
+            "by": _MAYBE,
+        },
+    ),
+    "event.recorded": KindOfFact(
+        _PARTIES, {"work": str, "event": str, "happened_on": str, "reason": _MAYBE}
+    ),
     # masters
     "master.received": KindOfFact(_PARTIES, {"master": str, "bytes": int, "sha256": str}),
     "master.examined": KindOfFact(
