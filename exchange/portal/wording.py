@@ -18,7 +18,9 @@ WORDS: Mapping[str, str] = {
     # works
     "film": mark("Film"),
     "series": mark("Series"),
+    "season": mark("Season"),
     "episode": mark("Episode"),
+    "edit": mark("Edit"),
     "documentary": mark("Documentary"),
     "sports": mark("Sports"),
     "variety": mark("Variety show"),

@@ -11,6 +11,7 @@ from contracts.money import percent
 from contracts.parties import queries as parties
 from contracts.refusal import InvalidContent
 from contracts.rights import vocabulary
+from contracts.works import tree
 from contracts.works.rules import COUNTRIES, KINDS
 from exchange.api import masters as masters_api
 from exchange.api import works as api
@@ -26,6 +27,7 @@ router = APIRouter()
 PAGE = 50
 MOST_CO_OWNERS = 3
 MOST_SHOWN = 200
+ROOT_KINDS = tuple(kind for kind in KINDS if kind not in tree.NEEDS_PARENT)
 
 
 @router.get("/works")
@@ -38,22 +40,35 @@ async def works_page(
 
 
 @router.get("/works/new")
-async def work_form(request: Request, _visitor: Holder, now: Now) -> Response:
-    """Show the form that registers a work."""
+async def work_form(
+    request: Request,
+    visitor: Holder,
+    session: Session,
+    now: Now,
+    parent: UUID | None = None,
+    kind: str = "",
+) -> Response:
+    """Show the form that registers a work, or with `parent` a part or edit of that work."""
+    above = None if parent is None else await api.get_work(parent, session, visitor.caller)
+    may_be = ROOT_KINDS if above is None else tree.BELOW[above.kind]
+    if above is not None and not may_be:
+        tree.check_nesting(above.kind, parent_kind=above.kind)
     spoken = render.speaks(request)
     countries = [
         (code, said.both(word.zh, word.en, spoken))
         for code, word in vocabulary.TERRITORIES.items()
         if code in COUNTRIES
     ]
-    kinds = [(kind, spoken.say(render.word(kind))) for kind in KINDS]
+    kinds = [(code, spoken.say(render.word(code))) for code in may_be]
     return render.page(
         request,
         "work_new.html",
         work_id=ids.new(now),
         year=now.year,
+        kind=kind,
         kinds=kinds,
         countries=countries,
+        parent=above,
     )
 
 
@@ -72,6 +87,11 @@ async def send_work(
         eidr=form.maybe("eidr"),
         isan=form.maybe("isan"),
         permit_no=form.maybe("permit_no"),
+        dci=form.maybe("dci"),
+        registration_no=form.maybe("registration_no"),
+        parent_id=form.maybe("parent_id"),
+        completed_on=form.maybe("completed_on"),
+        published_on=form.maybe("published_on"),
     )
     work_id = form.id("work_id")
     await api.register_work(work_id, work, Response(), session, visitor.caller, now)
@@ -90,11 +110,28 @@ async def work_page(request: Request, work_id: UUID, visitor: Holder, session: S
         "work.html",
         work=work,
         mine=work.party_id == mine,
+        above=await _above(session, work, visitor),
+        below=await api.list_work_children(work_id, session, visitor.caller, limit=MOST_SHOWN),
+        may_hold=tree.BELOW[work.kind],
         declared=len(shares.shares) > 1,
         shares=await _shares(session, shares, visitor, render.speaks(request)),
         masters=[masters_api.shown(master) for master in masters],
         listings=await catalogue.newest_of_work(session, work_id, party_id=mine, limit=MOST_SHOWN),
     )
+
+
+@router.post("/works/{work_id}/dates")
+async def send_dates(
+    request: Request, work_id: UUID, visitor: Holder, form: Sent, session: Session, now: Now
+) -> Response:
+    """Say when the work was completed or first published."""
+    dates = shape(
+        api.DatesIn,
+        completed_on=form.maybe("completed_on"),
+        published_on=form.maybe("published_on"),
+    )
+    await api.settle_work_dates(work_id, dates, session, visitor.caller, now)
+    return render.see(request, f"/works/{work_id}")
 
 
 @router.post("/works/{work_id}/shares")
@@ -119,6 +156,16 @@ async def send_consent(
     """Agree to one's own part and to exclusive licences."""
     await api.consent_to_share(work_id, session, visitor.caller, now)
     return render.see(request, f"/works/{work_id}")
+
+
+async def _above(session: AsyncSession, work: api.WorkOut, visitor: Visitor) -> list[api.WorkOut]:
+    """Return what the work stands below, the root first; only to who registered them all."""
+    found: list[api.WorkOut] = []
+    parent_id = work.parent_id if work.party_id == visitor.caller.party_id else None
+    while parent_id is not None:
+        found.append(await api.get_work(parent_id, session, visitor.caller))
+        parent_id = found[-1].parent_id
+    return found[::-1]
 
 
 async def _known(session: AsyncSession, party_id: UUID) -> UUID:
