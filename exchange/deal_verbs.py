@@ -12,6 +12,7 @@ from contracts.deals.gateway import TypstPress
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
 from contracts.parties import queries as parties
+from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import Unknown
 from exchange.authority import open_authority
 from exchange.context import Context
@@ -55,6 +56,27 @@ async def mark_deal_paid(
 ) -> None:
     """Woken by `settlement.booked`: everybody has been paid."""
     await service.mark_paid(session, UUID(fact.record["deal"]))
+
+
+async def void_expired_deal(
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `hold.expired`: a deal that nobody signed in time is given up."""
+    if fact.record["deal"] is not None:
+        await _void(session, fact.record["deal"], reason="hold-expired", now=now)
+
+
+async def void_deals_under(
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `grant.reverted`: nobody signs for rights whose licensor has lost them."""
+    ended = fact.record["ended"]
+    for deal in sorted({one["deal"] for one in ended if one["state"] == "released"} - {None}):
+        await _void(session, deal, reason="licensor-lost-its-rights", now=now)
+
+
+async def _void(session: AsyncSession, deal_id: str, *, reason: str, now: datetime) -> None:
+    await service.void(session, UUID(deal_id), reason=reason, by=EXCHANGE_PARTY_ID, now=now)
 
 
 async def _published(

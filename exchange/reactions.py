@@ -34,6 +34,8 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),
     Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
+    Reaction("hold.expired", "void-expired-deal", deal_verbs.void_expired_deal),
+    Reaction("grant.reverted", "void-deals-under", deal_verbs.void_deals_under),
 )
 
 

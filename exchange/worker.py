@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
+from contracts.titles import holds
 from exchange import clock, embedded, jobs, master_verbs
 from exchange.context import Context
 from exchange.keys import log_signer
@@ -30,6 +31,8 @@ SEAL_LIMIT = 256
 REST_S = 0.1
 RESCUE_EVERY_S = 3.0
 SWEEP_EVERY_S = 300.0
+# Whoever asks for rights frees what ran out before them; this is for those who only look.
+HOLDS_EVERY_S = 2.0
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
 
@@ -48,6 +51,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: close_due(context), "close"))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
         tasks.create_task(_again(lambda: drop_expired(context), "drop", rest_s=SWEEP_EVERY_S))
+        tasks.create_task(_again(lambda: expire_holds(context), "expire", rest_s=HOLDS_EVERY_S))
         tasks.create_task(_queue(context))
 
 
@@ -63,6 +67,12 @@ async def close_due(context: Context) -> int:
     """Close the auctions whose time has come."""
     async with context.db.transaction() as session:
         return await auctions.close_due(session, now=clock.now())
+
+
+async def expire_holds(context: Context) -> int:
+    """Give back rights that were held until now for a contract nobody signed."""
+    async with context.db.transaction() as session:
+        return await holds.expire_due(session, now=clock.now())
 
 
 async def pay_due(context: Context, gateway: Gateway) -> int:

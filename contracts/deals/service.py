@@ -221,7 +221,7 @@ async def void(
         session: the open transaction.
         deal_id: the deal.
         reason: why, for both parties to read; what was said first stays.
-        by: the person of the staff who decides it.
+        by: the person of the staff who decides it, or the exchange where a rule does.
         now: the instant.
 
     Raises:

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from contracts.money import WHOLE_BP
-from contracts.refusal import Kind, Refusal
+from contracts.parties.rules import clean_name
+from contracts.refusal import InvalidContent, Kind, Refusal
 from contracts.rights import algebra, axes
 from contracts.rights import rules as rights
 from contracts.rights.algebra import RightsBox
@@ -22,6 +23,7 @@ HOLD_DAYS = 30
 HOLD_LASTS = timedelta(days=HOLD_DAYS)
 LONGEST_HOLD = timedelta(days=366)  # a hold for longer is an option, which is an encumbrance
 MOST_LOTS = 50
+LONGEST_NOTE = 500
 REVERSIONS = ("default", "expiry-of-option", "agreement", "termination")
 NIL = UUID(int=0)  # `under` of what the owners grant themselves
 Units = tuple[int, int]
@@ -75,6 +77,20 @@ class BadExpiry(Refusal):
 
     kind, code = Kind.INVALID, "bad-expiry"
     hint = f"End the hold within {LONGEST_HOLD.days} days from now."
+
+
+class BadLicensee(Refusal):
+    """A recorded licence names no licensee, or names it twice."""
+
+    kind, code = Kind.INVALID, "bad-licensee"
+    hint = "Give `licensee_id` of a party of the exchange, or `licensee_name` of anybody else."
+
+
+class GrantNotEffective(Refusal):
+    """The grant is not effective, so it cannot come back."""
+
+    kind, code = Kind.CONFLICT, "grant-not-effective"
+    hint = "Lift a hold, void a deal under signature; what has ended stays as it ended."
 
 
 class TooManyLots(Refusal):
@@ -175,6 +191,40 @@ def check_unexpired(expiries: Iterable[datetime | None], *, now: datetime) -> No
     past = sorted(end for end in expiries if end is not None and end <= now)
     if past:
         raise HoldExpired("The hold on these rights ran out.", expired_at=past[0].isoformat())
+
+
+def licensee_name(party_id: UUID | None, name: str | None) -> str | None:
+    """Return the cleaned name of a licensee that is no party of the exchange, or None.
+
+    Raises:
+        BadLicensee: neither a party nor a name is given, or both.
+        BadName: the name is empty, too long, or holds characters that cannot be seen.
+    """
+    if (party_id is None) == (name is None):
+        raise BadLicensee("Name one licensee.")
+    return None if name is None else clean_name(name, field="licensee_name")
+
+
+def reversion_note(reason: str, note: str) -> str:
+    """Return the cleaned note of a reversion for one of the known reasons.
+
+    Raises:
+        InvalidContent: there is no such reason.
+        BadName: the note is empty, too long, or holds characters that cannot be seen.
+    """
+    if reason not in REVERSIONS:
+        raise InvalidContent("There is no such reason.", known=list(REVERSIONS))
+    return clean_name(note, field="note", most=LONGEST_NOTE)
+
+
+def check_effective(state: str) -> None:
+    """Check that a grant can come back.
+
+    Raises:
+        GrantNotEffective: it is not granted, or has ended.
+    """
+    if state != "effective":
+        raise GrantNotEffective("This grant is not effective.", state=state)
 
 
 def check_consents(boxes: Iterable[RightsBox], *, missing: Sequence[UUID]) -> None:

@@ -10,10 +10,8 @@ from uuid import UUID
 
 from contracts.refusal import Kind, Refusal
 from contracts.rights import algebra
-from contracts.rights.algebra import Exclusivity, RightsBox
+from contracts.rights.algebra import RightsBox
 from contracts.titles.rules import Lot, Taken, Units
-
-_STRENGTH = (Exclusivity.NON_EXCLUSIVE, Exclusivity.SOLE, Exclusivity.EXCLUSIVE)
 
 
 class ExceedsHolding(Refusal):
@@ -48,7 +46,7 @@ def exceeding(held: Holding, asked: Lot) -> tuple[str, ...]:
         "territories": bool(wants.territories & ~has.territories),
         "languages": bool(wants.languages & ~has.languages),
         "window": not has.window.covers(wants.window),
-        "exclusivity": _STRENGTH.index(wants.exclusivity) > _STRENGTH.index(has.exclusivity),
+        "exclusivity": not algebra.at_least_as_strict(has.exclusivity, wants.exclusivity),
         "runs": not _runs_left(held, wants),
         "sublicence_depth": asked.sublicence_depth >= held.sublicence_depth,
     }
