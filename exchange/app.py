@@ -5,6 +5,7 @@ from fastapi.routing import APIRoute
 
 from exchange.api import (
     auctions,
+    avails,
     bodies,
     deals,
     facts,
@@ -28,7 +29,7 @@ from exchange.portal import pages
 
 ROUTERS = (
     sessions, keys, parties, works, masters, listings, auctions, facts, log, deals, invoices,
-    payouts, ledger, stripe,
+    payouts, ledger, stripe, avails,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

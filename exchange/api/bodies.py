@@ -18,8 +18,8 @@ from exchange.api import problems
 
 MOST_BYTES = 1024**2  # the largest sensible body, a listing with every right, is below 512 KiB
 ARRIVES_WITHIN_S = 30.0  # 1 MiB at 35 kB/s; slower than that is no client of ours
-# They read their own content, with bounds of their own: parts of files, and signed events.
-APART = ("/v1/uploads", "/v1/stripe/")
+# They read their own content, with bounds of their own: parts of files, files, signed events.
+APART = ("/v1/uploads", "/v1/stripe/", "/v1/avails/imports/")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
