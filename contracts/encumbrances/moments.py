@@ -177,15 +177,15 @@ def counted_from(wire: Mapping[str, Any], zone: str) -> Moment:
     return moment
 
 
-def event(code: Any) -> str:
+def event(code: str | None) -> str:
     """Return the code of an event (事件).
 
     Raises:
         UnknownEvent: the vocabulary has none of that code.
     """
-    if code not in vocabulary.EVENTS:
+    if code is None or code not in vocabulary.EVENTS:
         raise UnknownEvent("The event is not known.", known=sorted(vocabulary.EVENTS))
-    return str(code)
+    return code
 
 
 def day_of(value: str | date) -> date:

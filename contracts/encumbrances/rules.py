@@ -5,7 +5,7 @@ with the pledgee's consent), 著作权集体管理条例 art. 20 (a holder licen
 exclusive mandate); holdback, blackout, option and first refusal as contracts of the trade use them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,9 +14,10 @@ from uuid import UUID
 from contracts.encumbrances import moments
 from contracts.encumbrances.moments import When
 from contracts.refusal import Kind, Refusal
-from contracts.rights import axes, vocabulary
+from contracts.rights import axes, logic, vocabulary
+from contracts.rights.algebra import RightsBox
 from contracts.rights.axes import TODAY, Axis
-from contracts.rights.logic import Span
+from contracts.rights.logic import Span, Verdict
 from contracts.rights.rules import MediumNeedsAnotherRight, NothingOffered
 
 # Each kind with its Chinese name, in the order in which forms list them.
@@ -65,6 +66,13 @@ class OwnersDisagree(Refusal):
 
     kind, code = Kind.CONFLICT, "owners-disagree"
     hint = "Have every co-owner in `missing` agree first (著作权法 art. 14)."
+
+
+class NotYoursToLift(Refusal):
+    """The encumbrance serves somebody else, who alone gives it up."""
+
+    kind, code = Kind.FORBIDDEN, "not-yours-to-lift"
+    hint = "Ask whom it serves to lift it, or the exchange with their document."
 
 
 class EncumbranceLifted(Refusal):
@@ -142,6 +150,14 @@ class Burden:
     beneficiary: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """Rights that somebody has, and the grant that gave them."""
+
+    grant_id: UUID
+    box: RightsBox
+
+
 def resolve(wire: Mapping[str, Any]) -> Terms:
     """Return what an encumbrance says.
 
@@ -207,6 +223,63 @@ def check_declared(kind: str, *, has_beneficiary: bool, reference: str | None) -
         raise BeneficiaryNeeded(f"{KINDS[kind]} is somebody's.", encumbrance=kind)
     if kind in NEEDS_REFERENCE and not reference:
         raise ReferenceNeeded("A pledge is known by its registration number.")
+
+
+def check_agreed(missing: Sequence[UUID]) -> None:
+    """Check that every co-owner has agreed to its share.
+
+    Raises:
+        OwnersDisagree: some have not.
+    """
+    if missing:
+        raise OwnersDisagree("A co-owner has not agreed.", missing=[str(one) for one in missing])
+
+
+def check_unbroken(terms: Terms, granted: Iterable[Granted], *, events: Mapping[str, date]) -> None:
+    """Check that a promise is not broken by what others hold before it is made.
+
+    What may break it, once an event has a day, is no breach yet.
+
+    Raises:
+        EncumbranceViolated: it is; the grants are named.
+    """
+    span = terms.when.span(events)
+    breaches = [str(one.grant_id) for one in granted if _breaks(one.box, terms, span)]
+    if breaches:
+        raise EncumbranceViolated("Live grants break the promise already.", grants=breaches)
+
+
+def check_may_lift(
+    by: UUID | None, *, beneficiary: UUID | None, is_for_somebody: bool, owners: Iterable[UUID]
+) -> None:
+    """Check that a party (None: the exchange) may lift an encumbrance.
+
+    Raises:
+        NotYoursToLift: it serves somebody else.
+    """
+    if by is None or by == beneficiary or (not is_for_somebody and by in owners):
+        return
+    raise NotYoursToLift("It is given up by whom it serves.")
+
+
+def check_evidence(by: UUID | None, *, document_sha256: str | None) -> None:
+    """Check that the exchange (None), which consents for another, holds the document.
+
+    Raises:
+        EvidenceNeeded: it gave none.
+    """
+    if by is None and document_sha256 is None:
+        raise EvidenceNeeded("A consent is recorded with its document.")
+
+
+def _breaks(box: RightsBox, terms: Terms, span: Span) -> bool:
+    meet = (
+        axes.uses(box.right, box.media) & terms.uses
+        and box.territories & terms.territories
+        and box.languages & terms.languages
+    )
+    window = Span.fixed(box.window.start, box.window.end)
+    return bool(meet) and logic.meets(window, span) is Verdict.CONFLICT
 
 
 def _definitions(when: When) -> date:
