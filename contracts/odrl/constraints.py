@@ -6,15 +6,15 @@ Source: W3C ODRL Information Model 2.2 §2.5; `ensureExclusivity` of the vocabul
 from contracts.odrl.graph import Graph, Sort, Term
 from contracts.odrl.policy import (
     DEEPEST,
-    MOST_TESTS,
+    MOST_ATOMS,
+    Atom,
     BadPolicy,
     Constraint,
     Group,
     Joint,
-    Test,
     Unread,
     Value,
-    tests_of,
+    atoms_of,
 )
 from contracts.odrl.vocabulary import EXCLUSIVITY, ODRL, UHDX
 
@@ -37,11 +37,11 @@ class Constraints:
             BadPolicy: a constraint lacks a part, or there are too many.
         """
         found = self.of(rule, ODRL + "constraint")
-        plain = [one for one in found if not (isinstance(one, Test) and one.left == EXCLUSIVITY)]
+        plain = [one for one in found if not (isinstance(one, Atom) and one.left == EXCLUSIVITY)]
         kept = [_kept(one) for one in found if one not in plain]
         if self._ensured(rule) and not kept:
             kept = [True]
-        hidden = any(test.left == EXCLUSIVITY for one in plain for test in tests_of(one))
+        hidden = any(atom.left == EXCLUSIVITY for one in plain for atom in atoms_of(one))
         known = None if hidden or None in kept else any(kept)
         return Group(Joint.ALL, tuple(plain)), known
 
@@ -60,8 +60,8 @@ class Constraints:
 
     def _constraint(self, node: Term, *, depth: int) -> Constraint:
         self._count += 1
-        if depth > DEEPEST or self._count > MOST_TESTS:
-            raise BadPolicy("The constraints are too many or too deep.", most=MOST_TESTS)
+        if depth > DEEPEST or self._count > MOST_ATOMS:
+            raise BadPolicy("The constraints are too many or too deep.", most=MOST_ATOMS)
         parts: list[Constraint] = []
         for link, joint in (*_JOINTS.items(), (_SEQUENCE, None)):
             operands = self._graph.all(node, link)
@@ -89,7 +89,7 @@ class Constraints:
         )
         if any(term.sort is Sort.BLANK for term in found):
             return Unread(left.text)
-        return Test(left.text, _spelled(operator.text), values, unit)
+        return Atom(left.text, _spelled(operator.text), values, unit)
 
     def _needed(self, node: Term, term: str) -> Term:
         found = self._graph.one(node, ODRL + term)
@@ -103,7 +103,7 @@ class Constraints:
 
 
 def _kept(one: Constraint) -> bool | None:
-    if not isinstance(one, Test) or one.operator != ODRL + "eq" or len(one.values) != 1:
+    if not isinstance(one, Atom) or one.operator != ODRL + "eq" or len(one.values) != 1:
         return None
     return _KEEPS_OUT.get(one.values[0].text)
 

@@ -13,15 +13,15 @@ from math import ceil, floor
 from contracts.odrl import extents, moments, vocabulary
 from contracts.odrl.extents import HIGH, Bits, Boxes, Cut, Extent, Spans, TooMany, dark, union
 from contracts.odrl.policy import (
+    Atom,
     Constraint,
     Group,
     Joint,
     Policy,
     Rule,
-    Test,
     Value,
     above,
-    tests_of,
+    atoms_of,
 )
 from contracts.odrl.vocabulary import DEPTH, ODRL, RIGHT
 from contracts.rights import axes
@@ -44,21 +44,21 @@ class Sense:
     policies: tuple[Policy, ...]
 
     @cached_property
-    def tests(self) -> tuple[Test, ...]:
-        """Return every test of both."""
+    def atoms(self) -> tuple[Atom, ...]:
+        """Return every atomic constraint of both."""
         rules = (rule for policy in self.policies for rule in policy.rules)
-        return tuple(test for rule in rules for test in tests_of(rule.constraint))
+        return tuple(atom for rule in rules for atom in atoms_of(rule.constraint))
 
     @cached_property
     def local(self) -> bool:
         """Tell whether no date of either says its zone, so that all are in one."""
-        dates = (value.text for test in self.tests if test.left == TIME for value in test.values)
+        dates = (value.text for atom in self.atoms if atom.left == TIME for value in atom.values)
         return not any(moments.is_zoned(text) for text in dates)
 
     @cached_property
     def one_unit(self) -> bool:
         """Tell whether all counts count the same."""
-        return len({test.unit for test in self.tests if test.left == COUNT}) < 2
+        return len({atom.unit for atom in self.atoms if atom.left == COUNT}) < 2
 
     @cached_property
     def broader(self) -> frozenset[tuple[str, str]]:
@@ -68,7 +68,7 @@ class Sense:
     @cached_property
     def purposes(self) -> tuple[str, ...]:
         """Return every purpose that is named, and one for all others."""
-        named = {value.text for test in self.tests if test.left == PURPOSE for value in test.values}
+        named = {value.text for atom in self.atoms if atom.left == PURPOSE for value in atom.values}
         wider = {concept for name in named for concept in above(name, self.broader)}
         return (OTHER, *sorted(wider))
 
@@ -94,32 +94,32 @@ def _boxes(constraint: Constraint, sense: Sense) -> Boxes:
         parts = [_boxes(part, sense) for part in constraint.parts]
         by_joint = {Joint.ALL: extents.meet, Joint.ANY: extents.join, Joint.ONE: extents.one}
         return by_joint[constraint.joint](*parts)
-    if isinstance(constraint, Test):
-        return _tested(constraint, sense)
+    if isinstance(constraint, Atom):
+        return _compared(constraint, sense)
     return dark(constraint.about)
 
 
-def _tested(test: Test, sense: Sense) -> Boxes:
-    operator = test.operator.removeprefix(ODRL)
-    if operator in _SINGLE and len(test.values) > 1:
-        return dark(test.left)
-    if test.left in (TIME, COUNT, DEPTH):
-        whole = _numbers(test, operator, sense)
-    elif test.left == PURPOSE:
-        whole = _purposes(test, operator, sense)
-    elif test.left in _ALL:
-        whole = _leaves(test, operator)
+def _compared(atom: Atom, sense: Sense) -> Boxes:
+    operator = atom.operator.removeprefix(ODRL)
+    if operator in _SINGLE and len(atom.values) > 1:
+        return dark(atom.left)
+    if atom.left in (TIME, COUNT, DEPTH):
+        whole = _numbers(atom, operator, sense)
+    elif atom.left == PURPOSE:
+        whole = _purposes(atom, operator, sense)
+    elif atom.left in _ALL:
+        whole = _leaves(atom, operator)
     else:
-        return dark(test.left)
-    return ({test.left: whole},)
+        return dark(atom.left)
+    return ({atom.left: whole},)
 
 
-def _numbers(test: Test, operator: str, sense: Sense) -> Extent:
-    everything = Spans.of(extents.LOW, HIGH, floor=_floor(test.left))
-    if test.left == COUNT and not sense.one_unit:
+def _numbers(atom: Atom, operator: str, sense: Sense) -> Extent:
+    everything = Spans.of(extents.LOW, HIGH, floor=_floor(atom.left))
+    if atom.left == COUNT and not sense.one_unit:
         return Extent.unknown(everything)
     one = {"isAnyOf": "eq", "isNoneOf": "eq", "neq": "eq"}.get(operator, operator)
-    parts = [_number(test.left, one, value, sense) for value in test.values]
+    parts = [_number(atom.left, one, value, sense) for value in atom.values]
     known = [part or Extent.unknown(everything) for part in parts]
     if len(known) > 1 and one == operator:  # "before both of two dates": an operator of one value
         return Extent.unknown(everything)
@@ -172,9 +172,9 @@ def _bits(left: str, mask: int) -> Bits:
     return Bits(mask, _ALL[left])
 
 
-def _leaves(test: Test, operator: str) -> Extent:
-    nothing = _bits(test.left, 0)
-    parts = [_leaf(test.left, value) for value in test.values]
+def _leaves(atom: Atom, operator: str) -> Extent:
+    nothing = _bits(atom.left, 0)
+    parts = [_leaf(atom.left, value) for value in atom.values]
     if operator == "isAllOf":
         return _every(parts, nothing)
     return _any_or_none(parts, operator, nothing)
@@ -217,9 +217,9 @@ def _mask(left: str, value: Value) -> int | None:
     )
 
 
-def _purposes(test: Test, operator: str, sense: Sense) -> Extent:
+def _purposes(atom: Atom, operator: str, sense: Sense) -> Extent:
     kinds = operator in ("isA", "isPartOf")
-    parts = [_purpose(value.text, kinds=kinds, sense=sense) for value in test.values]
+    parts = [_purpose(value.text, kinds=kinds, sense=sense) for value in atom.values]
     everything = _named(sense.purposes, sense)
     if operator == "isAllOf" and len(parts) > 1:
         return Extent.unknown(everything)

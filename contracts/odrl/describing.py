@@ -35,7 +35,8 @@ def parties(rule: Rule) -> str:
 
 def rule(one: Rule) -> str:
     """Return a rule in a few words."""
-    return f"{one.modality.value} of {short(one.action)} by {names(one.assigner)} to {names(one.assignee)}"
+    between = f"by {names(one.assigner)} to {names(one.assignee)}"
+    return f"{one.modality.value} of {short(one.action)} {between}"
 
 
 def extent(axis: str, found: Extent | None, sense: Sense) -> str:

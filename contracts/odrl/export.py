@@ -81,7 +81,7 @@ def _permissions(granting: Granting, wire: Mapping[str, Any]) -> list[Node]:
     box = rights.resolve(wire)
     limits = _limits(wire, box)
     permission: Node = {
-        **_rule(granting, action=f"uhdx:{box.right}"),
+        **_rule(granting, action=_action(box.right)),
         "constraint": [*limits, _test("uhdx:exclusivity", "eq", _term(box.exclusivity.value))],
     }
     if wire.get("round_no"):
@@ -101,7 +101,7 @@ def _permissions(granting: Granting, wire: Mapping[str, Any]) -> list[Node]:
 def _holdback(granting: Granting, wire: Mapping[str, Any]) -> Node:
     """Return what the licensor promised not to do, nor to let others do (保留期)."""
     box = rights.resolve(wire)
-    rule = _swapped(granting, action=f"uhdx:{box.right}")
+    rule = _swapped(granting, action=_action(box.right))
     return {**rule, "target": uuid_iri(granting.work.id), "constraint": _limits(wire, box)}
 
 
@@ -114,6 +114,12 @@ def _payment(granting: Granting, price: Money) -> Node:
         "refinement": [{**_test("payAmount", "eq", amount), "unit": unit}],
     }
     return {**_rule(granting, action=action), "compensatedParty": uuid_iri(granting.licensor)}
+
+
+def _action(right: str) -> Node:
+    """Return the action of a right, with the wider one for those who do not know our profile."""
+    wider = vocabulary.INCLUDED_IN[vocabulary.UHDX + right]
+    return {"@id": vocabulary.UHDX + right, "includedIn": wider}
 
 
 def _rule(granting: Granting, *, action: Any) -> Node:

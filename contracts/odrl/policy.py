@@ -10,7 +10,7 @@ from enum import Enum
 from contracts.refusal import Kind, Refusal
 
 MOST_RULES = 50  # after expansion; a policy of more is no licence but a catalogue
-MOST_TESTS = 500  # constraints of one policy
+MOST_ATOMS = 500  # constraints of one policy
 DEEPEST = 8  # logical constraints inside one another
 
 
@@ -42,7 +42,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Atom:
     """One constraint: left operand and operator as IRIs, right operands, unit."""
 
     left: str
@@ -71,10 +71,10 @@ class Group:
     """Constraints combined by a logical one."""
 
     joint: Joint
-    parts: tuple["Test | Unread | Group", ...]
+    parts: tuple["Atom | Unread | Group", ...]
 
 
-Constraint = Test | Unread | Group
+Constraint = Atom | Unread | Group
 # Every name that one thing goes by; empty where it has none that can be compared.
 Names = frozenset[str]
 
@@ -114,20 +114,20 @@ class Policy:
     whole: bool = True
 
 
-def tests_of(constraint: Constraint) -> Iterator[Test]:
-    """Yield every test of a constraint, however deep."""
-    if isinstance(constraint, Test):
+def atoms_of(constraint: Constraint) -> Iterator[Atom]:
+    """Yield every atom of a constraint, however deep."""
+    if isinstance(constraint, Atom):
         yield constraint
     elif isinstance(constraint, Group):
         for part in constraint.parts:
-            yield from tests_of(part)
+            yield from atoms_of(part)
 
 
 def written(constraint: Constraint) -> str:
     """Return a constraint as text, the same however its parts were ordered."""
     if isinstance(constraint, Unread):
         return f"?{constraint.about}"
-    if isinstance(constraint, Test):
+    if isinstance(constraint, Atom):
         values = sorted(f"{value.text}^^{value.datatype}" for value in constraint.values)
         return f"{constraint.left} {constraint.operator} {values} {constraint.unit}"
     return f"{constraint.joint.value}{sorted(written(part) for part in constraint.parts)}"
