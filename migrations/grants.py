@@ -7,7 +7,7 @@ ROLE = "exchange_app"
 APPEND_ONLY = (
     "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal",
     "ledger_posting", "settlement_line", "reaction_done", "deal_document",
-    "bid", "paddle",
+    "bid", "paddle", "encumbrance_consent", "run_rule", "telecast", "telecast_cancelled",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).
 READ_ONLY = ("ledger_balance",)

@@ -71,6 +71,32 @@ KINDS: Mapping[str, KindOfFact] = {
     "event.recorded": KindOfFact(
         _PARTIES, {"work": str, "event": str, "happened_on": str, "reason": _MAYBE}
     ),
+    "run-rule.agreed": KindOfFact(
+        _PARTIES,
+        {
+            "grant": str,
+            "work": str,
+            "repeats_max": int,
+            "within_hours": (int, type(None)),
+            "within_days": (int, type(None)),
+            "same_channel": bool,
+            "day_starts_min": int,
+        },
+    ),
+    "telecast.logged": KindOfFact(
+        _PARTIES,
+        {
+            "telecast": str,
+            "grant": str,
+            "work": str,
+            "channel": str,
+            "started_at": str,
+            "runs_used": int,
+        },
+    ),
+    "telecast.cancelled": KindOfFact(
+        _PARTIES, {"telecast": str, "grant": str, "work": str, "reason": str, "runs_used": int}
+    ),
     # masters
     "master.received": KindOfFact(_PARTIES, {"master": str, "bytes": int, "sha256": str}),
     "master.examined": KindOfFact(

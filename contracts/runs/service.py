@@ -1,0 +1,207 @@
+"""Logging telecasts, cancelling what was logged wrongly, agreeing how showings make runs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, TypedDict, Unpack
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import locking, rfc3339
+from contracts.facts import service as facts
+from contracts.parties.rules import clean_name
+from contracts.refusal import IdReused, Unknown
+from contracts.runs import queries, rules
+from contracts.runs.rules import Rule, RunRuleSettled
+from contracts.runs.tables import RunRule, Telecast, TelecastCancelled
+from contracts.titles.tables import RightsGrant
+
+LONGEST_CHANNEL, LONGEST_REASON = 200, 500
+_GRANTED = ("effective", "ended")
+
+
+class Shown(TypedDict):
+    """Where and when a work was shown: the name of the channel, the aware instant at which it
+    began, and the IANA zone of the channel's clock, which says to which day that belongs."""
+
+    channel: str
+    started_at: datetime
+    zone: str
+
+
+async def agree_rule(
+    session: AsyncSession,
+    work_id: UUID,
+    grant_id: UUID,
+    *,
+    by: UUID | None,
+    rule: Rule,
+    now: datetime,
+) -> RunRule:
+    """Say how the showings of a grant make runs (重播计次规则), once; the same again is fine.
+
+    Every rule but the plain one lets more showings into a run, so the grantor alone may say it.
+
+    Args:
+        session: the open transaction; the grant's row stays locked until it ends.
+        work_id: the work of the grant.
+        grant_id: an effective grant.
+        by: the grantor, or None for the exchange.
+        rule: the rule.
+        now: the instant.
+
+    Raises:
+        Unknown: there is no such grant, or the asker did not make it.
+        BadRunRule: the rule is not possible.
+        RunRuleSettled: another rule stands.
+    """
+    grant = await _locked(session, work_id, grant_id)
+    if by is not None and by != grant.grantor_id:
+        raise Unknown("There is no such grant.")
+    rules.check_rule(rule)
+    row = await session.get(RunRule, (work_id, grant_id), populate_existing=True)
+    if row is not None:
+        if row.rule() != rule:
+            raise RunRuleSettled("The grant has a run rule.", rule=asdict(row.rule()))
+        return row
+    row = RunRule(work_id=work_id, grant_id=grant_id, agreed_by=by, agreed_at=now, **asdict(rule))
+    session.add(row)
+    await session.flush()
+    await _record(session, "run-rule.agreed", grant, asdict(rule), now=now)
+    return row
+
+
+async def log_telecast(
+    session: AsyncSession,
+    work_id: UUID,
+    grant_id: UUID,
+    telecast_id: UUID,
+    *,
+    by: UUID | None,
+    now: datetime,
+    **shown: Unpack[Shown],
+) -> Telecast:
+    """Log a showing (播出) under a grant; the same again changes nothing.
+
+    Args:
+        session: the open transaction; the grant's row stays locked until it ends.
+        work_id: the work of the grant.
+        grant_id: an effective grant, or one that has ended since.
+        telecast_id: chosen by the caller.
+        by: the licensee, or None for the exchange.
+        now: the instant.
+        shown: where, and when.
+
+    Raises:
+        Unknown: there is no such grant, or it is not the asker's.
+        IdReused: the id belongs to another telecast.
+        UnknownZone: the zone is not known.
+        TelecastAhead: the showing has not begun.
+        OutsideGrant: its day lies outside the window of the grant, or the grant had ended.
+        RunBudgetSpent: it would be a run more than were licensed.
+        BadName: the channel's name is empty, too long, or holds characters that cannot be seen.
+    """
+    grant = await _held(session, work_id, grant_id, by=by)
+    row = Telecast(
+        work_id=work_id,
+        grant_id=grant_id,
+        id=telecast_id,
+        channel=clean_name(shown["channel"], field="channel", most=LONGEST_CHANNEL),
+        started_at=shown["started_at"].astimezone(UTC),
+        zone=shown["zone"],
+        logged_by=by,
+        logged_at=now,
+    )
+    known = await session.get(Telecast, (work_id, grant_id, telecast_id), populate_existing=True)
+    if known is not None:
+        if known.model_dump(exclude={"logged_at"}) != row.model_dump(exclude={"logged_at"}):
+            raise IdReused("This id belongs to another telecast.")
+        return known
+    rule, before = await queries.rule_of(session, grant), await queries.showings(session, grant)
+    showing, ended_at = row.showing(), grant.ended_at
+    rules.check_showing(showing, window=grant.box().window, ended_at=ended_at, rule=rule, now=now)
+    if grant.runs_max is not None:
+        rules.check_budget(before, showing, rule=rule, most=grant.runs_max)
+    session.add(row)
+    await session.flush()
+    payload = {
+        "telecast": str(telecast_id),
+        "channel": row.channel,
+        "started_at": rfc3339.exact(row.started_at),
+        "runs_used": len(rules.runs([*before, showing], rule)),
+    }
+    await _record(session, "telecast.logged", grant, payload, now=now)
+    return row
+
+
+async def cancel_telecast(
+    session: AsyncSession,
+    work_id: UUID,
+    grant_id: UUID,
+    telecast_id: UUID,
+    *,
+    by: UUID | None,
+    reason: str,
+    now: datetime,
+) -> TelecastCancelled:
+    """Say that a telecast was logged wrongly; the log keeps both, and the grantor is told.
+
+    Raises:
+        Unknown: there is no such telecast, or it is not the asker's.
+        IdReused: it was cancelled before, for another reason.
+        BadName: the reason is empty, too long, or holds characters that cannot be seen.
+    """
+    grant = await _held(session, work_id, grant_id, by=by)
+    key = (work_id, grant_id, telecast_id)
+    if await session.get(Telecast, key, populate_existing=True) is None:
+        raise Unknown("There is no such telecast.")
+    why = clean_name(reason, field="reason", most=LONGEST_REASON)
+    known = await session.get(TelecastCancelled, key, populate_existing=True)
+    if known is not None:
+        if known.reason != why:
+            raise IdReused("It was cancelled before.", reason=known.reason)
+        return known
+    row = TelecastCancelled(
+        work_id=work_id, grant_id=grant_id, telecast_id=telecast_id, reason=why,
+        cancelled_by=by, cancelled_at=now,
+    )  # fmt: skip
+    session.add(row)
+    await session.flush()
+    used = len((await queries.ledger(session, grant)).runs)
+    payload = {"telecast": str(telecast_id), "reason": why, "runs_used": used}
+    await _record(session, "telecast.cancelled", grant, payload, now=now)
+    return row
+
+
+async def _held(
+    session: AsyncSession, work_id: UUID, grant_id: UUID, *, by: UUID | None
+) -> RightsGrant:
+    grant = await _locked(session, work_id, grant_id)
+    if by is not None and by != grant.grantee_id:
+        raise Unknown("There is no such grant.")
+    return grant
+
+
+async def _locked(session: AsyncSession, work_id: UUID, grant_id: UUID) -> RightsGrant:
+    """Load a grant that is or was effective, and lock it: its runs are counted one at a time."""
+    grant = await locking.find_locked(
+        session, RightsGrant, col(RightsGrant.work_id) == work_id, col(RightsGrant.id) == grant_id
+    )
+    if grant is None or grant.state not in _GRANTED:
+        raise Unknown("There is no such grant.")
+    return grant
+
+
+async def _record(
+    session: AsyncSession,
+    kind: str,
+    grant: RightsGrant,
+    payload: Mapping[str, Any],
+    *,
+    now: datetime,
+) -> None:
+    sides = [one for one in (grant.grantor_id, grant.grantee_id) if one is not None]
+    record = {"grant": str(grant.id), "work": str(grant.work_id), **payload}
+    await facts.record(session, kind, grant.id, record, parties=sorted(set(sides)), now=now)
