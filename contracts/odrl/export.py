@@ -19,6 +19,7 @@ from contracts.odrl.vocabulary import PROFILE, TERRITORY, uuid_iri
 from contracts.rights import axes
 from contracts.rights import rules as rights
 from contracts.rights.algebra import Exclusivity, RightsBox
+from contracts.rights.vocabulary import WORLD
 
 Node = dict[str, Any]
 
@@ -34,11 +35,27 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdback:
+    """What the licensor promised not to do, nor to let others do (保留期), masks of axes.
+
+    No `end` is no end; an end of the window that `waits_for` an event is None as well.
+    """
+
+    right: str
+    media: int
+    territories: int
+    languages: int
+    start: datetime | None
+    end: datetime | None
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Granting:
     """What is to be written: who grants whom which rights in what, for which price.
 
-    `grants` and `holdbacks` are rights as on the wire; `number` is the contract's, for people.
-    Without a licensee it is an offer.
+    `grants` are rights as on the wire; `number` is the contract's, for people. Without a licensee,
+    or while it is not `agreed`, it is an offer.
     """
 
     id: UUID
@@ -46,9 +63,10 @@ class Granting:
     licensee: UUID | None
     work: Work
     grants: Sequence[Mapping[str, Any]]
-    holdbacks: Sequence[Mapping[str, Any]] = ()
+    holdbacks: Sequence[Holdback] = ()
     price: Money | None = None
     number: str | None = None
+    agreed: bool = True
 
 
 def policy(granting: Granting) -> Node:
@@ -61,7 +79,7 @@ def policy(granting: Granting) -> Node:
     permissions[0]["target"] = _target(granting.work)
     node: Node = {
         "@context": [context.URL, dict(context.OWN)],
-        "@type": "Agreement" if granting.licensee else "Offer",
+        "@type": "Agreement" if granting.licensee and granting.agreed else "Offer",
         "uid": uuid_iri(granting.id),
         "profile": PROFILE,
         "conflict": "prohibit",
@@ -70,7 +88,7 @@ def policy(granting: Granting) -> Node:
     if granting.number is not None:
         node["dct:identifier"] = granting.number
     if granting.licensee and granting.holdbacks:
-        node["prohibition"] = [_holdback(granting, wire) for wire in granting.holdbacks]
+        node["prohibition"] = [_kept(granting, held) for held in granting.holdbacks]
     if granting.licensee and granting.price:
         node["obligation"] = [_payment(granting, granting.price)]
     return node
@@ -98,11 +116,18 @@ def _permissions(granting: Granting, wire: Mapping[str, Any]) -> list[Node]:
     return [permission, {**_rule(granting, action="grantUse"), "constraint": [*limits, *onward]}]
 
 
-def _holdback(granting: Granting, wire: Mapping[str, Any]) -> Node:
-    """Return what the licensor promised not to do, nor to let others do (保留期)."""
-    box = rights.resolve(wire)
-    rule = _swapped(granting, action=_action(box.right))
-    return {**rule, "target": uuid_iri(granting.work.id), "constraint": _limits(wire, box)}
+def _kept(granting: Granting, held: Holdback) -> Node:
+    """Return the prohibition that binds the licensor."""
+    included, left_out = axes.TERRITORIES.said(held.territories)
+    limits = [
+        *_window(held.start, held.end),
+        *_where([] if WORLD in included else included, left_out),
+        *_how(held.media, held.languages),
+    ]
+    if held.waits_for:
+        limits.append(_test("event", "eq", {"@id": vocabulary.EVENT + held.waits_for}))
+    rule = _swapped(granting, action=_action(held.right))
+    return {**rule, "target": uuid_iri(granting.work.id), "constraint": limits}
 
 
 def _payment(granting: Granting, price: Money) -> Node:
@@ -154,19 +179,34 @@ def _target(work: Work) -> Node:
 
 def _limits(wire: Mapping[str, Any], box: RightsBox) -> list[Node]:
     """Return when, where, by which media, in which languages and how often; all is left unsaid."""
+    included, left_out = wire["territories"], wire.get("excluded") or ()
     return [
-        _test("dateTime", "gteq", _instant(box.window.start)),
-        _test("dateTime", "lt", _instant(box.window.end)),
-        *_among("spatial", [{"@id": TERRITORY + code} for code in _places(wire["territories"])]),
-        *_none_of("spatial", [{"@id": TERRITORY + code} for code in _places(_excluded(wire))]),
-        *_among("deliveryChannel", [{"@id": code} for code in _media(box.media)]),
-        *_among("language", [vocabulary.language_tag(code) for code in _tongues(box.languages)]),
+        *_window(box.window.start, box.window.end),
+        *_where(_places(included), _places(left_out)),
+        *_how(box.media, box.languages),
         *_runs(box.runs_max),
     ]
 
 
-def _excluded(wire: Mapping[str, Any]) -> Sequence[str]:
-    return wire.get("excluded") or ()
+def _window(start: datetime | None, end: datetime | None) -> list[Node]:
+    return [
+        *([_test("dateTime", "gteq", _instant(start))] if start else []),
+        *([_test("dateTime", "lt", _instant(end))] if end else []),
+    ]
+
+
+def _where(included: Sequence[str], left_out: Sequence[str]) -> list[Node]:
+    return [
+        *_among("spatial", [{"@id": TERRITORY + code} for code in included]),
+        *_none_of("spatial", [{"@id": TERRITORY + code} for code in left_out]),
+    ]
+
+
+def _how(media: int, languages: int) -> list[Node]:
+    return [
+        *_among("deliveryChannel", [{"@id": code} for code in _media(media)]),
+        *_among("language", [vocabulary.language_tag(code) for code in _tongues(languages)]),
+    ]
 
 
 def _places(codes: Sequence[str]) -> tuple[str, ...]:

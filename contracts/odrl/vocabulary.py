@@ -19,6 +19,7 @@ UHDX = PROFILE + "#"
 TERRITORY = "urn:iso:std:iso:3166:"
 CURRENCY = "urn:iso:std:iso:4217:"
 MEDIUM = "urn:uhdx:medium:"
+EVENT = "urn:uhdx:event:"  # an event of the trade, by its code
 RUN = UHDX + "run"  # unit of a count: one run (播出一次)
 EXCLUSIVITY, RIGHT, DEPTH = UHDX + "exclusivity", UHDX + "right", UHDX + "sublicenceDepth"
 GRANT_USE = ODRL + "grantUse"
@@ -77,9 +78,14 @@ def isan_iri(isan: str) -> str:
 
 
 def language_tag(code: str) -> str:
-    """Return a language of the register as a BCP 47 tag: zh-x-dubbed for zh:dubbed."""
+    """Return a language of the register as a BCP 47 tag: zh-x-dubbed for zh:dubbed.
+
+    What is private already goes on: zh-x-other-dubbed.
+    """
     tag, _, version = code.partition(":")
-    return f"{tag}-x-{_VERSIONS[version]}" if version else tag
+    if not version:
+        return tag
+    return f"{tag}-{_VERSIONS[version]}" if "-x-" in tag else f"{tag}-x-{_VERSIONS[version]}"
 
 
 def territory_mask(value: str, *, is_iri: bool) -> int | None:
@@ -99,11 +105,11 @@ def language_mask(value: str, *, is_iri: bool) -> int | None:
     tag = _behind(value, _LANGUAGE_IRIS) if is_iri else value
     if tag is None:
         return None
-    plain, private, word = tag.partition("-x-")
-    if not private:
-        return _mask(axes.LANGUAGES, plain)
     names = {subtag: version for version, subtag in _VERSIONS.items()}
-    return _mask(axes.LANGUAGES, f"{plain}:{names[word]}") if word in names else None
+    rest, _, last = tag.rpartition("-")
+    if "-x-" in tag and last in names:
+        return _mask(axes.LANGUAGES, f"{rest.removesuffix('-x')}:{names[last]}")
+    return _mask(axes.LANGUAGES, tag)
 
 
 def right_mask(value: str) -> int | None:
