@@ -19,7 +19,10 @@ from sqlmodel import col
 from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.refusal import Unknown
-from contracts.titles import queries, rules, sublicence
+from contracts.rights import axes
+from contracts.titles import availability, explaining, judging, queries, rules, sublicence
+from contracts.titles.judging import Outcome
+from contracts.titles.register import Question
 from contracts.titles.rules import NIL, Lot, RightsAlreadyGranted, Taken
 from contracts.titles.tables import LANES, RightsGrant, columns
 from contracts.works import queries as works
@@ -71,12 +74,16 @@ async def admit(
         ExceedsHolding: it holds something, but not all of this in one grant.
         CoOwnerConsentMissing: the owners are not at one about an exclusive licence.
         RightsAlreadyGranted: by the rule, or by the database where the rule was bypassed.
+        RightsNotAvailable: something else stands in the way: a promise, a pledge, the end of the
+            protection, an event without a date. Licences made elsewhere are recorded all the same.
         Refusal: any of `contracts.rights.rules.resolve`.
     """
     await release_expired(session, work.root_id, now=now)
     lots = rules.lots(wires, units=units(work))
     under = await _grounds(session, work, lots, grantor_id=standing.grantor_id)
     _check_free(lots, under, await queries.taken(session, work.id))
+    if standing.origin == "exchange":
+        await _check_available(session, work, lots, standing=standing, now=now)
     rows = [
         RightsGrant(
             work_id=work.id, root_id=work.root_id, units=Range(*lot.units), id=ids.new(now),
@@ -146,6 +153,30 @@ def _check_free(lots: Sequence[Lot], under: Sequence[UUID], taken: Sequence[Take
     """Check each lot against what stands on the same ground: a sub-licence is inside its parent."""
     for lot, ground in zip(lots, under, strict=True):
         rules.check_free([lot.box], [other for other in taken if other.under == ground])
+
+
+async def _check_available(
+    session: AsyncSession, work: Work, lots: Sequence[Lot], *, standing: Standing, now: datetime
+) -> None:
+    """Put each lot to the engine that answers whether it is free; clashes are found before."""
+    for lot in lots:
+        question = Question(
+            root_id=work.root_id,
+            units=lot.units,
+            uses=axes.uses(lot.box.right, lot.box.media),
+            territories=lot.box.territories,
+            languages=lot.box.languages,
+            window=lot.box.window,
+            exclusivity=lot.box.exclusivity,
+            runs=lot.box.runs_max,
+            depth=lot.sublicence_depth,
+            grantor=standing.grantor_id,
+            grantee=standing.grantee_id,
+        )
+        register = await availability.load_without_outs(session, question, now=now)
+        answer = judging.judge(register, question)
+        if answer.outcome is not Outcome.FREE:
+            raise explaining.not_available(answer, register.tree, viewer=standing.grantor_id)
 
 
 async def _insert(

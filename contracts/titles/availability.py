@@ -22,6 +22,7 @@ from contracts.rights.algebra import Exclusivity
 from contracts.rights.axes import Axis
 from contracts.rights.instants import micros
 from contracts.rights.region import Box
+from contracts.runs import queries as runs
 from contracts.titles import judging
 from contracts.titles.judging import Answer, Match
 from contracts.titles.register import OWNERS, Block, Holding, Node, Out, Question, Register, Tree
@@ -179,24 +180,39 @@ async def load(session: AsyncSession, question: Question, *, now: datetime) -> R
     Raises:
         Unknown: there is no such tree.
     """
+    register = await load_without_outs(session, question, now=now)
+    rows = await _live(session, question, _grounds(register, question), now=now)
+    return replace(register, outs=[_out(row, register.tree) for row in rows])
+
+
+async def load_without_outs(
+    session: AsyncSession, question: Question, *, now: datetime
+) -> Register:
+    """Return the same but for rights out, for those who look for clashes by themselves.
+
+    Raises:
+        Unknown: there is no such tree.
+    """
     rows = (await session.execute(_TREE, {"root": question.root_id})).all()
     if not rows:
         raise Unknown("There is no such work.", work=str(question.root_id))
     tree = tree_of(rows)
     shares = (await session.execute(_OWNERS, {"root": question.root_id})).all()
     owners = frozenset(share.party_id for share in shares) or frozenset({rows[0].party_id})
-    holdings: list[Holding] = []
-    if question.grantor is not None and question.grantor not in owners:
-        holdings = await _holdings(session, question, tree, now=now)
-    grounds = [holding.id for holding in holdings] or [OWNERS]
+    held = question.grantor is not None and question.grantor not in owners
     return Register(
         tree=tree,
         owners=owners,
-        holdings=holdings,
-        outs=[_out(row, tree) for row in await _live(session, question, grounds, now=now)],
+        holdings=await _holdings(session, question, tree, now=now) if held else (),
         burdens=await encumbrances.burdens(session, question.root_id),
         disagreeing=[share.party_id for share in shares if share.consented_at is None],
     )
+
+
+def _grounds(register: Register, question: Question) -> list[UUID]:
+    if question.grantor is None or question.grantor in register.owners:
+        return [OWNERS]
+    return [holding.id for holding in register.holdings]
 
 
 def tree_of(rows: Iterable[Row[Any]]) -> Tree:
@@ -283,7 +299,7 @@ async def _runs_spent(
 ) -> dict[UUID, int]:
     """Return the runs of grants that were shown, or licensed on."""
     asked = {"root": root_id, "grounds": grants, "now": now}
-    spent: dict[UUID, int] = {}
+    spent = dict(await runs.runs_used(session, grants))
     for row in await session.execute(_RUNS_GIVEN, asked):
         spent[row.under] = spent.get(row.under, 0) + (row.runs or 0)
     return spent
