@@ -1,7 +1,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.works import protection
@@ -82,6 +82,9 @@ def test_the_last_protected_day_as_an_instant() -> None:
 
 
 @given(maybe, maybe)
+@example(date(2026, 1, 2), date(2026, 1, 1))
+@example(date(2026, 11, 22), date(2026, 11, 22))
+@example(None, date(2026, 11, 23))
 def test_dates_pass_exactly_when_they_have_come_and_stand_in_order(
     completed: date | None, published: date | None
 ) -> None:

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from contracts.works import rules, tree
@@ -63,6 +63,8 @@ def test_no_two_nodes_begin_at_one_number(one: tuple[int, ...], other: tuple[int
 
 
 @given(ways.filter(lambda way: len(way) < DEEPEST), numbers)
+@example((), MOST_CHILDREN)
+@example((1, 1), MOST_CHILDREN - 1)
 def test_children_are_numbered_one_after_the_other(way: tuple[int, ...], last: int) -> None:
     parent = block(way)
     assert tree.next_part(parent, None) == tree.part(parent, 1)
