@@ -37,3 +37,4 @@ def tell(capsys: pytest.CaptureFixture[str], line: str) -> None:
     """Print a line of figures past pytest's capture."""
     with capsys.disabled():
         sys.stdout.write(f"\n{line}\n")
+        sys.stdout.flush()

@@ -6,6 +6,7 @@ tuples, one cell at a time, so that it is obviously right and slow.
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import product
 
 from contracts.rights import region
@@ -45,13 +46,27 @@ def random_box(dice: random.Random) -> Box:
     units, uses, languages, territories = (dice.randrange(1, 1 << width) for width in WIDTHS)
     if dice.random() < 0.05:
         units, start = dice.choice([(0, start), (units, TICKS)])
-    end = dice.randint(min(start + 1, TICKS), TICKS)
+    end = min(start + dice.choice([1, 1, 2, TICKS]), TICKS)
     return Box(units, uses, territories, languages, start, end)
 
 
 def random_boxes(dice: random.Random) -> list[Box]:
-    """Return up to four boxes."""
-    return [random_box(dice) for _ in range(dice.randint(0, 4))]
+    """Return up to four boxes; half of them stand on the leaves of one before."""
+    made: list[Box] = []
+    for _ in range(dice.randint(0, 4)):
+        box = random_box(dice)
+        if made and dice.random() < 0.5:
+            box = replace(dice.choice(made), start=box.start, end=box.end)
+        made.append(box)
+    return made
+
+
+def random_pair(dice: random.Random) -> tuple[list[Box], list[Box]]:
+    """Return two lists of boxes; one pair in eight says the same set in two ways."""
+    one = random_boxes(dice)
+    if dice.random() < 0.125:
+        return one, shuffled_pieces(of_boxes(one), dice)
+    return one, random_boxes(dice)
 
 
 def shuffled_pieces(cells: Cells, dice: random.Random) -> list[Box]:

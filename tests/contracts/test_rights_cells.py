@@ -2,7 +2,6 @@
 
 import csv
 import random
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from itertools import product
@@ -92,17 +91,31 @@ def uses(wire: dict[str, Any]) -> set[Use]:
     return set(product([wire["right"]], media, places, tongues, days))
 
 
-def drawn_offers(dice: random.Random) -> Iterator[tuple[dict[str, Any], RightsBox, set[Use]]]:
-    while True:
+Offer = tuple[dict[str, Any], RightsBox, set[Use]]
+
+
+def random_pair(dice: random.Random) -> tuple[Offer, Offer]:
+    """Return two offers; every second pair is one offer with a few words changed."""
+    one = _offer(dice, random_wire(dice))
+    if dice.random() < 0.5:
+        return one, _offer(dice, random_wire(dice))
+    other = {**random_wire(dice), "right": one[0]["right"], "media": one[0]["media"]}
+    kept = [key for key in other if dice.random() < 0.75]
+    days = ["first_day", "last_day"] if "first_day" in kept else []
+    alike = {key: one[0][key] for key in [*kept, *days] if key != "last_day" or days}
+    two = _offer(dice, {**other, **alike})
+    return dice.choice([(one, two), (two, one)])
+
+
+def _offer(dice: random.Random, wire: dict[str, Any]) -> Offer:
+    while not uses(wire):
         wire = random_wire(dice)
-        if uses(wire):
-            yield wire, rules.resolve(wire), uses(wire)
+    return wire, rules.resolve(wire), uses(wire)
 
 
 def offers_agree(dice: random.Random) -> bool:
     """Compare clashes, meets, covers and the owner's own use of two offers."""
-    draw = drawn_offers(dice)
-    (one, a, in_a), (two, b, in_b) = next(draw), next(draw)
+    (one, a, in_a), (two, b, in_b) = random_pair(dice)
     common = in_a & in_b
     keeps_out = {one["exclusivity"], two["exclusivity"]} != {"non-exclusive"}
     strength = ["non-exclusive", "sole", "exclusive"].index
@@ -125,9 +138,7 @@ def _volume(box: RightsBox) -> int:
 
 def regions_agree(dice: random.Random) -> bool:
     """Compare join, meet, minus, covers, equality and boxes of two regions."""
-    one, two = cells.random_boxes(dice), cells.random_boxes(dice)
-    if dice.random() < 0.1:
-        two = cells.shuffled_pieces(cells.of_boxes(one), dice)
+    one, two = cells.random_pair(dice)
     a, b = region.of(one), region.of(two)
     in_a, in_b = cells.of_boxes(one), cells.of_boxes(two)
     joined, met, left = region.join(a, b), region.meet(a, b), region.minus(a, b)

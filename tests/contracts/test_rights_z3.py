@@ -19,7 +19,7 @@ from contracts.rights.logic import Span, Verdict
 from contracts.rights.region import Box
 from tests.contracts import campaign
 from tests.contracts import rights_cells as cells
-from tests.contracts.test_rights_cells import DAYS, drawn_offers
+from tests.contracts.test_rights_cells import DAYS, random_pair
 
 PAIRS = campaign.size(60, 1_200)
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -81,8 +81,7 @@ def _hours(instant: datetime) -> int:
 
 def offers_agree(dice: random.Random) -> bool:
     """Compare clashes, covers, meets and the owner's own use of two offers."""
-    draw = drawn_offers(dice)
-    (_, a, _), (_, b, _) = next(draw), next(draw)
+    (_, a, _), (_, b, _) = random_pair(dice)
     kept_out = STRENGTH[a.exclusivity] + STRENGTH[b.exclusivity] > 0
     shut = possible(used(a), used(b), STRENGTH[a.exclusivity] == LEVEL, LEVEL == 2)
     met = algebra.overlaps(a, b)
@@ -111,7 +110,7 @@ def held(boxes: Iterable[Box]) -> z3.BoolRef:
 
 def regions_agree(dice: random.Random) -> bool:
     """Compare the meet, the difference, covering and equality of two regions."""
-    one, two = cells.random_boxes(dice), cells.random_boxes(dice)
+    one, two = cells.random_pair(dice)
     a, b, in_a, in_b = region.of(one), region.of(two), held(one), held(two)
     left, both = region.boxes(region.minus(a, b)), region.boxes(region.meet(a, b))
     return (
@@ -125,8 +124,7 @@ def regions_agree(dice: random.Random) -> bool:
 
 def windows_agree(dice: random.Random) -> bool:
     """Compare the verdict on two rights whose windows may wait for an event."""
-    draw = drawn_offers(dice)
-    (_, a, _), (_, b, _) = next(draw), next(draw)
+    (_, a, _), (_, b, _) = random_pair(dice)
     ends = [[_bounds(dice) for _ in range(2)] for _ in range(2)]
     verdict = logic.both(
         logic.of(algebra.overlaps(_timeless(a), _timeless(b)) is not None),
