@@ -75,7 +75,7 @@ def of_wire(wire: Mapping[str, Any], *, id: str | None = None, profile: str = "U
         excluded=_places(wire["excluded"]),
         start=Bound(first.isoformat(), first),
         end=Bound(last.isoformat(), last + timedelta(days=1)),
-        allowed=tuple(_tongues(wire["languages"])),
+        allowed=() if box.languages == axes.LANGUAGES.all else tuple(_tongues(wire["languages"])),
         terms=tuple(terms if licence_type == "SVOD" else [*terms, NEGOTIATED]),
     )
 
@@ -128,7 +128,8 @@ def _ours(wire: Mapping[str, Any], licence_type: str) -> Iterator[tuple[str, str
     if known is None or known.media != media:
         yield "Right", wire["right"]
         yield "Media", " ".join(axes.MEDIA.codes(media))
-    if any(":" in code or "-x-" in code for code in wire["languages"]):
+    versions = any(":" in code or "-x-" in code for code in wire["languages"])
+    if versions and axes.LANGUAGES.mask(wire["languages"]) != axes.LANGUAGES.all:
         yield "Languages", " ".join(wire["languages"])
     yield "TimeZone", wire["tz"]
     if wire["exclusivity"] == "sole":
@@ -149,7 +150,7 @@ def _tongues(codes: list[str]) -> Iterator[Tongue]:
     for code in codes:
         tag, _, version = code.partition(":")
         tongue = Tongue(tag.partition("-x-")[0], _TRACKS.get(version))
-        if tag != "*" and tongue not in seen:
+        if tongue not in seen:
             seen.add(tongue)
             yield tongue
 

@@ -4,7 +4,9 @@ Source: ECMA-376 (Office Open XML); MovieLabs' XLSX templates 1.7 to 1.9.
 """
 
 import re
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,7 +26,13 @@ from contracts.avails.refusals import (
 )
 
 _MOST_PARTS = 2000
+_FAREST_ROW = 2**20  # no sheet has more rows, ECMA-376 part 1 §18.3.1.73
 _CHUNK = 1024**2
+# What openpyxl and zipfile raise when they meet a damaged part.
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, InvalidFileException, SyntaxError, LookupError,
+    ValueError, TypeError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
+)  # fmt: skip
 # A cell that starts so would be run as a formula by the program that opens it.
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _UNFIT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # characters no cell may hold
@@ -60,11 +68,8 @@ def read(content: bytes) -> list[Sheet]:
             for sheet in book.worksheets
             if sheet.sheet_state == "visible"
         ]
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OSError) as broken:
-        # openpyxl meets a damaged part with whatever its code happens to raise.
+    except _DAMAGE as broken:
         raise AvailsUnreadable("The workbook is damaged.", at=str(broken)[:200]) from broken
-    except (InvalidFileException, zipfile.BadZipFile, SyntaxError) as broken:
-        raise AvailsUnreadable("The file is no workbook.", at=str(broken)[:200]) from broken
 
 
 def write(title: str, rows: Iterable[Sequence[str | None]]) -> bytes:
@@ -109,7 +114,7 @@ def _inspect(content: bytes) -> None:
                 raise AvailsTooLarge("The workbook has too many parts.", most_parts=_MOST_PARTS)
             for part in parts:
                 _no_dtd(archive, part)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as broken:
+    except _DAMAGE as broken:
         raise AvailsUnreadable("The file is no workbook.", at=str(broken)[:200]) from broken
 
 
@@ -128,12 +133,12 @@ def _no_dtd(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
 def _rows(sheet: Any) -> Iterable[tuple[int, tuple[object, ...]]]:
     width = MOST_COLUMNS + 1
     for number, row in enumerate(sheet.iter_rows(max_col=width, values_only=True), start=1):
-        if number > MOST_ROWS + 3:
-            if any(value is not None for value in row):
-                raise AvailsTooLarge("A sheet has too many rows.", most_rows=MOST_ROWS)
+        if number > _FAREST_ROW:
             return
+        if row.count(None) == len(row):
+            continue
+        if number > MOST_ROWS + 3:
+            raise AvailsTooLarge("A sheet has too many rows.", most_rows=MOST_ROWS)
         if len(row) >= width and row[MOST_COLUMNS] is not None:
             raise AvailsTooLarge("A sheet has too many columns.", most_columns=MOST_COLUMNS)
-        cells = tuple(plain(value) for value in row[:MOST_COLUMNS])
-        if any(value is not None for value in cells):
-            yield number, cells
+        yield number, tuple(plain(value) for value in row[:MOST_COLUMNS])
