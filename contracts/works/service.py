@@ -47,21 +47,14 @@ async def register(
         WorkTreeTooDeep: the parent's block is a single number.
         WorkTreeFull: the parent has as many children as it can have.
         BadDates: the dates have not come, or do not stand in order.
-        BadName: a title or the DCI is empty, too long, or holds characters that cannot be seen.
         BadYear: the year is not possible.
-        UnknownCountry: the country is no ISO 3166-1 code.
-        BadEidr: the EIDR does not check.
-        BadIsan: the ISAN does not check.
-        BadPermit: the permit number or registration number has none of the known forms.
-        InvalidContent: the kind is not known.
+        Refusal: another field breaks its rule, as `rules.describe` says.
     """
     wanted, dates = rules.describe(fields), (completed_on, published_on)
     known = await queries.find_work(session, work_id)
     if known is not None:
         return _same(known, party_id=party_id, wanted=wanted, dates=dates)
-    party = await parties.get_party(session, party_id)
-    rules.need_rights_holder(party.kind)
-    need_verified(party.state)
+    await _need_registrant(session, party_id)
     rules.check_year(wanted.year, now=now)
     protection.check_dates(*dates, now=now)
     root_id, (first, after) = await _place(session, work_id, wanted=wanted, party_id=party_id)
@@ -69,13 +62,7 @@ async def register(
         id=work_id, party_id=party_id, root_id=root_id, unit_first=first, unit_after=after,
         completed_on=completed_on, published_on=published_on, created_at=now, **asdict(wanted),
     )  # fmt: skip
-    made = await session.execute(
-        insert(Work)
-        .values(**work.model_dump())
-        .on_conflict_do_nothing(index_elements=["id"])
-        .returning(Work)
-    )
-    row = made.scalar_one_or_none()
+    row = await _add(session, work)
     if row is None:
         rival = await queries.get_work(session, work_id)
         return _same(rival, party_id=party_id, wanted=wanted, dates=dates)
@@ -114,6 +101,21 @@ async def settle_dates(
         await session.flush()
         await _record_dates(session, work, now=now)
     return work
+
+
+async def _need_registrant(session: AsyncSession, party_id: UUID) -> None:
+    party = await parties.get_party(session, party_id)
+    rules.need_rights_holder(party.kind)
+    need_verified(party.state)
+
+
+async def _add(session: AsyncSession, work: Work) -> Work | None:
+    """Return the new row, or None when a rival took its id meanwhile."""
+    wanted = insert(Work).values(**work.model_dump())
+    made = await session.execute(
+        wanted.on_conflict_do_nothing(index_elements=["id"]).returning(Work)
+    )
+    return made.scalar_one_or_none()
 
 
 async def _place(
