@@ -82,7 +82,7 @@ async def described(session: AsyncSession, work: Work) -> Described:
         assert parent is not None  # noqa: S101 - a foreign key holds it.
         above.append(parent)
         here = parent
-    chain = [_described(one, parent) for one, parent in zip(above, [*above[1:], None], strict=True)]
+    chain = [_described(one, parent) for one, parent in zip(above, [*above, None][1:], strict=True)]
     return _described(work, above[0] if above else None, above=tuple(chain))
 
 
