@@ -5,6 +5,7 @@ from fastapi.routing import APIRoute
 
 from exchange.api import (
     auctions,
+    availability,
     avails,
     bodies,
     deals,
@@ -16,6 +17,7 @@ from exchange.api import (
     listings,
     log,
     masters,
+    odrl,
     parties,
     payouts,
     problems,
@@ -29,7 +31,7 @@ from exchange.portal import pages
 
 ROUTERS = (
     sessions, keys, parties, works, masters, listings, auctions, facts, log, deals, invoices,
-    payouts, ledger, stripe, avails,
+    payouts, ledger, stripe, avails, availability, odrl,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

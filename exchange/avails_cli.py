@@ -17,6 +17,10 @@ from contracts import ids
 from contracts.avails import files, rules, service
 from contracts.avails.findings import Report
 from contracts.avails.service import Plan
+from contracts.odrl import compare as odrl
+from contracts.odrl import policy as odrl_policy
+from contracts.odrl import reading as odrl_reading
+from contracts.rights.logic import Verdict
 from exchange import clock
 from exchange.context import open_context
 from exchange.settings import Settings
@@ -126,3 +130,42 @@ def _show_changes(plan: Plan) -> None:
 
 def _print(document: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+_VERDICTS = {Verdict.COMPATIBLE: ("green", 0), Verdict.CONFLICT: ("red", 3),
+             Verdict.UNKNOWN: ("yellow", 4)}  # fmt: skip
+Policy = Annotated[
+    Path,
+    typer.Argument(
+        help="An ODRL policy: .ttl, .jsonld, .json or .nt.", exists=True, dir_okay=False
+    ),
+]
+
+
+@app.command("compare")
+def compare_policies(first: Policy, second: Policy, as_json: Json = False) -> None:
+    """Tell whether two ODRL policies collide: Conflict, Compatible or Unknown, and why.
+
+    Exit status 0: compatible, 3: conflict, 4: unknown. (1: a file is refused, 2: wrong usage.)
+    """
+    found = odrl.compare(*(_policy(path) for path in (first, second)))
+    colour, status = _VERDICTS[found.verdict]
+    if as_json:
+        _print(found.as_dict())
+    else:
+        out.print(f"[{colour}]{found.verdict.value.capitalize()}[/]")
+        for reason in found.reasons:
+            table = Table("axis", escape(reason.first), escape(reason.second))
+            for axis in reason.axes:
+                table.add_row(escape(axis.axis), escape(axis.first), escape(axis.second))
+            out.print(table)
+    sys.exit(status)
+
+
+def _policy(path: Path) -> odrl_policy.Policy:
+    form = odrl_reading.SUFFIXES.get(path.suffix.lower())
+    if form is None:
+        raise typer.BadParameter(f"{path.name} does not end in .ttl, .jsonld, .json or .nt")
+    with path.open("rb") as opened:
+        content = opened.read(odrl_reading.MOST_BYTES + 1)
+    return odrl_reading.read(content.decode("utf-8", "replace"), form=form)

@@ -43,9 +43,9 @@ def extent(axis: str, found: Extent | None, sense: Sense) -> str:
     """Return what passes on an axis; the surely and the possibly, where they differ."""
     if found is None:
         return "anything"
-    inner, outer = _cut(axis, found.inner, sense), _cut(axis, found.outer, sense)
-    if axis not in (*_AXES, TIME, PURPOSE, RIGHT) and isinstance(found.outer, Bits):
+    if found.inner.is_empty and found.outer.rest().is_empty:
         return "a condition that is not understood"
+    inner, outer = _cut(axis, found.inner, sense), _cut(axis, found.outer, sense)
     return inner if inner == outer else f"between {inner} and {outer}"
 
 

@@ -114,12 +114,8 @@ def test_a_datatype_beside_the_operand_is_read() -> None:
     assert found.values[0].datatype == "http://www.w3.org/2001/XMLSchema#date"
 
 
-@pytest.mark.parametrize(
-    ("joint", "term"), [(Joint.ALL, "and"), (Joint.ANY, "or"), (Joint.ONE, "xone")]
-)
-def test_logical_constraints_are_read_from_lists_and_from_several_objects(
-    joint: Joint, term: str
-) -> None:
+@pytest.mark.parametrize("joint", Joint)
+def test_logical_constraints_are_read_from_lists_and_from_several_objects(joint: Joint) -> None:
     two = [
         f"[ odrl:leftOperand odrl:count ; odrl:operator odrl:eq ; odrl:rightOperand {n} ]"
         for n in (1, 2)
