@@ -44,7 +44,9 @@ from contracts.window import Window
 
 LIVE = ("reserved", "held", "effective")
 # The root as a number: says no more than the root, but GiST keeps numbers apart at any size.
-PLACE = "int8range(uuid_hash_extended(root_id, 0) >> 1, uuid_hash_extended(root_id, 0) >> 1, '[]')"
+ROOT_NO = (
+    "int8range(uuid_hash_extended(root_id, 0) >> 1, uuid_hash_extended(root_id, 0) >> 1, '[]')"
+)
 LANES = Sequence("rights_lane", metadata=SQLModel.metadata)
 
 
@@ -156,7 +158,7 @@ class RightsGrant(SQLModel, table=True):
             postgresql_where=text("expires_at IS NOT NULL AND state IN ('reserved', 'held')"),
         ),
         ExcludeConstraint(
-            (text(PLACE), "&&"),
+            (text(ROOT_NO), "&&"),
             (text("uuidrange(root_id, root_id, '[]')"), "&&"),
             (text("uuidrange(under, under, '[]')"), "&&"),
             ("units", "&&"),

@@ -50,7 +50,9 @@ BOX = "right_no WITH &&, media WITH &&, territories WITH &&, languages WITH &&, 
 # Equal roots have equal hashes, so this axis refuses nothing that the next one would let pass. But
 # between uuids GiST knows no distance and sorts them badly; numbers it keeps apart at any size. One
 # bit is dropped because a range may not end beyond the largest number.
-PLACE = "int8range(uuid_hash_extended(root_id, 0) >> 1, uuid_hash_extended(root_id, 0) >> 1, '[]')"
+ROOT_NO = (
+    "int8range(uuid_hash_extended(root_id, 0) >> 1, uuid_hash_extended(root_id, 0) >> 1, '[]')"
+)
 FROZEN_BEFORE = (
     "work_id", "id", "grantor_id", "source", "right_no", "media", "territories", "languages",
     "during", "lane", "exclusivity", "runs_max", "wire", "created_at",
@@ -119,7 +121,7 @@ def upgrade() -> None:
     for name, rule in CHECKS.items():
         op.create_check_constraint(f"rights_grant_{name}", "rights_grant", rule)
     _no_double_sale(
-        f"{PLACE} WITH &&, uuidrange(root_id, root_id, '[]') WITH &&, "
+        f"{ROOT_NO} WITH &&, uuidrange(root_id, root_id, '[]') WITH &&, "
         f"uuidrange(under, under, '[]') WITH &&, units WITH &&, {BOX}, lane WITH &&"
     )
     op.create_index("rights_grant_root", "rights_grant", ["root_id", "under"])
