@@ -144,6 +144,20 @@ def sublicence_depth(wire: Mapping[str, Any]) -> int:
     return _small(wire.get("sublicence_depth"), 0, DEEPEST_SUBLICENCE, BadSublicence) or 0
 
 
+def window_of(first_day: str | date, last_day: str | date, zone: str) -> Window:
+    """Return the window from one licence day to another, both included, in a zone.
+
+    Raises:
+        BadWindow: the days run backwards, cannot be read or lie too far away, or the zone is
+            unknown.
+    """
+    first, last = _day(first_day), _day(last_day)
+    try:
+        return Window.of_days(first, last, zone)
+    except OSError as folder:  # a folder of the zone database ("Asia"), or an overlong name
+        raise BadWindow("The time zone is unknown.", zone=zone[:64]) from folder
+
+
 def expand(wire: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one offer per right: a named bundle (播映权) in full, anything else as it is.
 
@@ -176,11 +190,7 @@ def _some(mask: int, axis: str) -> int:
 
 
 def _window(wire: Mapping[str, Any]) -> Window:
-    first, last, zone = _day(wire["first_day"]), _day(wire["last_day"]), wire["tz"]
-    try:
-        return Window.of_days(first, last, zone)
-    except OSError as folder:  # a folder of the zone database ("Asia"), or an overlong name
-        raise BadWindow("The time zone is unknown.", zone=zone[:64]) from folder
+    return window_of(wire["first_day"], wire["last_day"], wire["tz"])
 
 
 def _day(value: str | date) -> date:

@@ -6,7 +6,7 @@ that thousands of grants are read in milliseconds. Only what touches the questio
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -23,19 +23,23 @@ from contracts.rights.axes import Axis
 from contracts.rights.instants import micros
 from contracts.rights.region import Box
 from contracts.runs import queries as runs
-from contracts.titles import judging
+from contracts.titles import heat, judging
+from contracts.titles.heat import Calendar
 from contracts.titles.judging import Answer, Match
 from contracts.titles.register import OWNERS, Block, Holding, Node, Out, Question, Register, Tree
+from contracts.titles.tables import ROOT_NO
 from contracts.window import Window
 from contracts.works import protection
 
 _AXES = {"media": axes.MEDIA, "territories": axes.TERRITORIES, "languages": axes.LANGUAGES}
 _TREE = text(
-    "SELECT id, unit_first, unit_after, title_zh, title_en, party_id, completed_on, published_on "
+    "SELECT id, unit_first, unit_after, title_zh, title_en, party_id, completed_on, published_on, "
+    "array(SELECT party_id FROM share WHERE work_id = :root ORDER BY party_id) AS owners, "
+    "array(SELECT party_id FROM share WHERE work_id = :root AND consented_at IS NULL "
+    "ORDER BY party_id) AS disagreeing "
     "FROM work WHERE root_id = :root ORDER BY unit_first"
 )
 _PLACE = text("SELECT root_id, unit_first, unit_after FROM work WHERE id = :work")
-_OWNERS = text("SELECT party_id, consented_at FROM share WHERE work_id = :root ORDER BY party_id")
 _COLUMNS = (
     "SELECT id, state, exclusivity, under, grantor_id, grantee_id, deal_id, expires_at, runs_max, "
     "sublicence_depth, lower(units) AS first, upper(units) AS after, lower(right_no) AS right_no, "
@@ -53,7 +57,11 @@ _ON_ALL_AXES = (
     "AND territories && CAST(:territories AS int4multirange) "
     "AND languages && CAST(:languages AS int4multirange) "
 )
-_LIVE = "AND state IN ('reserved', 'held', 'effective') AND under = ANY(:grounds) "
+# The tree is named as the constraint's index begins, or the planner might search it without a tree.
+_LIVE = (
+    "AND state IN ('reserved', 'held', 'effective') AND under = ANY(:grounds) "
+    f"AND {ROOT_NO} && {ROOT_NO.replace('root_id', 'CAST(:root AS uuid)')} "
+)
 _HELD = text(_COLUMNS + "AND state = 'effective' AND grantee_id = :holder ORDER BY id")
 _RUNS_GIVEN = text(
     "SELECT under, sum(runs_max) AS runs FROM rights_grant WHERE root_id = :root "
@@ -71,6 +79,14 @@ class Scope:
     uses: int = axes.ALL_USES
     territories: int = axes.TERRITORIES.all
     languages: int = axes.LANGUAGES.all
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a work stands: the root of its tree, and its block of numbers."""
+
+    root_id: UUID
+    units: Block
 
 
 EVERYTHING = Scope()
@@ -108,22 +124,43 @@ async def free(
     Raises:
         Unknown: there is no such work.
     """
-    root_id, units = await place(session, work_id)
-    question = Question(
-        root_id=root_id,
-        units=units,
-        uses=scope.uses,
-        territories=scope.territories,
-        languages=scope.languages,
-        window=window,
-        exclusivity=exclusivity,
-        grantor=grantor,
+    place = await locate(session, work_id)
+    question = question_about(
+        place, scope=scope, window=window, exclusivity=exclusivity, grantor=grantor
     )
     return await check(session, question, now=now)
 
 
-async def place(session: AsyncSession, work_id: UUID) -> tuple[UUID, Block]:
-    """Return the root of a work's tree, and the work's block in it.
+async def calendar(
+    session: AsyncSession,
+    question: Question,
+    *,
+    months: Sequence[date],
+    within: str | None = None,
+    zone: str,
+    now: datetime,
+) -> Calendar:
+    """Return the heat map of a question: how much of each territory's months is free.
+
+    Args:
+        session: the open transaction.
+        question: what is asked; its window is that of the months (`heat.edges_of`).
+        months: the first days of consecutive months, at most `heat.MOST_MONTHS`.
+        within: a territory whose parts are the rows; None for the countries that matter.
+        zone: the IANA time zone that months begin in.
+        now: the instant.
+
+    Raises:
+        Unknown: there is no such tree.
+        UnknownTerritory: there is no such territory.
+    """
+    answer = await check(session, question, now=now)
+    rows = heat.rows_of(answer, within=within)
+    return heat.calendar(answer, months=months, rows=rows, zone=zone)
+
+
+async def locate(session: AsyncSession, work_id: UUID) -> Place:
+    """Return where a work stands.
 
     Raises:
         Unknown: there is no such work.
@@ -131,47 +168,58 @@ async def place(session: AsyncSession, work_id: UUID) -> tuple[UUID, Block]:
     row = (await session.execute(_PLACE, {"work": work_id})).one_or_none()
     if row is None:
         raise Unknown("There is no such work.", work=str(work_id))
-    return row.root_id, (row.unit_first, row.unit_after)
+    return Place(row.root_id, (row.unit_first, row.unit_after))
+
+
+def question_about(
+    place: Place,
+    *,
+    scope: Scope = EVERYTHING,
+    window: Window,
+    exclusivity: Exclusivity,
+    grantor: UUID | None = None,
+) -> Question:
+    """Return the question what of a work is free in a window."""
+    return Question(
+        root_id=place.root_id,
+        units=place.units,
+        uses=scope.uses,
+        territories=scope.territories,
+        languages=scope.languages,
+        window=window,
+        exclusivity=exclusivity,
+        grantor=grantor,
+    )
 
 
 def question_of(
     wires: Sequence[Mapping[str, Any]],
+    place: Place,
     *,
-    root_id: UUID,
-    units: Block,
     grantor: UUID | None = None,
     grantee: UUID | None = None,
 ) -> Question:
-    """Return the question that rights on the wire ask of a work, by its tree and block.
+    """Return the question that rights on the wire ask of a work.
 
     Args:
         wires: offers that differ in right and media alone, as `rights.expand` makes of a bundle.
-        root_id: the work's tree.
-        units: the work's block.
+        place: where the work stands.
         grantor: who would grant; None for the owners.
         grantee: who asks for it.
 
     Raises:
         Refusal: any of `contracts.rights.rules.resolve`.
     """
-    boxes = [rights.resolve(wire) for wire in wires]
-    uses = 0
+    boxes, uses = [rights.resolve(wire) for wire in wires], 0
     for box in boxes:
         uses |= axes.uses(box.right, box.media)
     first = boxes[0]
-    return Question(
-        root_id=root_id,
-        units=units,
-        uses=uses,
-        territories=first.territories,
-        languages=first.languages,
-        window=first.window,
-        exclusivity=first.exclusivity,
-        runs=first.runs_max,
-        depth=rights.sublicence_depth(wires[0]),
-        grantor=grantor,
-        grantee=grantee,
+    scope = Scope(uses, first.territories, first.languages)
+    asked = question_about(
+        place, scope=scope, window=first.window, exclusivity=first.exclusivity, grantor=grantor
     )
+    depth = rights.sublicence_depth(wires[0])
+    return replace(asked, runs=first.runs_max, depth=depth, grantee=grantee)
 
 
 async def load(session: AsyncSession, question: Question, *, now: datetime) -> Register:
@@ -197,15 +245,14 @@ async def load_without_outs(
     if not rows:
         raise Unknown("There is no such work.", work=str(question.root_id))
     tree = tree_of(rows)
-    shares = (await session.execute(_OWNERS, {"root": question.root_id})).all()
-    owners = frozenset(share.party_id for share in shares) or frozenset({rows[0].party_id})
+    owners = frozenset(rows[0].owners) or frozenset({rows[0].party_id})
     held = question.grantor is not None and question.grantor not in owners
     return Register(
         tree=tree,
         owners=owners,
         holdings=await _holdings(session, question, tree, now=now) if held else (),
         burdens=await encumbrances.burdens(session, question.root_id),
-        disagreeing=[share.party_id for share in shares if share.consented_at is None],
+        disagreeing=rows[0].disagreeing,
     )
 
 

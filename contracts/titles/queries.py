@@ -98,6 +98,19 @@ async def get_offerable(session: AsyncSession, work_id: UUID, party_id: UUID) ->
     return work
 
 
+async def has_to_do_with(session: AsyncSession, root_id: UUID, party_id: UUID) -> bool:
+    """Tell whether a party owns works of a tree, or is a side of a grant in it."""
+    work = await session.get(Work, root_id)
+    if work is None or work.party_id == party_id:
+        return work is not None
+    if party_id in [share.party_id for share in await shares(session, root_id)]:
+        return True
+    grantor, grantee = col(RightsGrant.grantor_id), col(RightsGrant.grantee_id)
+    side = or_(grantor == party_id, grantee == party_id)
+    wanted = select(col(RightsGrant.id)).where(col(RightsGrant.root_id) == root_id, side).limit(1)
+    return await session.scalar(wanted) is not None
+
+
 async def under(session: AsyncSession, root_id: UUID, grant_id: UUID) -> list[RightsGrant]:
     """Return every grant made under one, and under those, and so on; oldest first."""
     found: list[RightsGrant] = []

@@ -101,6 +101,13 @@ async def newest_of_work(
     return (await session.scalars(wanted)).all()
 
 
+async def is_published(session: AsyncSession, root_id: UUID) -> bool:
+    """Tell whether everybody may see a listing of some work in a tree."""
+    public = select(col(Listing.id)).join(Work, col(Work.id) == col(Listing.work_id))
+    wanted = public.where(col(Work.root_id) == root_id, col(Listing.state).in_(PUBLIC))
+    return await session.scalar(wanted.limit(1)) is not None
+
+
 async def rivals(session: AsyncSession, work_id: UUID, *, since: int) -> Sequence[Listing]:
     """Return the listings on offer or sold, of other works, published after the epoch `since`."""
     wanted = select(Listing).where(

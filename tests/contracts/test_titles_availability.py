@@ -16,6 +16,7 @@ from contracts.rights import axes, region
 from contracts.rights import rules as rights
 from contracts.rights.algebra import Exclusivity
 from contracts.titles import availability, explaining, judging
+from contracts.titles.availability import Place
 from contracts.titles.explaining import RightsNotAvailable
 from contracts.titles.judging import Outcome
 from contracts.titles.rules import RightsAlreadyGranted
@@ -34,12 +35,14 @@ KINDS = ("holdback", "blackout", "option", "first-refusal", "mandate", "clearanc
 YEARS = Window.of_days(NOW.date().replace(month=1, day=1), NOW.date().replace(year=2035), "UTC")
 
 
+def place(subject: Work) -> Place:
+    return Place(subject.root_id, units(subject))
+
+
 async def asked(
     session: AsyncSession, subject: Work, said: dict[str, Any], *, grantor: UUID | None = None
 ) -> judging.Answer:
-    question = availability.question_of(
-        [said], root_id=subject.root_id, units=units(subject), grantor=grantor
-    )
+    question = availability.question_of([said], place(subject), grantor=grantor)
     return await availability.check(session, question, now=NOW)
 
 
@@ -184,7 +187,7 @@ async def test_an_expired_hold_is_no_reason(session: AsyncSession) -> None:
     (row,) = await offered(session, subject, wire(), grantor=owner)
     row.expires_at = NOW + timedelta(hours=1)
     await session.flush()
-    question = availability.question_of([wire()], root_id=subject.root_id, units=units(subject))
+    question = availability.question_of([wire()], place(subject))
     before = await availability.check(session, question, now=NOW)
     after = await availability.check(session, question, now=NOW + timedelta(hours=1))
     assert (before.outcome, after.outcome) == (Outcome.NO, Outcome.FREE)
@@ -236,19 +239,19 @@ async def test_runs_given_on_are_no_longer_in_the_budget(session: AsyncSession) 
 
 async def test_a_work_that_is_not_there_is_unknown(session: AsyncSession) -> None:
     with pytest.raises(Unknown):
-        await availability.place(session, ids.new(NOW))
-    question = availability.question_of([wire()], root_id=ids.new(NOW), units=(0, 1))
+        await availability.locate(session, ids.new(NOW))
+    question = availability.question_of([wire()], Place(ids.new(NOW), (0, 1)))
     with pytest.raises(Unknown):
         await availability.check(session, question, now=NOW)
 
 
 def test_a_question_means_what_the_wire_says() -> None:
     said = wire(runs_max=3, sublicence_depth=2)
-    question = availability.question_of([said], root_id=UUID(int=1), units=(0, 1))
+    question = availability.question_of([said], Place(UUID(int=1), (0, 1)))
     box = rights.resolve(said)
     assert question.uses == axes.uses(box.right, box.media)
     assert (question.territories, question.languages) == (box.territories, box.languages)
     assert (question.window, question.runs, question.depth) == (box.window, 3, 2)
     both = rights.expand({**said, "right": "", "media": [], "bundle": "telecast"})
-    bundle = availability.question_of(both, root_id=UUID(int=1), units=(0, 1))
+    bundle = availability.question_of(both, Place(UUID(int=1), (0, 1)))
     assert len(axes.media_of_uses(bundle.uses)) == len(both)

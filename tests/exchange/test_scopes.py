@@ -52,6 +52,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_upload_offset": ("list", HOLDER),
     "get_work": ("read", ANYBODY),
     "import_avails": ("list", HOLDER),
+    "lift_hold": ("list", TRADERS),
     "list_api_keys": ("read", ANYBODY),
     "list_deals": ("read", ANYBODY),
     "list_grants": ("read", ANYBODY),
@@ -67,17 +68,35 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "open_signing_session": ("deal", TRADERS),
     "pay_invoice": ("money", BROADCASTER),
     "place_bid": ("bid", BROADCASTER),
+    "place_hold": ("list", HOLDER),
     "prepare_payout": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
     "publish_listing": ("list", HOLDER),
+    "record_grant": ("list", HOLDER),
     "refuse_payout": ("money", frozenset({Role.APPROVER})),
     "register_signing_key": ("deal", TRADERS),
     "register_work": ("list", HOLDER),
+    "revert_grant": ("deal", frozenset({Role.OPERATOR})),
     "revoke_signing_key": ("deal", TRADERS),
     "settle_work_dates": ("list", HOLDER),
     "sign_deal": ("deal", TRADERS),
     "verify_party": ("list", frozenset({Role.OPERATOR})),
     "void_deal": ("deal", frozenset({Role.OPERATOR})),
+    "agree_run_rule": ("deal", HOLDER | {Role.OPERATOR}),
+    "cancel_telecast": ("deal", TRADERS | {Role.OPERATOR}),
+    "declare_encumbrance": ("list", HOLDER | {Role.OPERATOR}),
+    "get_encumbrance": ("read", ANYBODY),
+    "get_runs": ("read", ANYBODY),
+    "get_runs_statement": ("read", ANYBODY),
+    "give_encumbrance_consent": ("deal", TRADERS | {Role.OPERATOR}),
+    "lift_encumbrance": ("deal", TRADERS | {Role.OPERATOR}),
+    "list_encumbrance_consents": ("read", ANYBODY),
+    "list_encumbrances": ("read", ANYBODY),
+    "list_telecasts": ("read", ANYBODY),
+    "list_work_events": ("read", ANYBODY),
+    "log_telecast": ("deal", TRADERS | {Role.OPERATOR}),
+    "record_work_event": ("list", HOLDER | {Role.OPERATOR}),
 }
+DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
 # itself, and for the payment provider, whose signature is looked at instead.
 WITHOUT_SCOPE = {
@@ -155,8 +174,10 @@ async def test_an_operation_asks_for_its_scope_and_roles(
         if place["in"] == "path"
     }
     headers = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"}
+    queries = {place["name"] for place in said.get("parameters", []) if place["in"] == "query"}
+    params = {name: day for name, day in DAYS.items() if name in queries}
     answer = await client.request(
-        method, path.format(**places), json=example(app, said), headers=headers
+        method, path.format(**places), json=example(app, said), headers=headers, params=params
     )
     assert caller.asked == [NEEDS[operation]]
     assert answer.status_code == 403
