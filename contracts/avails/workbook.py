@@ -74,10 +74,11 @@ def read(content: bytes) -> list[Sheet]:
 
 def write(title: str, rows: Iterable[Sequence[str | None]]) -> bytes:
     """Return a workbook with one sheet of text cells, none of which can act as a formula."""
+    told = [[harmless(value) for value in row] for row in rows]  # a refusal comes before the book
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title)
-    for row in rows:
-        sheet.append([harmless(value) for value in row])
+    for row in told:
+        sheet.append(row)
     out = BytesIO()
     book.save(out)
     return out.getvalue()

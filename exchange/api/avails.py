@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.avails import files, mddf, offers, queries, rules, service
+from contracts.avails import files, offers, queries, rules, service
 from contracts.avails.findings import Report
 from contracts.avails.model import Document
 from contracts.avails.refusals import (
@@ -41,13 +41,14 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XML = "application/xml"
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _UNREADABLE = (AvailsTooLarge, AvailsUnreadable, AvailsDangerous, BodyTooSlow)
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The file itself, a workbook or XML; which one is told by its first bytes.",
         "content": {
-            XLSX: {"schema": {"type": "string", "format": "binary"}},
-            XML: {"schema": {"type": "string", "format": "binary"}},
+            XLSX: _BYTES,
+            XML: _BYTES,
         },
     }
 }
@@ -159,42 +160,43 @@ async def get_avails_import(import_id: UUID, session: Session, caller: Signed) -
 
 
 @router.get(
-    "/works/{work_id}/avails.{form}",
+    "/works/{work_id}/avails.xlsx",
     response_class=Response,
     responses={
-        200: {
-            "description": "The file.",
-            "content": {
-                XLSX: {"schema": {"type": "string", "format": "binary"}},
-                XML: {"schema": {"type": "string", "format": "binary"}},
-            },
-        },
+        200: {"description": "The workbook.", "content": {XLSX: _BYTES}},
         **problems.responses(*_SIGNED, Unknown, AvailsVersionLacks),
     },
 )
-async def export_avails(
+async def export_avails_workbook(
     work_id: UUID,
-    form: Literal["xlsx", "xml"],
     session: Session,
     caller: Signed,
-    version: Annotated[
-        Literal["1.7", "1.7.2", "1.7.3", "1.8", "1.9", "2.4", "2.5", "2.6", "2.6.1", "2.7"] | None,
-        Query(description="1.7 to 1.9 of XLSX, 2.4 to 2.7 of XML; the newest when left out."),
-    ] = None,
+    version: Literal["1.7", "1.7.2", "1.7.3", "1.8", "1.9"] = "1.9",
 ) -> Response:
-    """Return what one offers of a work (listings published or sold) as a file of avails."""
-    caller.need("read")
-    known = mddf.SHEET_VERSIONS if form == "xlsx" else tuple(mddf.MD_OF)
-    wanted = version or known[-1]
-    if wanted not in known:
-        rule = {"field": "version", "rule": f"one of {', '.join(known)}"}
-        raise InvalidContent("A field breaks its rule.", errors=[rule])
-    work = await _own(session, work_id, caller)
-    document = await offered(session, work)
-    content = await anyio.to_thread.run_sync(_written, document, form, wanted)
-    name = f'attachment; filename="avails-{work_id}.{form}"'
-    media_type = XLSX if form == "xlsx" else XML
-    return Response(content, media_type=media_type, headers={"Content-Disposition": name})
+    """Return what one offers of a work (listings published or sold) as a workbook of avails."""
+    document = await _offered(session, work_id, caller)
+    content = await anyio.to_thread.run_sync(_workbook, document, version)
+    return _file(content, f"avails-{work_id}.xlsx", XLSX)
+
+
+@router.get(
+    "/works/{work_id}/avails.xml",
+    response_class=Response,
+    responses={
+        200: {"description": "The AvailList.", "content": {XML: _BYTES}},
+        **problems.responses(*_SIGNED, Unknown),
+    },
+)
+async def export_avails_xml(
+    work_id: UUID,
+    session: Session,
+    caller: Signed,
+    version: Literal["2.4", "2.5", "2.6", "2.6.1", "2.7"] = "2.7",
+) -> Response:
+    """Return what one offers of a work (listings published or sold) as an AvailList in XML."""
+    document = await _offered(session, work_id, caller)
+    content = await anyio.to_thread.run_sync(_xml, document, version)
+    return _file(content, f"avails-{work_id}.xml", XML)
 
 
 async def dry(
@@ -215,8 +217,10 @@ async def dry(
     )
 
 
-async def offered(session: AsyncSession, work: Work) -> Document:
+async def _offered(session: AsyncSession, work_id: UUID, caller: Caller) -> Document:
     """Return what its registrant offers of a work: the rights of its listings, one by one."""
+    caller.need("read")
+    work = await _own(session, work_id, caller)
     listings = await catalogue.newest_of_work(
         session, work.id, party_id=work.party_id, limit=MOST_LISTINGS
     )
@@ -226,10 +230,10 @@ async def offered(session: AsyncSession, work: Work) -> Document:
         if listing.state in OFFERED
         for number, wire in enumerate(listing.rights, start=1)
     ]
-    party = await parties.get_party(session, work.party_id)
-    described = await queries.described(session, work)
     if not some:
         raise Unknown("Nothing of this work is on offer.", work=str(work.id))
+    party = await parties.get_party(session, work.party_id)
+    described = await queries.described(session, work)
     return Document((offers.avail_of(described, some, licensor=party.name_en),))
 
 
@@ -239,9 +243,17 @@ async def _own(session: AsyncSession, work_id: UUID, caller: Caller) -> Work:
     return await works.get_work_of(session, work_id, caller.party_id)
 
 
-def _written(document: Document, form: str, version: str) -> bytes:
-    write = files.to_workbook if form == "xlsx" else files.to_xml
-    return write(document, version=version)
+def _workbook(document: Document, version: str) -> bytes:
+    return files.to_workbook(document, version=version)
+
+
+def _xml(document: Document, version: str) -> bytes:
+    return files.to_xml(document, version=version)
+
+
+def _file(content: bytes, name: str, media_type: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
 
 
 async def _content(request: Request) -> bytes:

@@ -9,6 +9,7 @@ from exchange.console import ledger, parties, payouts, queue, settlements
 from exchange.portal import (
     accounts,
     auctions,
+    avails,
     deals,
     errors,
     keys,
@@ -17,6 +18,7 @@ from exchange.portal import (
     masters,
     money,
     render,
+    rights,
     works,
 )
 
@@ -24,7 +26,7 @@ from exchange.portal import (
 ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
-        accounts, works, masters, listings, market, auctions, deals, money, keys,
+        accounts, works, rights, masters, listings, market, auctions, deals, money, keys,
         queue, parties, settlements, payouts, ledger,
     )
 )  # fmt: skip
@@ -52,4 +54,7 @@ def install(app: FastAPI) -> None:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False, max_body_size=LONGEST_FORM_BYTES)
+    app.include_router(
+        avails.router, include_in_schema=False, max_body_size=avails.LONGEST_FILE_BYTES
+    )
     app.mount("/static", _Static(directory=render.STATIC), name="static")

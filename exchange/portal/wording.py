@@ -44,6 +44,13 @@ WORDS: Mapping[str, str] = {
     "exclusive": mark("Exclusive"),
     "sole": mark("Sole"),
     "non-exclusive": mark("Non-exclusive"),
+    # avails
+    "created": mark("New"),
+    "changed": mark("Changed"),
+    "unchanged": mark("Unchanged"),
+    "error": mark("Error"),
+    "warning": mark("Warning"),
+    "info": mark("Note"),
     # deals
     "drafted": mark("Being drawn up"),
     "certified": mark("Waiting for the licensor's signature"),

@@ -16,6 +16,7 @@ from contracts.parties.tables import Party
 from exchange import clock, openapi
 from exchange.app import create_app
 from exchange.context import Context
+from tests.contracts import avails_factory
 from tests.exchange import uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
@@ -32,8 +33,10 @@ PUBLIC = {
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
-TELL_AN_ID_IS_TAKEN = {"create_api_key", "register_work", "draft_listing"}
-OPEN_TO_STRANGERS = PUBLIC - {"get_listing", "get_listing_proof"} | {"place_bid"}
+TELL_AN_ID_IS_TAKEN = {"create_api_key", "register_work", "draft_listing", "import_avails"}
+# What is free of a published work is told to everybody who has signed in, never whose the rest is.
+ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
+OPEN_TO_STRANGERS = PUBLIC - {"get_listing", "get_listing_proof"} | {"place_bid"} | ABOUT_PUBLISHED
 # Nobody is shown the one (a draft is not in the log); the other is asked with its own id below.
 SHOWN_TO_NOBODY = {"get_listing_proof"}
 STRANGERS = ("holder", "broadcaster")
@@ -135,9 +138,12 @@ class World:
         """Ask with the content of the contract's example; the feed is not waited for."""
         given: dict[str, Any] = {"json": asked.content()}
         if asked.method in ("get", "head", "options"):
-            given = {"params": {"idle_s": 0}} if "idle_s" in asked.queries else {}
+            known = {"idle_s": 0, "from": "2027-01-01", "until": "2027-12-31"}
+            given = {"params": {name: known[name] for name in known if name in asked.queries}}
         if asked.name == "append_to_upload":
             given = {"content": b"a part"}
+        if asked.name == "import_avails":
+            given = {"content": avails_factory.sample("TPT-test_v1.9.xlsx")}
         return await self.clients[who].request(
             asked.method.upper(), asked.address(ids), headers=asked.headers(), **given
         )
@@ -161,7 +167,13 @@ async def world(context: Context) -> AsyncIterator[World]:
                 {"id": key, "secret": key.encode(), "party": trade.licensor.id},
             )
         upload = await uploads_factory.started(clients["licensor"])
-        yield World({**ids, "api_key": key, "upload": upload.rsplit("/", 1)[-1]}, clients)
+        avails = await clients["licensor"].put(
+            f"/v1/avails/imports/{key}", content=avails_factory.sample("TPT-test_v1.9.xlsx")
+        )
+        assert avails.status_code == 201, avails.text
+        yield World(
+            {**ids, "api_key": key, "upload": upload.rsplit("/", 1)[-1], "import_id": key}, clients
+        )
 
 
 async def open_clients(
@@ -197,6 +209,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "party_id": str(trade.licensor.id),
         "auction_id": str(published.auction_id),
         "listing_id": str(draft.id),
+        "offered_work": str(published.work_id),
         "master_id": str(draft.master_id),
         "fact_id": await one("SELECT id FROM fact WHERE subject = :deal"),
         "invoice_id": await one("SELECT id FROM invoice WHERE deal_id = :deal"),
@@ -218,6 +231,8 @@ def ids_for(world: World, asked: Operation) -> dict[str, str]:
         return {**world.ids, "key_id": world.ids["api_key"]}
     if "/uploads/" in asked.path:
         return {**world.ids, "master_id": world.ids["upload"]}
+    if "/avails." in asked.path:
+        return {**world.ids, "work_id": world.ids["offered_work"]}
     return world.ids
 
 

@@ -25,7 +25,7 @@ HTML = {"Accept": "text/html", "Accept-Language": "en"}
 PAGES_OF = {
     "holder": (
         "/", "/works", "/works/new", "/masters", "/masters/upload", "/listings", "/listings/new",
-        "/deals", "/money", "/keys",
+        "/avails", "/deals", "/money", "/keys",
     ),
     "broadcaster": ("/", "/deals", "/money", "/keys"),
     "operator": (
