@@ -26,7 +26,7 @@ def of_boxes(boxes: Iterable[Box]) -> Cells:
     found: set[Cell] = set()
     for box in boxes:
         axes = (box.units, box.uses, box.languages, box.territories)
-        found.update(product(*map(leaves, axes), range(box.start, box.end)))  # type: ignore[arg-type]  # five axes
+        found.update(product(*map(leaves, axes), range(box.start, box.end)))
     return frozenset(found)
 
 

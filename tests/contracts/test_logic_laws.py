@@ -25,7 +25,7 @@ def day(number: int) -> datetime:
 BOUNDS = st.one_of(
     st.integers(0, DAYS).map(lambda number: (number, number)),
     st.tuples(st.none() | st.integers(0, DAYS), st.none() | st.integers(0, DAYS)).filter(
-        lambda pair: None in pair or pair[0] <= pair[1]  # type: ignore[operator]  # none is None
+        lambda pair: None in pair or pair[0] <= pair[1]
     ),
 )
 

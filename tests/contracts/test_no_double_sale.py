@@ -19,6 +19,8 @@ from exchange.db import Database
 from tests.contracts import campaign, double_sale
 from tests.contracts.double_sale import CONNECTIONS, Outcome
 
+pytestmark = pytest.mark.slow
+
 RUNS = campaign.size(3, 50)
 
 Capture = pytest.CaptureFixture[str]
