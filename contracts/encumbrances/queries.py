@@ -1,12 +1,13 @@
 """Reading encumbrances: what stands on a tree, and what is listed of a work."""
 
 import re
+from collections.abc import Sequence
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, cast, func, select
+from sqlalchemy import Row, Select, Text, bindparam, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -29,7 +30,7 @@ async def burdens(session: AsyncSession, root_id: UUID) -> list[Burden]:
     Events that have happened have moved their windows to instants; consents are cut out, so that an
     encumbrance may be several burdens with one `record_id`, or none.
     """
-    found = await session.execute(_standing().where(col(Encumbrance.root_id) == root_id))
+    found = await session.execute(_standing(), {"root": root_id})
     return [piece for row in found for piece in _burdens(row)]
 
 
@@ -73,15 +74,27 @@ async def page(
     return list(await session.scalars(listed))
 
 
-async def consents_to(
-    session: AsyncSession, work_id: UUID, encumbrance_id: UUID
+async def consents_page(
+    session: AsyncSession, encumbrance: Encumbrance, *, after: UUID, limit: int
 ) -> list[EncumbranceConsent]:
-    """Return what the beneficiary of an encumbrance has consented to, oldest first."""
+    """Return a page of what the beneficiary of an encumbrance consented to, in order of ids."""
     wanted = select(EncumbranceConsent).where(
-        col(EncumbranceConsent.work_id) == work_id,
-        col(EncumbranceConsent.encumbrance_id) == encumbrance_id,
+        col(EncumbranceConsent.work_id) == encumbrance.work_id,
+        col(EncumbranceConsent.encumbrance_id) == encumbrance.id,
+        col(EncumbranceConsent.id) > after,
     )
-    return list(await session.scalars(wanted.order_by(col(EncumbranceConsent.id))))
+    return list(await session.scalars(wanted.order_by(col(EncumbranceConsent.id)).limit(limit)))
+
+
+async def days(session: AsyncSession, rows: Sequence[Encumbrance]) -> dict[UUID, dict[str, date]]:
+    """Return, by work, the days of the events that have happened to the works of encumbrances."""
+    works_of = {row.work_id for row in rows if row.start_event or row.end_event}
+    found: dict[UUID, dict[str, date]] = {work_id: {} for work_id in works_of}
+    if works_of:
+        wanted = select(WorkEvent).where(col(WorkEvent.work_id).in_(works_of))
+        for event in await session.scalars(wanted):
+            found[event.work_id][event.code] = event.happened_on
+    return found
 
 
 async def events(session: AsyncSession, work_id: UUID) -> list[WorkEvent]:
@@ -91,12 +104,24 @@ async def events(session: AsyncSession, work_id: UUID) -> list[WorkEvent]:
     return list(await session.scalars(ordered.execution_options(populate_existing=True)))
 
 
+async def need_owner(session: AsyncSession, work_id: UUID, *, viewer: UUID | None) -> None:
+    """Let the owners of a work and staff (viewer None) pass.
+
+    Raises:
+        Unknown: there is no such work, or it is another's.
+    """
+    work = await works.get_work(session, work_id)
+    if viewer is not None and viewer not in await owners_of(session, work):
+        raise Unknown("There is no such work.")
+
+
 async def owners_of(session: AsyncSession, work: Work) -> list[UUID]:
     """Return who owns a work: the declared owners of its tree, and its registrant."""
     wanted = select(col(Share.party_id)).where(col(Share.work_id) == work.root_id)
     return sorted({work.party_id, *await session.scalars(wanted)})
 
 
+@cache
 def _standing() -> Select[Any]:
     events = (
         select(func.jsonb_object_agg(col(WorkEvent.code), col(WorkEvent.happened_on)))
@@ -125,7 +150,7 @@ def _standing() -> Select[Any]:
             events.label("events"),
             agreed.label("consents"),
         )
-        .where(col(Encumbrance.state) == ACTIVE)
+        .where(col(Encumbrance.root_id) == bindparam("root"), col(Encumbrance.state) == ACTIVE)
         .order_by(col(Encumbrance.id))
     )
 

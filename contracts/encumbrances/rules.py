@@ -262,6 +262,19 @@ def check_may_lift(
     raise NotYoursToLift("It is given up by whom it serves.")
 
 
+def check_asked(*, is_for_somebody: bool, lifted: str | None) -> None:
+    """Check that there is somebody to consent, and something to consent to.
+
+    Raises:
+        NoConsentNeeded: the encumbrance serves nobody.
+        EncumbranceLifted: it was lifted, for this reason.
+    """
+    if not is_for_somebody:
+        raise NoConsentNeeded("The encumbrance serves nobody who could consent.")
+    if lifted is not None:
+        raise EncumbranceLifted("It was lifted before.", lifted_reason=lifted)
+
+
 def check_evidence(by: UUID | None, *, document_sha256: str | None) -> None:
     """Check that the exchange (None), which consents for another, holds the document.
 

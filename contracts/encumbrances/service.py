@@ -15,7 +15,6 @@ from contracts.encumbrances.rules import (
     EncumbranceLifted,
     EventAhead,
     EventSettled,
-    NoConsentNeeded,
 )
 from contracts.encumbrances.tables import (
     ACTIVE,
@@ -72,7 +71,7 @@ async def declare(
         encumbrance_id: chosen by the caller.
         by: an owner of the work, or None for the exchange, which records what others decided.
         now: the instant.
-        said: the kind and what it says; with `grant_id` the licensee of that grant benefits.
+        said: what is declared; with `grant_id` the licensee of that grant benefits.
 
     Raises:
         Unknown: the work, the beneficiary or the grant does not exist, or is not the asker's.
@@ -94,12 +93,7 @@ async def declare(
         has_beneficiary=bool(row.beneficiary_id or row.beneficiary_name),
         reference=row.reference,
     )
-    if row.kind in rules.NEEDS_ALL_OWNERS:
-        rules.check_agreed(await _missing(session, work))
-    if row.kind in rules.PROMISES:
-        days = {event.code: event.happened_on for event in await queries.events(session, work_id)}
-        granted = await _grants(session, row, now=now)
-        rules.check_unbroken(rules.resolve(row.wire), granted, events=days)
+    await _check_against_others(session, work, row, now=now)
     session.add(row)
     await session.flush()
     payload = {
@@ -166,14 +160,8 @@ async def give_consent(
 ) -> EncumbranceConsent:
     """Consent, as whom an encumbrance serves, to a box in which others may be; for good.
 
-    Args:
-        session: the open transaction.
-        work_id: the work on which the encumbrance was declared.
-        encumbrance_id: an active encumbrance.
-        consent_id: chosen by the caller; the same again changes nothing.
-        by: the beneficiary, or None for the exchange, which holds its document.
-        now: the instant.
-        said: the box, and the document that says so where there is one.
+    The same again changes nothing. The asker is the beneficiary, or None for the exchange, which
+    holds its document.
 
     Raises:
         Unknown: there is no such encumbrance, or it does not serve the asker.
@@ -197,13 +185,10 @@ async def give_consent(
     key = (work_id, encumbrance_id, consent_id)
     known = await session.get(EncumbranceConsent, key, populate_existing=True)
     if known is not None:
-        if known.model_dump(exclude={"given_at"}) != given.model_dump(exclude={"given_at"}):
-            raise IdReused("This id belongs to another consent.")
-        return known
-    if not (row.beneficiary_id or row.beneficiary_name):
-        raise NoConsentNeeded("The encumbrance serves nobody who could consent.")
-    if row.state != ACTIVE:
-        raise EncumbranceLifted("It was lifted before.", lifted_reason=row.lifted_reason)
+        return _same_consent(known, given)
+    rules.check_asked(
+        is_for_somebody=bool(row.beneficiary_id or row.beneficiary_name), lifted=row.lifted_reason
+    )
     session.add(given)
     await session.flush()
     payload = {
@@ -261,6 +246,18 @@ async def record_event(
     return row
 
 
+async def _check_against_others(
+    session: AsyncSession, work: Work, row: Encumbrance, *, now: datetime
+) -> None:
+    """Check an encumbrance against co-owners and against what was granted before."""
+    if row.kind in rules.NEEDS_ALL_OWNERS:
+        rules.check_agreed(await _missing(session, work))
+    if row.kind in rules.PROMISES:
+        days = {event.code: event.happened_on for event in await queries.events(session, work.id)}
+        granted = await _grants(session, row, now=now)
+        rules.check_unbroken(rules.resolve(row.wire), granted, events=days)
+
+
 async def _row(
     session: AsyncSession,
     work: Work,
@@ -302,6 +299,12 @@ def _same(known: Encumbrance, row: Encumbrance) -> Encumbrance:
     ranges = {"rights", "media", "territories", "languages"}  # as `wire` says; the database merges
     if known.model_dump(exclude=_NOT_SAID | ranges) != row.model_dump(exclude=_NOT_SAID | ranges):
         raise IdReused("This id belongs to another encumbrance.", encumbrance=str(known.id))
+    return known
+
+
+def _same_consent(known: EncumbranceConsent, given: EncumbranceConsent) -> EncumbranceConsent:
+    if known.model_dump(exclude={"given_at"}) != given.model_dump(exclude={"given_at"}):
+        raise IdReused("This id belongs to another consent.")
     return known
 
 

@@ -98,6 +98,12 @@ async def telecasts_page(
     return [(telecast, cancelled) for telecast, cancelled in await session.execute(wanted)]
 
 
+async def find_cancellation(session: AsyncSession, telecast: Telecast) -> TelecastCancelled | None:
+    """Return what says that a telecast was logged wrongly, or None."""
+    key = (telecast.work_id, telecast.grant_id, telecast.id)
+    return await session.get(TelecastCancelled, key, populate_existing=True)
+
+
 async def get_grant(
     session: AsyncSession, work_id: UUID, grant_id: UUID, *, viewer: UUID | None
 ) -> RightsGrant:

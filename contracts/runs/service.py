@@ -104,21 +104,10 @@ async def log_telecast(
         BadName: the channel's name is empty, too long, or holds characters that cannot be seen.
     """
     grant = await _held(session, work_id, grant_id, by=by)
-    row = Telecast(
-        work_id=work_id,
-        grant_id=grant_id,
-        id=telecast_id,
-        channel=clean_name(shown["channel"], field="channel", most=LONGEST_CHANNEL),
-        started_at=shown["started_at"].astimezone(UTC),
-        zone=shown["zone"],
-        logged_by=by,
-        logged_at=now,
-    )
+    row = _row(grant, telecast_id, by=by, now=now, shown=shown)
     known = await session.get(Telecast, (work_id, grant_id, telecast_id), populate_existing=True)
     if known is not None:
-        if known.model_dump(exclude={"logged_at"}) != row.model_dump(exclude={"logged_at"}):
-            raise IdReused("This id belongs to another telecast.")
-        return known
+        return _same(known, row)
     rule, before = await queries.rule_of(session, grant), await queries.showings(session, grant)
     showing, ended_at = row.showing(), grant.ended_at
     rules.check_showing(showing, window=grant.box().window, ended_at=ended_at, rule=rule, now=now)
@@ -145,7 +134,7 @@ async def cancel_telecast(
     by: UUID | None,
     reason: str,
     now: datetime,
-) -> TelecastCancelled:
+) -> tuple[Telecast, TelecastCancelled]:
     """Say that a telecast was logged wrongly; the log keeps both, and the grantor is told.
 
     Raises:
@@ -155,14 +144,15 @@ async def cancel_telecast(
     """
     grant = await _held(session, work_id, grant_id, by=by)
     key = (work_id, grant_id, telecast_id)
-    if await session.get(Telecast, key, populate_existing=True) is None:
+    telecast = await session.get(Telecast, key, populate_existing=True)
+    if telecast is None:
         raise Unknown("There is no such telecast.")
     why = clean_name(reason, field="reason", most=LONGEST_REASON)
-    known = await session.get(TelecastCancelled, key, populate_existing=True)
+    known = await queries.find_cancellation(session, telecast)
     if known is not None:
         if known.reason != why:
             raise IdReused("It was cancelled before.", reason=known.reason)
-        return known
+        return telecast, known
     row = TelecastCancelled(
         work_id=work_id, grant_id=grant_id, telecast_id=telecast_id, reason=why,
         cancelled_by=by, cancelled_at=now,
@@ -172,7 +162,28 @@ async def cancel_telecast(
     used = len((await queries.ledger(session, grant)).runs)
     payload = {"telecast": str(telecast_id), "reason": why, "runs_used": used}
     await _record(session, "telecast.cancelled", grant, payload, now=now)
-    return row
+    return telecast, row
+
+
+def _row(
+    grant: RightsGrant, telecast_id: UUID, *, by: UUID | None, now: datetime, shown: Shown
+) -> Telecast:
+    return Telecast(
+        work_id=grant.work_id,
+        grant_id=grant.id,
+        id=telecast_id,
+        channel=clean_name(shown["channel"], field="channel", most=LONGEST_CHANNEL),
+        started_at=shown["started_at"].astimezone(UTC),
+        zone=shown["zone"],
+        logged_by=by,
+        logged_at=now,
+    )
+
+
+def _same(known: Telecast, row: Telecast) -> Telecast:
+    if known.model_dump(exclude={"logged_at"}) != row.model_dump(exclude={"logged_at"}):
+        raise IdReused("This id belongs to another telecast.")
+    return known
 
 
 async def _held(
