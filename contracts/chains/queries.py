@@ -3,12 +3,16 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts.chains.tables import TitleDocument
+from contracts.deals.tables import Deal
 from contracts.refusal import Unknown
+from contracts.titles import queries as titles
+from contracts.works import queries as works
+from contracts.works.tables import Work
 
 
 async def find_document(
@@ -40,15 +44,15 @@ async def documents_page(
     return list(await session.scalars(wanted.order_by(col(TitleDocument.id)).limit(limit)))
 
 
-async def need_filed(session: AsyncSession, work_id: UUID, wanted: Collection[UUID]) -> None:
-    """Refuse unless each of these documents of the work is filed.
+async def need_filed(session: AsyncSession, work: Work, wanted: Collection[UUID]) -> None:
+    """Refuse unless each of these is a filed document of the work or of its tree's root.
 
     Raises:
-        Unknown: the work has no filed document of that id.
+        Unknown: there is no filed document of that id.
     """
     found = await session.scalars(
         select(col(TitleDocument.id)).where(
-            col(TitleDocument.work_id) == work_id,
+            col(TitleDocument.work_id).in_((work.id, work.root_id)),
             col(TitleDocument.id).in_(wanted),
             col(TitleDocument.state) == "filed",
         )
@@ -56,3 +60,43 @@ async def need_filed(session: AsyncSession, work_id: UUID, wanted: Collection[UU
     missing = sorted(set(wanted).difference(found.all()))
     if missing:
         raise Unknown("There is no such document.", document=str(missing[0]))
+
+
+async def get_work_seen(session: AsyncSession, work_id: UUID, viewer: UUID | None) -> Work:
+    """Return a work whose chain a party may see (None: staff).
+
+    Owners see it, and whoever has a deal in it, or rights in it that are held or granted.
+
+    Raises:
+        Unknown: there is no such work, or the party has nothing to do with it.
+    """
+    work = await works.get_work(session, work_id)
+    if viewer is None or viewer in await _owners(session, work):
+        return work
+    held = await titles.grants_of_party(session, work, viewer, states=("held", "effective"))
+    if held or await _has_deal(session, work_id, viewer):
+        return work
+    raise Unknown("There is no such work.", work=str(work_id))
+
+
+async def get_work_told(session: AsyncSession, work_id: UUID, party_id: UUID) -> Work:
+    """Return a work whose chain a party may add to: an owner, or one that licenses on.
+
+    Raises:
+        Unknown: there is no such work, or the party has nothing to offer in it.
+    """
+    work = await works.get_work(session, work_id)
+    if party_id in await _owners(session, work):
+        return work
+    return await titles.get_offerable(session, work_id, party_id)
+
+
+async def _owners(session: AsyncSession, work: Work) -> set[UUID]:
+    shares = await titles.shares(session, work.id)
+    return {work.party_id, *(share.party_id for share in shares)}
+
+
+async def _has_deal(session: AsyncSession, work_id: UUID, party_id: UUID) -> bool:
+    sides = or_(col(Deal.licensor_id) == party_id, col(Deal.licensee_id) == party_id)
+    wanted = select(col(Deal.id)).where(col(Deal.work_id) == work_id, sides)
+    return await session.scalar(wanted.limit(1)) is not None

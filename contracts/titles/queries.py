@@ -1,5 +1,6 @@
 """Reading titles: owners of a work, grants in it, and what somebody may license on."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -109,6 +110,27 @@ async def has_to_do_with(session: AsyncSession, root_id: UUID, party_id: UUID) -
     side = or_(grantor == party_id, grantee == party_id)
     wanted = select(col(RightsGrant.id)).where(col(RightsGrant.root_id) == root_id, side).limit(1)
     return await session.scalar(wanted) is not None
+
+
+async def find_grant(session: AsyncSession, root_id: UUID, grant_id: UUID) -> RightsGrant | None:
+    """Return the grant of this id anywhere in a tree, or None."""
+    wanted = select(RightsGrant).where(
+        col(RightsGrant.root_id) == root_id, col(RightsGrant.id) == grant_id
+    )
+    return (await session.scalars(wanted)).one_or_none()
+
+
+async def grants_of_party(
+    session: AsyncSession, work: Work, party_id: UUID, *, states: Sequence[str]
+) -> list[RightsGrant]:
+    """Return the grants in these states that touch a work and that a party is a side of."""
+    grantor, grantee = col(RightsGrant.grantor_id), col(RightsGrant.grantee_id)
+    wanted = select(RightsGrant).where(
+        *_touching(work),
+        or_(grantor == party_id, grantee == party_id),
+        col(RightsGrant.state).in_(states),
+    )
+    return list(await session.scalars(wanted.order_by(col(RightsGrant.id))))
 
 
 async def under(session: AsyncSession, root_id: UUID, grant_id: UUID) -> list[RightsGrant]:

@@ -70,7 +70,7 @@ async def record_grant(  # noqa: PLR0913 - a licence has that many parts, and ca
         return await _same(session, known, standing, boxes, papers)
     if licensee.party_id is not None:
         await parties.get_party(session, licensee.party_id)
-    await chains.need_filed(session, work_id, set(documents))
+    await chains.need_filed(session, work, set(documents))
     grants = await admission.admit(session, work, boxes, standing=standing, now=now)
     payload = _record(record_id, grants, papers)
     sides = admission.involved(grants)

@@ -5,6 +5,7 @@ Source: RFC 8259 §4 and RFC 7493 §2.3 (names within an object are unique), RFC
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -20,6 +21,7 @@ MOST_BYTES = 1024**2  # the largest sensible body, a listing with every right, i
 ARRIVES_WITHIN_S = 30.0  # 1 MiB at 35 kB/s; slower than that is no client of ours
 # They read their own content, with bounds of their own: parts of files, files, signed events.
 APART = ("/v1/uploads", "/v1/stripe/", "/v1/avails/imports/")
+APART_WORKS = re.compile("/v1/works/[^/]+/documents/[^/]+/content")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -47,7 +49,7 @@ class BodyBounds:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once what is announced too long; count and time the rest."""
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith("/v1/") or path.startswith(APART):
+        if scope["type"] != "http" or not path.startswith("/v1/") or _apart(path):
             await self._app(scope, receive, send)
         elif _announced(scope) > MOST_BYTES:
             refusal = BodyTooLarge("The content is too long.", most_bytes=MOST_BYTES)
@@ -120,6 +122,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_a_number(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is no JSON", "", 0)
+
+
+def _apart(path: str) -> bool:
+    return path.startswith(APART) or APART_WORKS.fullmatch(path) is not None
 
 
 def _announced(scope: Scope) -> int:

@@ -1,4 +1,4 @@
-"""Listings (挂牌): drafting, publishing, searching; and what of a work is granted already."""
+"""Listings (挂牌): drafting, publishing, searching."""
 
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
@@ -13,9 +13,9 @@ from contracts.refusal import NotAllowed as RoleMissing
 from contracts.rights import rules as rights
 from contracts.rights import vocabulary
 from contracts.rights.wording import wording_of
-from contracts.titles import queries as titles
 from contracts.titles import rules as title_rules
-from contracts.titles.tables import RightsGrant
+from contracts.titles.explaining import RightsNotAvailable
+from contracts.titles.sublicence import ExceedsHolding
 from contracts.window import BadWindow
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
@@ -28,14 +28,15 @@ from listings.catalogue.queries import Entry, Search
 router = APIRouter(route_class=JsonRoute)
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, RoleMissing, InvalidContent)
-_RIGHTS = (
+RIGHTS = (
     vocabulary.UnknownRight, vocabulary.RightNotLicensable, vocabulary.UnknownMedium,
     vocabulary.UnknownTerritory, vocabulary.UnknownLanguage, vocabulary.UnknownBundle,
-    rights.MediumNeedsAnotherRight, rights.NothingOffered, rights.BadRuns,
-    rights.BadRound, rights.BadSublicence, rights.UnknownExclusivity, BadWindow, title_rules.RightsOfferedTwice, rules.TooManyRights,
+    rights.MediumNeedsAnotherRight, rights.NothingOffered, rights.BadRuns, rights.BadRound,
+    rights.BadSublicence, rights.UnknownExclusivity, BadWindow, title_rules.RightsOfferedTwice,
+    rules.TooManyRights,
 )  # fmt: skip
 _SALE = (BadSale, rules.BadSaleTerms, WrongCurrency, AmountOutOfRange)
-_RIGHT: dict[str, Any] = {
+RIGHT: dict[str, Any] = {
     "right": "broadcasting",
     "media": ["satellite"],
     "territories": ["CN"],
@@ -99,6 +100,14 @@ class RightIn(Shape):
         Annotated[int, Field(strict=True, ge=1, le=rights.MOST_RUNS)] | None,
         Field(description="Runs (播出次数); null for any number."),
     ] = None
+    round_no: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=rights.LAST_ROUND)] | None,
+        Field(description="The round (轮次): 1 for 首轮, 2 for 二轮; null where none is agreed."),
+    ] = None
+    sublicence_depth: Annotated[
+        Annotated[int, Field(strict=True, ge=0, le=rights.DEEPEST_SUBLICENCE)] | None,
+        Field(description="How many times over it may be licensed on (转授权); null for not."),
+    ] = None
 
     @model_validator(mode="after")
     def _names_one(self) -> "RightIn":
@@ -130,7 +139,7 @@ class ListingIn(Shape):
                 {
                     "work_id": "0199a3c0-5a01-7c3e-9c50-3f1f6a1f0a01",
                     "master_id": "0199a3c0-6b02-7c3e-9c50-3f1f6a1f0a01",
-                    "rights": [_RIGHT],
+                    "rights": [RIGHT],
                     "sale": _TERMS,
                 }
             ]
@@ -203,29 +212,6 @@ class ListingsOut(Shape):
     next: UUID | None
 
 
-class GrantOut(Shape):
-    """Rights taken out of a work: offered, in signature, granted, or given back."""
-
-    id: UUID
-    state: Literal["reserved", "held", "effective", "released", "ended"]
-    source: Annotated[str, Field(description="The listing that reserved them.")]
-    grantor_id: UUID
-    grantee_id: UUID | None
-    deal_id: UUID | None
-    right: dict[str, Any]
-    wording: WordingOut
-    created_at: datetime
-    effective_at: datetime | None
-    ended_at: datetime | None
-
-
-class GrantsOut(Shape):
-    """A page of grants, oldest first."""
-
-    items: list[GrantOut]
-    next: UUID | None
-
-
 @router.put(
     "/listings/{listing_id}",
     tags=["listings"],
@@ -234,7 +220,7 @@ class GrantsOut(Shape):
         201: {"model": ListingOut, "description": "The draft is written down."},
         **problems.responses(
             *_SIGNED, Malformed, Unknown, IdReused, rules.ListingPublished,
-            rules.MasterOfAnotherWork, rules.MasterNotReady, *_RIGHTS, *_SALE, CommitUnknown,
+            rules.MasterOfAnotherWork, rules.MasterNotReady, *RIGHTS, *_SALE, CommitUnknown,
         ),
     },
 )  # fmt: skip
@@ -267,8 +253,9 @@ async def draft_listing(
     tags=["listings"],
     responses=problems.responses(
         *_SIGNED, Unknown, rules.MasterNotReady, rules.MasterOfAnotherWork,
-        rules.CoOwnerConsentMissing, rules.LooksLikeAnotherWork, title_rules.RightsNotHeld,
-        title_rules.RightsAlreadyGranted, IdReused, *_SALE, CommitUnknown,
+        title_rules.CoOwnerConsentMissing, rules.LooksLikeAnotherWork, title_rules.RightsNotHeld,
+        ExceedsHolding, title_rules.RightsAlreadyGranted, RightsNotAvailable, IdReused, *_SALE,
+        CommitUnknown,
     ),
 )  # fmt: skip
 async def publish_listing(
@@ -325,22 +312,6 @@ async def get_listing(listing_id: UUID, session: Session, caller: MaybeCaller) -
     return _out(await queries.get_entry(session, listing_id, viewer=viewer))
 
 
-@router.get(
-    "/works/{work_id}/grants", tags=["works"], responses=problems.responses(*_SIGNED, Unknown)
-)
-async def list_grants(
-    work_id: UUID, session: Session, caller: Signed, after: UUID | None = None, limit: Limit = 50
-) -> GrantsOut:
-    """List what of a work is reserved or granted: its owners see all, licensees their own."""
-    caller.need("read")
-    viewer = None if caller.is_staff else caller.party_id
-    grants = await titles.grants_page(
-        session, work_id, viewer=viewer, after=page_after(after), limit=limit
-    )
-    items = [_grant_out(grant) for grant in grants]
-    return GrantsOut(items=items, next=next_after(items, limit))
-
-
 def _page(entries: list[Entry], limit: int) -> ListingsOut:
     items = [_out(entry) for entry in entries]
     return ListingsOut(items=items, next=next_after(items, limit))
@@ -358,17 +329,11 @@ def _out(entry: Entry) -> ListingOut:
             "party": entry.party.model_dump(include=set(SellerOut.model_fields)),
             "work": entry.work.model_dump(include=set(ListedWorkOut.model_fields)),
             "master": master.model_dump(include=set(ListedMasterOut.model_fields)),
-            "wording": [_said(right) for right in listing.rights],
+            "wording": [said(right) for right in listing.rights],
         }
     )  # fmt: skip
 
 
-def _said(right: dict[str, Any]) -> WordingOut:
+def said(right: dict[str, Any]) -> WordingOut:
+    """Return a right from the wire in words."""
     return WordingOut(zh=wording_of(right, "zh"), en=wording_of(right, "en"))
-
-
-def _grant_out(grant: RightsGrant) -> GrantOut:
-    kept = set(GrantOut.model_fields) - {"right", "wording"}
-    return GrantOut.model_validate(
-        {**grant.model_dump(include=kept), "right": grant.wire, "wording": _said(grant.wire)}
-    )

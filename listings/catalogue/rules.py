@@ -1,6 +1,6 @@
 """What may be listed: the offer in its one form, and what stands in the way of publication (pure).
 
-Source: 著作权法 (2020) art. 14 ¶2 (co-owners agree to 专有许可), art. 26 ¶2 (what a licence names).
+Source: 著作权法 (2020) art. 26 ¶2 (what a licence names).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,6 @@ from uuid import UUID
 
 from contracts import rfc3339
 from contracts.refusal import Kind, Refusal
-from contracts.rights import algebra
 from contracts.rights import rules as rights
 from contracts.rights.algebra import RightsBox
 from contracts.titles import rules as titles
@@ -50,13 +49,6 @@ class MasterOfAnotherWork(Refusal):
 
     kind, code = Kind.CONFLICT, "master-of-another-work"
     hint = "List the master with the work it was uploaded for."
-
-
-class CoOwnerConsentMissing(Refusal):
-    """A co-owner has not agreed, which an exclusive licence needs (著作权法 art. 14 ¶2)."""
-
-    kind, code = Kind.CONFLICT, "co-owner-consent-missing"
-    hint = "Ask the co-owners in `owners` to consent to their shares, or offer 普通 licences."
 
 
 class LooksLikeAnotherWork(Refusal):
@@ -146,18 +138,6 @@ def check_ready(state: str) -> None:
     """
     if state != "ready":
         raise MasterNotReady("The master is not ready.", state=state)
-
-
-def check_consents(boxes: Sequence[RightsBox], *, missing: Sequence[UUID]) -> None:
-    """Check that all co-owners agree where all must.
-
-    Raises:
-        CoOwnerConsentMissing: an exclusive licence is offered and an owner has not agreed.
-    """
-    if missing and any(algebra.needs_all_owners(box) for box in boxes):
-        raise CoOwnerConsentMissing(
-            "Not every co-owner has agreed.", owners=[str(owner) for owner in missing]
-        )
 
 
 def _auction_id(text: Any) -> UUID:

@@ -14,7 +14,9 @@ from contracts import locking
 from contracts.facts import service as facts
 from contracts.refusal import IdReused, Unknown
 from contracts.rights import rules as rights_rules
+from contracts.rights.algebra import RightsBox
 from contracts.titles import queries as titles_read
+from contracts.titles import rules as title_rules
 from contracts.titles import service as titles
 from contracts.works import queries as works
 from contracts.works.tables import Work
@@ -42,7 +44,8 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
     """Write down an offer; return it and whether it is new. A draft may be replaced by another.
 
     Raises:
-        Unknown: the work or the master is not the party's.
+        Unknown: the work is not the party's, nor licensed to it so that it may license on; or the
+            master is not its own.
         IdReused: the id, or the auction's id, is another listing's.
         ListingPublished: the listing is published, and this content is not what it says.
         MasterOfAnotherWork: the master was uploaded for another work.
@@ -57,7 +60,7 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
         return known, False
     if known is not None and known.state != "draft":
         raise ListingPublished("The listing is published.", state=known.state)
-    await works.get_work_of(session, work_id, party_id)
+    await titles_read.get_offerable(session, work_id, party_id)
     master = await masters.get_master_of(session, master_id, party_id)
     rules.check_belongs(master.work_id, work=work_id)
     rules.check_whole(master.state)
@@ -89,7 +92,8 @@ async def publish(
         MasterNotReady: the master has not passed its examination.
         CoOwnerConsentMissing: a co-owner has not agreed to an exclusive licence.
         LooksLikeAnotherWork: the picture is on offer under another title.
-        RightsNotHeld, RightsAlreadyGranted: the rights are not there to be offered.
+        RightsNotHeld, ExceedsHolding, RightsAlreadyGranted, RightsNotAvailable: the rights are not
+            there to be offered.
         BadSale, BadSaleTerms: the sale's time has passed since it was drafted.
     """
     listing = await _locked(session, listing_id)
@@ -97,7 +101,7 @@ async def publish(
         raise Unknown("There is no such listing.")
     if listing.state != "draft":
         return listing
-    work = await works.get_work_of(session, listing.work_id, party_id)
+    work = await titles_read.get_offerable(session, listing.work_id, party_id)
     master = await masters.get_master_of(session, listing.master_id, party_id)
     await _check(session, listing, master, now=now)
     seen = await _compare(session, listing, since=0)
@@ -192,8 +196,21 @@ async def _check(session: AsyncSession, listing: Listing, master: Master, *, now
     rules.check_times(terms, boxes, now=now)
     rules.check_belongs(master.work_id, work=listing.work_id)
     rules.check_ready(master.state)
-    missing = await titles_read.consents_missing(session, listing.work_id)
-    rules.check_consents(boxes, missing=missing)
+    await _check_consents(session, listing, boxes)
+
+
+async def _check_consents(
+    session: AsyncSession, listing: Listing, boxes: Sequence[RightsBox]
+) -> None:
+    """Check that co-owners agree, before pictures are compared; whoever licenses on needs nobody.
+
+    Raises:
+        CoOwnerConsentMissing: an exclusive licence is offered and an owner has not agreed.
+    """
+    shares = await titles_read.shares(session, listing.work_id)
+    if listing.party_id in [share.party_id for share in shares]:
+        missing = [share.party_id for share in shares if share.consented_at is None]
+        title_rules.check_consents(boxes, missing=missing)
 
 
 async def _compare(session: AsyncSession, listing: Listing, *, since: int) -> int:

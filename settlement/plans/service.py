@@ -21,7 +21,8 @@ from settlement.plans.tables import Settlement, SettlementLine
 async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlement:
     """Plan the settlement of an executed deal, once; a work without shares is its licensor's.
 
-    The exchange is made a party on first use.
+    So is what a licensee licensed on (转授权): what it owes the owners, its own licence says. The
+    exchange is made a party on first use.
     """
     planned = await queries.find_settlement(session, terms.deal_id)
     if planned is not None:
@@ -34,7 +35,7 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
         terms.gross,
         rate=rate_on(fees.schedule(), SELLER_COMMISSION, now),
         exchange_id=exchange.id,
-        shares=shares or {terms.licensor_id: WHOLE_BP},
+        shares=shares if terms.licensor_id in shares else {terms.licensor_id: WHOLE_BP},
     )
     settlement = Settlement(
         deal_id=terms.deal_id,

@@ -91,3 +91,17 @@ def test_a_sole_grant_keeps_a_non_exclusive_one_out() -> None:
     taken = rules.Taken("x", "held", rights.resolve(wire(exclusivity="sole")))
     with pytest.raises(Refusal, match="taken"):
         rules.check_free([rights.resolve(wire(exclusivity="non-exclusive"))], [taken])
+
+
+@pytest.mark.parametrize(
+    ("exclusivity", "refuses"), [("exclusive", True), ("sole", True), ("non-exclusive", False)]
+)
+def test_co_owners_are_asked_for_an_exclusive_licence(exclusivity: str, refuses: bool) -> None:
+    boxes = [rights.resolve(wire(exclusivity=exclusivity))]
+    rules.check_consents(boxes, missing=[])
+    if not refuses:
+        rules.check_consents(boxes, missing=[SECOND])
+        return
+    with pytest.raises(rules.CoOwnerConsentMissing) as refused:
+        rules.check_consents(boxes, missing=[SECOND])
+    assert refused.value.data == {"owners": [str(SECOND)]}

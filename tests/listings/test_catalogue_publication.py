@@ -106,7 +106,7 @@ async def test_an_exclusive_offer_waits_for_the_co_owner(
     draft = await drafted_listing(session, seller=seller, now=NOW)
     shares = {seller.id: 7_000, co_owner.id: 3_000}
     await titles.declare_shares(session, draft.work_id, party_id=seller.id, shares=shares, now=NOW)
-    with pytest.raises(rules.CoOwnerConsentMissing) as refused:
+    with pytest.raises(title_rules.CoOwnerConsentMissing) as refused:
         await service.publish(session, draft.id, party_id=seller.id, now=NOW)
     assert refused.value.data["owners"] == [str(co_owner.id)]
     await titles.consent(session, draft.work_id, party_id=co_owner.id, now=NOW)

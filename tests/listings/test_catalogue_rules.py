@@ -5,7 +5,6 @@ import pytest
 
 from contracts import ids
 from contracts.refusal import Refusal
-from contracts.rights import rules as rights
 from listings.catalogue import rules
 from tests.conftest import NOW
 from tests.contracts.rights_factory import wire
@@ -96,17 +95,3 @@ def test_a_master_is_listed_with_the_work_it_was_uploaded_for() -> None:
     rules.check_belongs(None, work=WORK)
     with pytest.raises(rules.MasterOfAnotherWork):
         rules.check_belongs(ids.new(NOW), work=WORK)
-
-
-@pytest.mark.parametrize(
-    ("exclusivity", "refuses"), [("exclusive", True), ("sole", True), ("non-exclusive", False)]
-)
-def test_co_owners_are_asked_for_an_exclusive_licence(exclusivity: str, refuses: bool) -> None:
-    boxes = [rights.resolve(wire(exclusivity=exclusivity))]
-    rules.check_consents(boxes, missing=[])
-    if not refuses:
-        rules.check_consents(boxes, missing=[SELLER])
-        return
-    with pytest.raises(rules.CoOwnerConsentMissing) as refused:
-        rules.check_consents(boxes, missing=[SELLER])
-    assert refused.value.data == {"owners": [str(SELLER)]}
