@@ -37,7 +37,7 @@ def test_two_days_of_avails_are_the_window_that_a_licence_of_these_days_has(
     assert texts.end(last.isoformat()).at(zone) == window.end
 
 
-@given(st.datetimes(datetime(1901, 1, 1), datetime(2199, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001 - wall time
+@given(st.datetimes(datetime(1901, 1, 1), datetime(2199, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001 - wall time has no zone.
 def test_an_end_is_written_as_it_was_read(at: datetime, minutes: int) -> None:
     wall = (at.date(), at.time().replace(microsecond=0))
     text = texts.wall(wall, offset_s=minutes * 60)
