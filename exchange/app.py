@@ -9,7 +9,11 @@ from exchange.api import (
     avails,
     bodies,
     deals,
+    documents,
+    encumbrances,
+    events,
     facts,
+    grants,
     health,
     invoices,
     keys,
@@ -21,6 +25,7 @@ from exchange.api import (
     parties,
     payouts,
     problems,
+    runs,
     sessions,
     stripe,
     works,
@@ -30,8 +35,8 @@ from exchange.feed import Feed
 from exchange.portal import pages
 
 ROUTERS = (
-    sessions, keys, parties, works, masters, listings, auctions, facts, log, deals, invoices,
-    payouts, ledger, stripe, avails, availability, odrl,
+    sessions, keys, parties, works, grants, documents, masters, listings, auctions, facts, log,
+    deals, invoices, payouts, ledger, stripe, avails, availability, odrl, encumbrances, events, runs,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "
