@@ -13,10 +13,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.parties.tables import Party
+from contracts.works import queries as works
 from exchange import clock, openapi
 from exchange.app import create_app
 from exchange.context import Context
 from tests.contracts import avails_factory
+from tests.contracts.encumbrances_factory import declared, terms
 from tests.exchange import uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
@@ -203,7 +205,11 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
 
     published = await published_listing(session, seller=trade.licensor, now=now)
     draft = await drafted_listing(session, seller=trade.licensor, now=now)
+    work = await works.get_work(session, trade.deal.work_id)
+    elsewhere = terms(territories=["JP"])
+    encumbrance = await declared(session, work, trade.licensor, wire=elsewhere)
     return {
+        "encumbrance_id": str(encumbrance.id),
         "deal_id": str(trade.deal.id),
         "work_id": str(trade.deal.work_id),
         "party_id": str(trade.licensor.id),
@@ -211,6 +217,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "listing_id": str(draft.id),
         "offered_work": str(published.work_id),
         "master_id": str(draft.master_id),
+        "grant_id": await one("SELECT id FROM rights_grant WHERE deal_id = :deal"),
         "fact_id": await one("SELECT id FROM fact WHERE subject = :deal"),
         "invoice_id": await one("SELECT id FROM invoice WHERE deal_id = :deal"),
         "payout_id": await one("SELECT id FROM payout WHERE deal_id = :deal"),
