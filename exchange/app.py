@@ -36,7 +36,8 @@ from exchange.portal import pages
 
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, listings, auctions, facts, log,
-    deals, invoices, payouts, ledger, stripe, avails, availability, odrl, encumbrances, events, runs,
+    deals, invoices, payouts, ledger, stripe, avails, availability, odrl, encumbrances, events,
+    runs,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

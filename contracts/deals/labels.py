@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from contracts.rights import vocabulary
+from contracts.rights import rules as rights
+from contracts.rights import vocabulary, wording
 from contracts.rights.vocabulary import Word
+from contracts.rights.wording import Language
 
-LANGUAGES = ("zh", "en")
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
 EXCLUSIVITY = {
     "exclusive": {"zh": "独占（专有）", "en": "exclusive"},
     "sole": {"zh": "排他（专有）", "en": "sole"},
@@ -17,7 +19,7 @@ EVERYWHERE = {"zh": "全球", "en": "the whole world"}
 ANY_LANGUAGE = {"zh": "不限", "en": "any"}
 
 
-def of_grant(wire: Mapping[str, Any], language: str) -> dict[str, str]:
+def of_grant(wire: Mapping[str, Any], language: Language) -> dict[str, str]:
     """Return the cells of one granted right: right, media, territory, language, term and so on."""
     right = vocabulary.RIGHTS[wire["right"]]
     return {
@@ -27,9 +29,21 @@ def of_grant(wire: Mapping[str, Any], language: str) -> dict[str, str]:
         "territory": _territory(wire, language),
         "language": _languages(wire, language),
         "term": _term(wire, language),
-        "exclusivity": EXCLUSIVITY[wire["exclusivity"]][language],
-        "runs": _runs(wire.get("runs_max"), language),
+        "exclusivity": _joined(
+            EXCLUSIVITY[wire["exclusivity"]][language],
+            wording.sublicence_name(rights.sublicence_depth(wire), language),
+            language=language,
+        ),
+        "runs": _joined(
+            _runs(wire.get("runs_max"), language),
+            wording.round_name(rights.round_no(wire), language),
+            language=language,
+        ),
     }
+
+
+def _joined(*parts: str, language: Language) -> str:
+    return ("；" if language == "zh" else "; ").join(filter(None, parts))
 
 
 def _name(word: Word, language: str) -> str:

@@ -51,7 +51,30 @@ def wording_of(wire: Mapping[str, Any], language: Language) -> str:
 def _said(written: str, language: Language) -> str:
     """Word an offer once: pages of the catalogue say the same ones again and again."""
     wire = json.loads(written)
-    return wording(rules.resolve(wire), language, zone=wire["tz"])
+    sentence = wording(rules.resolve(wire), language, zone=wire["tz"])
+    agreed = (round_name(rules.round_no(wire), language),
+              sublicence_name(rules.sublicence_depth(wire), language))  # fmt: skip
+    join = "，" if language == "zh" else ", "
+    return join.join((sentence[:-1], *filter(None, agreed))) + sentence[-1]
+
+
+def round_name(number: int | None, language: Language) -> str:
+    """Return a round (轮次) in words, 首轮 for 1; empty where none is agreed."""
+    if number is None:
+        return ""
+    words = {word.number: word for word in vocabulary.ROUNDS.values()}
+    if number in words:
+        return words[number].zh if language == "zh" else words[number].en
+    return f"第{number}轮" if language == "zh" else f"run no. {number}"
+
+
+def sublicence_name(depth: int, language: Language) -> str:
+    """Return in words how many times over rights may be licensed on; empty for not at all."""
+    if depth == 0:
+        return ""
+    if language == "zh":
+        return f"可转授权（至多{depth}层）"
+    return f"with leave to sub-license, at most {depth} deep"
 
 
 def _chinese(box: RightsBox, first: date, last: date, zone: str) -> str:
