@@ -12,6 +12,7 @@ from contracts.odrl.constraints import Constraints
 from contracts.odrl.graph import RDF, Graph, Sort, Term
 from contracts.odrl.policy import (
     MOST_RULES,
+    MOST_STEPS,
     BadPolicy,
     Constraint,
     Group,
@@ -41,19 +42,19 @@ def policy(graph: Graph) -> Policy:
         BadPolicy: there is none, more than one, or it breaks the information model.
     """
     node = _only(graph)
-    rules, whole = _rules(graph, node, seen=frozenset())
+    rules, whole = _rules(Constraints(graph), node, seen=frozenset())
     if not rules:
         raise BadPolicy("The policy has no rule.", policy=node.text)
     kind = _kind(graph, node)
     _check_parties(kind, rules)
-    parts = {*graph.pairs(ODRL + "partOf"), *_both_ways(graph.pairs(*SAME))}
+    same = _both_ways(graph.pairs(*SAME))
     return Policy(
         uid=node.text,
         kind=kind,
         rules=tuple(sorted(rules, key=order_of)),
-        included=frozenset(graph.pairs(ODRL + "includedIn")),
-        broader=frozenset({*graph.pairs(*_BROADER), *_both_ways(graph.pairs(*SAME))}),
-        parts=frozenset(parts),
+        included=_steps(graph.pairs(ODRL + "includedIn")),
+        broader=_steps({*graph.pairs(*_BROADER), *same}),
+        parts=_steps({*graph.pairs(ODRL + "partOf"), *same}),
         whole=whole,
     )
 
@@ -81,12 +82,15 @@ def _check_parties(kind: str, rules: Iterable[Rule]) -> None:
                 raise BadPolicy(f"A rule of the {kind} has no {party}.", action=rule.action)
 
 
-def _rules(graph: Graph, node: Term, *, seen: frozenset[Term]) -> tuple[list[Rule], bool]:
+def _rules(
+    constraints: Constraints, node: Term, *, seen: frozenset[Term]
+) -> tuple[list[Rule], bool]:
     """Return the rules of a policy and of those it inherits from, and whether that is all."""
+    graph = constraints.graph
     found: list[Rule] = []
     for predicate, modality in _MODALITIES.items():
         for rule in graph.all(node, predicate):
-            found += _Atoms(graph, node, rule, modality).rules()
+            found += _Atoms(constraints, node, rule, modality).rules()
             if len(found) > MOST_RULES:
                 raise BadPolicy("The policy has too many rules.", most=MOST_RULES)
     whole = True
@@ -94,7 +98,7 @@ def _rules(graph: Graph, node: Term, *, seen: frozenset[Term]) -> tuple[list[Rul
         if parent in seen or parent not in graph.triples:
             whole = False
             continue
-        inherited, complete = _rules(graph, parent, seen=seen | {node})
+        inherited, complete = _rules(constraints, parent, seen=seen | {node})
         found, whole = found + inherited, whole and complete
     return found[: MOST_RULES + 1], whole
 
@@ -102,9 +106,11 @@ def _rules(graph: Graph, node: Term, *, seen: frozenset[Term]) -> tuple[list[Rul
 class _Atoms:
     """One rule of a graph, taken apart: one action, target, assigner and assignee each."""
 
-    def __init__(self, graph: Graph, policy: Term, node: Term, modality: Modality) -> None:
-        self._graph, self._policy, self._node, self._modality = graph, policy, node, modality
-        self._constraints = Constraints(graph)
+    def __init__(
+        self, constraints: Constraints, policy: Term, node: Term, modality: Modality
+    ) -> None:
+        self._constraints, self._graph = constraints, constraints.graph
+        self._policy, self._node, self._modality = policy, node, modality
 
     def rules(self) -> list[Rule]:
         constraint, keeps_out = self._constraints.of_rule(self._node)
@@ -174,6 +180,13 @@ class _Atoms:
 
 def _all(parts: list[Constraint]) -> Constraint:
     return parts[0] if len(parts) == 1 else Group(Joint.ALL, tuple(parts))
+
+
+def _steps(pairs: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    found = frozenset(pairs)
+    if len(found) > MOST_STEPS:
+        raise BadPolicy("The policy declares too many terms.", most=MOST_STEPS)
+    return found
 
 
 def _both_ways(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

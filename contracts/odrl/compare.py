@@ -12,18 +12,19 @@ our profile, or a duty `ensureExclusivity`; duties of a permission count as fulf
 """
 
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import islice, product
 from typing import Any
 
-from contracts.odrl import denoting, describing, vocabulary
+from contracts.odrl import denoting, describing, extents, vocabulary
 from contracts.odrl.denoting import Sense
 from contracts.odrl.extents import Box, Boxes, Extent
-from contracts.odrl.policy import Modality, Names, Policy, Rule, above
+from contracts.odrl.policy import Modality, Names, Policy, Rule
 from contracts.rights import logic
 from contracts.rights.logic import Verdict
 
 MOST_REASONS = 20
-_USES = (Modality.PERMISSION, Modality.OBLIGATION)
+MOST_BOXES = 150  # of one policy: 22,500 pairs of boxes are compared within a second
+MOST_SHOWN = 1_000  # pairs of boxes that are looked through for words
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +91,26 @@ def compare(first: Policy, second: Policy) -> Comparison:
     of rules that collide; else those of which it is not known; else what keeps them apart.
     """
     sense = Sense((first, second))
-    pairs = product(_sides(first, sense), _sides(second, sense))
-    found = [_judged(one, other, sense) for one, other in pairs if _face(one.rule, other.rule)]
-    verdict = logic.either(*(reason.verdict for reason in found))
+    sides = product(_sides(first, sense), _sides(second, sense))
+    pairs = [(one, other) for one, other in sides if _face(one.rule, other.rule)]
+    each = [_judged(one, other, sense) for one, other in pairs]
+    verdict = logic.either(*each)
     if not (first.whole and second.whole) and verdict is Verdict.COMPATIBLE:
         gap = Finding("inheritFrom", Verdict.UNKNOWN, _whole(first), _whole(second))
         return Comparison(gap.verdict, (Reason(gap.verdict, first.uid, second.uid, (gap,)),))
-    deciding = [reason for reason in found if reason.verdict is verdict]
-    return Comparison(verdict, tuple(deciding[:MOST_REASONS]))
+    deciding = [pair for pair, known in zip(pairs, each, strict=True) if known is verdict]
+    told = (_reason(*pair, verdict, sense) for pair in deciding[:MOST_REASONS])
+    return Comparison(verdict, tuple(told))
 
 
 def _sides(policy: Policy, sense: Sense) -> list[_Side]:
-    return [_Side(rule, denoting.boxes_of(rule, sense)) for rule in policy.rules]
+    """Return the rules with their boxes; beyond the bound, boxes that say nothing."""
+    sides, count = [], 0
+    for rule in policy.rules:
+        boxes = denoting.boxes_of(rule, sense)
+        count += len(boxes)
+        sides.append(_Side(rule, boxes if count <= MOST_BOXES else extents.dark("logic")))
+    return sides
 
 
 def _face(a: Rule, b: Rule) -> bool:
@@ -111,23 +120,30 @@ def _face(a: Rule, b: Rule) -> bool:
     return (a.modality is Modality.PROHIBITION) != (b.modality is Modality.PROHIBITION)
 
 
-def _judged(a: _Side, b: _Side, sense: Sense) -> Reason:
-    findings = [_parties(a.rule, b.rule), _target(a.rule, b.rule, sense)]
-    findings.append(_action(a.rule, b.rule, sense))
-    meeting, seen = _meeting(a.boxes, b.boxes, sense)
-    verdict = logic.both(meeting, *(finding.verdict for finding in findings))
-    deciding = [one for one in (*findings, *seen) if one.verdict is verdict]
-    return Reason(verdict, describing.rule(a.rule), describing.rule(b.rule), tuple(deciding))
+def _judged(a: _Side, b: _Side, sense: Sense) -> Verdict:
+    outside = logic.both(*_outside(a.rule, b.rule, sense))
+    return outside if outside is Verdict.COMPATIBLE else logic.both(outside, _meeting(a, b))
 
 
-def _parties(a: Rule, b: Rule) -> Finding:
+def _outside(a: Rule, b: Rule, sense: Sense) -> tuple[Verdict, Verdict, Verdict]:
+    """Return whether two rules meet in their parties, targets and actions."""
+    return _parties(a, b), _target(a, b, sense), _action(a, b, sense)
+
+
+def _reason(a: _Side, b: _Side, verdict: Verdict, sense: Sense) -> Reason:
+    """Return a verdict with the axes that bear it."""
+    names = zip(("parties", "target", "action"), _outside(a.rule, b.rule, sense), strict=True)
+    words = zip(describing.outside(a.rule), describing.outside(b.rule), strict=True)
+    found = [Finding(name, known, *said) for (name, known), said in zip(names, words, strict=True)]
+    found += _telling(a, b, verdict, sense)
+    axes = tuple(finding for finding in found if finding.verdict is verdict)
+    return Reason(verdict, describing.rule(a.rule), describing.rule(b.rule), axes)
+
+
+def _parties(a: Rule, b: Rule) -> Verdict:
     if a.modality is b.modality:
-        verdict = logic.either(_shut_out(a, b), _shut_out(b, a))
-    elif a.modality is Modality.PROHIBITION:
-        verdict = _bound(a, b)
-    else:
-        verdict = _bound(b, a)
-    return Finding("parties", verdict, describing.parties(a), describing.parties(b))
+        return logic.either(_shut_out(a, b), _shut_out(b, a))
+    return _bound(a, b) if a.modality is Modality.PROHIBITION else _bound(b, a)
 
 
 def _shut_out(keeper: Rule, other: Rule) -> Verdict:
@@ -162,14 +178,10 @@ def _same(a: Names | None, b: Names | None) -> Verdict:
     return logic.of(_one_thing(a, b))
 
 
-def _target(a: Rule, b: Rule, sense: Sense) -> Finding:
-    steps = frozenset(chain.from_iterable(policy.parts for policy in sense.policies))
-    within_a = frozenset(chain.from_iterable(above(name, steps) for name in a.target))
-    within_b = frozenset(chain.from_iterable(above(name, steps) for name in b.target))
-    known = True if within_a & b.target or within_b & a.target else _one_thing(a.target, b.target)
-    return Finding(
-        "target", logic.of(known), describing.names(a.target), describing.names(b.target)
-    )
+def _target(a: Rule, b: Rule, sense: Sense) -> Verdict:
+    if sense.around(a.target) & b.target or sense.around(b.target) & a.target:
+        return Verdict.CONFLICT
+    return logic.of(_one_thing(a.target, b.target))
 
 
 def _one_thing(a: Names, b: Names) -> bool | None:
@@ -185,53 +197,50 @@ def _scheme(name: str) -> str:
     return name[: max(name.rfind(mark) for mark in "/#:") + 1]
 
 
-def _action(a: Rule, b: Rule, sense: Sense) -> Finding:
-    declared = chain.from_iterable(policy.included for policy in sense.policies)
-    steps = frozenset({*vocabulary.INCLUDED_IN.items(), *declared})
-    if a.action in above(b.action, steps) or b.action in above(a.action, steps):
-        known: bool | None = True
-    else:
-        known = False if _apart(a.action, b.action, steps) else None
-    names = (describing.short(a.action), describing.short(b.action))
-    return Finding("action", logic.of(known), *names)
+def _action(a: Rule, b: Rule, sense: Sense) -> Verdict:
+    if a.action in sense.actions[b.action] or b.action in sense.actions[a.action]:
+        return Verdict.CONFLICT
+    return logic.of(False if _apart(a.action, b.action, sense) else None)
 
 
-def _apart(a: str, b: str, steps: frozenset[tuple[str, str]]) -> bool:
+def _apart(a: str, b: str, sense: Sense) -> bool:
     """Tell whether two actions, neither within the other, are known to be different ones."""
-    declared = {narrow for narrow, _ in steps} | vocabulary.TOP_ACTIONS
-    return _scheme(a) == _scheme(b) and a in declared and b in declared
+    known = all(len(sense.actions[one]) > 1 or one in vocabulary.TOP_ACTIONS for one in (a, b))
+    return known and _scheme(a) == _scheme(b)
 
 
-def _meeting(a: Boxes, b: Boxes, sense: Sense) -> tuple[Verdict, list[Finding]]:
-    """Return whether any box of one meets any of the other, and the axes that say so."""
-    pairs = [_axes(one, other, sense) for one, other in product(a, b)]
-    each = [logic.both(*(finding.verdict for finding in axes)) for axes in pairs]
-    verdict = logic.either(*each)
-    if Verdict.CONFLICT is verdict:
-        return verdict, pairs[each.index(verdict)]
-    telling = chain.from_iterable(
-        [axis for axis in axes if axis.verdict is verdict]
-        for axes, known in zip(pairs, each, strict=True)
-        if known is verdict
-    )
-    return verdict, list(dict.fromkeys(telling))
+def _meeting(a: _Side, b: _Side) -> Verdict:
+    """Return whether any box of one meets any of the other."""
+    found = Verdict.COMPATIBLE
+    for one, other in product(a.boxes, b.boxes):
+        found = logic.either(found, logic.both(*_axes(one, other).values()))
+        if found is Verdict.CONFLICT:
+            break
+    return found
 
 
-def _axes(a: Box, b: Box, sense: Sense) -> list[Finding]:
-    return [
-        Finding(
-            describing.short(axis),
-            logic.of(_holds(a.get(axis), b.get(axis))),
-            describing.extent(axis, a.get(axis), sense),
-            describing.extent(axis, b.get(axis), sense),
-        )
-        for axis in sorted({*a, *b})
-    ]
+def _axes(a: Box, b: Box) -> dict[str, Verdict]:
+    return {axis: logic.of(_holds(a.get(axis), b.get(axis))) for axis in sorted({*a, *b})}
 
 
 def _holds(a: Extent | None, b: Extent | None) -> bool | None:
     common = a.meet(b) if a and b else a or b
     return True if common is None else common.holds_any()
+
+
+def _telling(a: _Side, b: _Side, verdict: Verdict, sense: Sense) -> list[Finding]:
+    """Return what the boxes say for a verdict, of a collision the first that is found."""
+    found: dict[Finding, None] = {}
+    for one, other in islice(product(a.boxes, b.boxes), MOST_SHOWN):
+        axes = _axes(one, other)
+        if logic.both(*axes.values()) is not verdict:
+            continue
+        for axis, known in axes.items():
+            said = (describing.extent(axis, box.get(axis), sense) for box in (one, other))
+            found[Finding(describing.short(axis), known, *said)] = None
+        if verdict is Verdict.CONFLICT:
+            break
+    return list(found)
 
 
 def _whole(policy: Policy) -> str:

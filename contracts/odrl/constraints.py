@@ -28,7 +28,7 @@ class Constraints:
 
     def __init__(self, graph: Graph) -> None:
         """Begin with none."""
-        self._graph, self._count = graph, 0
+        self.graph, self._count = graph, 0
 
     def of_rule(self, rule: Term) -> tuple[Constraint, bool | None]:
         """Return what limits a rule, and whether it keeps other licensees out (None: not known).
@@ -51,12 +51,12 @@ class Constraints:
         Raises:
             BadPolicy: one lacks a part, or there are too many.
         """
-        return [self._constraint(one, depth=0) for one in self._graph.all(node, predicate)]
+        return [self._constraint(one, depth=0) for one in self.graph.all(node, predicate)]
 
     def _ensured(self, rule: Term) -> bool:
-        duties = self._graph.all(rule, ODRL + "duty")
+        duties = self.graph.all(rule, ODRL + "duty")
         wanted = Term(ODRL + "ensureExclusivity", Sort.IRI)
-        return any(wanted in self._graph.all(duty, ODRL + "action") for duty in duties)
+        return any(wanted in self.graph.all(duty, ODRL + "action") for duty in duties)
 
     def _constraint(self, node: Term, *, depth: int) -> Constraint:
         self._count += 1
@@ -64,7 +64,7 @@ class Constraints:
             raise BadPolicy("The constraints are too many or too deep.", most=MOST_ATOMS)
         parts: list[Constraint] = []
         for link, joint in (*_JOINTS.items(), (_SEQUENCE, None)):
-            operands = self._graph.all(node, link)
+            operands = self.graph.all(node, link)
             inside = [self._constraint(one, depth=depth + 1) for one in operands]
             if inside and joint is None:  # in an order that nobody here can look at
                 parts.append(Group(Joint.ALL, (*inside, Unread(_SEQUENCE))))
@@ -76,8 +76,8 @@ class Constraints:
 
     def _test(self, node: Term) -> Constraint:
         left, operator = (self._needed(node, term) for term in ("leftOperand", "operator"))
-        found = self._graph.all(node, ODRL + "rightOperand")
-        referred = self._graph.all(node, ODRL + "rightOperandReference")
+        found = self.graph.all(node, ODRL + "rightOperand")
+        referred = self.graph.all(node, ODRL + "rightOperandReference")
         if bool(found) == bool(referred):
             raise BadPolicy("A constraint has no right operand, or two.", left=left.text)
         if referred:  # what stands behind the reference would have to be fetched
@@ -92,13 +92,13 @@ class Constraints:
         return Atom(left.text, _spelled(operator.text), values, unit)
 
     def _needed(self, node: Term, term: str) -> Term:
-        found = self._graph.one(node, ODRL + term)
+        found = self.graph.one(node, ODRL + term)
         if found is None or found.sort is not Sort.IRI:
             raise BadPolicy(f"A constraint has no {term}.", constraint=node.text)
         return found
 
     def _one(self, node: Term, term: str) -> str:
-        found = self._graph.one(node, ODRL + term)
+        found = self.graph.one(node, ODRL + term)
         return "" if found is None else found.text
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
+from itertools import chain
 from math import ceil, floor
 
 from contracts.odrl import extents, moments, vocabulary
@@ -17,6 +18,7 @@ from contracts.odrl.policy import (
     Constraint,
     Group,
     Joint,
+    Names,
     Policy,
     Rule,
     Value,
@@ -59,6 +61,24 @@ class Sense:
     def one_unit(self) -> bool:
         """Tell whether all counts count the same."""
         return len({atom.unit for atom in self.atoms if atom.left == COUNT}) < 2
+
+    @cached_property
+    def actions(self) -> Mapping[str, frozenset[str]]:
+        """Return for each action of a rule itself and what it is within."""
+        declared = chain.from_iterable(policy.included for policy in self.policies)
+        steps = frozenset({*vocabulary.INCLUDED_IN.items(), *declared})
+        rules = (rule for policy in self.policies for rule in policy.rules)
+        return {action: above(action, steps) for action in {rule.action for rule in rules}}
+
+    @cached_property
+    def _parts(self) -> Mapping[str, frozenset[str]]:
+        steps = frozenset(chain.from_iterable(policy.parts for policy in self.policies))
+        rules = (rule for policy in self.policies for rule in policy.rules)
+        return {name: above(name, steps) for rule in rules for name in rule.target}
+
+    def around(self, target: Names) -> Names:
+        """Return the names of a target and of all that it is a part of."""
+        return frozenset(chain.from_iterable(self._parts[name] for name in target))
 
     @cached_property
     def broader(self) -> frozenset[tuple[str, str]]:

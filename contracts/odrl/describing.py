@@ -4,7 +4,7 @@ from contracts.odrl import moments, vocabulary
 from contracts.odrl.denoting import CHANNEL, LANGUAGE, PURPOSE, SPATIAL, TIME, Sense
 from contracts.odrl.extents import HIGH, LOW, Bits, Cut, Extent, Spans
 from contracts.odrl.policy import Names, Rule
-from contracts.odrl.vocabulary import CC, ODRL, RIGHT, UHDX
+from contracts.odrl.vocabulary import CC, ODRL, UHDX
 from contracts.rights import axes
 
 MOST_SHOWN = 12
@@ -37,6 +37,11 @@ def rule(one: Rule) -> str:
     """Return a rule in a few words."""
     between = f"by {names(one.assigner)} to {names(one.assignee)}"
     return f"{one.modality.value} of {short(one.action)} {between}"
+
+
+def outside(one: Rule) -> tuple[str, str, str]:
+    """Return what a rule says of its parties, its target and its action."""
+    return parties(one), names(one.target), short(one.action)
 
 
 def extent(axis: str, found: Extent | None, sense: Sense) -> str:

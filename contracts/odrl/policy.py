@@ -10,7 +10,8 @@ from enum import Enum
 from contracts.refusal import Kind, Refusal
 
 MOST_RULES = 50  # after expansion; a policy of more is no licence but a catalogue
-MOST_ATOMS = 500  # constraints of one policy
+MOST_ATOMS = 300  # constraints of one policy
+MOST_STEPS = 300  # statements that one term is within, a kind or a part of another
 DEEPEST = 8  # logical constraints inside one another
 
 
@@ -142,8 +143,12 @@ def order_of(rule: Rule) -> tuple[str, ...]:
 
 def above(thing: str, steps: frozenset[tuple[str, str]]) -> frozenset[str]:
     """Return a thing and everything wider that the steps lead to; cycles end where they began."""
-    found, fresh = {thing}, {thing}
+    wider: dict[str, list[str]] = {}
+    for narrow, wide in steps:
+        wider.setdefault(narrow, []).append(wide)
+    found, fresh = {thing}, [thing]
     while fresh:
-        fresh = {wide for narrow, wide in steps if narrow in fresh} - found
-        found |= fresh
+        new = {wide for narrow in fresh for wide in wider.get(narrow, ())} - found
+        found |= new
+        fresh = list(new)
     return frozenset(found)

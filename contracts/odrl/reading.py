@@ -6,6 +6,7 @@ fetched.
 """
 
 import json
+import re
 from typing import Any, Literal
 
 import rdflib
@@ -27,6 +28,8 @@ SUFFIXES: dict[str, Format] = {
     ".json": "json-ld",
     ".nt": "n-triples",
 }
+# What neither a terminal nor UTF-8 should be given: control characters, lone surrogates.
+_UNSPEAKABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _PARSERS: dict[Format, str] = {"turtle": "turtle", "json-ld": "json-ld", "n-triples": "nt"}
 
 
@@ -66,6 +69,8 @@ def _plain(found: rdflib.Graph) -> Graph:
 
 
 def _term(node: Node) -> Term:
+    if _UNSPEAKABLE.search(str(node)):
+        raise BadPolicy("The text holds control characters or halves of characters.")
     if isinstance(node, URIRef):
         return Term(str(node), Sort.IRI)
     if isinstance(node, BNode):

@@ -2,11 +2,14 @@
 
 import json
 import socket
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from contracts.odrl import reading
+from contracts.odrl import context, reading
 from contracts.odrl.policy import (
     MOST_RULES,
     Atom,
@@ -181,6 +184,12 @@ REFUSED: dict[str, tuple[Format, str]] = {
         "json-ld", '{"@context": {"t": {"@id": "urn:t", "@context": "https://example.org/c"}}}',
     ),
     "an imported context": ("json-ld", '{"@context": {"@import": "https://example.org/c"}}'),
+    "half a character": (
+        "turtle", HEAD + SET.format(more="; odrl:assigner <urn:x:A>").replace("A", "\\uD83D"),
+    ),
+    "a terminal's escape": (
+        "json-ld", '{"@id": "urn:x:\\u001b[2J", "http://www.w3.org/ns/odrl/2/uid": "x"}',
+    ),
     "too deep a text": ("json-ld", "[" * 100_000 + "]" * 100_000),
 }  # fmt: skip
 
@@ -197,3 +206,40 @@ def test_it_is_refused_without_a_network(fault: str, monkeypatch: pytest.MonkeyP
         reading.read(text, form=form)
     assert refused.value.code == "bad-policy"
     assert "opened a connection" not in str(refused.value.data)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8)
+    | st.sampled_from(("@id", "permission", "odrl:use", "urn:x:a", context.URL)),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(
+        st.sampled_from((
+            "@context", "@id", "@type", "@list", "@set", "@value", "@graph", "@reverse", "uid",
+            "permission", "constraint", "action", "target", "rightOperand", "and", "operator",
+        )),
+        parts, max_size=4,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(JUNK)
+def test_whatever_the_json_it_is_read_or_refused(junk: Any) -> None:
+    document = {"@context": context.URL, "uid": "urn:x:p", "permission": junk}
+    for text in (json.dumps(junk), json.dumps(document)):
+        with suppress(BadPolicy):
+            assert reading.read(text, form="json-ld").rules
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_whatever_is_cut_out_of_a_text_it_is_read_or_refused(data: st.DataObject) -> None:
+    whole = HEAD + SET.format(
+        more="; odrl:constraint [ odrl:and ( [ odrl:leftOperand odrl:count ; odrl:operator odrl:eq"
+        " ; odrl:rightOperand 1 ] [ odrl:leftOperand odrl:dateTime ; odrl:operator odrl:lt ;"
+        ' odrl:rightOperand "2028-01-01"^^xsd:date ] ) ]'
+    )
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 30)))
+    with suppress(BadPolicy):
+        assert reading.read(whole[:start] + whole[end:], form="turtle").rules
