@@ -21,7 +21,7 @@ from contracts.odrl import compare as odrl
 from contracts.odrl import policy as odrl_policy
 from contracts.odrl import reading as odrl_reading
 from contracts.rights.logic import Verdict
-from exchange import clock
+from exchange import clock, free_cli
 from exchange.context import open_context
 from exchange.settings import Settings
 
@@ -38,6 +38,11 @@ _COLOURS = {"error": "red", "warning": "yellow", "info": "dim"}
 @app.callback()
 def avails() -> None:
     """Avails: files of offers, and what is free."""
+
+
+app.command("check")(free_cli.check)
+app.command("list")(free_cli.list_free)
+app.command("example")(free_cli.example)
 
 
 @app.command("check-file")
