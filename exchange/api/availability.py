@@ -224,7 +224,7 @@ class CalendarOut(Shape):
 async def check_availability(body: AskIn, session: Session, caller: Signed, now: Now) -> AnswerOut:
     """Tell whether rights in a work are free, what part of them is, and why the rest is not."""
     caller.need("read")
-    place = await _visible(session, body.work_id, caller)
+    place = await get_visible(session, body.work_id, caller)
     asks = caller.party_id if caller.role is Role.BROADCASTER else None
     question = availability.question_of(
         rights.expand(_wire(body)), place, grantor=_grantor(body, caller), grantee=asks
@@ -277,7 +277,7 @@ async def get_availability_calendar(
     return CalendarOut(months=found.months, rows=rows)
 
 
-async def _visible(session: AsyncSession, work_id: UUID, caller: Caller) -> Place:
+async def get_visible(session: AsyncSession, work_id: UUID, caller: Caller) -> Place:
     """Return where a work stands if the caller may ask about it.
 
     Those are staff, its owners, the two sides of a grant in it, and everybody who is signed in once
@@ -295,7 +295,7 @@ async def _question(
     session: AsyncSession, work_id: UUID, uses: Uses, *, caller: Caller, window: Window
 ) -> Question:
     """Return the question to the owners of a work that the caller may ask about."""
-    place = await _visible(session, work_id, caller)
+    place = await get_visible(session, work_id, caller)
     return availability.question_about(
         place, scope=_scope(uses), window=window, exclusivity=Exclusivity(uses.exclusivity)
     )

@@ -64,6 +64,10 @@ class Form:
         """Return a calendar day."""
         return self._read(name, date.fromisoformat, "not a day")
 
+    def month(self, name: str) -> date:
+        """Return the first day of a month that was typed as `2027-01`."""
+        return self._read(name, lambda text: date.fromisoformat(f"{text}-01"), "not a month")
+
     def instant(self, name: str) -> datetime:
         """Return an instant (UTC) that was typed in the time of the exchange's seat."""
         return self._read(name, _instant, "not a time")
@@ -112,7 +116,14 @@ async def read_form(request: Request) -> Form:
     return Form(fields)
 
 
+def read_query(request: Request) -> Form:
+    """Read the form that an address carries (a form sent by GET)."""
+    query = request.query_params
+    return Form({name: query.getlist(name) for name in query})
+
+
 Sent = Annotated[Form, Depends(read_form)]
+Asked = Annotated[Form, Depends(read_query)]
 
 
 def _instant(text: str) -> datetime:

@@ -28,6 +28,21 @@ def territory(code: str, spoken: Language) -> str:
     return _names([code], vocabulary.PLACES, spoken)
 
 
+def places(codes: Sequence[str], spoken: Language) -> str:
+    """Return the names of territories and groups."""
+    return _names(codes, vocabulary.PLACES, spoken)
+
+
+def media(codes: Sequence[str], spoken: Language) -> str:
+    """Return the names of media, with how the viewer pays."""
+    return _names(codes, vocabulary.OUTLETS, spoken)
+
+
+def tongues(codes: Sequence[str], spoken: Language) -> str:
+    """Return the names of languages and versions."""
+    return _names(codes, vocabulary.TONGUES, spoken)
+
+
 def choices(words: Mapping[str, Any], spoken: Language) -> list[tuple[str, str]]:
     """Return (code, name in both languages) for a chooser, in the order of the vocabulary."""
     ordered = sorted(words.values(), key=lambda word: word.number)
