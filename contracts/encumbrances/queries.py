@@ -155,6 +155,9 @@ def _standing() -> Select[Any]:
     )
 
 
+_STANDING = _standing()  # built once: it is asked for each question of what is free
+
+
 def _burdens(row: Row[Any]) -> list[Burden]:
     days = {code: date.fromisoformat(day) for code, day in (row.events or {}).items()}
     when = moments.when(row.wire)
