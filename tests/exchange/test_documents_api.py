@@ -16,12 +16,12 @@ from exchange.context import Context
 from exchange.identity.tables import Person
 from tests.contracts.rights_factory import wire
 from tests.contracts.works_factory import work
+from tests.exchange.documents_factory import PDF, filed, said
 from tests.exchange.identity_factory import signed_client
 from tests.exchange.test_grants_api import hold, new, record
 from tests.exchange.test_works_api import refused
 
 Signed = tuple[httpx.AsyncClient, Person]
-PDF = b"%PDF-1.7\n" + b"x" * 100
 
 
 @pytest.fixture
@@ -40,26 +40,6 @@ async def other(context: Context) -> AsyncIterator[Signed]:
 async def subject(context: Context, holder: Signed) -> Work:
     async with context.db.transaction() as session:
         return await work(session, party_id=holder[1].party_id, now=clock.now())
-
-
-def said(content: bytes = PDF, **changes: Any) -> dict[str, Any]:
-    return {
-        "kind": "contract",
-        "filename": "发行合同.pdf",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "bytes": len(content),
-        "issued_on": "2026-06-01",
-        "from_party": "示范影业有限公司",
-        **changes,
-    }
-
-
-async def filed(client: httpx.AsyncClient, subject: Work, content: bytes = PDF) -> str:
-    path = f"/v1/works/{subject.id}/documents/{new()}"
-    assert (await client.put(path, json=said(content))).status_code == 201
-    answer = await client.put(f"{path}/content", content=content)
-    assert answer.status_code == 200, answer.text
-    return path
 
 
 @pytest.mark.parametrize(
@@ -117,7 +97,7 @@ async def test_what_cannot_be_so_is_not_declared(
 
 
 async def test_other_content_under_the_same_id_is_refused(holder: Signed, subject: Work) -> None:
-    path = await filed(holder[0], subject)
+    path = await filed(holder[0], subject.id)
     refused(await holder[0].put(path, json=said(kind="permit")), 409, "id-reused")
 
 
@@ -148,13 +128,13 @@ async def test_a_file_beyond_what_is_kept_is_refused_on_its_way(
     long = b"%PDF-" + b"x" * rules.MOST_BYTES
     refused(await holder[0].put(f"{path}/content", content=long), 413, "document-too-large")
     fits = b"%PDF-" + b"x" * (rules.MOST_BYTES - 5)
-    await filed(holder[0], subject, fits)
+    await filed(holder[0], subject.id, fits)
 
 
 async def test_a_stranger_neither_sees_nor_adds_and_a_licensee_sees(
     holder: Signed, other: Signed, subject: Work
 ) -> None:
-    path = await filed(holder[0], subject)
+    path = await filed(holder[0], subject.id)
     whole = f"/v1/works/{subject.id}/documents"
     for wanted in (whole, path, f"{path}/content"):
         refused(await other[0].get(wanted), 404, "unknown")
@@ -171,13 +151,13 @@ async def test_a_stranger_neither_sees_nor_adds_and_a_licensee_sees(
 
 
 async def test_staff_see_every_chain(context: Context, holder: Signed, subject: Work) -> None:
-    path = await filed(holder[0], subject)
+    path = await filed(holder[0], subject.id)
     async with signed_client(context, role="auditor") as (auditor, _):
         assert (await auditor.get(f"{path}/content")).content == PDF
 
 
 async def test_a_record_rests_on_a_filed_document(holder: Signed, subject: Work) -> None:
-    path = await filed(holder[0], subject)
+    path = await filed(holder[0], subject.id)
     declared = f"/v1/works/{subject.id}/documents/{new()}"
     await holder[0].put(declared, json=said())
     grants = f"/v1/works/{subject.id}/recorded-grants/{new()}"

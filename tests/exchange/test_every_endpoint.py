@@ -19,7 +19,7 @@ from exchange.app import create_app
 from exchange.context import Context
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
-from tests.exchange import uploads_factory
+from tests.exchange import documents_factory, uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
 from tests.listings.catalogue_factory import drafted_listing, published_listing
@@ -173,9 +173,9 @@ async def world(context: Context) -> AsyncIterator[World]:
             f"/v1/avails/imports/{key}", content=avails_factory.sample("TPT-test_v1.9.xlsx")
         )
         assert avails.status_code == 201, avails.text
-        yield World(
-            {**ids, "api_key": key, "upload": upload.rsplit("/", 1)[-1], "import_id": key}, clients
-        )
+        made = {"api_key": key, "upload": upload.rsplit("/", 1)[-1], "import_id": key}
+        document = await documents_factory.filed(clients["licensor"], ids["work_id"])
+        yield World({**ids, **made, "document_id": document.rsplit("/", 1)[-1]}, clients)
 
 
 async def open_clients(
