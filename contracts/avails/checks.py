@@ -55,6 +55,7 @@ class _Checker:
         self._document = document
         self._version = version
         self._spaces = tuple({"a": spaces["avail"], "m": spaces["md"]}.items())
+        self._numbers: dict[Any, dict[Any, int]] = {}  # by parent: its children's places by name
 
     def structure(self, root: Any) -> Iterator[Finding]:
         """Yield every structural rule that is broken, once per target."""
@@ -113,15 +114,27 @@ class _Checker:
         return Place(), column
 
     def _owner(self, owner: Any, name: str) -> Place:
-        number = sum(1 for _ in owner.itersiblings(owner.tag, preceding=True))
+        number = self._number(owner)
         if name == "Avail":
             return self._document.avails[number].place
         parent = owner.getparent()
-        avail = self._document.avails[
-            sum(1 for _ in parent.itersiblings(parent.tag, preceding=True))
-        ]
+        avail = self._document.avails[self._number(parent)]
         some = avail.transactions if name == "Transaction" else avail.assets
         return some[number].place
+
+    def _number(self, element: Any) -> int:
+        """Return how many siblings of its name stand before an element; counted once per parent."""
+        parent = element.getparent()
+        if parent is None:
+            return 0
+        if parent not in self._numbers:
+            counts: dict[Any, int] = {}
+            known: dict[Any, int] = {}
+            for child in parent:
+                known[child] = counts.get(child.tag, 0)
+                counts[child.tag] = known[child] + 1
+            self._numbers[parent] = known
+        return self._numbers[parent][element]
 
     def _find(self, element: Any, path: str) -> list[Any]:
         return list(_compiled(path, self._spaces)(element))

@@ -15,6 +15,7 @@ from functools import cache
 from contracts.avails import mddf, texts
 from contracts.avails.findings import Finding, found
 from contracts.avails.model import Place
+from contracts.avails.refusals import MOST_TEXT, AvailsTooLarge
 from contracts.avails.workbook import Sheet
 
 _ALIKE = 0.9  # VolumeDistributinoNumber and BundleALIDs are; RetailerSeasonID and …SeriesID are not
@@ -122,6 +123,7 @@ def _version(sheet: Sheet, columns: Sequence[str] | object, findings: list[Findi
 
 
 def _rows(sheet: Sheet, layout: Layout, findings: list[Finding]) -> Iterator[Row]:
+    length = 0
     for number, cells in sheet.rows:
         first = texts.cell(cells[0]) or ""
         if number <= _RULES_ROW or first.startswith("//"):
@@ -134,6 +136,9 @@ def _rows(sheet: Sheet, layout: Layout, findings: list[Finding]) -> Iterator[Row
                 findings.append(found("cell-error", place, column, value=value or ""))
             elif value is not None and not value.startswith("//"):  # a remark, not a value
                 said[column] = value
+        length += sum(map(len, said.values()))
+        if length > MOST_TEXT:
+            raise AvailsTooLarge("A sheet has too much text.", most_characters=MOST_TEXT)
         yield Row(place, said)
 
 

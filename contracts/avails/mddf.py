@@ -89,7 +89,8 @@ def container(work_type: str) -> str:
 def paths(column: str, work_type: str) -> tuple[str, ...]:
     """Return where XML keeps a column of the newest layout for a type of work, from the Asset.
 
-    Differs from the source: LocalizationType is mapped for episodes alone there, and a series is
+    Differs from the source: a director is looked for in the person, not in the whole file;
+    LocalizationType is mapped for episodes alone there, and a series is
     mapped only below its season; here a film and a series by itself have them too.
     """
     if column in _BESIDE:
@@ -104,7 +105,11 @@ def paths(column: str, work_type: str) -> tuple[str, ...]:
     box = f"{{avail}}{container(work_type)}/"
     if box == "{avail}Metadata/":
         some = [re.sub(r"^\{avail\}EpisodeMetadata/(?=\{avail\}Local)", box, one) for one in some]
-    return tuple(path.replace("//{avail}", "/{avail}") for path in some if path.startswith(box))
+    return tuple(
+        path.replace("//{avail}", "/{avail}").replace("[//{md}", "[.//{md}")
+        for path in some
+        if path.startswith(box)
+    )
 
 
 @cache

@@ -6,6 +6,7 @@ MOST_BYTES = 20 * 1024**2  # the largest file
 MOST_UNPACKED_BYTES = 200 * 1024**2  # everything inside a workbook, unpacked
 MOST_ROWS = 50_000
 MOST_COLUMNS = 400
+MOST_TEXT = 48_000_000  # characters in all cells of a sheet; one string may stand in many
 
 
 class AvailsTooLarge(Refusal):

@@ -6,22 +6,34 @@ transactions it names, Full Delete the whole ALID.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from contracts import canonical
 from contracts.avails import terms
-from contracts.avails.model import DELETIONS, Asset, Avail, Bound, Document, Transaction
+from contracts.avails.model import (
+    DELETIONS,
+    Asset,
+    Avail,
+    Bound,
+    Document,
+    Format,
+    Term,
+    Tongue,
+    Transaction,
+)
 from contracts.refusal import Kind, Refusal
 
 LONGEST_NAME = 400  # characters of an ALID or key: both together fit into an index entry
+LONGEST_TOLD = 4000  # bytes of a field before or after a change
 OFFERED, WITHDRAWN = "offered", "withdrawn"
 _TITLES = (
     "TitleInternalAlias", "EpisodeTitleInternalAlias", "SeasonTitleInternalAlias",
     "VolumeTitleInternalAlias", "SeriesTitleInternalAlias",
 )  # fmt: skip
+_PLAIN = [one.name for one in fields(Transaction) if one.name not in ("place", "start", "end")]
 Key = tuple[str, str]
 
 
@@ -71,7 +83,7 @@ class Change:
             "key": self.line.key,
             "title": self.line.content["title"],
             "what": self.what.value,
-            "fields": {name: list(pair) for name, pair in self.fields.items()},
+            "fields": {name: [_told(one) for one in pair] for name, pair in self.fields.items()},
         }
 
 
@@ -80,11 +92,10 @@ def lines_of(avail: Avail, *, work_id: UUID | None) -> Iterator[Line]:
     counts: dict[str, int] = {}
     for offer in avail.transactions:
         counts[offer.id or ""] = counts.get(offer.id or "", 0) + 1
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     for offer in avail.transactions:
         alone = offer.id and len(offer.id) <= LONGEST_NAME and counts[offer.id] == 1
         key = _free(offer.id if alone and offer.id else _key(offer), taken)
-        taken.add(key)
         yield Line(avail.alid, key, _content(avail, offer, work_id))
 
 
@@ -141,6 +152,14 @@ def _compared(old: Line | None, new: Line) -> Change:
     return Change(What.CHANGED if fields else What.UNCHANGED, new, fields)
 
 
+def _told(value: Any) -> Any:
+    """Return a value as a change tells it: what is very long by its hash and length."""
+    text = canonical.dumps({"value": value})
+    if len(text) <= LONGEST_TOLD:
+        return value
+    return {"sha256": canonical.sha256_hex(text), "bytes": len(text)}
+
+
 def _withdrawn(line: Line) -> Change:
     if line.state == WITHDRAWN:
         return Change(What.UNCHANGED, line)
@@ -152,20 +171,19 @@ def _key(offer: Transaction) -> str:
     makes = {
         "licence": offer.licence_type,
         "rights": offer.rights_description,
-        "format": asdict(offer.format),
+        "format": _jsonable(offer.format),
         "territories": list(offer.territories),
-        "languages": [asdict(one) for one in (*offer.allowed, *offer.assets)],
+        "languages": _jsonable((*offer.allowed, *offer.assets)),
         "start": _bound(offer.start),
         "id": offer.id,
     }
     return f"sha256:{canonical.sha256_hex(canonical.dumps(makes))[:32]}"
 
 
-def _free(key: str, taken: set[str]) -> str:
-    number, free = 1, key
-    while free in taken:
-        number, free = number + 1, f"{key}#{number + 1}"
-    return free
+def _free(key: str, taken: dict[str, int]) -> str:
+    """Return the key, or with a number behind it where it is taken."""
+    number = taken[key] = taken.get(key, 0) + 1
+    return key if number == 1 else _free(f"{key}#{number}", taken)
 
 
 def _content(avail: Avail, offer: Transaction, work_id: UUID | None) -> dict[str, Any]:
@@ -174,16 +192,10 @@ def _content(avail: Avail, offer: Transaction, work_id: UUID | None) -> dict[str
     `work` and `rights` are what the exchange makes of it, null where it makes nothing of it.
     """
     wire = terms.to_wire(offer)
-    plain = {
-        name: value
-        for name, value in asdict(offer).items()
-        if name not in ("place", "start", "end", "terms")
-    }
     return {
-        **_jsonable(plain),
+        **{name: _jsonable(getattr(offer, name)) for name in _PLAIN},
         "start": _bound(offer.start),
         "end": _bound(offer.end),
-        "terms": [_jsonable(asdict(term)) for term in offer.terms],
         "title": _title(avail),
         "licensor": avail.licensor,
         "work": None if work_id is None else str(work_id),
@@ -215,6 +227,9 @@ def _bound(bound: Bound) -> dict[str, Any]:
 
 
 def _jsonable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _jsonable(one) for name, one in value.items()}
-    return [_jsonable(one) for one in value] if isinstance(value, list | tuple) else value
+    """Return a value of the model as JSON: a frozen class as an object, a tuple as an array."""
+    if isinstance(value, tuple):
+        return [_jsonable(one) for one in value]
+    if isinstance(value, Format | Term | Tongue):
+        return {name: getattr(value, name) for name in value.__slots__}
+    return value

@@ -1,8 +1,11 @@
 """Rows of a sheet → the model: every row one transaction, rows of one ALID one avail."""
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 
 from contracts.avails import elements, identifiers, layouts, mddf, otherterms, texts
 from contracts.avails.findings import Finding, found
@@ -21,6 +24,7 @@ from contracts.avails.model import (
 from contracts.avails.order import settled
 from contracts.avails.workbook import Sheet
 
+MOST_VALUES = 500  # codes in one cell, values of one column of an asset
 # Which column identifies the asset of a row, by its type of work.
 CONTENT_ID = {
     "Episode": "EpisodeContentID", "Season": "SeasonContentID", "Series": "SeriesContentID",
@@ -104,18 +108,18 @@ def _alid(row: Row) -> str:
 
 def _avail(rows: list[Row], findings: list[Finding]) -> Avail:
     first = rows[0]
-    assets: dict[tuple[str, str], Asset] = {}
+    assets: dict[tuple[str, str], _Gathered] = {}
     for row in rows:
         asset = _asset(row)
         key = (asset.work_type, asset.content_id)
-        assets[key] = _merged(assets[key], asset, findings) if key in assets else asset
+        findings += assets.setdefault(key, _Gathered(asset)).add(asset)
     return Avail(
         alid=_alid(first),
         entry_type=first["EntryType"] or "",
         licensor=first["DisplayName"] or "",
         service_provider=first["ServiceProvider"],
         avail_type=_AVAIL_TYPES.get(first["WorkType"] or "", "single"),
-        assets=tuple(assets.values()),
+        assets=tuple(gathered.asset() for gathered in assets.values()),
         transactions=tuple(_offer(row, findings) for row in rows),
         exception=texts.flag(first["ExceptionFlag"] or "") == "true",
         entitlements=tuple(
@@ -138,23 +142,32 @@ def _asset(row: Row) -> Asset:
             for column in mddf.asset_columns()
             if column in row.cells and mddf.paths(column, work_type)
         ),
-        bundled=tuple(_list(row, "BundledALIDs")),
+        bundled=_list(row, "BundledALIDs"),
         place=row.place,
     )
 
 
-def _merged(asset: Asset, other: Asset, findings: list[Finding]) -> Asset:
-    """Return an asset with what a later row adds; what it says otherwise is told, not taken."""
-    facts = list(asset.facts)
-    for column, value in other.facts:
-        known = [said for name, said in facts if name == column]
-        if not known or _MANY.fullmatch(column):
-            facts.append((column, value))
-        elif value not in known:
-            findings.append(
-                found("asset-differs", other.place, column, value=value, earlier=known[0])
-            )
-    return replace(asset, facts=tuple(facts))
+class _Gathered:
+    """What the rows of one asset say of it; what a later row says otherwise is told, not taken."""
+
+    def __init__(self, first: Asset) -> None:
+        self._first = first
+        self._facts: dict[str, dict[str, None]] = {}  # by column: its values in the order of rows
+
+    def add(self, asset: Asset) -> Iterator[Finding]:
+        """Take what a row adds; yield what it contradicts."""
+        for column, value in asset.facts:
+            known = self._facts.setdefault(column, {})
+            if not known or (_MANY.fullmatch(column) and len(known) < MOST_VALUES):
+                known[value] = None
+            elif value not in known:
+                earlier = next(iter(known))
+                yield found("asset-differs", asset.place, column, value=value, earlier=earlier)
+
+    def asset(self) -> Asset:
+        """Return the asset with everything that was taken."""
+        facts = ((column, value) for column, known in self._facts.items() for value in known)
+        return replace(self._first, facts=tuple(facts))
 
 
 def _offer(row: Row, findings: list[Finding]) -> Transaction:
@@ -190,8 +203,15 @@ def _bound(row: Row, column: str, reader: Callable[[str], Bound]) -> Bound:
     return texts.condition(bound.condition, row[f"{column}Lag"])
 
 
-def _list(row: Row, column: str) -> Iterator[str]:
-    yield from (part for part in _SEVERAL.split(row[column] or "") if part)
+def _list(row: Row, column: str) -> tuple[str, ...]:
+    return _split(row[column] or "")
+
+
+@lru_cache(maxsize=4096)
+def _split(text: str) -> tuple[str, ...]:
+    """Return the codes of a cell; equal ones share their memory, whatever a file repeats."""
+    parts = (sys.intern(part) for part in _SEVERAL.split(text) if part)
+    return tuple(islice(parts, MOST_VALUES))
 
 
 def _places(row: Row, column: str) -> Iterator[str]:

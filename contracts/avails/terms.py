@@ -9,10 +9,11 @@ out in `data/TERMS.md`: broadcasting and the other rights of 著作权法 art. 1
 """
 
 import csv
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -100,8 +101,15 @@ def to_wire(offer: Transaction) -> Wire | Unread:
     }
     if not right:
         return Unread("rights-unread", f"{offer.licence_type} names no right by itself")
+    read = _normal(json.dumps(said))
+    return dict(read) if isinstance(read, dict) else read
+
+
+@lru_cache(maxsize=4096)
+def _normal(said: str) -> Wire | Unread:
+    """Return an offer in normal form; a file says the same of very many transactions."""
     try:
-        return rules.normal(said)
+        return rules.normal(json.loads(said))
     except Refusal as refusal:
         return Unread("rights-unread", refusal.detail)
 

@@ -147,6 +147,8 @@ def _seconds(text: str) -> int | None:
 
 def cell(value: object) -> str | None:
     """Return a cell's value as text: never a float's noise, a midnight as its day."""
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
@@ -157,4 +159,4 @@ def cell(value: object) -> str | None:
         return duration(f"PT{int(value.total_seconds())}S")
     if isinstance(value, float):
         return f"{int(value)}" if value.is_integer() else repr(value)
-    return clean(None if value is None else str(value))
+    return clean(str(value))

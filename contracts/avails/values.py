@@ -12,6 +12,7 @@ from contracts.avails.findings import Finding, found
 from contracts.avails.model import Avail, Bound, Document, Transaction
 from contracts.works.rules import COUNTRIES
 
+_MOST_EPISODES = 100_000  # of all volumes together; beyond it overlaps are not looked for
 LONGEST_ALID = 400  # characters: the register keeps an ALID in an index
 # Codes that MovieLabs' own list of countries adds to ISO 3166-1: everywhere, the EU, none.
 _ADDED = frozenset(("ZZ", "EU", "--"))
@@ -121,6 +122,8 @@ def _volumes(document: Document) -> Iterator[Finding]:
                 continue
             season = asset.fact("SeasonContentID") or ""
             for episode in range(int(first or 0), int(first or 0) + int(count or 0)):
+                if len(taken) >= _MOST_EPISODES:
+                    return
                 earlier = taken.setdefault((season, episode), asset.content_id)
                 if earlier != asset.content_id:
                     yield found(
@@ -133,7 +136,7 @@ def _volumes(document: Document) -> Iterator[Finding]:
 
 
 def _whole(text: str | None) -> bool:
-    return text is not None and re.fullmatch(r"\d{1,4}", text) is not None
+    return text is not None and re.fullmatch(r"\d{1,3}", text) is not None
 
 
 @cache

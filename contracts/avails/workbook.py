@@ -142,4 +142,5 @@ def _rows(sheet: Any) -> Iterable[tuple[int, tuple[object, ...]]]:
             raise AvailsTooLarge("A sheet has too many rows.", most_rows=MOST_ROWS)
         if len(row) >= width and row[MOST_COLUMNS] is not None:
             raise AvailsTooLarge("A sheet has too many columns.", most_columns=MOST_COLUMNS)
-        yield number, tuple(plain(value) for value in row[:MOST_COLUMNS])
+        filled = max(at for at, value in enumerate(row) if value is not None) + 1
+        yield number, tuple(plain(value) for value in row[:filled])

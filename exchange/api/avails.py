@@ -26,9 +26,9 @@ from contracts.parties import queries as parties
 from contracts.refusal import IdReused, InvalidContent, NotAllowed, Unknown
 from contracts.works import queries as works
 from contracts.works.tables import Work
-from exchange.api import problems
+from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow
-from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.catalogue import queries as catalogue
 
@@ -128,8 +128,7 @@ async def import_avails(
     import_id: UUID,
     request: Request,
     response: Response,
-    session: Session,
-    caller: Signed,
+    context: Ctx,
     now: Now,
     dry_run: Annotated[bool, Query(description="Report and compare; write nothing.")] = False,
 ) -> ImportOut:
@@ -137,17 +136,20 @@ async def import_avails(
 
     A file with errors is not applied; a dry run tells everything found, and what would change.
     """
+    # No transaction is open while the file arrives and is read, however long that takes.
+    async with context.db.transaction() as session:
+        caller = await deps.get_caller(await deps.find_caller(request, session, now))
     caller.need("list", Role.HOLDER)
     content = await _content(request)
     sha256 = hashlib.sha256(content).hexdigest()
-    # Parsing is bounded but long: it must not hold up everybody else.
     read = await anyio.to_thread.run_sync(files.read, content)
-    if dry_run:
-        response.status_code = 200
-        return await dry(session, import_id, read, caller=caller, sha256=sha256)
-    row, new = await service.import_(
-        session, import_id, party_id=caller.party_id, read=read, sha256=sha256, now=now
-    )
+    async with context.db.transaction() as session:
+        if dry_run:
+            response.status_code = 200
+            return await _dry(session, import_id, read, caller=caller, sha256=sha256)
+        row, new = await service.import_(
+            session, import_id, party_id=caller.party_id, read=read, sha256=sha256, now=now
+        )
     response.status_code = 201 if new else 200
     return _out(row)
 
@@ -199,7 +201,7 @@ async def export_avails_xml(
     return _file(content, f"avails-{work_id}.xml", XML)
 
 
-async def dry(
+async def _dry(
     session: AsyncSession, import_id: UUID, read: files.Read, *, caller: Caller, sha256: str
 ) -> ImportOut:
     """Return what an import would report and change; nothing is written."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
-from contracts.avails import files, refusals, workbook
+from contracts.avails import files, layouts, refusals, workbook
 from contracts.avails.model import Asset
 from contracts.avails.refusals import AvailsDangerous, AvailsTooLarge, AvailsUnreadable
 from contracts.refusal import Refusal
@@ -101,6 +101,35 @@ def test_a_sheet_longer_than_the_bound_is_refused(monkeypatch: pytest.MonkeyPatc
         files.read(sheet([["x"]] * 14))
 
 
+def test_a_sheet_with_more_text_than_the_bound_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layouts, "MOST_TEXT", 2000)
+    with pytest.raises(AvailsTooLarge):
+        files.read(files.to_workbook(document(movie(licensor="x" * 3000))))
+
+
+@pytest.mark.parametrize("name", ["AvailList", "Avail", "Transaction"])
+def test_an_element_with_more_children_than_the_bound_is_refused(name: str) -> None:
+    some = {"AvailList": 50_001, "Avail": 20_001, "Transaction": 2001}[name]
+    inside = "<x/>" * some if name == "AvailList" else f"<{name}>{'<x/>' * some}</{name}>"
+    space = "http://www.movielabs.com/schema/avails/v2.7/avails"
+    with pytest.raises(AvailsTooLarge):
+        files.read(f'<AvailList xmlns="{space}">{inside}</AvailList>'.encode())
+
+
+def test_a_file_wrong_throughout_is_told_of_its_first_faults() -> None:
+    space = "http://www.movielabs.com/schema/avails/v2.7/avails"
+    content = f'<AvailList xmlns="{space}">{"<Avail/>" * 3000}</AvailList>'.encode()
+    schema = [one for one in files.read(content).report.findings if one.code == "schema"]
+    assert len(schema) == 1000
+    assert schema[1].place.path == "/AvailList/Avail[2]"
+
+
+def test_a_file_without_an_avail_is_told_so() -> None:
+    space = "http://www.movielabs.com/schema/avails/v2.7/avails"
+    report = files.read(f'<AvailList xmlns="{space}"/>'.encode()).report
+    assert [one.code for one in report.findings] == ["schema"]
+
+
 def test_a_version_that_is_not_known_is_named_with_those_that_are() -> None:
     with pytest.raises(AvailsUnreadable) as refused:
         files.read(XML.replace(b"avails/v2.5", b"avails/v1.1"))
@@ -151,3 +180,15 @@ def test_no_cell_that_is_written_starts_a_formula(start: str) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=40))
 def test_a_quoted_cell_is_read_back_as_it_was(text: str) -> None:
     assert workbook.plain(workbook.harmless(text)) == text
+
+
+@pytest.mark.parametrize("prefix", [True, False], ids=["with prefixes", "in a default namespace"])
+def test_what_the_schema_forbids_is_told_at_its_path(prefix: bool) -> None:
+    wrong = XML.replace(b"2019-10-31T23:59:59", b"some day", 2)
+    if not prefix:
+        wrong = wrong.replace(b"avails:", b"").replace(b"xmlns:avails=", b"xmlns=")
+    found = [one for one in files.read(wrong).report.findings if one.code == "schema"]
+    assert {one.place.path for one in found} == {
+        "/AvailList/Avail[1]/Transaction[1]/End",
+        "/AvailList/Avail[1]/Transaction[2]/End",
+    }

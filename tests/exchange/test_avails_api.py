@@ -16,7 +16,9 @@ from contracts.parties import queries as parties
 from exchange import avails_cli, clock
 from exchange.api import avails as api
 from exchange.context import Context
+from exchange.db import Database
 from exchange.identity.tables import Person
+from tests.contracts import parties_factory
 from tests.contracts.avails_factory import SAMPLES, document, movie, offer, sample
 from tests.exchange.identity_factory import signed_client
 from tests.exchange.test_works_api import refused
@@ -187,3 +189,21 @@ def test_brackets_in_a_file_do_not_colour_the_report(tmp_path: Path) -> None:
     file.write_bytes(files.to_xml(document(movie(offer(licence_type="[red]SELL[/]")))))
     _, told = check("check-file", str(file))
     assert "[red]" in told.replace("\n", "")
+
+
+def test_a_file_is_imported_by_command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def made() -> UUID:
+        db = Database(database_url)
+        async with db.transaction() as session:
+            home = await parties_factory.party(session, now=clock.now())
+        await db.close()
+        return home.id
+
+    party, file = str(asyncio.run(made())), str(SAMPLES / "Movies_v1.9.xlsx")
+    monkeypatch.setenv("EXCHANGE_DATABASE_URL", database_url)
+    for option, created in (("--dry-run", 26), ("--json", 26), ("--json", 0)):
+        status, told = check("import", "--json", option, "--party", party, file)
+        assert (status, json.loads(told)["counts"]["created"]) == (0, created)
+    bad = str(SAMPLES / "Avails_Volume_error_v2.5.xml")
+    status, told = check("import", "--party", party, bad)
+    assert (status, "nothing was written" in told) == (1, True)
