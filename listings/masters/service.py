@@ -17,7 +17,7 @@ from sqlmodel import col
 from contracts import locking
 from contracts.facts import service as facts
 from contracts.refusal import IdReused, Unknown
-from contracts.works import queries as works
+from contracts.titles import queries as titles
 from listings.masters import alignment, examination, queries, rules, sound
 from listings.masters.examination import Report, Seen
 from listings.masters.fingerprint import CODE_BYTES, LUMA_RATE, RATE, WINDOWS
@@ -37,11 +37,11 @@ async def create_upload(
     """Make room for an upload; the same wish again is the same upload. Return it and whether new.
 
     Raises:
-        Unknown: the work is not the party's.
+        Unknown: the work is not the party's, nor licensed to it so that it may license on.
         IdReused: the id belongs to a master of another length, name, work or party.
     """
     if wanted.work_id is not None:
-        await works.get_work_of(session, wanted.work_id, party_id)
+        await titles.get_offerable(session, wanted.work_id, party_id)
     content = {
         "party_id": party_id,
         "work_id": wanted.work_id,

@@ -17,6 +17,7 @@ from contracts.refusal import Unknown
 from contracts.titles import queries as titles_read
 from contracts.titles import rules as title_rules
 from contracts.titles import service as titles
+from contracts.titles.sublicence import ExceedsHolding
 from contracts.works.tables import Work
 from exchange.db import Database
 from listings.auctions import queries as auctions
@@ -27,6 +28,7 @@ from listings.masters import queries as masters_read
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
+from tests.contracts.titles_factory import granted
 from tests.contracts.works_factory import work
 from tests.listings.catalogue_factory import drafted_listing, published_listing
 from tests.listings.masters_factory import ready_master
@@ -113,6 +115,25 @@ async def test_an_exclusive_offer_waits_for_the_co_owner(
     assert (
         await service.publish(session, draft.id, party_id=seller.id, now=NOW)
     ).state == "published"
+
+
+async def test_a_licensee_that_may_license_on_lists_what_it_holds(
+    session: AsyncSession, seller: Party
+) -> None:
+    subject = await work(session, party_id=seller.id, now=NOW)
+    dealer, stranger = await party(session, now=NOW), await party(session, now=NOW)
+    (parent,) = await granted(
+        session, subject, wire(sublicence_depth=1), grantor=seller, licensee=dealer
+    )
+    listing = await published_listing(session, seller=dealer, now=NOW, work=subject)
+    (grant,) = await titles_read.by_source(session, subject.id, str(listing.id))
+    assert (grant.under, grant.grantor_id) == (parent.id, dealer.id)
+    with pytest.raises(ExceedsHolding):
+        await published_listing(
+            session, seller=dealer, now=NOW, work=subject, rights=[wire(media=["cable"])]
+        )
+    with pytest.raises(Unknown):
+        await drafted_listing(session, seller=stranger, now=NOW, work=subject)
 
 
 async def test_the_sale_must_still_be_ahead_at_publication(

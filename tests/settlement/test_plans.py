@@ -16,7 +16,8 @@ from settlement.fees import gateway as fees
 from settlement.fees.rules import SELLER_COMMISSION, Rate, commission, rate_on, read_schedule
 from settlement.plans import queries, rules, service
 from tests.conftest import NOW
-from tests.settlement.settlement_factory import invoiced
+from tests.contracts.parties_factory import party
+from tests.settlement.settlement_factory import executed_deal, invoiced
 
 HEAD = "code,valid_from,valid_to,rate_bp,legal_basis\n"
 PRICES = st.integers(1, MOST_MINOR)
@@ -148,6 +149,21 @@ async def test_a_work_without_shares_is_its_licensors_alone(session: AsyncSessio
     trade = await invoiced(session, price=Money(100, "CNY"), shares=(), now=NOW)
     payees = await queries.payees(session, trade.deal_id)
     assert [(line.payee_id, line.amount_minor) for line in payees] == [(trade.owner_ids[0], 95)]
+
+
+async def test_what_a_licensee_licensed_on_is_its_own_money(session: AsyncSession) -> None:
+    trade = await invoiced(session, price=Money(100, "CNY"), now=NOW)
+    dealer = await party(session, now=NOW)
+    deal = await executed_deal(
+        session, work_id=trade.work_id, licensor_id=dealer.id, licensee_id=trade.buyer.id,
+        price=Money(100, "CNY"), now=NOW,
+    )  # fmt: skip
+    terms = rules.Terms(
+        deal.id, trade.work_id, dealer.id, trade.buyer.id, Money(100, "CNY"), "0" * 64
+    )
+    await service.plan(session, terms, now=NOW)
+    payees = await queries.payees(session, deal.id)
+    assert [(line.payee_id, line.amount_minor) for line in payees] == [(dealer.id, 95)]
 
 
 async def test_planning_twice_plans_once(session: AsyncSession) -> None:
