@@ -95,6 +95,13 @@ class AskIn(Shape):
     sublicence_depth: Annotated[
         int, Field(strict=True, ge=0, le=rights.DEEPEST_SUBLICENCE, description="转授权层级")
     ] = 0
+    round_no: (
+        Annotated[
+            int,
+            Field(strict=True, ge=1, le=rights.LAST_ROUND, description="轮次; says nothing here."),
+        ]
+        | None
+    ) = None
     grantor_id: Annotated[
         UUID | None, Field(description="Who would grant: oneself, or null for the owners.")
     ] = None

@@ -16,6 +16,7 @@ from contracts.rights import axes, region
 from contracts.rights import rules as rights
 from contracts.rights.algebra import Exclusivity
 from contracts.titles import availability, explaining, judging
+from contracts.titles import service as titles
 from contracts.titles.availability import Place
 from contracts.titles.explaining import RightsNotAvailable
 from contracts.titles.judging import Outcome
@@ -235,6 +236,32 @@ async def test_runs_given_on_are_no_longer_in_the_budget(session: AsyncSession) 
     answer = await asked(session, subject, part, grantor=holder.id)
     assert (answer.outcome, codes(answer)) == (Outcome.NO, {"run-budget-spent"})
     assert answer.reasons[0].about == {"runs_left": 1}
+
+
+async def test_a_stranger_has_nothing_to_grant(session: AsyncSession) -> None:
+    _, subject = await owned(session)
+    answer = await asked(session, subject, wire(), grantor=ids.new(NOW))
+    assert (answer.outcome, codes(answer)) == (Outcome.NO, {"no-rights-in"})
+
+
+async def test_an_episode_added_later_is_taken_with_its_series(session: AsyncSession) -> None:
+    owner, series = await owned(session)
+    await offered(session, series, wire(), grantor=owner)
+    later = await part_of(session, series)
+    answer = await asked(session, later, wire())
+    assert (answer.outcome, codes(answer)) == (Outcome.NO, {"hold"})
+
+
+async def test_an_exclusive_licence_waits_for_every_co_owner(session: AsyncSession) -> None:
+    owner, subject = await owned(session)
+    other = await party(session, now=NOW)
+    shares = {owner.id: 5000, other.id: 5000}
+    await titles.declare_shares(session, subject.id, party_id=owner.id, shares=shares, now=NOW)
+    answer = await asked(session, subject, wire())
+    assert (answer.outcome, codes(answer)) == (Outcome.NO, {"co-owner-missing"})
+    assert not await tried(session, subject, wire(), grantor=owner)
+    await titles.consent(session, subject.id, party_id=other.id, now=NOW)
+    assert (await asked(session, subject, wire())).outcome is Outcome.FREE
 
 
 async def test_a_work_that_is_not_there_is_unknown(session: AsyncSession) -> None:
