@@ -71,7 +71,7 @@ async def get_work_seen(session: AsyncSession, work_id: UUID, viewer: UUID | Non
         Unknown: there is no such work, or the party has nothing to do with it.
     """
     work = await works.get_work(session, work_id)
-    if viewer is None or viewer in await _owners(session, work):
+    if viewer is None or viewer in await owners(session, work):
         return work
     held = await titles.grants_of_party(session, work, viewer, states=("held", "effective"))
     if held or await _has_deal(session, work_id, viewer):
@@ -86,12 +86,13 @@ async def get_work_told(session: AsyncSession, work_id: UUID, party_id: UUID) ->
         Unknown: there is no such work, or the party has nothing to offer in it.
     """
     work = await works.get_work(session, work_id)
-    if party_id in await _owners(session, work):
+    if party_id in await owners(session, work):
         return work
     return await titles.get_offerable(session, work_id, party_id)
 
 
-async def _owners(session: AsyncSession, work: Work) -> set[UUID]:
+async def owners(session: AsyncSession, work: Work) -> set[UUID]:
+    """Return the registrant of a work and its co-owners."""
     shares = await titles.shares(session, work.id)
     return {work.party_id, *(share.party_id for share in shares)}
 

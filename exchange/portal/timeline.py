@@ -24,6 +24,7 @@ LABELS: Mapping[str, str] = {
     "deal.signed": mark("Signed"),
     "deal.executed": mark("Contract in force"),
     "deal.voided": mark("Contract voided"),
+    "hold.expired": mark("Hold on the rights ran out"),
     "grant.made": mark("Rights granted in the register"),
     "invoice.issued": mark("Invoice issued"),
     "payment.received": mark("Payment received"),

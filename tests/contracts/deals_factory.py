@@ -18,6 +18,7 @@ from contracts.parties import service as registry
 from contracts.parties.gateway import LocalAuthority
 from contracts.parties.tables import Party, PartyKey
 from contracts.titles import service as titles
+from contracts.works.tables import Work
 from exchange.demo import signer
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
@@ -100,10 +101,11 @@ async def awarded(
     licensor: Party,
     licensee: Party,
     amount_minor: int = 120_000_000,
+    subject: Work | None = None,
     now: datetime,
 ) -> Award:
     """A listing with reserved rights whose auction the licensee has won."""
-    made = await work(session, party_id=licensor.id, now=now)
+    made = subject or await work(session, party_id=licensor.id, now=now)
     listing, auction = ids.new(now), ids.new(now)
     record = listing_record(made.id, licensor, listing=listing, auction=auction, now=now)
     published = await facts.record(
@@ -134,11 +136,17 @@ async def opened_deal(
     licensee: Party,
     now: datetime,
     amount_minor: int = 120_000_000,
+    subject: Work | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> Deal:
     """A deal whose terms are frozen; `changes` replace fields of the listing's record."""
     won = await awarded(
-        session, licensor=licensor, licensee=licensee, amount_minor=amount_minor, now=now
+        session,
+        licensor=licensor,
+        licensee=licensee,
+        amount_minor=amount_minor,
+        subject=subject,
+        now=now,
     )
     return await service.open_deal(
         session,
