@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.odrl import compare, extents
+from contracts.odrl import compare, denoting, extents, moments
 from contracts.odrl.denoting import COUNT, LANGUAGE, SPATIAL, TIME
 from contracts.odrl.policy import (
     Atom,
@@ -21,6 +21,7 @@ from contracts.odrl.policy import (
     Value,
 )
 from contracts.odrl.vocabulary import ODRL, TERRITORY
+from contracts.rights import axes
 from contracts.rights.logic import Verdict
 
 START = datetime(2027, 1, 1, tzinfo=UTC)
@@ -234,3 +235,40 @@ def test_a_condition_of_too_many_parts_is_unknown_and_not_a_conflict() -> None:
     assert compare.compare(replace(one, rules=(fewer,)), replace(
         other, rules=(replace(fewer, assignee=frozenset({"urn:x:two"})),)
     )).verdict is Verdict.CONFLICT  # fmt: skip
+
+
+def within(cut: extents.Cut, axis: str, cell: Cell) -> bool:
+    where, tongue, instant, run = cell
+    if isinstance(cut, extents.Spans):
+        micros = (instant - moments.EPOCH) // timedelta(microseconds=1)
+        number = micros if axis == TIME else run
+        return any(low <= number < high for low, high in cut.spans)
+    assert isinstance(cut, extents.Bits)
+    named = {SPATIAL: (axes.TERRITORIES, where, "AU"), LANGUAGE: (axes.LANGUAGES, tongue, "mi")}
+    if axis not in named:
+        return bool(cut.mask)
+    of, code, unnamed = named[axis]
+    return bool(cut.mask & of.mask([unnamed if code == OTHER else code]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(trees(BLURRED), st.sampled_from(CELLS))
+def test_the_truth_lies_between_what_surely_and_what_possibly_passes(
+    constraint: Constraint, cell: Cell
+) -> None:
+    rule = Rule(Modality.PERMISSION, ODRL + "use", FILM, STUDIO, None, constraint)
+    sense = denoting.Sense((Policy("urn:x:policy", "Set", (rule,)),))
+    boxes = denoting.boxes_of(rule, sense)
+    surely = any(all(within(e.inner, a, cell) for a, e in box.items()) for box in boxes)
+    possibly = any(all(within(e.outer, a, cell) for a, e in box.items()) for box in boxes)
+    either = [holds(constraint, cell, unread=unread) for unread in (False, True)]
+    assert all(either) or not surely
+    assert possibly or not any(either)
+    if not any(isinstance(part, Unread) for part in parts_of(constraint)):
+        assert surely == possibly == either[0]
+
+
+def parts_of(constraint: Constraint) -> list[Constraint]:
+    if not isinstance(constraint, Group):
+        return [constraint]
+    return [part for inside in constraint.parts for part in parts_of(inside)]

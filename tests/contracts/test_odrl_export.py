@@ -85,7 +85,7 @@ def resolved(wire: Node) -> algebra.RightsBox | None:
         return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=220, deadline=None)
 @given(wires(), wires())
 def test_two_grants_read_back_collide_exactly_as_the_algebra_says(one: Node, two: Node) -> None:
     a, b = resolved(one), resolved(two)
