@@ -16,6 +16,7 @@ from contracts.rights import vocabulary
 from contracts.rights.vocabulary import BLOCK
 
 TODAY = date.max  # groups without a day are read by their latest definition
+LAST_NUMBER = 2**31 - 1  # the database keeps numbers as int4
 WAYS = 10  # numbers that one variety of a language takes in the block of its language
 
 
@@ -84,7 +85,13 @@ class Axis:
         return (self.everything,), left_out
 
     def ranges(self, mask: int) -> list[tuple[int, int]]:
-        """Return the leaves as half-open spans of numbers, whole blocks where all of it is held."""
+        """Return the leaves as half-open spans of numbers, whole blocks where all of it is held.
+
+        The whole axis is one span up to the last number there can be: what is taken all over the
+        world is taken in a territory that gets its number later, too.
+        """
+        if mask == self.all:
+            return [(0, LAST_NUMBER)]
         spans: list[tuple[int, int]] = []
         for low, high in self._spans(mask):
             if spans and spans[-1][1] == low:

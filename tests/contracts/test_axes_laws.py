@@ -150,6 +150,15 @@ def test_a_subdivision_that_is_added_later_lies_in_what_was_granted_before() -> 
     assert touch([(max(known) + 1, max(known) + 2)], [(low, high)])
 
 
+@by_axis
+def test_a_word_that_is_added_later_lies_in_the_whole_axis_that_was_granted_before(
+    axis: Axis,
+) -> None:
+    later = axis.leaves[-1].low // 1000 + 1
+    assert touch(axis.ranges(axis.all), [(later * 1000, (later + 1) * 1000)])
+    assert not touch(axis.ranges(axis.all & ~1), [axis.ranges(1)[0]])
+
+
 def test_every_country_of_iso_3166_1_is_known() -> None:
     assert {country.alpha_2 for country in pycountry.countries} == set(COUNTRIES)
 
