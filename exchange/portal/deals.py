@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical
+from contracts.titles import queries as titles
 from exchange.api import deals as api
 from exchange.api.deps import Session
 from exchange.identity.rules import Caller
@@ -51,10 +52,24 @@ async def deal_page(
         deal=_shown(deal, visitor, spoken),
         executed=deal.executed_at is not None,
         rights=terms["grants"],
+        work_id=terms["work"]["work"],
+        grants=await _grants(session, terms, deal_id),
         title=terms["work"]["title"],
         timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
         settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
     )
+
+
+async def _grants(
+    session: AsyncSession, terms: dict[str, Any], deal_id: UUID
+) -> list[dict[str, Any]]:
+    """Return the grants of a deal under which something may have been shown."""
+    grants = await titles.by_deal(session, UUID(terms["work"]["work"]), deal_id)
+    return [
+        {"id": grant.id, "right": grant.wire, "runs_max": grant.runs_max}
+        for grant in grants
+        if grant.state in ("effective", "ended")
+    ]
 
 
 def _shown(deal: api.DealOut, visitor: Visitor, spoken: Language) -> dict[str, Any]:

@@ -17,8 +17,12 @@ from exchange.portal import (
     market,
     masters,
     money,
+    register,
+    register_forms,
     render,
     rights,
+    runs,
+    title_documents,
     works,
 )
 
@@ -26,7 +30,8 @@ from exchange.portal import (
 ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
-        accounts, works, rights, masters, listings, market, auctions, deals, money, keys,
+        accounts, works, rights, register, register_forms, runs, masters, listings, market,
+        auctions, deals, money, keys,
         queue, parties, settlements, payouts, ledger,
     )
 )  # fmt: skip
@@ -54,7 +59,8 @@ def install(app: FastAPI) -> None:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False, max_body_size=LONGEST_FORM_BYTES)
-    app.include_router(
-        avails.router, include_in_schema=False, max_body_size=avails.LONGEST_FILE_BYTES
-    )
+    for module in (avails, title_documents):
+        app.include_router(
+            module.router, include_in_schema=False, max_body_size=module.LONGEST_FILE_BYTES
+        )
     app.mount("/static", _Static(directory=render.STATIC), name="static")

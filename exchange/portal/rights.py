@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.refusal import Refusal, Unknown
 from contracts.rights import vocabulary
 from contracts.titles import heat
+from contracts.titles import queries as titles
 from contracts.works import queries as works
 from exchange.api import availability as api
 from exchange.api import problems
@@ -63,7 +64,7 @@ async def rights_page(
         chosen=chosen,
         **about,
         **_told(values, work_id, chosen, spoken),
-        **_choosers(spoken),
+        **choosers(spoken),
         here_with=lambda **more: _address(request, **more),
     )
 
@@ -94,8 +95,34 @@ async def check_page(
         refusal=refused,
         typed=_typed(asked, now),
         **about,
-        **_choosers(spoken),
+        **choosers(spoken),
     )
+
+
+def choosers(spoken: Language) -> dict[str, Any]:
+    """Return the choices that forms about rights offer."""
+    rights = {code: right for code, right in vocabulary.RIGHTS.items() if right.licensable}
+    media = said.choices(vocabulary.MEDIA, spoken)
+    named = said.choices(rights, spoken)
+    bundles = [("telecast", said.both("播映权", "telecast rights", spoken))]
+    return {
+        "rights": [("", spoken.say(mark("all rights"))), *named],
+        "one_right": [*named, *bundles],
+        "media": [("", spoken.say(mark("all media"))), *media],
+        "every_medium": media,
+        "tongues": [
+            *((code, said.tongues([code], spoken)) for code in (*SPOKEN, vocabulary.ANY_LANGUAGE)),
+        ],
+        "kinds": [(code, spoken.say(text)) for code, text in KINDS.items()],
+        "spans": [(count, str(count)) for count in SPANS],
+        "rows": [
+            ("", spoken.say(mark("countries in which something stands in the way"))),
+            *((code, _parts_of(code, spoken)) for code in DIVIDED),
+        ],
+        "shades": [
+            (code, spoken.say(words), glyph) for code, (words, glyph) in reasons.SHADES.items()
+        ],
+    }
 
 
 async def _about(
@@ -107,9 +134,11 @@ async def _about(
         Unknown: there is no such work, or the visitor may not know of it.
     """
     await api.get_visible(session, work_id, visitor.caller)
-    work = await works.get_work(session, work_id)
+    work, caller = await works.get_work(session, work_id), visitor.caller
+    sees = caller.is_staff or await titles.has_to_do_with(session, work.root_id, caller.party_id)
     return {
         "found": work_id,
+        "has_register": sees,
         "work_id": work_id,
         "title": spoken.pick(work.title_zh, work.title_en),
         "is_holder": visitor.role == "holder",
@@ -292,31 +321,6 @@ def _typed(asked: Form, now: datetime) -> dict[str, Any]:
 
 def _bundles() -> dict[str, vocabulary.Part]:
     return {part.bundle: part for part in vocabulary.BUNDLES}
-
-
-def _choosers(spoken: Language) -> dict[str, Any]:
-    rights = {code: right for code, right in vocabulary.RIGHTS.items() if right.licensable}
-    media = said.choices(vocabulary.MEDIA, spoken)
-    named = said.choices(rights, spoken)
-    bundles = [("telecast", said.both("播映权", "telecast rights", spoken))]
-    return {
-        "rights": [("", spoken.say(mark("all rights"))), *named],
-        "one_right": [*named, *bundles],
-        "media": [("", spoken.say(mark("all media"))), *media],
-        "every_medium": media,
-        "tongues": [
-            *((code, said.tongues([code], spoken)) for code in (*SPOKEN, vocabulary.ANY_LANGUAGE)),
-        ],
-        "kinds": [(code, spoken.say(text)) for code, text in KINDS.items()],
-        "spans": [(count, str(count)) for count in SPANS],
-        "rows": [
-            ("", spoken.say(mark("countries in which something stands in the way"))),
-            *((code, _parts_of(code, spoken)) for code in DIVIDED),
-        ],
-        "shades": [
-            (code, spoken.say(words), glyph) for code, (words, glyph) in reasons.SHADES.items()
-        ],
-    }
 
 
 def _parts_of(code: str, spoken: Language) -> str:

@@ -90,3 +90,32 @@ async def test_the_map_in_chinese_and_in_a_narrow_window(
         await page.locator("main form button").first.click()
         await expect(page.locator("#answer")).to_be_visible()
         await seen.shot("rights-answer-zh-narrow")
+
+
+async def test_the_register_and_its_forms_in_both_languages(
+    walk: tuple[str, UUID], site: str, browser: Browser
+) -> None:
+    email, work_id = walk
+    for locale, name in (("en-GB", "en"), ("zh-CN", "zh")):
+        size = WIDE if name == "en" else NARROW
+        async with visit(browser, site, locale=locale, viewport=size) as seen:
+            page = seen.page
+            await seen.sign_in(email, PASSWORD)
+            await seen.go(f"/works/{work_id}/register")
+            await expect(page.locator("#grants tbody tr")).not_to_have_count(0)
+            assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            await seen.shot(f"register-{name}")
+            await (
+                page.locator("#grants")
+                .get_by_role("link", name="Runs")
+                .or_(page.locator("#grants").get_by_role("link", name="播出次数"))
+                .first.click()
+            )
+            await expect(page.locator("#used")).to_have_text("0 / 2")
+            await seen.shot(f"runs-{name}")
+            await seen.go(f"/works/{work_id}/register/new/encumbrance")
+            await page.locator("main form details summary").click()
+            await page.fill("#territories", "CN-SH")
+            await page.locator("main form > .row button").click()
+            await expect(page.locator("#refusal")).to_contain_text("beneficiary-needed")
+            await seen.shot(f"register-new-{name}")
