@@ -47,7 +47,7 @@ async def of_grant(
         id=grant.id,
         licensor=grant.grantor_id,
         licensee=grant.grantee_id,
-        work=await _work(session, work_id),
+        work=await work_of(session, work_id),
         grants=[grant.wire],
         holdbacks=await _holdbacks(session, grant.root_id, [grant.id]),
         agreed=grant.state == "effective",
@@ -69,12 +69,22 @@ async def of_deal(session: AsyncSession, deal: Deal) -> Granting:
         id=deal.id,
         licensor=deal.licensor_id,
         licensee=deal.licensee_id,
-        work=await _work(session, deal.work_id),
+        work=await work_of(session, deal.work_id),
         grants=terms["grants"],
         holdbacks=await _holdbacks(session, root, [grant.id for grant in grants]),
         price=deal.price,
         number=deal.contract_no,
     )
+
+
+async def work_of(session: AsyncSession, work_id: UUID) -> Work:
+    """Return the work with its identifiers and all that it is a part of."""
+    work = await works.get_work(session, work_id)
+    inside, parent = [], work.parent_id
+    while parent is not None:
+        inside.append(parent)
+        parent = (await works.get_work(session, parent)).parent_id
+    return Work(work.id, eidr=work.eidr, isan=work.isan, inside=inside)
 
 
 async def _may_see(session: AsyncSession, grant: RightsGrant, viewer: UUID | None) -> bool:
@@ -83,16 +93,6 @@ async def _may_see(session: AsyncSession, grant: RightsGrant, viewer: UUID | Non
     work = await works.get_work(session, grant.work_id)
     owners = [share.party_id for share in await titles.shares(session, grant.work_id)]
     return viewer in (work.party_id, *owners)
-
-
-async def _work(session: AsyncSession, work_id: UUID) -> Work:
-    """Return the work with its identifiers and all that it is a part of."""
-    work = await works.get_work(session, work_id)
-    inside, parent = [], work.parent_id
-    while parent is not None:
-        inside.append(parent)
-        parent = (await works.get_work(session, parent)).parent_id
-    return Work(work.id, eidr=work.eidr, isan=work.isan, inside=inside)
 
 
 async def _holdbacks(
