@@ -75,7 +75,7 @@ class HoldExpired(Refusal):
 class BadExpiry(Refusal):
     """A hold ends in the past or too far ahead."""
 
-    kind, code = Kind.INVALID, "bad-expiry"
+    kind, code = Kind.INVALID, "bad-hold-expiry"
     hint = f"End the hold within {LONGEST_HOLD.days} days from now."
 
 

@@ -199,8 +199,9 @@ async def test_the_database_keeps_place_and_dates(session: AsyncSession, change:
     )
     with pytest.raises(DBAPIError, match="keeps its place"):
         async with session.begin_nested():
-            # The change is one of those written above.
-            changed = text(f"UPDATE work SET {change} WHERE id = :id")  # noqa: S608 - as said.
+            changed = text(
+                f"UPDATE work SET {change} WHERE id = :id"  # noqa: S608 - one of those written above.
+            )
             await session.execute(changed, {"id": season.id})
 
 

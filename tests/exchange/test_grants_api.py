@@ -84,7 +84,7 @@ async def test_a_hold_is_placed_seen_by_both_sides_and_lifted(
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
-        ({"expires_at": "2020-01-01T00:00:00Z"}, 422, "bad-expiry"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, 422, "bad-hold-expiry"),
         ({"grantee_id": str(ids.new(clock.now()))}, 404, "unknown"),
         ({"rights": [wire(territories=["XX"])]}, 422, "unknown-territory"),
         ({"rights": [wire(), wire()]}, 422, "rights-offered-twice"),

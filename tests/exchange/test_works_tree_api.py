@@ -27,7 +27,7 @@ async def placed(client: httpx.AsyncClient, kind: str, parent: UUID | None, **mo
     return work
 
 
-async def test_a_series_shows_its_children_in_pages(holder: Holder) -> None:  # noqa: F811 - fixture
+async def test_a_series_shows_its_children_in_pages(holder: Holder) -> None:  # noqa: F811 - the fixture of that name.
     client, _ = holder
     series = await placed(client, "series", None)
     seasons = [await placed(client, "season", series) for _ in range(3)]
@@ -42,7 +42,7 @@ async def test_a_series_shows_its_children_in_pages(holder: Holder) -> None:  # 
 
 
 async def test_a_child_whose_answer_was_lost_is_answered_again(
-    holder: Holder,  # noqa: F811 - fixture
+    holder: Holder,  # noqa: F811 - the fixture of that name.
 ) -> None:
     client, _ = holder
     series = await placed(client, "series", None)
@@ -55,8 +55,8 @@ async def test_a_child_whose_answer_was_lost_is_answered_again(
 
 
 async def test_anothers_tree_is_unknown(
-    holder: Holder,  # noqa: F811 - fixture
-    other: Holder,  # noqa: F811 - fixture
+    holder: Holder,  # noqa: F811 - the fixture of that name.
+    other: Holder,  # noqa: F811 - the fixture of that name.
 ) -> None:
     series = await placed(holder[0], "series", None)
     stranger, _ = other
@@ -68,7 +68,7 @@ async def test_anothers_tree_is_unknown(
 
 
 async def test_what_may_not_nest_is_told_with_what_may(
-    holder: Holder,  # noqa: F811 - fixture
+    holder: Holder,  # noqa: F811 - the fixture of that name.
 ) -> None:
     client, _ = holder
     film = await placed(client, "film", None)
@@ -77,7 +77,7 @@ async def test_what_may_not_nest_is_told_with_what_may(
     assert told["below"] == ["edit"]
 
 
-async def test_identifiers_are_kept_canonically(holder: Holder) -> None:  # noqa: F811 - fixture
+async def test_identifiers_are_kept_canonically(holder: Holder) -> None:  # noqa: F811 - the fixture of that name.
     client, _ = holder
     body = description(
         eidr="urn:eidr:10.5240:7791-8534-2c23-9030-8610-5", isan="ISAN 0000-0000-3A8D-0000-Z",
@@ -92,7 +92,7 @@ async def test_identifiers_are_kept_canonically(holder: Holder) -> None:  # noqa
 
 
 async def test_dates_are_given_once_and_tell_the_end_of_protection(
-    holder: Holder,  # noqa: F811 - fixture
+    holder: Holder,  # noqa: F811 - the fixture of that name.
 ) -> None:
     client, _ = holder
     work = await placed(client, "film", None)
@@ -118,7 +118,7 @@ async def test_dates_are_given_once_and_tell_the_end_of_protection(
     [("2999-01-01", "bad-dates"), ("1887-12-31", "bad-dates"), (7, "invalid-content")],
 )
 async def test_a_day_that_cannot_be_is_refused(
-    holder: Holder,  # noqa: F811 - fixture
+    holder: Holder,  # noqa: F811 - the fixture of that name.
     day: Any,
     code: str,
 ) -> None:

