@@ -51,6 +51,9 @@ FirstDay = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help
 LastDay = Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day.")]
 Zone = Annotated[str, typer.Option("--tz", help="IANA time zone of the days.")]
 Exclusive = Annotated[bool, typer.Option("--exclusive", help="独占; otherwise 普通.")]
+MinimumDays = Annotated[
+    int, typer.Option("--minimum-days", min=0, max=36525, help="Shorter stretches do not count.")
+]
 Sole = Annotated[bool, typer.Option("--sole", help="排他: beside the owner's own use alone.")]
 
 
@@ -68,7 +71,7 @@ def check(  # noqa: PLR0913 - the options of a command are its arguments.
     runs: Annotated[int | None, typer.Option("--runs", help="How many runs.")] = None,
     grantor: Annotated[UUID | None, typer.Option("--grantor", help="Not the owners.")] = None,
     cover_all: Annotated[bool, typer.Option("--cover-all", help="All of it or nothing.")] = False,
-    minimum_days: Annotated[int, typer.Option("--minimum-days", min=0, max=36525)] = 0,
+    minimum_days: MinimumDays = 0,
     as_json: Json = False,
     lang: Lang = Tongue.ENGLISH,
 ) -> None:
@@ -89,12 +92,13 @@ def check(  # noqa: PLR0913 - the options of a command are its arguments.
     _tell(_told(answer, register, tz), as_json=as_json, lang=lang)
 
 
-def list_free(
+def list_free(  # noqa: PLR0913 - the options of a command are its arguments.
     work: WorkId,
     first_day: FirstDay,
     last_day: LastDay,
     territories: Territories = "+WRD",
     exclusive: Exclusive = False,
+    minimum_days: MinimumDays = 0,
     as_json: Json = False,
     lang: Lang = Tongue.ENGLISH,
 ) -> None:
@@ -110,7 +114,7 @@ def list_free(
             ),
         )
     )
-    answer = judging.judge(register, question)
+    answer = judging.judge(register, question, minimum=timedelta(days=minimum_days))
     _tell(_told(answer, register, explaining.ZONE), as_json=as_json, lang=lang)
 
 

@@ -135,6 +135,9 @@ class Days(Uses):
 
     first_day: Annotated[date, Field(alias="from")]
     last_day: Annotated[date, Field(alias="until")]
+    minimum_days: Annotated[
+        int, Field(ge=0, le=MOST_DAYS, description="Shorter stretches do not count.")
+    ] = 0
     tz: Zone = explaining.ZONE
 
 
@@ -236,9 +239,7 @@ async def check_availability(body: AskIn, session: Session, caller: Signed, now:
     question = availability.question_of(
         rights.expand(_wire(body)), place, grantor=_grantor(body, caller), grantee=asks
     )
-    minimum = timedelta(days=body.minimum_days)
-    if minimum > question.window.end - question.window.start:
-        raise BadWindow("The window is shorter than the minimum.", minimum_days=body.minimum_days)
+    minimum = _minimum(body.minimum_days, question.window)
     register = await availability.load(session, question, now=now)
     answer = judging.judge(register, question, match=Match(body.match), minimum=minimum)
     told = explaining.answer_out(answer, register.tree, viewer=_viewer(caller), zone=body.tz)
@@ -256,7 +257,8 @@ async def get_availability(
     window = rights.window_of(asked.first_day, asked.last_day, asked.tz)
     question = await _question(session, work_id, asked, caller=caller, window=window)
     register = await availability.load(session, question, now=now)
-    answer = judging.judge(register, question)
+    minimum = _minimum(asked.minimum_days, question.window)
+    answer = judging.judge(register, question, minimum=minimum)
     told = explaining.answer_out(answer, register.tree, viewer=_viewer(caller), zone=asked.tz)
     return AnswerOut.model_validate(told)
 
@@ -306,6 +308,14 @@ async def _question(
     return availability.question_about(
         place, scope=_scope(uses), window=window, exclusivity=Exclusivity(uses.exclusivity)
     )
+
+
+def _minimum(days: int, window: Window) -> timedelta:
+    """Return the shortest stretch that counts; one longer than the window would leave nothing."""
+    minimum = timedelta(days=days)
+    if minimum > window.end - window.start:
+        raise BadWindow("The window is shorter than the minimum.", minimum_days=days)
+    return minimum
 
 
 def _viewer(caller: Caller) -> UUID | None:

@@ -187,6 +187,12 @@ async def test_the_list_tells_what_is_free_of_a_work(scene: Scene) -> None:
     asked = {**DAYS, "right": "broadcasting", "medium": ["satellite"], "territory": "CN"}
     told = (await scene.owner.get(path, params=asked)).json()
     assert told["outcome"] == "partly"  # other languages are free
+    longer = {**asked, "until": "2029-12-31"}
+    for minimum, count in ((365, 2), (366, 1)):  # the year after the licence is 365 days long
+        found = (await scene.owner.get(path, params={**longer, "minimum_days": minimum})).json()
+        assert len(found["free"]) == count
+    too_long = await scene.owner.get(path, params={**asked, "minimum_days": 732})
+    assert too_long.json()["code"] == "bad-window"
     zh = (await scene.owner.get(path, params={**asked, "language": "zh"})).json()
     assert (zh["outcome"], zh["free"]) == ("no", [])
     assert zh["reasons"][0]["record"]["id"] == str(scene.grant)
