@@ -5,6 +5,7 @@ theirs.
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -344,13 +345,35 @@ def _named(axis: str, *words: Iterable[Word]) -> Mapping[str, Word]:
     return {word.code: word for word in chain(groups, *words)}
 
 
+def _places() -> Mapping[str, Word]:
+    """Return every territory by names that mean it alone: Georgia is a state and a country."""
+    known = _named(
+        "territory",
+        TERRITORIES.values(),
+        SUBDIVISIONS.values(),
+        [Word(0, WORLD, "全球", "the whole world")],
+    )
+    told = {code: _in_its_country(word) for code, word in known.items()}
+    uses = Counter(name for word in told.values() for name in {word.zh, word.en})
+    for code, word in told.items():
+        if uses[word.zh] > 1 or uses[word.en] > 1:
+            zh, en = f"{word.zh}（{code}）", f"{word.en} ({code})"
+            told[code] = Word(word.number, code, zh, en)
+    return told
+
+
+def _in_its_country(word: Word) -> Word:
+    """Return a part of a country with the country's name; the mainland's go without saying."""
+    country = TERRITORIES.get(word.code[:2]) if word.code[2:3] == "-" else None
+    if country is None or country.code == "CN":
+        return word
+    space = "" if "一" <= word.zh[0] <= "龥" else " "  # most have no Chinese name yet
+    zh, en = f"{country.zh}{space}{word.zh}", f"{word.en}, {country.en}"
+    return Word(word.number, word.code, zh, en)
+
+
 # Every code that an offer may name on an axis, with its names.
-PLACES = _named(
-    "territory",
-    TERRITORIES.values(),
-    SUBDIVISIONS.values(),
-    [Word(0, WORLD, "全球", "the whole world")],
-)
+PLACES = _places()
 OUTLETS = _named("medium", MEDIA.values(), *map(_with_access, MEDIA.values()))
 _TAGS = (*LANGUAGES.values(), *VARIETIES.values(), *_others())
 TONGUES = _named(

@@ -261,6 +261,26 @@ def test_the_members_of_a_group_are_known_and_none_is_named_twice() -> None:
         assert sum(part.bit_count() for part in parts) == _union(parts).bit_count(), group.code
 
 
+@by_axis
+def test_no_two_codes_have_one_name(axis: Axis) -> None:
+    for tongue in ("zh", "en"):
+        names = [getattr(word, tongue) for word in WORDS[axis.name].values()]
+        assert sorted(names) == sorted(set(names))
+
+
+def test_a_part_of_a_country_is_named_with_it_and_a_province_of_the_mainland_without() -> None:
+    names = {code: vocabulary.PLACES[code] for code in ("US-GA", "GE", "TW-TPE", "CN-GD")}
+    assert [word.en for word in names.values()] == [
+        "Georgia, United States", "Georgia", "Taipei, Taiwan, China", "Guangdong",
+    ]  # fmt: skip
+    assert [word.zh for word in names.values()] == [
+        "美国佐治亚州",
+        "格鲁吉亚",
+        "中国台湾台北市",
+        "广东",
+    ]
+
+
 def test_free_and_pay_television_are_apart_and_hold_all_that_is_broadcast_to_a_set() -> None:
     free, pay = MEDIA.mask(["free-tv"]), MEDIA.mask(["pay-tv"])
     assert not free & pay
