@@ -48,7 +48,7 @@ async def place_hold(  # noqa: PLR0913 - a hold has that many parts, and callers
     Raises:
         Unknown: there is no such work or grantee.
         IdReused: the hold is there with other content.
-        BadExpiry: it would end in the past or too far ahead.
+        BadHoldExpiry: it would end in the past or too far ahead.
         InvalidContent: it would be for the grantor itself.
         Refusal: any of `admission.admit`.
     """
@@ -64,16 +64,7 @@ async def place_hold(  # noqa: PLR0913 - a hold has that many parts, and callers
     await parties.get_party(session, grantee_id)
     rules.check_expiry(expires_at, now=now)
     grants = await admission.admit(session, work, boxes, standing=standing, now=now)
-    payload = {
-        "work": str(work_id),
-        "hold": str(hold_id),
-        "grantor": str(grantor_id),
-        "grantee": str(grantee_id),
-        "expires_at": rfc3339.exact(expires_at),
-        "grants": [{"grant": str(grant.id), **grant.wire} for grant in grants],
-    }
-    sides = admission.involved(grants)
-    await facts.record(session, "hold.placed", hold_id, payload, parties=sides, now=now)
+    await _record(session, hold_id, grants, now=now)
     return grants
 
 
@@ -120,6 +111,22 @@ async def expire_due(session: AsyncSession, *, now: datetime) -> int:
 def source_of(hold_id: UUID) -> str:
     """Return the source that a hold's grants carry."""
     return f"hold:{hold_id}"
+
+
+async def _record(
+    session: AsyncSession, hold_id: UUID, grants: Sequence[RightsGrant], *, now: datetime
+) -> None:
+    first = grants[0]
+    payload = {
+        "work": str(first.work_id),
+        "hold": str(hold_id),
+        "grantor": str(first.grantor_id),
+        "grantee": str(first.grantee_id),
+        "expires_at": first.expires_at and rfc3339.exact(first.expires_at),
+        "grants": [{"grant": str(grant.id), **grant.wire} for grant in grants],
+    }
+    sides = admission.involved(grants)
+    await facts.record(session, "hold.placed", hold_id, payload, parties=sides, now=now)
 
 
 def _same(

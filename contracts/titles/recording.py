@@ -121,17 +121,7 @@ async def revert(
     for one in below:
         _end(one, "parent-ended", now=now)
     await session.flush()
-    payload = {
-        "work": str(work_id),
-        "grant": str(grant_id),
-        "deal": grant.deal_id and str(grant.deal_id),
-        "reason": reason,
-        "note": note,
-        "by": str(by),
-        "ended": [_ended(one) for one in below],
-    }
-    sides = admission.involved([grant, *below])
-    await facts.record(session, "grant.reverted", grant_id, payload, parties=sides, now=now)
+    await _record_reversion(session, grant, below, by=by, now=now)
     return grant
 
 
@@ -142,6 +132,22 @@ def _live(grant: RightsGrant) -> bool:
 def _end(grant: RightsGrant, reason: str, *, now: datetime) -> None:
     grant.state = "ended" if grant.state == "effective" else "released"
     grant.ended_at, grant.ended_reason = now, reason
+
+
+async def _record_reversion(
+    session: AsyncSession, grant: RightsGrant, below: list[RightsGrant], *, by: UUID, now: datetime
+) -> None:
+    payload = {
+        "work": str(grant.work_id),
+        "grant": str(grant.id),
+        "deal": grant.deal_id and str(grant.deal_id),
+        "reason": grant.ended_reason,
+        "note": grant.ended_note,
+        "by": str(by),
+        "ended": [_ended(one) for one in below],
+    }
+    sides = admission.involved([grant, *below])
+    await facts.record(session, "grant.reverted", grant.id, payload, parties=sides, now=now)
 
 
 def _ended(grant: RightsGrant) -> dict[str, Any]:

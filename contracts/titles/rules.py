@@ -72,7 +72,7 @@ class HoldExpired(Refusal):
     hint = "The rights are free again: offer them anew."
 
 
-class BadExpiry(Refusal):
+class BadHoldExpiry(Refusal):
     """A hold ends in the past or too far ahead."""
 
     kind, code = Kind.INVALID, "bad-hold-expiry"
@@ -176,10 +176,10 @@ def check_expiry(expires_at: datetime, *, now: datetime) -> None:
     """Check the end of a hold.
 
     Raises:
-        BadExpiry: it is past, or too far ahead.
+        BadHoldExpiry: it is past, or too far ahead.
     """
     if not now < expires_at <= now + LONGEST_HOLD:
-        raise BadExpiry("A hold cannot end then.", latest=(now + LONGEST_HOLD).isoformat())
+        raise BadHoldExpiry("A hold cannot end then.", latest=(now + LONGEST_HOLD).isoformat())
 
 
 def check_unexpired(expiries: Iterable[datetime | None], *, now: datetime) -> None:

@@ -150,7 +150,7 @@ async def list_grants(
     status_code=201,
     responses={
         200: {"model": LotsOut, "description": "The hold, and what became of it."},
-        **problems.responses(*_SIGNED, *_ADMITTED, rules.BadExpiry),
+        **problems.responses(*_SIGNED, *_ADMITTED, rules.BadHoldExpiry),
     },
 )
 async def place_hold(

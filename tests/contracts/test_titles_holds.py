@@ -84,7 +84,7 @@ async def test_a_hold_asked_for_again_is_the_same_and_with_other_content_refused
 @pytest.mark.parametrize("end", [NOW, NOW - timedelta(days=1), NOW + timedelta(days=367)])
 async def test_a_hold_ends_in_the_year_ahead(session: AsyncSession, end: datetime) -> None:
     owner, subject = await owned(session)
-    with pytest.raises(rules.BadExpiry):
+    with pytest.raises(rules.BadHoldExpiry):
         await placed(
             session, subject, owner=owner, buyer=await party(session, now=NOW), expires_at=end
         )
