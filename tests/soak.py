@@ -1,4 +1,8 @@
-"""`make soak`: the seeded campaigns of the test-suite with more seeds, for SOAK_SECONDS (600)."""
+"""`make soak`: the seeded campaigns of the test-suite with more seeds, for SOAK_SECONDS (600).
+
+A round is played to its end, half an hour on two cores: those of `tests/contracts/campaign.py` run
+in full (cells, prover, races for the same rights) and print their cases and their differences.
+"""
 
 import os
 import subprocess
