@@ -36,7 +36,8 @@ _TREE = text(
     "SELECT id, unit_first, unit_after, title_zh, title_en, party_id, completed_on, published_on, "
     "array(SELECT party_id FROM share WHERE work_id = :root ORDER BY party_id) AS owners, "
     "array(SELECT party_id FROM share WHERE work_id = :root AND consented_at IS NULL "
-    "ORDER BY party_id) AS disagreeing "
+    "ORDER BY party_id) AS disagreeing, "
+    "EXISTS(SELECT FROM encumbrance WHERE root_id = :root AND state = 'active') AS burdened "
     "FROM work WHERE root_id = :root ORDER BY unit_first"
 )
 _PLACE = text("SELECT root_id, unit_first, unit_after FROM work WHERE id = :work")
@@ -247,11 +248,12 @@ async def load_without_outs(
     tree = tree_of(rows)
     owners = frozenset(rows[0].owners) or frozenset({rows[0].party_id})
     held = question.grantor is not None and question.grantor not in owners
+    burdened = rows[0].burdened  # most trees are not: that spares a round trip
     return Register(
         tree=tree,
         owners=owners,
         holdings=await _holdings(session, question, tree, now=now) if held else (),
-        burdens=await encumbrances.burdens(session, question.root_id),
+        burdens=await encumbrances.burdens(session, question.root_id) if burdened else (),
         disagreeing=rows[0].disagreeing,
     )
 
