@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.encumbrances.moments import Lag
 from contracts.encumbrances.rules import KINDS
 from contracts.rights import axes, vocabulary
+from exchange.api import encumbrances as api
 from exchange.api.encumbrances import EncumbranceOut
 from exchange.portal import names, said
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Visitor
 
+MOST_CONSENTS = 50
 ENGLISH: Mapping[str, str] = {
     "holdback": "Holdback",
     "blackout": "Blackout",
@@ -40,8 +42,23 @@ async def shown(
         "terms": terms(told.terms, spoken),
         "waits": _event(told.waits_for, spoken) if told.waits_for else "",
         "may_lift": is_active and (operates or served == caller.party_id or not name),
+        "consents": await _consents(session, told, visitor, spoken) if name else [],
         "may_consent": is_active and bool(name) and (operates or served == caller.party_id),
     }
+
+
+async def _consents(
+    session: AsyncSession, told: EncumbranceOut, visitor: Visitor, spoken: Language
+) -> list[dict[str, Any]]:
+    """Return to what the beneficiary consented, newest last."""
+    found = await api.list_encumbrance_consents(
+        work_id=told.work_id,
+        encumbrance_id=told.id,
+        session=session,
+        caller=visitor.caller,
+        limit=MOST_CONSENTS,
+    )
+    return [terms(one.terms, spoken) for one in found.items]
 
 
 def kind(code: str, spoken: Language) -> str:

@@ -1,11 +1,13 @@
 """Refusals in words for people: title, sentence, hint, and the reasons that help them go on."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from contracts.money import EXPONENTS, Money
 from contracts.refusal import Refusal
-from exchange.portal.language import Language, mark
+from exchange.portal import said
+from exchange.portal.language import ZONE, Language, mark
 
 LABELS: Mapping[str, str] = {
     "least": mark("At least"),
@@ -27,18 +29,23 @@ LABELS: Mapping[str, str] = {
     "retry_after_s": mark("Seconds to wait"),
 }
 
+# What an answer about availability says beside its reasons; pages show it in tables of their own.
+OF_AN_ANSWER = frozenset(
+    {"outcome", "reasons", "more_reasons", "free", "more_free", "unknown", "more_unknown"}
+)
+
 
 def title(refusal: Refusal, spoken: Language) -> str:
     """Return what is refused, in one sentence."""
-    said = (type(refusal).__doc__ or refusal.code).strip().splitlines()[0]
-    return spoken.say_code(f"{refusal.code}.title", said)
+    words = (type(refusal).__doc__ or refusal.code).strip().splitlines()[0]
+    return spoken.say_code(f"{refusal.code}.title", words)
 
 
 def detail(refusal: Refusal, spoken: Language) -> str:
     """Return the sentence of this very refusal, where it says more than the title."""
-    said = spoken.say(refusal.detail)
-    translated = spoken.code == "en" or said != refusal.detail
-    return said if translated and said != title(refusal, spoken) else ""
+    words = spoken.say(refusal.detail)
+    translated = spoken.code == "en" or words != refusal.detail
+    return words if translated and words != title(refusal, spoken) else ""
 
 
 def hint(code: str, text: str, spoken: Language) -> str:
@@ -52,11 +59,29 @@ def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:
     for error in data.get("errors", ()):
         if isinstance(error, Mapping):
             yield str(error.get("field", "")), str(error.get("rule", ""))
+    for one in data.get("reasons", ()):
+        if isinstance(one, Mapping) and "box" in one:
+            yield spoken.pick(one["said_zh"], one["said_en"]), _where(one["box"], spoken)
     for name, value in data.items():
+        if name in OF_AN_ANSWER:
+            continue
         text = _text(name, value, data, spoken)
         if text:
             plain = name.removesuffix("_minor")
             yield spoken.say(LABELS.get(plain, plain)), text
+
+
+def _where(box: Mapping[str, Any], spoken: Language) -> str:
+    """Return where and when a reason of an answer holds."""
+    places = said.places(box["territories"], spoken)
+    return f"{places} · {box['first_day']} – {box['last_day']}"
+
+
+def _overlap(box: Mapping[str, Any], spoken: Language) -> str:
+    """Return in which use two grants meet, in which territories, from which day to which."""
+    start, end = (datetime.fromisoformat(box[edge]).astimezone(ZONE) for edge in ("start", "end"))
+    media, places = said.media(box["media"], spoken), said.places(box["territories"], spoken)
+    return f"{media} · {places} · {start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M}"
 
 
 def _text(name: str, value: Any, data: Mapping[str, Any], spoken: Language) -> str:
@@ -64,6 +89,8 @@ def _text(name: str, value: Any, data: Mapping[str, Any], spoken: Language) -> s
         return spoken.amount(value.amount_minor, value.currency)
     if isinstance(value, Mapping) and {"amount_minor", "currency"} <= value.keys():
         return spoken.amount(value["amount_minor"], value["currency"])
+    if isinstance(value, Mapping) and {"right", "territories", "start", "end"} <= value.keys():
+        return _overlap(value, spoken)
     if isinstance(value, Mapping) and {"zh", "en"} == value.keys():
         return spoken.pick(value["zh"], value["en"])
     if isinstance(value, Mapping) and {"here", "there"} == value.keys():

@@ -5,20 +5,23 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from contracts.encumbrances.rules import FOR_SOMEBODY
 from contracts.encumbrances.rules import KINDS as ENCUMBRANCES
 from contracts.refusal import Unknown
 from contracts.rights import axes, notation, vocabulary
-from exchange.api import encumbrances, events, grants
+from exchange.api import documents, encumbrances, events, grants
 from exchange.api.deps import Now, Session
+from exchange.identity.rules import Caller
 from exchange.portal import encumbered, register, render, rights, said
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import ZONE, Language, mark
 from exchange.portal.visitors import SignedIn
 
 router = APIRouter(prefix="/works/{work_id}/register")
+MOST_PAPERS = 200
 TITLES = {
     "hold": mark("Hold rights for somebody"),
     "record": mark("Record a licence made elsewhere"),
@@ -55,6 +58,7 @@ async def entry_form(
         heading=spoken.say(TITLES[kind]),
         entry_id=ids.new(now),
         of=of,
+        papers=await _papers(session, work_id, caller) if kind == "record" else [],
         **await register.about(session, work_id, visitor, spoken),
         **_choosers(spoken),
         **_days(now),
@@ -97,6 +101,7 @@ async def send_record(
         licensee_id=form.maybe("licensee_id"),
         licensee_name=form.maybe("licensee_name"),
         rights=[_right(form)],
+        documents=form.many("documents"),
     )
     await grants.record_grant(
         work_id, form.id("entry_id"), body, Response(), session, visitor.caller, now
@@ -194,6 +199,12 @@ async def send_event(
         work_id, form.text("event"), body, session=session, caller=visitor.caller, now=now
     )
     return _back(request, work_id)
+
+
+async def _papers(session: AsyncSession, work_id: UUID, caller: Caller) -> list[tuple[UUID, str]]:
+    """Return the filed documents of the work, for a record to name."""
+    found = await documents.list_documents(work_id, session, caller, limit=MOST_PAPERS)
+    return [(one.id, one.filename) for one in found.items if one.state == "filed"]
 
 
 def _back(request: Request, work_id: UUID) -> Response:

@@ -165,6 +165,12 @@ async def test_a_hold_is_placed_and_given_up_on_the_page(context: Context) -> No
         assert "Shanghai" in page and len(re.findall(r'action="[^"]+/lift"', page)) == 3
         taken = await sent(client, new, to, **{**form, "territories": "CN-GD"})
         assert taken.status_code == 409
+        assert "rights-already-granted" in taken.text
+        assert "Overlap: satellite television · Guangdong · 2028-01-01 00:00" in taken.text
+        black = await sent(client, new, to, **{**form, "territories": "CN-HI"})
+        assert black.status_code == 409 and "rights-not-available" in black.text
+        assert "blacked out: Hainan · 2028-03-01 – 2028-08-31" in black.text
+        assert "outcome" not in black.text
         lift = re.findall(rf'action="({scene.at}/register/holds/[^"]+/lift)"', page)[-1]
         assert (await sent(client, f"{scene.at}/register", lift)).status_code == 303
         assert "Given up" in (await client.get(f"{scene.at}/register")).text
@@ -223,6 +229,7 @@ async def test_promises_are_declared_dated_lifted_and_excepted_on_the_page(
         to = f"{at}/encumbrances/{new[0][1]}/consents"
         given = await sent(client, new[0][0], to, **BOX)
         assert given.status_code == 303, given.text
+        assert "consented</span> Shanghai" in (await client.get(at)).text
 
 
 async def test_a_document_is_filed_and_saved_again(context: Context) -> None:
@@ -242,6 +249,10 @@ async def test_a_document_is_filed_and_saved_again(context: Context) -> None:
         wrong = {"file": ("page.html", b"<script>alert(1)</script>", "text/html")}
         told = await client.post(f"{at}/documents", data=form, files=wrong)
         assert told.status_code == 415 and "document-type-unsupported" in told.text
+        record = (await client.get(f"{at}/new/record")).text
+        paper = re.findall(r'name="documents" value="([^"]+)"', record)
+        box = {**BOX, "licensee_name": "Channel", "documents": paper}
+        assert (await sent(client, f"{at}/new/record", f"{at}/records", **box)).status_code == 303
         none = await client.post(f"{at}/documents", data=form)
         assert none.status_code == 422 and "no file was sent" in none.text
     async with browser(context) as client:
