@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import ColumnElement, and_, exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -25,14 +26,31 @@ _CANCELLED = exists().where(
     )
 )
 
+# What was made under grants: a licence that stands takes all its runs from the grant it is under;
+# of one that ended, or a hold that ran out, what was shown and licensed on stays taken.
+_BELOW = text(
+    "WITH RECURSIVE below (top, id, runs_max, stands) AS ("
+    "SELECT id, id, 0, false FROM rights_grant WHERE root_id = :root AND id = ANY(:grants) "
+    "UNION ALL SELECT below.top, part.id, part.runs_max, "
+    "part.state IN ('reserved', 'held', 'effective') "
+    "AND (part.expires_at IS NULL OR CAST(:now AS timestamptz) IS NULL OR part.expires_at > :now) "
+    "FROM below JOIN rights_grant AS part ON part.root_id = :root AND part.under = below.id "
+    "WHERE NOT below.stands) "
+    "SELECT top, id, coalesce(runs_max, 0) AS runs, stands FROM below"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """How the runs of a grant stand; `left` is None where any number is allowed."""
+    """How the runs of a grant stand: those shown, and how many were licensed on (转授权).
+
+    `left` is None where any number is allowed.
+    """
 
     rule: Rule
     runs: Sequence[Run]
     left: int | None
+    given: int = 0
 
 
 async def runs_used(session: AsyncSession, grant_ids: Sequence[UUID]) -> dict[UUID, int]:
@@ -48,6 +66,30 @@ async def runs_used(session: AsyncSession, grant_ids: Sequence[UUID]) -> dict[UU
         grant: len(rules.runs(shown.get(grant, ()), rule_of.get(grant, PLAIN)))
         for grant in grant_ids
     }
+
+
+async def runs_spent(
+    session: AsyncSession, root_id: UUID, grant_ids: Sequence[UUID], *, now: datetime | None = None
+) -> dict[UUID, int]:
+    """Return how many runs of each grant of a tree were shown or licensed on, holds included.
+
+    With `now`, holds that have run out by then count no more than what has ended.
+    """
+    if not grant_ids:
+        return {}
+    asked = {"root": root_id, "grants": list(grant_ids), "now": now}
+    rows = (await session.execute(_BELOW, asked)).all()
+    shown = await runs_used(session, [row.id for row in rows if not row.stands])
+    spent = dict.fromkeys(grant_ids, 0)
+    for row in rows:
+        spent[row.top] += row.runs if row.stands else shown[row.id]
+    return spent
+
+
+async def runs_given(session: AsyncSession, grant: RightsGrant) -> int:
+    """Return how many runs of a grant were licensed on."""
+    used = (await runs_used(session, [grant.id]))[grant.id]
+    return (await runs_spent(session, grant.root_id, [grant.id]))[grant.id] - used
 
 
 async def rule_of(session: AsyncSession, grant: RightsGrant) -> Rule:
@@ -69,10 +111,10 @@ async def showings(session: AsyncSession, grant: RightsGrant) -> list[Showing]:
 
 async def ledger(session: AsyncSession, grant: RightsGrant) -> Ledger:
     """Return the runs of a grant, and how many are left."""
-    rule = await rule_of(session, grant)
+    rule, given = await rule_of(session, grant), await runs_given(session, grant)
     made = rules.runs(await showings(session, grant), rule)
-    left = None if grant.runs_max is None else max(0, grant.runs_max - len(made))
-    return Ledger(rule, made, left)
+    left = None if grant.runs_max is None else max(0, grant.runs_max - given - len(made))
+    return Ledger(rule, made, left, given)
 
 
 async def telecasts_page(

@@ -160,19 +160,22 @@ def check_showing(
         )
 
 
-def check_budget(before: Iterable[Showing], showing: Showing, *, rule: Rule, most: int) -> None:
-    """Check that a showing makes no run more than were licensed.
+def check_budget(
+    before: Iterable[Showing], showing: Showing, *, rule: Rule, most: int, given: int = 0
+) -> None:
+    """Check that a showing makes no run more than were licensed; `given` of them were licensed on.
 
     Raises:
         RunBudgetSpent: it does; the showings of every run so far are named.
     """
     logged = list(before)
-    if len(runs([*logged, showing], rule)) > most:
+    if len(runs([*logged, showing], rule)) > most - given:
         made = runs(logged, rule)
         raise RunBudgetSpent(
             "The runs of the grant are spent.",
             runs_max=most,
             runs_used=len(made),
+            runs_given=given,
             runs=[[str(one.id) for one in run.showings] for run in made],
         )
 

@@ -17,6 +17,7 @@ from contracts.runs import queries, rules
 from contracts.runs.rules import Rule, RunRuleSettled
 from contracts.runs.tables import RunRule, Telecast, TelecastCancelled
 from contracts.titles.tables import RightsGrant
+from contracts.works.tables import Work
 
 LONGEST_CHANNEL, LONGEST_REASON = 200, 500
 _GRANTED = ("effective", "ended")
@@ -112,7 +113,8 @@ async def log_telecast(
     showing, ended_at = row.showing(), grant.ended_at
     rules.check_showing(showing, window=grant.box().window, ended_at=ended_at, rule=rule, now=now)
     if grant.runs_max is not None:
-        rules.check_budget(before, showing, rule=rule, most=grant.runs_max)
+        given = await queries.runs_given(session, grant)
+        rules.check_budget(before, showing, rule=rule, most=grant.runs_max, given=given)
     session.add(row)
     await session.flush()
     payload = {
@@ -196,7 +198,14 @@ async def _held(
 
 
 async def _locked(session: AsyncSession, work_id: UUID, grant_id: UUID) -> RightsGrant:
-    """Load a grant that is or was effective, and lock it: its runs are counted one at a time."""
+    """Load a grant that is or was effective, and lock it: its runs are counted one at a time.
+
+    Where runs can be licensed on, that is decided under the lock of the tree's root, which is taken
+    first as it is there.
+    """
+    known = await session.get(RightsGrant, (work_id, grant_id))
+    if known is not None and known.sublicence_depth and known.runs_max is not None:
+        await locking.find_locked(session, Work, col(Work.id) == known.root_id)
     grant = await locking.find_locked(
         session, RightsGrant, col(RightsGrant.work_id) == work_id, col(RightsGrant.id) == grant_id
     )

@@ -64,11 +64,6 @@ _LIVE = (
     f"AND {ROOT_NO} && {ROOT_NO.replace('root_id', 'CAST(:root AS uuid)')} "
 )
 _HELD = text(_COLUMNS + "AND state = 'effective' AND grantee_id = :holder ORDER BY id")
-_RUNS_GIVEN = text(
-    "SELECT under, sum(runs_max) AS runs FROM rights_grant WHERE root_id = :root "
-    "AND under = ANY(:grounds) AND state IN ('reserved', 'held', 'effective') "
-    "AND (expires_at IS NULL OR expires_at > :now) GROUP BY under"
-)
 _OUTS = text(_COLUMNS + _LIVE + _IN_TIME + "ORDER BY id")
 _OUTS_THERE = text(_COLUMNS + _LIVE + _IN_TIME + _ON_ALL_AXES + "ORDER BY id")
 
@@ -327,7 +322,7 @@ async def _holdings(
     if not rows:
         return []
     counted = [row.id for row in rows if row.runs_max is not None]
-    spent = await _runs_spent(session, question.root_id, counted, now=now) if counted else {}
+    spent = await runs.runs_spent(session, question.root_id, counted, now=now)
     return [
         Holding(
             id=row.id,
@@ -341,17 +336,6 @@ async def _holdings(
         )
         for row in rows
     ]
-
-
-async def _runs_spent(
-    session: AsyncSession, root_id: UUID, grants: list[UUID], *, now: datetime
-) -> dict[UUID, int]:
-    """Return the runs of grants that were shown, or licensed on."""
-    asked = {"root": root_id, "grounds": grants, "now": now}
-    spent = dict(await runs.runs_used(session, grants))
-    for row in await session.execute(_RUNS_GIVEN, asked):
-        spent[row.under] = spent.get(row.under, 0) + (row.runs or 0)
-    return spent
 
 
 def _out(row: Row[Any], tree: Tree) -> Out:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts.refusal import Unknown
+from contracts.runs import queries as runs
 from contracts.titles.rules import NIL, Taken
 from contracts.titles.sublicence import Holding
 from contracts.titles.tables import LIVE, RightsGrant, Share
@@ -84,7 +85,12 @@ async def holdings(session: AsyncSession, work: Work, party_id: UUID) -> list[Ho
     )
     held = list(await session.scalars(wanted.order_by(col(RightsGrant.id))))
     live = await _live_under(session, work.root_id, [grant.id for grant in held])
-    return [_holding(grant, [one for one in live if one.under == grant.id]) for grant in held]
+    counted = [grant.id for grant in held if grant.runs_max is not None]
+    spent = await runs.runs_spent(session, work.root_id, counted)
+    return [
+        _holding(grant, [one for one in live if one.under == grant.id], spent.get(grant.id, 0))
+        for grant in held
+    ]
 
 
 async def get_offerable(session: AsyncSession, work_id: UUID, party_id: UUID) -> Work:
@@ -183,13 +189,13 @@ async def _live_under(
     return list(await session.scalars(wanted)) if parents else []
 
 
-def _holding(grant: RightsGrant, live: list[RightsGrant]) -> Holding:
+def _holding(grant: RightsGrant, live: list[RightsGrant], spent: int) -> Holding:
     return Holding(
         grant.id,
         grant.box(),
         grant.block(),
         grant.sublicence_depth,
-        sum(one.runs_max or 0 for one in live),
+        spent,
         tuple(_taken(one) for one in live),
     )
 

@@ -23,7 +23,7 @@ class ExceedsHolding(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """An effective grant that its holder may license on; `runs_given` it has licensed on already.
+    """An effective grant that its holder may license on; `runs_spent` it has shown or licensed on.
 
     `live` is what was granted under it and still stands.
     """
@@ -32,7 +32,7 @@ class Holding:
     box: RightsBox
     units: Units
     sublicence_depth: int
-    runs_given: int = 0
+    runs_spent: int = 0
     live: tuple[Taken, ...] = ()
 
 
@@ -68,16 +68,16 @@ def grounds(holdings: Sequence[Holding], lots: Sequence[Lot]) -> list[UUID]:
         if not covering:
             raise _exceeds(left, lot, place)
         at = next((at for at in covering if _free(left[at], lot)), covering[0])
-        given = left[at].runs_given + (lot.box.runs_max or 0)
+        given = left[at].runs_spent + (lot.box.runs_max or 0)
         chosen.append(left[at].grant_id)
-        left[at] = replace(left[at], runs_given=given)
+        left[at] = replace(left[at], runs_spent=given)
     return chosen
 
 
 def _runs_left(held: Holding, wants: RightsBox) -> bool:
     if held.box.runs_max is None:
         return True
-    return wants.runs_max is not None and wants.runs_max + held.runs_given <= held.box.runs_max
+    return wants.runs_max is not None and wants.runs_max + held.runs_spent <= held.box.runs_max
 
 
 def _free(held: Holding, lot: Lot) -> bool:

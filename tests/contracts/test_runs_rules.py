@@ -237,6 +237,7 @@ def test_a_budget_is_spent_by_the_run_that_would_be_one_too_many() -> None:
     assert refused.value.data == {
         "runs_max": 2,
         "runs_used": 2,
+        "runs_given": 0,
         "runs": [[str(UUID(int=1)), str(UUID(int=2))], [str(UUID(int=3))]],
     }
 

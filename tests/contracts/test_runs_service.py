@@ -38,7 +38,8 @@ async def test_each_showing_is_a_run_until_the_budget_is_spent(session: AsyncSes
     with pytest.raises(rules.RunBudgetSpent) as refused:
         await shown(session, grant, licensee, hours=3)
     assert refused.value.data == {
-        "runs_max": 3, "runs_used": 3, "runs": [[str(one.id)] for one in logged]
+        "runs_max": 3, "runs_used": 3, "runs_given": 0,
+        "runs": [[str(one.id)] for one in logged],
     }  # fmt: skip
     assert (await queries.ledger(session, grant)).left == 0
 
