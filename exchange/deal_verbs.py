@@ -9,11 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import rules, service
 from contracts.deals.gateway import TypstPress
-from contracts.facts import queries as facts
+from contracts.facts import queries as facts_read
+from contracts.facts import service as facts
 from contracts.facts.rules import SealedFact
 from contracts.parties import queries as parties
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import Unknown
+from contracts.titles.rules import RightsNotReserved
 from exchange.authority import open_authority
 from exchange.context import Context
 
@@ -23,22 +25,33 @@ async def open_deal(
 ) -> None:
     """Woken by `award.made`: gather what was agreed and freeze it as the terms of a deal.
 
+    Where the licensor lost the rights while they were on offer (the grant it licensed on from came
+    back to its owner), the award lapses, and both sides are told.
+
     Raises:
         Unknown: the listing was never published.
     """
     award = {**fact.record, "fact": str(fact.id)}
     listing, anchor = await _published(session, UUID(award["listing"]))
-    await service.open_deal(
-        session,
-        rules.deal_id_of(fact.id),
-        work_id=UUID(award["work"]),
-        listing=listing,
-        award=award,
-        licensor=await parties.get_party(session, UUID(award["licensor"])),
-        licensee=await parties.get_party(session, UUID(award["licensee"])),
-        anchor={**anchor, "log": context.settings.log_origin},
-        now=now,
-    )
+    licensor = await parties.get_party(session, UUID(award["licensor"]))
+    licensee = await parties.get_party(session, UUID(award["licensee"]))
+    try:
+        async with session.begin_nested():
+            await service.open_deal(
+                session,
+                rules.deal_id_of(fact.id),
+                work_id=UUID(award["work"]),
+                listing=listing,
+                award=award,
+                licensor=licensor,
+                licensee=licensee,
+                anchor={**anchor, "log": context.settings.log_origin},
+                now=now,
+            )
+    except RightsNotReserved as lost:
+        told = {"auction": award["auction"], "listing": award["listing"], "reason": lost.code}
+        sides = [licensor.id, licensee.id]
+        await facts.record(session, "award.lapsed", fact.subject, told, parties=sides, now=now)
 
 
 async def certify_deal(
@@ -82,7 +95,7 @@ async def _void(session: AsyncSession, deal_id: str, *, reason: str, now: dateti
 async def _published(
     session: AsyncSession, listing_id: UUID
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    published = await facts.find_first_of(session, listing_id, "listing.published")
+    published = await facts_read.find_first_of(session, listing_id, "listing.published")
     if published is None:
         raise Unknown("The listing was never published.", listing=str(listing_id))
     return canonical.loads(published.record), {"fact": str(published.id)}

@@ -164,6 +164,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "currency": str,
         },
     ),
+    "award.lapsed": KindOfFact(_PARTIES, {"auction": str, "listing": str, "reason": str}),
     # deals and the register
     "deal.opened": KindOfFact(
         _PARTIES, {"deal": str, "listing": str, "terms_sha256": str, "supersedes": _MAYBE}

@@ -27,7 +27,7 @@ from contracts.deals.verification import DocumentNotSound
 from contracts.parties.gateway import AuthorityMissing
 from contracts.parties.rules import KeyNotActive
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
-from contracts.titles.rules import RightsNotReserved
+from contracts.titles.rules import HoldExpired, RightsNotReserved
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
@@ -225,7 +225,7 @@ async def open_signing_session(
     "/deals/{deal_id}/signing-sessions/{session_id}/signature",
     responses=problems.responses(
         *_SIGN, BadSignature, WrongKey, NotYourTurn, DealVoided, KeyNotActive, SessionExpired,
-        SessionUsed, RightsNotReserved, DocumentNotSound, AuthorityMissing,
+        SessionUsed, RightsNotReserved, HoldExpired, DocumentNotSound, AuthorityMissing,
     ),
 )  # fmt: skip
 async def sign_deal(

@@ -19,6 +19,7 @@ LABELS: Mapping[str, str] = {
     "auction.opened": mark("Auction opened"),
     "auction.closed": mark("Auction closed"),
     "award.made": mark("Awarded"),
+    "award.lapsed": mark("Award lapsed: the licensor has lost the rights"),
     "deal.opened": mark("Terms frozen"),
     "deal.certified": mark("Contract printed and certified by the exchange"),
     "deal.signed": mark("Signed"),

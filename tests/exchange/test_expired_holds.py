@@ -4,14 +4,18 @@ from datetime import timedelta
 
 import pytest
 
+from contracts import canonical
 from contracts.deals import queries as deals
+from contracts.deals import rules
 from contracts.facts import queries as facts
+from contracts.facts.tables import Fact
 from contracts.titles import queries as titles
 from contracts.titles import recording
+from contracts.titles import service as register
 from exchange import clock, deal_verbs, reactions, worker
 from exchange.context import Context
 from tests.conftest import NOW
-from tests.contracts.deals_factory import opened_deal
+from tests.contracts.deals_factory import awarded, opened_deal
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
 from tests.contracts.test_titles_holds import sealed
@@ -61,3 +65,22 @@ async def test_a_deal_under_a_grant_that_came_back_is_voided(context: Context) -
         assert fact is not None
         await deal_verbs.void_deals_under(context, session, sealed(fact), NOW)
         assert (await deals.get_deal(session, deal.id)).signing == "voided"
+
+
+async def test_an_award_of_rights_that_came_back_meanwhile_lapses_and_both_sides_are_told(
+    context: Context,
+) -> None:
+    async with context.db.transaction() as session:
+        licensor = await party(session, now=NOW)
+        licensee = await party(session, kind="broadcaster", now=NOW)
+        won = await awarded(session, licensor=licensor, licensee=licensee, now=NOW)
+        await register.release(session, won.work_id, source=won.listing["listing"], now=NOW)
+        award = await session.get(Fact, won.made)
+        assert award is not None
+        await deal_verbs.open_deal(context, session, sealed(award), NOW)
+        assert await deals.find_deal(session, rules.deal_id_of(won.made)) is None
+        lapsed = await facts.find_first_of(session, award.subject, "award.lapsed")
+        assert lapsed is not None
+        assert (sorted(lapsed.parties), canonical.loads(lapsed.record)["reason"]) == (
+            sorted([licensor.id, licensee.id]), "rights-not-reserved",
+        )  # fmt: skip
