@@ -106,6 +106,9 @@ class RecordIn(Shape):
     licensee_name: Annotated[str, Field(max_length=400)] | None = None
     rights: Lots
     documents: Annotated[list[UUID], Field(max_length=50)] = Field(default_factory=list)
+    hold_id: Annotated[
+        UUID | None, Field(description="The hold that kept the rights for it; lifted by this.")
+    ] = None
 
 
 class LotsOut(Shape):
@@ -206,6 +209,8 @@ async def record_grant(
 ) -> LotsOut:
     """Enter a licence that was made off the exchange: from now on nobody can be sold the same."""
     caller.need("list", Role.HOLDER)
+    if body.hold_id is not None:  # in one transaction, so that nobody comes between
+        await holds.lift_hold(session, work_id, body.hold_id, party_id=caller.party_id, now=now)
     grants = await recording.record_grant(
         session,
         work_id,

@@ -173,6 +173,22 @@ async def test_an_operator_takes_a_grant_back_and_its_rights_are_free(
     assert (await holder[0].put(again, json=record())).status_code == 201
 
 
+async def test_what_was_held_for_a_licence_is_recorded_with_nobody_between(
+    holder: Signed, dealer: Signed, subject: Work
+) -> None:
+    kept, path = new(), f"/v1/works/{subject.id}/recorded-grants/{new()}"
+    await holder[0].put(f"/v1/works/{subject.id}/holds/{kept}", json=hold(dealer[1]))
+    body = {"licensee_id": str(dealer[1].party_id), "rights": [wire()]}
+    refused(await holder[0].put(path, json=body), 409, "rights-already-granted")
+    wide = {**body, "hold_id": kept, "licensee_name": "twice"}
+    refused(await holder[0].put(path, json=wide), 422, "bad-licensee")
+    assert [one["state"] for one in await listed(holder[0], subject)] == ["held"]
+    body["hold_id"] = kept
+    assert [(await holder[0].put(path, json=body)).status_code for _ in range(2)] == [201, 200]
+    states = [one["state"] for one in await listed(holder[0], subject)]
+    assert states == ["released", "effective"]
+
+
 async def test_strangers_see_no_grants(dealer: Signed, operator: Signed, subject: Work) -> None:
     refused(await dealer[0].get(f"/v1/works/{subject.id}/grants"), 404, "unknown")
     assert await listed(operator[0], subject) == []
