@@ -16,12 +16,12 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import accumulate
 from pathlib import Path
 from random import Random
-from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +42,7 @@ from tests.benchmarks import loading, register
 from tests.benchmarks.cells import Cells
 from tests.benchmarks.loading import NOW, Loader
 from tests.benchmarks.register import Draw, Node, Pools
+from tests.benchmarks.watch import Watch, percentile
 from tests.conftest import migrate
 
 GRANTS = int(os.environ.get("BENCH_GRANTS", "1000000"))
@@ -101,11 +102,13 @@ async def measured(url: str) -> dict[str, Any]:
     random, begun = Random(register.SEED), time.monotonic()
     pools, loaded, database = Pools(random), Register(), Database(url, pool_size=1)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        loader, grant_ms = Loader(connection, pools), {}
+        loader, grant_ms, grant_cpu_ms = Loader(connection, pools), {}, {}
         loader.parties()
         for before, size in zip([0, *SIZES], SIZES, strict=False):
             load(connection, loader, loaded, random, pools, number=size - before)
-            grant_ms[str(size)] = await granting(database, loader, loaded, random, pools)
+            grant_ms[size], grant_cpu_ms[size] = await granting(
+                database, loader, loaded, random, pools
+            )
         load_average = round(os.getloadavg()[0], 1)  # what else the machine had to do
         say(f"asking; the load average is {load_average}")
         exact = await asked_exactly(database, loaded, random, pools)
@@ -123,6 +126,7 @@ async def measured(url: str) -> dict[str, Any]:
         **free,
         **sql,
         "grant_ms_at": grant_ms,
+        "grant_cpu_ms_at": grant_cpu_ms,
         "load_average": load_average,
         "exact_limit_ms": EXACT_LIMIT_MS,
         "free_limit_ms": FREE_LIMIT_MS,
@@ -160,16 +164,15 @@ def load(
 
 async def granting(
     database: Database, loader: Loader, loaded: Register, random: Random, pools: Pools
-) -> float:
-    """Return the median time of one grant, from the first statement to the answer of COMMIT."""
-    took: list[float] = []
+) -> tuple[float, float | None]:
+    """Return the median times of one grant, from the first statement to the answer of COMMIT."""
+    watch = await Watch.of(database)
     tries = iter(loaded.drawn(random, NEW_GRANTS * 50))
-    while len(took) < NEW_GRANTS:
+    while len(watch.wall) < NEW_GRANTS:
         node = next(tries)
         parts, exclusivity = register.question(random, pools)
         wire = {**pools.wire(*parts), "exclusivity": exclusivity, "runs_max": None}
-        begun = time.perf_counter()
-        try:
+        with suppress(RightsAlreadyGranted), watch.one():
             async with database.transaction() as session:
                 await titles.reserve(
                     session,
@@ -179,11 +182,8 @@ async def granting(
                     source=str(ids.new(NOW)),
                     now=NOW,
                 )
-        except RightsAlreadyGranted:
-            continue
-        took.append(time.perf_counter() - begun)
-    say(f"one grant: {median(took) * 1000:.2f} ms")
-    return round(median(took) * 1000, 2)
+    say("one grant: {} ms, {} ms of work".format(*watch.medians()))
+    return watch.medians()
 
 
 async def asked_exactly(
@@ -193,11 +193,11 @@ async def asked_exactly(
     questions = [
         exactly(node, box_of(random, pools)) for node in loaded.drawn(random, EXACT_QUESTIONS)
     ]
-    took, verdicts = await checked(database, questions)
+    watch, verdicts = await checked(database, questions)
     return {
-        "exact_questions": len(took),
+        "exact_questions": len(watch.wall),
         "exact_verdicts": dict(Counter(verdicts)),
-        **percentiles("exact", took),
+        **watch.told("exact"),
     }
 
 
@@ -209,39 +209,35 @@ async def asked_what_is_free(
         (node, random.choice(TEN_YEARS), random.choice(list(Exclusivity)))
         for node in loaded.drawn(random, FREE_QUESTIONS)
     ]
-    took, _ = await freed(database, asked)
-    return {"free_questions": len(took), **percentiles("free", took)}
+    watch, _ = await freed(database, asked)
+    return {"free_questions": len(watch.wall), **watch.told("free")}
 
 
 Free = tuple[Node, Window, Exclusivity]
 
 
-async def checked(
-    database: Database, questions: Sequence[Question]
-) -> tuple[list[float], list[str]]:
+async def checked(database: Database, questions: Sequence[Question]) -> tuple[Watch, list[str]]:
     """Ask whether boxes are free; the first questions are not timed, but answered."""
-    took, answers = [], []
+    watch, answers = await Watch.of(database), []
     for question in questions:
-        begun = time.perf_counter()
-        async with database.transaction() as session:
-            answer = await availability.check(session, question, now=NOW)
-        took.append(time.perf_counter() - begun)
+        with watch.one():
+            async with database.transaction() as session:
+                answer = await availability.check(session, question, now=NOW)
         answers.append(answer.outcome.value)
-    return took[WARM_UP:], answers
+    return watch.warmed(WARM_UP), answers
 
 
-async def freed(database: Database, questions: Sequence[Free]) -> tuple[list[float], list[Region]]:
+async def freed(database: Database, questions: Sequence[Free]) -> tuple[Watch, list[Region]]:
     """Ask what is free of works, world, in windows."""
-    took, answers = [], []
+    watch, answers = await Watch.of(database), []
     for node, window, exclusivity in questions:
-        begun = time.perf_counter()
-        async with database.transaction() as session:
-            answer = await availability.free(
-                session, node.id, grantor=None, window=window, exclusivity=exclusivity, now=NOW
-            )
-        took.append(time.perf_counter() - begun)
+        with watch.one():
+            async with database.transaction() as session:
+                answer = await availability.free(
+                    session, node.id, grantor=None, window=window, exclusivity=exclusivity, now=NOW
+                )
         answers.append(answer.free)
-    return took, answers
+    return watch, answers
 
 
 async def compared(
@@ -270,18 +266,17 @@ async def exact_compared(
     """Compare yes and no."""
     boxes = [box_of(random, pools) for _ in asked]
     pairs = list(zip(asked, boxes, strict=True))
-    took, verdicts = await checked(database, [exactly(node, box) for node, box in pairs])
-    sql_took, answers = [], []
+    watch, verdicts = await checked(database, [exactly(node, box) for node, box in pairs])
+    sql, answers = Watch(side.backend), []
     for node, box in pairs:
-        begun = time.perf_counter()
-        answers.append(side.is_free(node.root, box))
-        sql_took.append(time.perf_counter() - begun)
+        with sql.one():
+            answers.append(side.is_free(node.root, box))
     differ = sum(
         (verdict == "free") != answer for verdict, answer in zip(verdicts, answers, strict=True)
     )
     return {
-        **percentiles("sql_exact", sql_took[WARM_UP:]),
-        "sql_exact_ratio": round(percentile(sql_took[WARM_UP:], 99) / percentile(took, 99), 2),
+        **sql.warmed(WARM_UP).told("sql_exact"),
+        "sql_exact_ratio": ratio(sql, watch),
         "exact_compared": len(answers),
         "exact_disagreements": differ,
     }
@@ -294,16 +289,15 @@ async def free_compared(
     questions = [
         (node, random.choice(TEN_YEARS), random.choice(list(Exclusivity))) for node in asked
     ]
-    took, regions = await freed(database, questions)
-    sql_took, differ = [], 0
+    watch, regions = await freed(database, questions)
+    sql, differ = Watch(side.backend), 0
     for (node, window, exclusivity), free in zip(questions, regions, strict=True):
-        begun = time.perf_counter()
-        rows = side.what_is_free(node.root, window, exclusivity)
-        sql_took.append(time.perf_counter() - begun)
+        with sql.one():
+            rows = side.what_is_free(node.root, window, exclusivity)
         differ += side.free_print(rows, window) != side.region_print(free)
     return {
-        **percentiles("sql_free", sql_took),
-        "sql_free_ratio": round(percentile(sql_took, 99) / percentile(took, 99), 2),
+        **sql.told("sql_free"),
+        "sql_free_ratio": ratio(sql, watch),
         "free_compared": len(regions),
         "free_disagreements": differ,
     }
@@ -328,14 +322,9 @@ def exactly(node: Node, box: RightsBox) -> Question:
     )
 
 
-def percentiles(name: str, took: Sequence[float]) -> dict[str, float]:
-    """Return the middle and the 99th percentile, in milliseconds."""
-    return {f"{name}_p{part}_ms": round(percentile(took, part) * 1000, 2) for part in (50, 99)}
-
-
-def percentile(took: Sequence[float], part: int) -> float:
-    """Return the smallest value that `part` percent of all do not exceed."""
-    return sorted(took)[-(-len(took) * part // 100) - 1]
+def ratio(sql: Watch, engine: Watch) -> float:
+    """Return how many times as long SQL took for the same questions, at the 99th percentile."""
+    return round(percentile(sql.wall, 99) / percentile(engine.wall, 99), 2)
 
 
 def say(text: str) -> None:

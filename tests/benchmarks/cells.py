@@ -94,6 +94,7 @@ class Cells:
 
     def __init__(self, connection: psycopg.Connection, pools: Pools, random: Random) -> None:
         self._connection = connection
+        self.backend = connection.info.backend_pid
         leaves = [1 << at for at in range(len(axes.MEDIA.leaves))]
         self.media = _blocks(axes.MEDIA, leaves, random)
         self.territories = _blocks(axes.TERRITORIES, _countries(), random)
