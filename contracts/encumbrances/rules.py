@@ -62,7 +62,7 @@ class EncumbranceViolated(Refusal):
 
 
 class OwnersDisagree(Refusal):
-    """A co-owner of the work has not agreed to its share, and so not to a pledge."""
+    """A co-owner of the work has not agreed to its share, and so not to what binds all of them."""
 
     kind, code = Kind.CONFLICT, "owners-disagree"
     hint = "Have every co-owner in `missing` agree first (著作权法 art. 14)."
@@ -223,6 +223,15 @@ def check_declared(kind: str, *, has_beneficiary: bool, reference: str | None) -
         raise BeneficiaryNeeded(f"{KINDS[kind]} is somebody's.", encumbrance=kind)
     if kind in NEEDS_REFERENCE and not reference:
         raise ReferenceNeeded("A pledge is known by its registration number.")
+
+
+def needs_all_owners(kind: str, *, by: UUID | None, is_for_somebody: bool) -> bool:
+    """Tell whether every co-owner must agree to what a party (None: the exchange) declares.
+
+    No co-owner pledges alone, nor keeps the others from licensing 普通 by what they could not lift:
+    what serves somebody (著作权法 art. 14 ¶2). The exchange records what was decided elsewhere.
+    """
+    return kind in NEEDS_ALL_OWNERS or (by is not None and is_for_somebody)
 
 
 def check_agreed(missing: Sequence[UUID]) -> None:

@@ -77,7 +77,7 @@ async def declare(
         Unknown: the work, the beneficiary or the grant does not exist, or is not the asker's.
         IdReused: the id belongs to an encumbrance with other content.
         BeneficiaryNeeded, ReferenceNeeded: the kind cannot be without.
-        OwnersDisagree: a pledge to which a co-owner has not agreed.
+        OwnersDisagree: a pledge, or a promise to somebody, to which a co-owner has not agreed.
         EncumbranceViolated: live grants to others break the promise already.
         BadName: a text is empty, too long, or holds characters that cannot be seen.
         and those of `rules.resolve`.
@@ -250,7 +250,8 @@ async def _check_against_others(
     session: AsyncSession, work: Work, row: Encumbrance, *, now: datetime
 ) -> None:
     """Check an encumbrance against co-owners and against what was granted before."""
-    if row.kind in rules.NEEDS_ALL_OWNERS:
+    is_for_somebody = bool(row.beneficiary_id or row.beneficiary_name)
+    if rules.needs_all_owners(row.kind, by=row.declared_by, is_for_somebody=is_for_somebody):
         rules.check_agreed(await _missing(session, work))
     if row.kind in rules.PROMISES:
         days = {event.code: event.happened_on for event in await queries.events(session, work.id)}
