@@ -14,6 +14,7 @@ from contracts.refusal import Unknown
 from contracts.runs import rules
 from contracts.runs.rules import Rule, Run, Showing
 from contracts.runs.tables import RunRule, Telecast, TelecastCancelled
+from contracts.titles.rules import NIL
 from contracts.titles.tables import RightsGrant, Share
 from contracts.works.tables import Work
 
@@ -95,6 +96,14 @@ async def runs_given(session: AsyncSession, grant: RightsGrant) -> int:
 async def rule_of(session: AsyncSession, grant: RightsGrant) -> Rule:
     """Return how the showings of a grant make runs."""
     row = await session.get(RunRule, (grant.work_id, grant.id), populate_existing=True)
+    return PLAIN if row is None else row.rule()
+
+
+async def rule_above(session: AsyncSession, grant: RightsGrant) -> Rule | None:
+    """Return the rule of the grant that one was made under (转授权); None for the owners' own."""
+    if grant.under == NIL:
+        return None
+    row = await session.scalar(select(RunRule).where(col(RunRule.grant_id) == grant.under))
     return PLAIN if row is None else row.rule()
 
 

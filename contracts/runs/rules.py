@@ -8,7 +8,7 @@ repeat at the same hour of the next day is within 24 hours of the first showing.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -117,6 +117,24 @@ def check_rule(rule: Rule) -> None:
     )
     if not fits or has_validity != (rule.repeats_max > 0):
         raise BadRunRule("Repeats have one validity, and none have none.")
+
+
+def check_within(rule: Rule, above: Rule) -> None:
+    """Check that a licence lets no more showings into a run than the one it was made under.
+
+    Raises:
+        BadRunRule: it would; the rule above is named.
+    """
+    counts_alike = (rule.within_hours is None) == (above.within_hours is None)
+    longer = (rule.within_hours or rule.within_days or 0) > (
+        above.within_hours or above.within_days or 0
+    )
+    repeats_more = rule.repeats_max > above.repeats_max or (
+        rule.repeats_max > 0
+        and (not counts_alike or longer or (above.same_channel and not rule.same_channel))
+    )
+    if repeats_more or rule.day_starts_min > above.day_starts_min:
+        raise BadRunRule("The licence above lets fewer showings into a run.", rule=asdict(above))
 
 
 def runs(showings: Iterable[Showing], rule: Rule) -> list[Run]:

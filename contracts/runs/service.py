@@ -55,13 +55,16 @@ async def agree_rule(
 
     Raises:
         Unknown: there is no such grant, or the asker did not make it.
-        BadRunRule: the rule is not possible.
+        BadRunRule: the rule is not possible, or wider than that of the grant it was made under.
         RunRuleSettled: another rule stands.
     """
     grant = await _locked(session, work_id, grant_id)
     if by is not None and by != grant.grantor_id:
         raise Unknown("There is no such grant.")
     rules.check_rule(rule)
+    above = await queries.rule_above(session, grant)
+    if above is not None:
+        rules.check_within(rule, above)
     row = await session.get(RunRule, (work_id, grant_id), populate_existing=True)
     if row is not None:
         if row.rule() != rule:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from contracts.refusal import Refusal
-from contracts.runs import queries, rules
+from contracts.runs import queries, rules, service
 from contracts.titles import recording
 from contracts.titles.explaining import RightsNotAvailable
 from contracts.titles.sublicence import ExceedsHolding
@@ -102,3 +102,28 @@ async def test_the_last_run_is_either_shown_or_licensed_on(db: Database, _: int)
 
     answers = await asyncio.gather(show(), license_on(), return_exceptions=True)
     assert sorted(isinstance(answer, Refusal) for answer in answers) == [False, True], answers
+
+
+@pytest.mark.parametrize(
+    ("above", "wider"),
+    [
+        (rules.Rule(), rules.Rule(1, 24)),
+        (rules.Rule(), rules.Rule(day_starts_min=1)),
+        (rules.Rule(1, 24), rules.Rule(2, 24)),
+        (rules.Rule(1, 24), rules.Rule(1, 25)),
+        (rules.Rule(1, 24), rules.Rule(1, None, 1)),
+        (rules.Rule(1, 24), rules.Rule(1, 24, same_channel=False)),
+        (rules.Rule(1, None, 2), rules.Rule(1, None, 3)),
+    ],
+)
+async def test_a_licence_under_another_lets_no_more_showings_into_a_run(
+    session: AsyncSession, above: rules.Rule, wider: rules.Rule
+) -> None:
+    subject, dealer, held, _, under = await licensed_on(session, runs=3, given=1)
+    owner = held.grantor_id
+    if above != queries.PLAIN:
+        await service.agree_rule(session, subject.id, held.id, by=owner, rule=above, now=NOW)
+    with pytest.raises(rules.BadRunRule):
+        await service.agree_rule(session, subject.id, under.id, by=dealer.id, rule=wider, now=NOW)
+    row = await service.agree_rule(session, subject.id, under.id, by=dealer.id, rule=above, now=NOW)
+    assert row.rule() == above
