@@ -59,16 +59,21 @@ def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:
     for error in data.get("errors", ()):
         if isinstance(error, Mapping):
             yield str(error.get("field", "")), str(error.get("rule", ""))
-    for one in data.get("reasons", ()):
-        if isinstance(one, Mapping) and "box" in one:
-            yield spoken.pick(one["said_zh"], one["said_en"]), _where(one["box"], spoken)
-    for name, value in data.items():
-        if name in OF_AN_ANSWER:
-            continue
-        text = _text(name, value, data, spoken)
+    yield from _of_an_answer(data, spoken)
+    for name in (name for name in data if name not in OF_AN_ANSWER):
+        text = _text(name, data[name], data, spoken)
         if text:
             plain = name.removesuffix("_minor")
             yield spoken.say(LABELS.get(plain, plain)), text
+
+
+def _of_an_answer(data: Mapping[str, Any], spoken: Language) -> Iterator[tuple[str, str]]:
+    """Yield what stands in the way of rights: each reason, or where two grants meet."""
+    for one in data.get("reasons", ()):
+        if isinstance(one, Mapping) and "box" in one:
+            yield spoken.pick(one["said_zh"], one["said_en"]), _where(one["box"], spoken)
+    if isinstance(data.get("overlap"), Mapping):
+        yield spoken.say(LABELS["overlap"]), _overlap(data["overlap"], spoken)
 
 
 def _where(box: Mapping[str, Any], spoken: Language) -> str:
@@ -89,8 +94,6 @@ def _text(name: str, value: Any, data: Mapping[str, Any], spoken: Language) -> s
         return spoken.amount(value.amount_minor, value.currency)
     if isinstance(value, Mapping) and {"amount_minor", "currency"} <= value.keys():
         return spoken.amount(value["amount_minor"], value["currency"])
-    if isinstance(value, Mapping) and {"right", "territories", "start", "end"} <= value.keys():
-        return _overlap(value, spoken)
     if isinstance(value, Mapping) and {"zh", "en"} == value.keys():
         return spoken.pick(value["zh"], value["en"])
     if isinstance(value, Mapping) and {"here", "there"} == value.keys():

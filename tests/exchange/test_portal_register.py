@@ -17,6 +17,8 @@ from exchange.portal import encumbered, reasons, register
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person
 from tests.exchange.rights_walk import burdened, satellite
+from tests.exchange.test_portal_deals import enter as enter_as
+from tests.exchange.test_portal_deals import traded
 from tests.exchange.test_portal_pages import browser, token_in
 from tests.listings.catalogue_factory import published_listing
 
@@ -106,6 +108,18 @@ async def test_a_cell_tells_its_reasons_and_until_when(context: Context) -> None
         assert "licensed exclusively or solely already" in why and "已作独占或排他许可" in why
         assert "2028-01-01" in why and "2029-06-30" in why
         assert f"{scene.at}/register#grant-" in why
+
+
+async def test_a_cell_tells_only_what_touches_its_month(context: Context) -> None:
+    scene = await Scene(context).set()
+    async with browser(context) as client:
+        await scene.enter(client, "owner")
+        query = "rows=CN&right=broadcasting&medium=satellite&from=2028-01&months=12&at=CN-HI"
+        for month, outcome, is_black in (("2028-02", "free", False), ("2028-03", "not free", True)):
+            page = (await client.get(f"{scene.at}/rights?{query}&month={month}")).text
+            why = page.partition('id="why"')[2].partition("</section>")[0]
+            assert ("blacked out" in why) is is_black
+            assert f"<strong>{outcome}</strong>" in why
 
 
 async def test_a_stranger_sees_neither_map_nor_register_until_something_is_listed(
@@ -308,6 +322,18 @@ async def test_who_granted_says_how_showings_make_runs(context: Context) -> None
     async with browser(context) as client:
         await scene.enter(client, "stranger")
         assert (await client.get(at)).status_code == 404
+
+
+async def test_a_broadcaster_comes_from_its_deal_to_the_runs(context: Context) -> None:
+    trade = await traded(context)
+    async with browser(context) as client:
+        await enter_as(client, trade.licensee)
+        page = (await client.get(f"/deals/{trade.deal.id}")).text
+        runs = re.findall(r'href="(/works/[^"]+/grants/[^"]+/runs)"', page)
+        assert runs
+        page = (await client.get(runs[0])).text
+        assert "Log a telecast" in page
+        assert (await client.get(f"/works/{trade.deal.work_id}/register")).status_code == 200
 
 
 async def test_every_field_has_a_label_and_no_page_carries_inline_code(context: Context) -> None:
