@@ -185,7 +185,7 @@ async def lift_hold(
     work_id: UUID, hold_id: UUID, session: Session, caller: Signed, now: Now
 ) -> LotsOut:
     """Give a hold up before it ends, by either side; one that has ended stays as it is."""
-    caller.need("list", Role.HOLDER, Role.BROADCASTER)
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
     grants = await holds.lift_hold(session, work_id, hold_id, party_id=caller.party_id, now=now)
     return _lots(hold_id, grants)
 

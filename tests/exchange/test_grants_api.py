@@ -100,6 +100,15 @@ async def test_a_bad_hold_is_refused(
     refused(await holder[0].put(path, json=hold(dealer[1], **changes)), status, code)
 
 
+async def test_a_broadcaster_gives_up_what_was_held_for_it(
+    context: Context, holder: Signed, subject: Work
+) -> None:
+    path = f"/v1/works/{subject.id}/holds/{new()}"
+    async with signed_client(context, role="broadcaster") as (client, person):
+        assert (await holder[0].put(path, json=hold(person))).status_code == 201
+        assert (await client.delete(path)).json()["grants"][0]["state"] == "released"
+
+
 async def test_a_hold_of_strangers_is_unknown(
     holder: Signed, dealer: Signed, subject: Work
 ) -> None:

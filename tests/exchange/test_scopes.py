@@ -56,7 +56,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_upload_offset": ("list", HOLDER),
     "get_work": ("read", ANYBODY),
     "import_avails": ("list", HOLDER),
-    "lift_hold": ("list", TRADERS),
+    "lift_hold": ("deal", TRADERS),
     "list_api_keys": ("read", ANYBODY),
     "list_deals": ("read", ANYBODY),
     "list_documents": ("read", ANYBODY),
