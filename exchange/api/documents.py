@@ -132,7 +132,7 @@ async def declare_document(
     now: Now,
 ) -> DocumentOut:
     """Say what a document of a work is; its bytes follow with `file_document`."""
-    caller.need("list", Role.HOLDER)
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
     said = {**dict(body), "covers": body.covers and body.covers.model_dump(mode="json")}
     document = await service.declare(
         session, work_id, document_id, party_id=caller.party_id, said=said, now=now
@@ -160,7 +160,7 @@ async def file_document(
     now: Now,
 ) -> DocumentOut:
     """Send the bytes of a declared document; their hash goes into the log. Again is the same."""
-    caller.need("list", Role.HOLDER)
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
     document = await service.file_content(
         session,
         work_id,

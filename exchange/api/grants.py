@@ -166,7 +166,7 @@ async def place_hold(
     now: Now,
 ) -> LotsOut:
     """Keep rights for a party while a contract is negotiated (保留), until it ends by itself."""
-    caller.need("list", Role.HOLDER)
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
     grants = await holds.place_hold(
         session,
         work_id,
@@ -208,7 +208,7 @@ async def record_grant(
     now: Now,
 ) -> LotsOut:
     """Enter a licence that was made off the exchange: from now on nobody can be sold the same."""
-    caller.need("list", Role.HOLDER)
+    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
     if body.hold_id is not None:  # in one transaction, so that nobody comes between
         await holds.lift_hold(session, work_id, body.hold_id, party_id=caller.party_id, now=now)
     grants = await recording.record_grant(

@@ -100,6 +100,21 @@ async def test_a_bad_hold_is_refused(
     refused(await holder[0].put(path, json=hold(dealer[1], **changes)), status, code)
 
 
+async def test_a_broadcaster_that_may_license_on_records_whom_it_licensed(
+    context: Context, holder: Signed, subject: Work
+) -> None:
+    def path() -> str:
+        return f"/v1/works/{subject.id}/recorded-grants/{new()}"
+
+    async with signed_client(context, role="broadcaster") as (client, person):
+        given = record(rights=[wire(sublicence_depth=1)], licensee_id=str(person.party_id))
+        del given["licensee_name"]
+        (mine,) = (await holder[0].put(path(), json=given)).json()["grants"]
+        onward = await client.put(path(), json=record(rights=[wire(runs_max=1)]))
+        assert onward.json()["grants"][0]["under"] == mine["id"]
+        refused(await client.put(path(), json=record()), 409, "exceeds-holding")
+
+
 async def test_a_broadcaster_gives_up_what_was_held_for_it(
     context: Context, holder: Signed, subject: Work
 ) -> None:
