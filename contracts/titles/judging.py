@@ -8,14 +8,14 @@ Source: 著作权法 (2020) art. 14 ¶2 (co-owners), art. 23 (term), art. 26 and
 art. 444 (pledge); 著作权集体管理条例 art. 20 (mandate).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from contracts.rights import region
+from contracts.rights import axes, region
 from contracts.rights.algebra import Exclusivity, at_least_as_strict
 from contracts.rights.region import Box, Region
 from contracts.titles import register as titles
@@ -78,7 +78,7 @@ class Answer:
     """What is free of what was asked, what may be, and why the rest is not.
 
     `under` is the grant out of which all of it can be granted (`OWNERS`: the owners' own rights),
-    None unless the outcome is free.
+    None unless the outcome is free, or where several rights (播映权) come out of several grants.
     """
 
     outcome: Outcome
@@ -141,11 +141,25 @@ def _concluded(
         free, unknown = region.join(free, ground.free), region.join(unknown, ground.unknown)
     unknown = region.minus(unknown, free)
     under = next((ground.under for ground in grounds if ground.free == whole), None)
-    maybe = any(region.join(ground.free, ground.unknown) == whole for ground in grounds)
-    outcome = _outcome(match, all_free=under is not None, maybe=maybe, free=free, unknown=unknown)
-    if outcome is not Outcome.FREE and not any(map(_is_not_notice, reasons)):
+    all_free = under is not None or _each_right(asked, [ground.free for ground in grounds])
+    maybe = _each_right(asked, [region.join(ground.free, ground.unknown) for ground in grounds])
+    outcome = _outcome(match, all_free=all_free, maybe=maybe, free=free, unknown=unknown)
+    if outcome is Outcome.FREE:  # what another ground lacks is no reason
+        reasons = tuple(reason for reason in reasons if not _is_not_notice(reason))
+    elif not any(map(_is_not_notice, reasons)):
         reasons += tuple(_apart(asked, grounds))
     return Answer(outcome, reasons, free, unknown, asked, under)
+
+
+def _each_right(asked: Box, parts: Sequence[Region]) -> bool:
+    """Tell whether each right that is asked for lies in one of the parts: a grant is of one."""
+    if len(parts) <= 1:  # one part holds all of it or not
+        return region.of([asked]) in parts
+    for right, media in axes.media_of_uses(asked.uses):
+        whole = region.of([replace(asked, uses=axes.uses(right, media))])
+        if not any(region.covers(part, whole) for part in parts):
+            return False
+    return True
 
 
 def _outcome(

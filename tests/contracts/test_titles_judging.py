@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.rights import region
+from contracts.rights import axes, region
 from contracts.rights.algebra import Exclusivity
 from contracts.rights.instants import micros
 from contracts.rights.logic import Span
@@ -307,6 +307,33 @@ def test_a_child_that_no_rights_in_cover_is_named() -> None:
         Register(TREE, holdings=[held]), plain(grantor=HOLDER, units=(FIRST.first, FIRST.after))
     )
     assert (first.outcome, first.under) == (Outcome.FREE, held.id)
+
+
+def test_rights_of_a_bundle_are_free_each_out_of_a_grant_of_its_own() -> None:
+    pair = [
+        axes.uses("broadcasting", axes.MEDIA.all),
+        axes.uses("network-transmission", axes.MEDIA.all),
+    ]
+    held = [
+        Holding(UUID(int=9 + at), HOLDER, box(TREE.all, uses, 3, 3, 0, HOURS),
+                Exclusivity.EXCLUSIVE, 1)
+        for at, uses in enumerate(pair)
+    ]  # fmt: skip
+    asked = plain(grantor=HOLDER, uses=pair[0] | pair[1])
+    answer = judging.judge(Register(TREE, holdings=held), asked)
+    assert (answer.outcome, answer.under, answer.reasons) == (Outcome.FREE, None, ())
+    half = replace(held[0], box=replace(held[0].box, territories=1))
+    beside = replace(held[0], id=UUID(int=20), box=replace(held[0].box, territories=2))
+    register = Register(TREE, holdings=[half, beside, held[1]])
+    assert judging.judge(register, asked).outcome is Outcome.PARTLY
+
+
+def test_what_another_grant_lacks_is_no_reason_where_one_grant_is_free() -> None:
+    whole = box(TREE.all, 3, 3, 3, 0, HOURS)
+    held = [Holding(UUID(int=9 + deep), HOLDER, whole, Exclusivity.SOLE, deep) for deep in (0, 1)]
+    register = Register(TREE, holdings=held)
+    answer = judging.judge(register, plain(grantor=HOLDER, exclusivity=Exclusivity.SOLE))
+    assert (answer.outcome, answer.under, answer.reasons) == (Outcome.FREE, held[1].id, ())
 
 
 def test_a_holder_without_rights_to_license_on_is_told_which_are_missing() -> None:
