@@ -28,7 +28,7 @@ from tests.contracts.register_cells import STRENGTH, Asked, Entry, Ledger, uses_
 from tests.contracts.test_rights_cells import random_wire, uses
 from tests.contracts.works_factory import child, work
 
-HISTORIES, STEPS = campaign.size(25, 600), 14
+HISTORIES, STEPS = campaign.size(25, 300), 14
 # What the register says to a licensee that does not hold this, or has licensed it on already.
 NOT_HELD = {"rights-not-held", "exceeds-holding", "rights-already-granted"}
 
