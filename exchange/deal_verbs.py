@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import rules, service
 from contracts.deals.gateway import TypstPress
-from contracts.facts import queries as facts_read
-from contracts.facts import service as facts
+from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
 from contracts.parties import queries as parties
 from contracts.parties.rules import EXCHANGE_PARTY_ID
@@ -49,9 +48,7 @@ async def open_deal(
                 now=now,
             )
     except RightsNotReserved as lost:
-        told = {"auction": award["auction"], "listing": award["listing"], "reason": lost.code}
-        sides = [licensor.id, licensee.id]
-        await facts.record(session, "award.lapsed", fact.subject, told, parties=sides, now=now)
+        await service.lapse(session, award, reason=lost.code, now=now)
 
 
 async def certify_deal(
@@ -95,7 +92,7 @@ async def _void(session: AsyncSession, deal_id: str, *, reason: str, now: dateti
 async def _published(
     session: AsyncSession, listing_id: UUID
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    published = await facts_read.find_first_of(session, listing_id, "listing.published")
+    published = await facts.find_first_of(session, listing_id, "listing.published")
     if published is None:
         raise Unknown("The listing was never published.", listing=str(listing_id))
     return canonical.loads(published.record), {"fact": str(published.id)}

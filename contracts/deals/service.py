@@ -78,6 +78,15 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     return deal
 
 
+async def lapse(
+    session: AsyncSession, award: Mapping[str, Any], *, reason: str, now: datetime
+) -> None:
+    """Tell both sides that no deal follows an award: its rights are not there any more."""
+    told = {"auction": award["auction"], "listing": award["listing"], "reason": reason}
+    auction_id, sides = UUID(award["auction"]), [UUID(award["licensor"]), UUID(award["licensee"])]
+    await facts.record(session, "award.lapsed", auction_id, told, parties=sides, now=now)
+
+
 async def certify(
     session: AsyncSession, deal_id: UUID, *, press: Press, certifier: Certifier, now: datetime
 ) -> Deal:
