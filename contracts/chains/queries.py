@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -34,14 +34,49 @@ async def get_document(session: AsyncSession, work_id: UUID, document_id: UUID) 
     return document
 
 
-async def documents_page(
-    session: AsyncSession, work_id: UUID, *, after: UUID, limit: int
-) -> list[TitleDocument]:
-    """Return the documents of a work in the order of their ids, those after `after`."""
+async def get_document_seen(
+    session: AsyncSession, work: Work, document_id: UUID, *, viewer: UUID | None
+) -> TitleDocument:
+    """Return the document, as one who may see the chain of the work may see it (None: staff).
+
+    Raises:
+        Unknown: the work has none of that id, or it shows others' business.
+    """
     wanted = select(TitleDocument).where(
-        col(TitleDocument.work_id) == work_id, col(TitleDocument.id) > after
+        col(TitleDocument.work_id) == work.id,
+        col(TitleDocument.id) == document_id,
+        *await _seen_by(session, work, viewer),
+    )
+    document = (await session.scalars(wanted)).one_or_none()
+    if document is None:
+        raise Unknown("There is no such document.", document=str(document_id))
+    return document
+
+
+async def documents_page(
+    session: AsyncSession, work: Work, *, viewer: UUID | None, after: UUID, limit: int
+) -> list[TitleDocument]:
+    """Return a page of what one who may see the chain of a work may see of it, in order of ids.
+
+    Owners and staff (viewer None) see all. What shows a grant is seen besides by its two sides, by
+    those who hold under it, and by who declared it.
+    """
+    wanted = select(TitleDocument).where(
+        col(TitleDocument.work_id) == work.id,
+        col(TitleDocument.id) > after,
+        *await _seen_by(session, work, viewer),
     )
     return list(await session.scalars(wanted.order_by(col(TitleDocument.id)).limit(limit)))
+
+
+async def _seen_by(
+    session: AsyncSession, work: Work, viewer: UUID | None
+) -> tuple[ColumnElement[bool], ...]:
+    if viewer is None or viewer in await owners(session, work):
+        return ()
+    shown = col(TitleDocument.grant_id)
+    mine = await titles.chain_of_party(session, work.root_id, viewer)
+    return (or_(shown.is_(None), shown.in_(mine), col(TitleDocument.party_id) == viewer),)
 
 
 async def need_filed(session: AsyncSession, work: Work, wanted: Collection[UUID]) -> None:

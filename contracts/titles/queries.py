@@ -152,6 +152,22 @@ async def under(session: AsyncSession, root_id: UUID, grant_id: UUID) -> list[Ri
     return sorted(found, key=lambda row: row.id)
 
 
+async def chain_of_party(session: AsyncSession, root_id: UUID, party_id: UUID) -> list[UUID]:
+    """Return the grants of a tree that a party is a side of, and those they were made under."""
+    grantor, grantee = col(RightsGrant.grantor_id), col(RightsGrant.grantee_id)
+    side = or_(grantor == party_id, grantee == party_id)
+    wanted = select(col(RightsGrant.id), col(RightsGrant.under)).where(
+        col(RightsGrant.root_id) == root_id
+    )
+    found: set[UUID] = set()
+    rows = (await session.execute(wanted.where(side))).all()
+    while rows:
+        found |= {row.id for row in rows}
+        above = {row.under for row in rows} - found - {NIL}
+        rows = (await session.execute(wanted.where(col(RightsGrant.id).in_(above)))).all()
+    return sorted(found)
+
+
 async def by_source(session: AsyncSession, work_id: UUID, source: str) -> list[RightsGrant]:
     """Return what one listing reserved in a work, oldest first."""
     return await _grants(session, work_id, col(RightsGrant.source) == source)

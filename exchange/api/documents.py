@@ -23,6 +23,7 @@ from contracts.chains.tables import TitleDocument
 from contracts.parties.rules import BadName
 from contracts.refusal import CommitUnknown, IdReused, InvalidContent, Malformed, Unknown
 from contracts.refusal import NotAllowed as RoleMissing
+from contracts.works.tables import Work
 from exchange.api import problems
 from exchange.api.bodies import BodyTooSlow, JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
@@ -177,9 +178,14 @@ async def file_document(
 async def list_documents(
     work_id: UUID, session: Session, caller: Signed, after: UUID | None = None, limit: Limit = 50
 ) -> DocumentsOut:
-    """List a work's documents, for its owners, staff, and parties with a deal or rights in it."""
-    await _need_view(session, work_id, caller)
-    rows = await queries.documents_page(session, work_id, after=page_after(after), limit=limit)
+    """List a work's documents, for its owners, staff, and parties with a deal or rights in it.
+
+    What shows a grant is for the owners, its two sides, and those who hold under it.
+    """
+    work, viewer = await _seen(session, work_id, caller)
+    rows = await queries.documents_page(
+        session, work, viewer=viewer, after=page_after(after), limit=limit
+    )
     return DocumentsOut(items=[_out(row) for row in rows], next=next_after(rows, limit))
 
 
@@ -190,8 +196,8 @@ async def get_document(
     work_id: UUID, document_id: UUID, session: Session, caller: Signed
 ) -> DocumentOut:
     """Return what is said of a document."""
-    await _need_view(session, work_id, caller)
-    return _out(await queries.get_document(session, work_id, document_id))
+    work, viewer = await _seen(session, work_id, caller)
+    return _out(await queries.get_document_seen(session, work, document_id, viewer=viewer))
 
 
 @router.get(
@@ -206,8 +212,8 @@ async def download_document(
     work_id: UUID, document_id: UUID, context: Ctx, session: Session, caller: Signed
 ) -> FileResponse:
     """Return the bytes of a filed document, as a file to save: never shown in the browser."""
-    await _need_view(session, work_id, caller)
-    document = await queries.get_document(session, work_id, document_id)
+    work, viewer = await _seen(session, work_id, caller)
+    document = await queries.get_document_seen(session, work, document_id, viewer=viewer)
     if document.state != "filed":
         raise DocumentNotFiled("The file of this document has not come.")
     path = DocumentFiles(context.settings.objects).path(work_id, document_id)
@@ -220,9 +226,10 @@ async def download_document(
     return FileResponse(path, media_type=document.media_type, headers=headers)
 
 
-async def _need_view(session: Session, work_id: UUID, caller: Caller) -> None:
+async def _seen(session: Session, work_id: UUID, caller: Caller) -> tuple[Work, UUID | None]:
     caller.need("read")
-    await queries.get_work_seen(session, work_id, None if caller.is_staff else caller.party_id)
+    viewer = None if caller.is_staff else caller.party_id
+    return await queries.get_work_seen(session, work_id, viewer), viewer
 
 
 async def _content(request: Request) -> bytes:

@@ -25,10 +25,12 @@ def said(content: bytes = PDF, **changes: Any) -> dict[str, Any]:
     }
 
 
-async def filed(client: httpx.AsyncClient, work_id: UUID | str, content: bytes = PDF) -> str:
+async def filed(
+    client: httpx.AsyncClient, work_id: UUID | str, content: bytes = PDF, **changes: Any
+) -> str:
     """The path of a document that is declared and filed."""
     path = f"/v1/works/{work_id}/documents/{ids.new(clock.now())}"
-    assert (await client.put(path, json=said(content))).status_code == 201
+    assert (await client.put(path, json=said(content, **changes))).status_code == 201
     answer = await client.put(f"{path}/content", content=content)
     assert answer.status_code == 200, answer.text
     return path

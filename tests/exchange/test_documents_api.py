@@ -164,3 +164,30 @@ async def test_a_record_rests_on_a_filed_document(holder: Signed, subject: Work)
     for document, status in ((declared, 404), (path, 201)):
         body = record(documents=[document.rpartition("/")[2]])
         assert (await holder[0].put(grants, json=body)).status_code == status
+
+
+async def test_what_shows_a_grant_is_not_for_other_licensees(
+    context: Context, holder: Signed, other: Signed, subject: Work
+) -> None:
+    async def licensed(by: Signed, to: Signed, **changes: Any) -> str:
+        body = {"licensee_id": str(to[1].party_id), "rights": [wire(excluded=[], **changes)]}
+        answer = await by[0].put(f"/v1/works/{subject.id}/recorded-grants/{new()}", json=body)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["grants"][0]["id"])
+
+    async with signed_client(context) as rival, signed_client(context) as below:
+        grant = await licensed(holder, other, territories=["CN-GD"], sublicence_depth=1)
+        await licensed(holder, rival, territories=["CN-BJ"])
+        await licensed(other, below, territories=["CN-GD"])
+        shown = await filed(holder[0], subject.id, kind="contract", grant_id=grant)
+        plain = await filed(holder[0], subject.id)
+        listing = f"/v1/works/{subject.id}/documents"
+        for client, paths in [
+            (holder[0], {shown, plain}), (other[0], {shown, plain}),
+            (below[0], {shown, plain}), (rival[0], {plain}),
+        ]:  # fmt: skip
+            items = (await client.get(listing)).json()["items"]
+            assert {f"{listing}/{item['id']}" for item in items} == paths
+        for path in (shown, f"{shown}/content"):
+            assert (await below[0].get(path)).status_code == 200
+            refused(await rival[0].get(path), 404, "unknown")
