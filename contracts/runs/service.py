@@ -112,19 +112,14 @@ async def log_telecast(
     known = await session.get(Telecast, (work_id, grant_id, telecast_id), populate_existing=True)
     if known is not None:
         return _same(known, row)
-    rule, before = await queries.rule_of(session, grant), await queries.showings(session, grant)
-    showing, ended_at = row.showing(), grant.ended_at
-    rules.check_showing(showing, window=grant.box().window, ended_at=ended_at, rule=rule, now=now)
-    if grant.runs_max is not None:
-        given = await queries.runs_given(session, grant)
-        rules.check_budget(before, showing, rule=rule, most=grant.runs_max, given=given)
+    used = await _checked(session, grant, row.showing(), now=now)
     session.add(row)
     await session.flush()
     payload = {
         "telecast": str(telecast_id),
         "channel": row.channel,
         "started_at": rfc3339.exact(row.started_at),
-        "runs_used": len(rules.runs([*before, showing], rule)),
+        "runs_used": used,
     }
     await _record(session, "telecast.logged", grant, payload, now=now)
     return row
@@ -189,6 +184,19 @@ def _same(known: Telecast, row: Telecast) -> Telecast:
     if known.model_dump(exclude={"logged_at"}) != row.model_dump(exclude={"logged_at"}):
         raise IdReused("This id belongs to another telecast.")
     return known
+
+
+async def _checked(
+    session: AsyncSession, grant: RightsGrant, showing: rules.Showing, *, now: datetime
+) -> int:
+    """Check a showing against its grant; return the runs used with it."""
+    rule, before = await queries.rule_of(session, grant), await queries.showings(session, grant)
+    window, ended_at = grant.box().window, grant.ended_at
+    rules.check_showing(showing, window=window, ended_at=ended_at, rule=rule, now=now)
+    if grant.runs_max is not None:
+        given = await queries.runs_given(session, grant)
+        rules.check_budget(before, showing, rule=rule, most=grant.runs_max, given=given)
+    return len(rules.runs([*before, showing], rule))
 
 
 async def _held(
