@@ -6,6 +6,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.refusal import Kind, Refusal
 
+# Files of the zone database that are no places, or whose clock is this machine's.
+_NO_PLACES = ("localtime", "posixrules", "Factory")
+_OTHER_CLOCKS = ("posix/", "right/")
+
 
 class BadWindow(Refusal):
     """The window is empty, runs backwards, has no zone, or names an unknown zone."""
@@ -14,6 +18,20 @@ class BadWindow(Refusal):
     hint = (
         "Give a first day on or before the last day, and an IANA time zone such as Asia/Shanghai."
     )
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return an IANA time zone, the same on every machine.
+
+    Raises:
+        BadWindow: there is none of that name.
+    """
+    try:
+        if name in _NO_PLACES or name.startswith(_OTHER_CLOCKS):
+            raise ZoneInfoNotFoundError(name)
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:  # OSError: a folder, too long
+        raise BadWindow("The time zone is unknown.", zone=name[:64]) from unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +59,7 @@ class Window:
         Raises:
             BadWindow: the last day is before the first, or the zone is unknown.
         """
-        try:
-            tz = ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError) as unknown:
-            raise BadWindow(f"Time zone {zone!r} is unknown.", zone=zone) from unknown
+        tz = zone_of(zone)
         if last < first:
             raise BadWindow(
                 "The window ends before it starts.",

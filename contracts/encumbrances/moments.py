@@ -12,13 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.refusal import Kind, Refusal
 from contracts.rights import logic, vocabulary
 from contracts.rights.logic import Span, Verdict
 from contracts.rights.rules import FIRST_YEAR, LAST_YEAR
-from contracts.window import BadWindow
+from contracts.window import BadWindow, zone_of
 
 # The end of what has none: later than every licence day, and every database can hold it.
 FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -201,18 +200,6 @@ def day_of(value: str | date) -> date:
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
         raise BadWindow("A licence day is out of range.", first=FIRST_YEAR, last=LAST_YEAR)
     return day
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return an IANA time zone.
-
-    Raises:
-        BadWindow: there is none of that name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:
-        raise BadWindow("The time zone is unknown.", zone=name[:64]) from unknown
 
 
 def midnight(day: date, zone: str) -> datetime:

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from contracts.refusal import Kind, Refusal
-from contracts.window import Window
+from contracts.window import BadWindow, Window, zone_of
 
 MOST_REPEATS = 99
 LONGEST_HOURS = 31 * 24
@@ -220,8 +219,8 @@ def counted_at(showing: Showing, rule: Rule) -> datetime:
 
 def _local(showing: Showing) -> datetime:
     try:
-        return showing.started_at.astimezone(ZoneInfo(showing.zone))
-    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:
+        return showing.started_at.astimezone(zone_of(showing.zone))
+    except BadWindow as unknown:
         raise UnknownZone("The time zone is unknown.", zone=showing.zone[:64]) from unknown
 
 

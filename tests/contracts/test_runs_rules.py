@@ -222,7 +222,9 @@ def test_a_showing_that_has_not_begun_is_not_logged() -> None:
         )
 
 
-@pytest.mark.parametrize("zone", ["Asia/Nowhere", "Asia", "", "../etc/passwd", "a" * 300])
+@pytest.mark.parametrize(
+    "zone", ["Asia/Nowhere", "Asia", "", "../etc/passwd", "a" * 300, "right/UTC"]
+)
 def test_a_zone_that_is_none_is_refused(zone: str) -> None:
     with pytest.raises(rules.UnknownZone):
         rules.broadcast_day(local("2027-03-01T20:00", zone), Rule())
