@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Text, bindparam, cast, func, select
+from sqlalchemy import Row, Select, Text, bindparam, cast, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -102,6 +102,16 @@ async def events(session: AsyncSession, work_id: UUID) -> list[WorkEvent]:
     wanted = select(WorkEvent).where(col(WorkEvent.work_id) == work_id)
     ordered = wanted.order_by(col(WorkEvent.happened_on), col(WorkEvent.code))
     return list(await session.scalars(ordered.execution_options(populate_existing=True)))
+
+
+async def waiting(session: AsyncSession, event: WorkEvent) -> list[UUID]:
+    """Return the parties that active encumbrances serve whose windows are counted from an event."""
+    wanted = select(col(Encumbrance.beneficiary_id)).where(
+        col(Encumbrance.work_id) == event.work_id,
+        col(Encumbrance.state) == ACTIVE,
+        or_(col(Encumbrance.start_event) == event.code, col(Encumbrance.end_event) == event.code),
+    )
+    return sorted({party for party in await session.scalars(wanted) if party is not None})
 
 
 async def need_owner(session: AsyncSession, work_id: UUID, *, viewer: UUID | None) -> None:

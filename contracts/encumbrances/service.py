@@ -211,8 +211,8 @@ async def record_event(
 ) -> WorkEvent:
     """Record the day on which something happened to a work (院线首映, 首播 …), once.
 
-    Windows that were counted from it are known from now on. The exchange (None) may correct a day
-    with a reason; the log keeps both.
+    Windows that were counted from it are known from now on; whom they serve are told as the owners
+    are. The exchange (None) may correct a day with a reason; the log keeps both.
 
     Raises:
         Unknown: there is no such work, or it is not the asker's.
@@ -241,8 +241,8 @@ async def record_event(
     row.happened_on, row.recorded_by, row.recorded_at, row.reason = day, by, now, why
     await session.flush()
     payload = {"work": str(work_id), "event": event, "happened_on": day.isoformat(), "reason": why}
-    owners = await queries.owners_of(session, work)
-    await facts.record(session, "event.recorded", work_id, payload, parties=owners, now=now)
+    told = {*await queries.owners_of(session, work), *await queries.waiting(session, row)}
+    await facts.record(session, "event.recorded", work_id, payload, parties=sorted(told), now=now)
     return row
 
 

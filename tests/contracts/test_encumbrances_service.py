@@ -102,24 +102,6 @@ async def test_a_pledge_needs_every_co_owner(session: AsyncSession) -> None:
     await declared(session, subject, owner, **said)
 
 
-@pytest.mark.parametrize("kind", ["holdback", "option", "first-refusal", "mandate", "blackout"])
-async def test_a_co_owner_alone_promises_nobody_what_the_others_could_not_lift(
-    session: AsyncSession, kind: str
-) -> None:
-    owner, subject = await owned(session)
-    co_owner, friend = await party(session, now=NOW), await party(session, now=NOW)
-    await titles.declare_shares(
-        session, subject.id,
-        party_id=owner.id, shares={owner.id: 9999, co_owner.id: 1}, now=NOW,
-    )  # fmt: skip
-    said: dict[str, Any] = {"kind": kind, "beneficiary_id": friend.id}
-    with pytest.raises(rules.OwnersDisagree):
-        await declared(session, subject, co_owner, **said)
-    await declared(session, subject, None, **said)
-    await titles.consent(session, subject.id, party_id=co_owner.id, now=NOW)
-    await declared(session, subject, co_owner, **said)
-
-
 @pytest.mark.parametrize(
     ("said", "code"),
     [
