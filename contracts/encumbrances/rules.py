@@ -220,7 +220,7 @@ def check_declared(kind: str, *, has_beneficiary: bool, reference: str | None) -
         ReferenceNeeded: a pledge without its registration number.
     """
     if kind in FOR_SOMEBODY and not has_beneficiary:
-        raise BeneficiaryNeeded(f"{KINDS[kind]} is somebody's.", encumbrance=kind)
+        raise BeneficiaryNeeded(f"A {kind} ({KINDS[kind]}) names whom it serves.", encumbrance=kind)
     if kind in NEEDS_REFERENCE and not reference:
         raise ReferenceNeeded("A pledge is known by its registration number.")
 

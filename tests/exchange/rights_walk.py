@@ -23,7 +23,7 @@ def satellite(*territories: str, **changes: Any) -> dict[str, Any]:
 
 
 async def burdened(session: AsyncSession, *, owner: Party, friend: Party, now: datetime) -> Work:
-    """A series of which Guangdong is sold, Beijing held, Hainan black, and Tibet undecided.
+    """A series of which Guangdong is sold, Beijing held, Hainan black, and Xizang undecided.
 
     Guangdong is out to the friend by a recorded licence, until June 2029; Beijing is held for it.
     """
