@@ -104,7 +104,7 @@ def list_free(  # noqa: PLR0913 - the options of a command are its arguments.
 ) -> None:
     """What is free of a work and its parts, by all rights, and why is the rest not?"""
     window = rights.window_of(first_day.date(), last_day.date(), explaining.ZONE)
-    scope = Scope(territories=notation.territories(territories))
+    scope = Scope(territories=notation.territories(territories, on=first_day.date()))
     exclusivity = _exclusivity(exclusive=exclusive, sole=False)
     register, question = asyncio.run(
         _asked(

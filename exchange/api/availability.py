@@ -1,6 +1,7 @@
 """Availability: what is free of a work, is exactly this free, and why not."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -235,9 +236,8 @@ async def check_availability(body: AskIn, session: Session, caller: Signed, now:
     """Tell whether rights in a work are free, what part of them is, and why the rest is not."""
     caller.need("read")
     place = await get_visible(session, body.work_id, caller)
-    asks = caller.party_id if caller.role is Role.BROADCASTER else None
     question = availability.question_of(
-        rights.expand(_wire(body)), place, grantor=_grantor(body, caller), grantee=asks
+        rights.expand(_wire(body)), place, grantor=_grantor(body, caller), grantee=_grantee(caller)
     )
     minimum = _minimum(body.minimum_days, question.window)
     register = await availability.load(session, question, now=now)
@@ -301,13 +301,14 @@ async def get_visible(session: AsyncSession, work_id: UUID, caller: Caller) -> P
 
 
 async def _question(
-    session: AsyncSession, work_id: UUID, uses: Uses, *, caller: Caller, window: Window
+    session: AsyncSession, work_id: UUID, uses: Days | Months, *, caller: Caller, window: Window
 ) -> Question:
     """Return the question to the owners of a work that the caller may ask about."""
-    place = await get_visible(session, work_id, caller)
-    return availability.question_about(
-        place, scope=_scope(uses), window=window, exclusivity=Exclusivity(uses.exclusivity)
+    place, scope = await get_visible(session, work_id, caller), _scope(uses, on=uses.first_day)
+    asked = availability.question_about(
+        place, scope=scope, window=window, exclusivity=Exclusivity(uses.exclusivity)
     )
+    return replace(asked, grantee=_grantee(caller))
 
 
 def _minimum(days: int, window: Window) -> timedelta:
@@ -329,6 +330,11 @@ def _grantor(body: AskIn, caller: Caller) -> UUID | None:
     raise Unknown("There is no such party.", party=str(body.grantor_id))
 
 
+def _grantee(caller: Caller) -> UUID | None:
+    """Return who would be granted: a broadcaster asks for itself, and what serves it lets it in."""
+    return caller.party_id if caller.role is Role.BROADCASTER else None
+
+
 def _wire(body: AskIn) -> dict[str, Any]:
     """Return the question as the wire of an offer, territories in notation as codes."""
     left_out = {"work_id", "grantor_id", "match", "minimum_days"}
@@ -342,13 +348,13 @@ def _wire(body: AskIn) -> dict[str, Any]:
     return told
 
 
-def _scope(uses: Uses) -> Scope:
-    media = axes.MEDIA.mask(uses.medium) if uses.medium else axes.MEDIA.all
+def _scope(uses: Uses, *, on: date) -> Scope:
+    media = axes.MEDIA.mask(uses.medium, on=on) if uses.medium else axes.MEDIA.all
     codes = [vocabulary.right(uses.right).code] if uses.right else list(vocabulary.RIGHTS)
     mask = 0
     for code in codes:
         mask |= axes.uses(code, media)
     if not mask:
         raise NothingOffered("The right is not used by these media.", axis="medium")
-    tongues = axes.LANGUAGES.mask(uses.language) if uses.language else axes.LANGUAGES.all
-    return Scope(mask, notation.territories(uses.territory), tongues)
+    tongues = axes.LANGUAGES.mask(uses.language, on=on) if uses.language else axes.LANGUAGES.all
+    return Scope(mask, notation.territories(uses.territory, on=on), tongues)

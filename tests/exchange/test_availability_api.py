@@ -10,9 +10,11 @@ import httpx
 import pytest
 
 from contracts import ids
+from contracts.encumbrances import service as encumbrances
 from contracts.parties.tables import Party
 from contracts.titles import recording
 from contracts.titles.recording import Licensee
+from contracts.titles.tables import RightsGrant
 from contracts.works.tables import Work
 from exchange import clock
 from exchange.context import Context
@@ -231,3 +233,30 @@ async def test_a_calendar_that_cannot_be_drawn_is_refused(
     path = f"/v1/works/{scene.work.id}/availability/calendar"
     answer = await scene.owner.get(path, params={"from": "2027-01-01", **changes})
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+
+
+async def test_the_list_and_the_check_mean_the_same_by_a_group_and_by_who_asks(
+    context: Context, scene: Scene
+) -> None:
+    now = clock.now()
+    async with context.db.transaction() as session:
+        kept = await session.get_one(RightsGrant, (scene.episodes[0].id, scene.grant))
+        where = {"right": "broadcasting", "media": ["satellite"], "territories": ["GB"]}
+        days = {"first_day": "2019-06-01", "last_day": "2019-06-30", "tz": "Asia/Shanghai"}
+        await encumbrances.declare(
+            session, scene.work.id, ids.new(now), by=scene.work.party_id, now=now, kind="option",
+            beneficiary_id=kept.grantee_id, wire={**where, **days, "languages": ["zh"]},
+        )  # fmt: skip
+    body = question(scene.work, **{**where, **days, "territories": ["EU"], "excluded": []})
+    path = f"/v1/works/{scene.work.id}/availability"
+    told = {"right": "broadcasting", "medium": "satellite", "language": "zh", "territory": "EU"}
+    for client, outcome, shade in (
+        (scene.owner, "partly", "taken"),  # GB was in the EU then
+        (scene.licensee, "free", "free"),  # whose option it is
+    ):
+        assert (await checked(client, body))["outcome"] == outcome
+        asked = {**told, "from": days["first_day"], "until": days["last_day"]}
+        assert (await client.get(path, params=asked)).json()["outcome"] == outcome
+        asked = {**told, "from": days["first_day"], "months": 1, "within": "GB"}
+        rows = (await client.get(f"{path}/calendar", params=asked)).json()["rows"]
+        assert {row["shades"][0] for row in rows} == {shade}
