@@ -69,10 +69,10 @@ class OwnersDisagree(Refusal):
 
 
 class NotYoursToLift(Refusal):
-    """The encumbrance serves somebody else, who alone gives it up."""
+    """The encumbrance is another's to give up: whom it serves, or the exchange that declared it."""
 
     kind, code = Kind.FORBIDDEN, "not-yours-to-lift"
-    hint = "Ask whom it serves to lift it, or the exchange with their document."
+    hint = "Ask whom it serves to lift it, or the exchange with a document."
 
 
 class EncumbranceLifted(Refusal):
@@ -263,12 +263,14 @@ def check_may_lift(
 ) -> None:
     """Check that a party (None: the exchange) may lift an encumbrance.
 
+    `owners` are none where the exchange declared it, as an order of a court or an authority.
+
     Raises:
-        NotYoursToLift: it serves somebody else.
+        NotYoursToLift: it serves somebody else, or is the exchange's.
     """
     if by is None or by == beneficiary or (not is_for_somebody and by in owners):
         return
-    raise NotYoursToLift("It is given up by whom it serves.")
+    raise NotYoursToLift("It is given up by whom it serves, or by the exchange.")
 
 
 def check_asked(*, is_for_somebody: bool, lifted: str | None) -> None:

@@ -116,18 +116,18 @@ async def lift(
 ) -> Encumbrance:
     """Lift an encumbrance; again with the same reason changes nothing.
 
-    Whom it serves gives it up; what serves nobody is lifted by an owner; the exchange (None) lifts
-    any, upon documents.
+    Whom it serves gives it up; what an owner declared and serves nobody is lifted by an owner; the
+    exchange (None) lifts any, upon documents.
 
     Raises:
         Unknown: there is no such encumbrance, or the asker has nothing to do with it.
-        NotYoursToLift: it serves somebody else.
+        NotYoursToLift: it serves somebody else, or the exchange declared it.
         EncumbranceLifted: it was lifted before, for another reason.
         BadName: the reason is empty, too long, or holds characters that cannot be seen.
     """
     work = await _locked(session, work_id)
     row = await queries.get_encumbrance(session, work_id, encumbrance_id, viewer=by)
-    owners = await queries.owners_of(session, work)
+    owners = await queries.owners_of(session, work) if row.declared_by is not None else []
     rules.check_may_lift(
         by,
         beneficiary=row.beneficiary_id,

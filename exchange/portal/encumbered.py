@@ -35,13 +35,14 @@ async def shown(
     if served is not None:
         name = await names.party(session, served, spoken=spoken)
     is_active, operates = told.state == "active", visitor.role == "operator"
+    is_owners = not name and told.declared_by is not None
     return {
         **told.model_dump(exclude={"terms"}),
         "words": kind(told.kind, spoken),
         "beneficiary": name,
         "terms": terms(told.terms, spoken),
         "waits": _event(told.waits_for, spoken) if told.waits_for else "",
-        "may_lift": is_active and (operates or served == caller.party_id or not name),
+        "may_lift": is_active and (operates or served == caller.party_id or is_owners),
         "consents": await _consents(session, told, visitor, spoken) if name else [],
         "may_consent": is_active and bool(name) and (operates or served == caller.party_id),
     }

@@ -50,3 +50,14 @@ async def test_whose_window_an_event_sets_is_told_of_its_day(session: AsyncSessi
     fact = (await session.execute(wanted)).scalar_one()
     assert held.start_event == "theatrical-release"
     assert fact.parties == sorted([owner.id, served.id])
+
+
+@pytest.mark.parametrize("kind", ["blackout", "clearance"])
+async def test_what_the_exchange_declared_no_owner_lifts(session: AsyncSession, kind: str) -> None:
+    owner, subject = await owned(session)
+    ordered = await declared(session, subject, None, kind=kind)
+    own = await declared(session, subject, owner, kind=kind)
+    with pytest.raises(rules.NotYoursToLift):
+        await service.lift(session, subject.id, ordered.id, by=owner.id, reason="撤销", now=NOW)
+    for row, by in ((ordered, None), (own, owner.id)):
+        await service.lift(session, subject.id, row.id, by=by, reason="撤销", now=NOW)
