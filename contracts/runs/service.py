@@ -12,7 +12,7 @@ from sqlmodel import col
 from contracts import locking, rfc3339
 from contracts.facts import service as facts
 from contracts.parties.rules import clean_name
-from contracts.refusal import IdReused, Unknown
+from contracts.refusal import IdReused, NotAllowed, Unknown
 from contracts.runs import queries, rules
 from contracts.runs.rules import Rule, RunRuleSettled
 from contracts.runs.tables import RunRule, Telecast, TelecastCancelled
@@ -139,6 +139,7 @@ async def cancel_telecast(
 
     Raises:
         Unknown: there is no such telecast, or it is not the asker's.
+        NotAllowed: the exchange logged it, and alone cancels it.
         IdReused: it was cancelled before, for another reason.
         BadName: the reason is empty, too long, or holds characters that cannot be seen.
     """
@@ -147,6 +148,8 @@ async def cancel_telecast(
     telecast = await session.get(Telecast, key, populate_existing=True)
     if telecast is None:
         raise Unknown("There is no such telecast.")
+    if by is not None and telecast.logged_by is None:
+        raise NotAllowed("The exchange logged it, and alone cancels it.")
     why = clean_name(reason, field="reason", most=LONGEST_REASON)
     known = await queries.find_cancellation(session, telecast)
     if known is not None:

@@ -1,12 +1,13 @@
-"""Runs that were licensed on: a licence and all under it never show more than was licensed."""
+"""Runs between licences: one and all under it never show more than was licensed, whoever logs."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.refusal import Refusal
+from contracts.refusal import NotAllowed, Refusal
 from contracts.runs import queries, rules, service
 from contracts.titles import recording
 from contracts.titles.explaining import RightsNotAvailable
@@ -17,7 +18,7 @@ from exchange.db import Database
 from tests.conftest import NOW
 from tests.contracts.parties_factory import Party, party
 from tests.contracts.rights_factory import wire
-from tests.contracts.runs_factory import shown
+from tests.contracts.runs_factory import licensed, shown
 from tests.contracts.titles_factory import granted, offered, owned
 
 YEAR = {"first_day": "2026-01-01", "last_day": "2026-12-31"}
@@ -127,3 +128,16 @@ async def test_a_licence_under_another_lets_no_more_showings_into_a_run(
         await service.agree_rule(session, subject.id, under.id, by=dealer.id, rule=wider, now=NOW)
     row = await service.agree_rule(session, subject.id, under.id, by=dealer.id, rule=above, now=NOW)
     assert row.rule() == above
+
+
+async def test_what_the_exchange_logged_no_licensee_cancels(session: AsyncSession) -> None:
+    _, licensee, grant = await licensed(session, runs_max=1)
+    seen = await shown(session, grant, None)
+    said: dict[str, Any] = {"reason": "误登", "now": NOW}
+    with pytest.raises(NotAllowed):
+        await service.cancel_telecast(
+            session, grant.work_id, grant.id, seen.id, by=licensee.id, **said
+        )
+    with pytest.raises(rules.RunBudgetSpent):
+        await shown(session, grant, licensee, hours=1)
+    await service.cancel_telecast(session, grant.work_id, grant.id, seen.id, by=None, **said)
