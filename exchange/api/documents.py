@@ -24,7 +24,7 @@ from contracts.parties.rules import BadName
 from contracts.refusal import CommitUnknown, IdReused, InvalidContent, Malformed, Unknown
 from contracts.refusal import NotAllowed as RoleMissing
 from contracts.works.tables import Work
-from exchange.api import problems
+from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.listings import RIGHT, RIGHTS, Limit, RightIn
@@ -156,21 +156,19 @@ async def file_document(
     document_id: UUID,
     request: Request,
     context: Ctx,
-    session: Session,
-    caller: Signed,
     now: Now,
 ) -> DocumentOut:
     """Send the bytes of a declared document; their hash goes into the log. Again is the same."""
+    # No transaction is open while the file arrives, however long that takes.
+    async with context.db.transaction() as session:
+        caller = await deps.get_caller(await deps.find_caller(request, session, now))
     caller.need("deal", Role.HOLDER, Role.BROADCASTER)
-    document = await service.file_content(
-        session,
-        work_id,
-        document_id,
-        party_id=caller.party_id,
-        content=await _content(request),
-        files=DocumentFiles(context.settings.objects),
-        now=now,
-    )
+    content = await _content(request)
+    async with context.db.transaction() as session:
+        document = await service.file_content(
+            session, work_id, document_id, party_id=caller.party_id, content=content,
+            files=DocumentFiles(context.settings.objects), now=now,
+        )  # fmt: skip
     return _out(document)
 
 

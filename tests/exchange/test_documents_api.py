@@ -1,5 +1,6 @@
 """The chain of title over HTTP: declared, filed, listed, fetched, and by whom."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -191,3 +192,21 @@ async def test_what_shows_a_grant_is_not_for_other_licensees(
         for path in (shown, f"{shown}/content"):
             assert (await below[0].get(path)).status_code == 200
             refused(await rival[0].get(path), 404, "unknown")
+
+
+async def test_no_transaction_is_open_while_a_document_arrives(
+    holder: Signed, subject: Work, context: Context
+) -> None:
+    path = f"/v1/works/{subject.id}/documents/{new()}"
+    await holder[0].put(path, json=said())
+    open_ones = []
+
+    async def body() -> AsyncIterator[bytes]:
+        yield PDF[:10]
+        await asyncio.sleep(0.01)
+        open_ones.append(context.db.engine.pool.checkedout())  # type: ignore[attr-defined]
+        yield PDF[10:]
+
+    before = context.db.engine.pool.checkedout()  # type: ignore[attr-defined]
+    assert (await holder[0].put(f"{path}/content", content=body())).status_code == 200
+    assert open_ones == [before]
