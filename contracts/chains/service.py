@@ -52,7 +52,7 @@ async def declare(
     known = await queries.find_document(session, work_id, document_id)
     if known is not None:
         return _same(known, wanted, party_id=party_id)
-    await _need_grant(session, work, wanted.grant_id)
+    await _need_grant(session, work, wanted.grant_id, party_id=party_id)
     row = TitleDocument(
         work_id=work_id, id=document_id, party_id=party_id, created_at=now, **asdict(wanted)
     )
@@ -111,8 +111,17 @@ async def file_content(
     return document
 
 
-async def _need_grant(session: AsyncSession, work: Work, grant_id: UUID | None) -> None:
-    if grant_id is not None and await titles.find_grant(session, work.root_id, grant_id) is None:
+async def _need_grant(
+    session: AsyncSession, work: Work, grant_id: UUID | None, *, party_id: UUID
+) -> None:
+    """Let owners file for any grant of the tree, others for those they hold or hold under."""
+    if grant_id is None:
+        return
+    if party_id in await queries.owners(session, work):
+        found = await titles.find_grant(session, work.root_id, grant_id) is not None
+    else:
+        found = grant_id in await titles.chain_of_party(session, work.root_id, party_id)
+    if not found:
         raise Unknown("There is no such grant.", grant=str(grant_id))
 
 

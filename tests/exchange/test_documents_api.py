@@ -192,6 +192,12 @@ async def test_what_shows_a_grant_is_not_for_other_licensees(
         for path in (shown, f"{shown}/content"):
             assert (await below[0].get(path)).status_code == 200
             refused(await rival[0].get(path), 404, "unknown")
+        # Nor does one who may file documents of its own put one under another's grant.
+        deep = await licensed(holder, rival, territories=["CN-HI"], sublicence_depth=1)
+        for named, status in ((grant, 404), (deep, 201)):
+            path = f"{listing}/{new()}"
+            answer = await rival[0].put(path, json=said(grant_id=named))
+            assert answer.status_code == status, answer.text
 
 
 async def test_no_transaction_is_open_while_a_document_arrives(
