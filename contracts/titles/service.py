@@ -53,6 +53,7 @@ async def declare_shares(
     before = await queries.shares(session, work_id)
     if {share.party_id: share.share_bp for share in before} == dict(shares):
         return before
+    await admission.release_expired(session, work_id, now=now)
     await _replace(session, work_id, before, declarer=party_id)
     rows = [
         Share(work_id=work_id, party_id=owner, share_bp=share_bp)
@@ -62,9 +63,8 @@ async def declare_shares(
     session.add_all(rows)
     table = [{"party": str(row.party_id), "share_bp": row.share_bp} for row in rows]
     payload = {"work": str(work_id), "shares": table}
-    await facts.record(
-        session, "shares.declared", work_id, payload, parties=sorted(shares), now=now
-    )
+    told = sorted({*shares, *(share.party_id for share in before)})  # who is one no more, too
+    await facts.record(session, "shares.declared", work_id, payload, parties=told, now=now)
     return rows
 
 

@@ -1,5 +1,6 @@
 """Shares in a work against a real database: declared, agreed to and settled."""
 
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,7 @@ from contracts import ids
 from contracts.facts.tables import Fact
 from contracts.parties.tables import Party
 from contracts.refusal import Unknown
-from contracts.titles import queries, rules, service
+from contracts.titles import holds, queries, rules, service
 from contracts.works.tables import Work
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
@@ -100,3 +101,32 @@ async def test_only_the_registrant_declares_and_only_owners_consent(session: Asy
 async def test_a_co_owner_may_grant_what_the_work_holds(session: AsyncSession) -> None:
     _, other, subject = await shared(session)
     await reserved(session, other, subject, "lot", wire(exclusivity="non-exclusive"))
+
+
+async def test_who_is_an_owner_no_more_is_told(session: AsyncSession) -> None:
+    owner, other, subject = await shared(session)
+    await service.declare_shares(
+        session, subject.id, party_id=owner.id, shares={owner.id: 10_000}, now=NOW
+    )
+    kind = "shares.declared"
+    wanted = select(Fact).where(col(Fact.kind) == kind, col(Fact.subject) == subject.id)
+    facts = (await session.scalars(wanted.order_by(col(Fact.id)))).all()
+    assert [fact.parties for fact in facts] == [sorted([owner.id, other.id])] * 2
+
+
+async def test_a_hold_that_ran_out_does_not_settle_the_shares(session: AsyncSession) -> None:
+    owner, _, subject = await shared(session)
+    friend, later = await party(session, now=NOW), NOW + timedelta(days=1)
+    await holds.place_hold(
+        session, subject.id, ids.new(NOW), grantor_id=owner.id, grantee_id=friend.id,
+        boxes=[wire(exclusivity="non-exclusive")], expires_at=later, now=NOW,
+    )  # fmt: skip
+    sole = {owner.id: 10_000}
+    with pytest.raises(rules.SharesSettled):
+        await service.declare_shares(
+            session, subject.id, party_id=owner.id, shares=sole, now=later - timedelta(seconds=1)
+        )
+    (share,) = await service.declare_shares(
+        session, subject.id, party_id=owner.id, shares=sole, now=later
+    )
+    assert (share.party_id, share.share_bp) == (owner.id, 10_000)
