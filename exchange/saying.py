@@ -97,7 +97,7 @@ def _cells(box: Mapping[str, Any], language: Language) -> list[str]:
     cells = (
         "\n".join(rights),
         _places(box, language),
-        _list((_name(vocabulary.TONGUES, code, language) for code in box["languages"]), language),
+        _tongues(box["languages"], language),
         box["first_day"],
         box["last_day"],
         _list((_work(part, language) for part in box["works"]), language),
@@ -109,10 +109,22 @@ def _places(box: Mapping[str, Any], language: Language) -> str:
     included, left_out = tuple(box["territories"]), tuple(box["excluded"])
     if len(included) > MOST_NAMED:
         included, left_out = _grouped(included)
-    named = _list((_name(vocabulary.PLACES, code, language) for code in included), language)
-    if not left_out:
+    return _without(vocabulary.PLACES, included, left_out, language)
+
+
+def _tongues(codes: Iterable[str], language: Language) -> str:
+    """Return languages in words; of most languages, those that are left out."""
+    included, left_out = axes.LANGUAGES.said(axes.LANGUAGES.mask(codes))
+    return _without(vocabulary.TONGUES, included, left_out, language)
+
+
+def _without(
+    words: Mapping[str, Any], included: Iterable[str], left_out: Iterable[str], language: Language
+) -> str:
+    named = _list((_name(words, code, language) for code in included), language)
+    without = _list((_name(words, code, language) for code in left_out), language)
+    if not without:
         return named
-    without = _list((_name(vocabulary.PLACES, code, language) for code in left_out), language)
     return f"{named}（不含{without}）" if language == "zh" else f"{named} without {without}"
 
 
@@ -126,7 +138,8 @@ def _grouped(codes: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _ways(mask: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
     yield axes.TERRITORIES.codes(mask), ()
     groups = {group.code for group in vocabulary.GROUPS if group.code in vocabulary.PLACES}
-    for code in sorted(groups):
+    of_channels = {code for code in groups if code.startswith(("FOOTPRINT", "CN-SAT"))}
+    for code in (*vocabulary.TERRITORIES, *sorted(groups - of_channels)):
         group = axes.TERRITORIES.mask([code])
         if group & mask:
             beyond = axes.TERRITORIES.codes(mask & ~group)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 from alembic import command
 from alembic.config import Config
@@ -18,6 +19,12 @@ from exchange.app import create_app
 from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
+
+# No test measures time: on a busy machine an example may take long and be right (benchmarks measure).
+hypothesis.settings.register_profile(
+    "exchange", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("exchange")
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)

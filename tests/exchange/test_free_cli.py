@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from contracts import ids
+from contracts.rights import axes
 from contracts.titles import service as titles
 from contracts.works.tables import Work
 from exchange import avails_cli, clock, free_cli, saying
@@ -129,6 +130,20 @@ def test_many_territories_are_told_by_a_group() -> None:
     console = Console(width=200, file=io.StringIO(), color_system=None)
     saying.say_answer(console, example.answer(), "zh")
     assert "欧洲（不含奥地利、瑞士、德国）" in said(console)
+
+
+def test_a_country_without_a_part_and_any_language_but_one_are_told_so() -> None:
+    places = axes.TERRITORIES.mask(["CN"]) & ~axes.TERRITORIES.mask(["CN-GD"])
+    tongues = axes.LANGUAGES.all & ~axes.LANGUAGES.mask(["zh"])
+    answer = example.answer()
+    answer["free"][0] |= {
+        "territories": axes.TERRITORIES.codes(places), "excluded": [],
+        "languages": axes.LANGUAGES.codes(tongues),
+    }  # fmt: skip
+    console = Console(width=200, file=io.StringIO(), color_system=None)
+    saying.say_answer(console, answer, "en")
+    assert "Mainland China without Guangdong" in said(console)
+    assert "any language without Chinese" in said(console)
 
 
 def said(console: Console) -> str:
