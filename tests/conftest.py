@@ -20,7 +20,7 @@ from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
 
-# No test measures time: on a busy machine an example may take long and be right (benchmarks measure).
+# No test measures time: on a busy machine an example may take long and be right.
 hypothesis.settings.register_profile(
     "exchange", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
