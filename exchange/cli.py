@@ -14,6 +14,7 @@ import anyio
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.table import Table
 
 from contracts.refusal import Refusal
@@ -40,6 +41,9 @@ out = Console()
 err = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
+# At a terminal the next step is another one than over HTTP.
+_HINTS = {"database-away": "Has `exchange migrate` been run on it? `exchange doctor` tells more."}
+
 
 def main() -> None:
     """Run the command line; a refusal is printed with its code and hint, exit status 1."""
@@ -49,7 +53,10 @@ def main() -> None:
     try:
         app()
     except Refusal as refusal:
-        err.print(f"[bold red]{refusal.code}[/]: {refusal.detail} {refusal.hint}")
+        hint = _HINTS.get(refusal.code, refusal.hint)
+        said = escape(f"{refusal.detail} {hint}")
+        known = escape(", ".join(map(str, refusal.data.get("known", ()))))
+        err.print(f"[bold red]{refusal.code}[/]: {said}" + (f"\nKnown: {known}" if known else ""))
         sys.exit(1)
 
 
