@@ -26,7 +26,7 @@ from contracts.encumbrances.tables import (
 from contracts.facts import service as facts
 from contracts.parties import queries as parties
 from contracts.parties.rules import clean_name
-from contracts.refusal import IdReused, Unknown
+from contracts.refusal import IdReused, InvalidContent, Unknown
 from contracts.titles.tables import LIVE, RightsGrant, Share
 from contracts.works.tables import Work
 
@@ -75,6 +75,7 @@ async def declare(
 
     Raises:
         Unknown: the work, the beneficiary or the grant does not exist, or is not the asker's.
+        InvalidContent: it belongs to a grant and would serve another than its licensee.
         IdReused: the id belongs to an encumbrance with other content.
         BeneficiaryNeeded, ReferenceNeeded: the kind cannot be without.
         OwnersDisagree: a pledge, or a promise to somebody, to which a co-owner has not agreed.
@@ -273,7 +274,9 @@ async def _row(
     name, reference = said.get("beneficiary_name"), said.get("reference")
     if grant_id is not None:
         grant = await _grant(session, work, grant_id)
-        beneficiary_id = beneficiary_id or grant.grantee_id
+        if beneficiary_id not in (None, grant.grantee_id):
+            raise InvalidContent("What belongs to a licence serves its licensee.")
+        beneficiary_id = grant.grantee_id
         name = name or grant.licensee_name
     if beneficiary_id is not None:
         await parties.get_party(session, beneficiary_id)

@@ -13,7 +13,7 @@ from contracts.chains import queries as chains
 from contracts.facts import queries as facts_read
 from contracts.facts import service as facts
 from contracts.parties import queries as parties
-from contracts.refusal import IdReused, Unknown
+from contracts.refusal import IdReused, InvalidContent, Unknown
 from contracts.rights import rules as rights
 from contracts.titles import admission, queries, rules
 from contracts.titles.admission import Standing
@@ -55,6 +55,7 @@ async def record_grant(  # noqa: PLR0913 - a licence has that many parts, and ca
         Unknown: there is no such work, licensee or filed document.
         IdReused: the record is there with other content.
         BadLicensee: neither a party nor a name is given, or both.
+        InvalidContent: it would be for the grantor itself.
         BadName: the name is empty, too long, or holds characters that cannot be seen.
         Refusal: any of `admission.admit`.
     """
@@ -68,6 +69,8 @@ async def record_grant(  # noqa: PLR0913 - a licence has that many parts, and ca
     known = await queries.by_source(session, work_id, standing.source)
     if known:
         return await _same(session, known, standing, boxes, papers)
+    if licensee.party_id == grantor_id:
+        raise InvalidContent("A licence is for another party than its grantor.")
     if licensee.party_id is not None:
         await parties.get_party(session, licensee.party_id)
     await chains.need_filed(session, work, set(documents))

@@ -9,11 +9,13 @@ from sqlmodel import col, select
 
 from contracts.encumbrances import rules, service
 from contracts.facts.tables import Fact
+from contracts.refusal import InvalidContent
 from contracts.titles import service as titles
 from tests.conftest import NOW
 from tests.contracts.encumbrances_factory import declared, undated
 from tests.contracts.parties_factory import party
-from tests.contracts.titles_factory import owned
+from tests.contracts.rights_factory import wire
+from tests.contracts.titles_factory import granted, owned
 
 
 @pytest.mark.parametrize("kind", ["holdback", "option", "first-refusal", "mandate", "blackout"])
@@ -61,3 +63,14 @@ async def test_what_the_exchange_declared_no_owner_lifts(session: AsyncSession, 
         await service.lift(session, subject.id, ordered.id, by=owner.id, reason="撤销", now=NOW)
     for row, by in ((ordered, None), (own, owner.id)):
         await service.lift(session, subject.id, row.id, by=by, reason="撤销", now=NOW)
+
+
+async def test_what_belongs_to_a_licence_serves_its_licensee(session: AsyncSession) -> None:
+    owner, subject = await owned(session)
+    licensee, other = await party(session, now=NOW), await party(session, now=NOW)
+    (grant,) = await granted(session, subject, wire(), grantor=owner, licensee=licensee)
+    said: dict[str, Any] = {"kind": "holdback", "grant_id": grant.id}
+    with pytest.raises(InvalidContent):
+        await declared(session, subject, owner, beneficiary_id=other.id, **said)
+    row = await declared(session, subject, owner, **said)
+    assert row.beneficiary_id == licensee.id

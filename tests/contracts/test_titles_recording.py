@@ -184,3 +184,9 @@ async def test_a_grant_comes_back_once_for_one_reason(session: AsyncSession) -> 
     await reverted(session, grant)
     with pytest.raises(rules.GrantNotEffective):
         await reverted(session, grant, reason="agreement")
+
+
+async def test_nobody_records_a_licence_for_itself(session: AsyncSession) -> None:
+    owner, subject = await owned(session)
+    with pytest.raises(InvalidContent):
+        await recorded(session, subject, owner, licensee=Licensee(owner.id))
