@@ -55,19 +55,18 @@ async def record_grant(  # noqa: PLR0913 - a licence has that many parts, and ca
         Unknown: there is no such work, licensee or filed document.
         IdReused: the record is there with other content.
         BadLicensee: neither a party nor a name is given, or both.
-        InvalidContent: it would be for the grantor itself.
+        InvalidContent: it is for the grantor itself.
         BadName: the name is empty, too long, or holds characters that cannot be seen.
         Refusal: any of `admission.admit`.
     """
     work = await admission.locked(session, work_id)
-    name = rules.licensee_name(licensee.party_id, licensee.name)
     standing = Standing(
         "effective", f"recorded:{record_id}", grantor_id, grantee_id=licensee.party_id,
-        licensee_name=name, origin="recorded", effective_at=now,
+        licensee_name=rules.licensee_name(licensee.party_id, licensee.name),
+        origin="recorded", effective_at=now,
     )  # fmt: skip
     papers = sorted(str(document) for document in set(documents))
-    known = await queries.by_source(session, work_id, standing.source)
-    if known:
+    if known := await queries.by_source(session, work_id, standing.source):
         return await _same(session, known, standing, boxes, papers)
     if licensee.party_id == grantor_id:
         raise InvalidContent("A licence is for another party than its grantor.")
