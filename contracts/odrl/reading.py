@@ -16,9 +16,6 @@ from contracts.odrl import assembling, context
 from contracts.odrl.graph import Graph, Sort, Term
 from contracts.odrl.policy import BadPolicy, Policy
 
-# Literals stay as they were written: a date that is normalised loses its zone.
-rdflib.NORMALIZE_LITERALS = False
-
 MOST_BYTES = 256 * 1024
 MOST_TRIPLES = 10_000
 Format = Literal["turtle", "json-ld", "n-triples"]
@@ -47,6 +44,9 @@ def read(text: str, *, form: Format) -> Policy:
 def _graph(text: str, form: Format) -> Graph:
     found = rdflib.Graph()
     source = _offline(text) if form == "json-ld" else text
+    # Literals stay as they were written: a date that is normalised loses its zone. The switch is
+    # the library's own and other users of it turn it back.
+    rdflib.NORMALIZE_LITERALS = False
     try:
         found.parse(data=source, format=_PARSERS[form])
     except RecursionError as deep:
