@@ -43,6 +43,13 @@ class BadYear(Refusal):
     hint = "Give a year between `earliest` and `latest`."
 
 
+class IdentifierTaken(Refusal):
+    """Another work is registered under this EIDR or ISAN; two could be sold beside each other."""
+
+    kind, code = Kind.CONFLICT, "identifier-taken"
+    hint = "If the work is yours, ask the exchange to settle whose it is; else correct the number."
+
+
 class UnknownCountry(Refusal):
     """The country of origin is no ISO 3166-1 alpha-2 code."""
 

@@ -46,6 +46,7 @@ async def register(
         WorkCannotNest: a work of this kind does not stand below the parent.
         WorkTreeTooDeep: the parent's block is a single number.
         WorkTreeFull: the parent has as many children as it can have.
+        IdentifierTaken: another work is registered under the EIDR or ISAN.
         BadDates: the dates have not come, or do not stand in order.
         BadYear: the year is not possible.
         Refusal: another field breaks its rule, as `rules.describe` says.
@@ -64,7 +65,9 @@ async def register(
     )  # fmt: skip
     row = await _add(session, work)
     if row is None:
-        rival = await queries.get_work(session, work_id)
+        rival = await queries.find_work(session, work_id)
+        if rival is None:
+            raise rules.IdentifierTaken("Another work has this EIDR or ISAN.")
         return _same(rival, party_id=party_id, wanted=wanted, dates=dates)
     await _make_known(session, row, title_sha256=wanted.title_sha256(), now=now)
     return row
@@ -110,11 +113,9 @@ async def _need_registrant(session: AsyncSession, party_id: UUID) -> None:
 
 
 async def _add(session: AsyncSession, work: Work) -> Work | None:
-    """Return the new row, or None when a rival took its id meanwhile."""
+    """Return the new row, or None when another has its id, its EIDR or its ISAN."""
     wanted = insert(Work).values(**work.model_dump())
-    made = await session.execute(
-        wanted.on_conflict_do_nothing(index_elements=["id"]).returning(Work)
-    )
+    made = await session.execute(wanted.on_conflict_do_nothing().returning(Work))
     return made.scalar_one_or_none()
 
 

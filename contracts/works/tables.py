@@ -61,6 +61,9 @@ class Work(SQLModel, table=True):
             "registration_no ~ '^.{1,2}作登字-20[0-9]{2}-[A-Z]-[0-9]{8,12}$'",
             name="work_registration_no_has_form",
         ),
+        # One work for each: under two, the same right could be sold twice.
+        Index("work_eidr_once", "eidr", unique=True),
+        Index("work_isan_once", "isan", unique=True),
         Index("work_root_block", "root_id", "unit_first", unique=True),
     )
 

@@ -21,7 +21,7 @@ from contracts.titles.tables import Share
 from contracts.works import protection, queries, service
 from contracts.works.identifiers import BadEidr, BadIsan, BadPermit
 from contracts.works.protection import BadDates, DatesSettled
-from contracts.works.rules import BadYear, UnknownCountry
+from contracts.works.rules import BadYear, IdentifierTaken, UnknownCountry
 from contracts.works.tables import Work
 from contracts.works.tree import WorkCannotNest, WorkNeedsParent, WorkTreeFull, WorkTreeTooDeep
 from exchange.api import problems
@@ -196,7 +196,7 @@ def work_out(work: Work) -> WorkOut:
         **problems.responses(
             *_SIGNED, Malformed, IdReused, PartyNotVerified, BadName, BadYear, UnknownCountry,
             BadEidr, BadIsan, BadPermit, TextCannotBePrinted, Unknown, WorkNeedsParent,
-            WorkCannotNest, WorkTreeTooDeep, WorkTreeFull, BadDates,
+            WorkCannotNest, WorkTreeTooDeep, WorkTreeFull, BadDates, IdentifierTaken,
         ),
     },
 )  # fmt: skip

@@ -24,7 +24,7 @@ from tests.contracts import parties_factory, works_factory
 from tests.contracts.avails_factory import document, movie, offer, sample
 from tests.contracts.rights_factory import wire
 
-EIDR = "10.5240/7791-8534-2C23-9030-8610-5"
+EIDR, ISAN = works_factory.new_eidr(), works_factory.new_isan()
 LATER = NOW + timedelta(days=1)
 
 
@@ -170,7 +170,7 @@ async def test_a_work_is_known_by_its_eidr_or_isan(
     session: AsyncSession, holder: Party, column: str
 ) -> None:
     work = await works_factory.work(session, party_id=holder.id, now=NOW)
-    work.eidr, work.isan = EIDR, "0000-0000-3A8D-0000-Z-0000-0000-6"
+    work.eidr, work.isan = EIDR, ISAN
     await session.flush()
     value = EIDR if column == "TitleID" else f"urn:isan:{work.isan}"
     asset = movie().assets[0]

@@ -1,13 +1,29 @@
 """Works for tests."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from stdnum.iso7064 import mod_37_36
 
 from contracts import ids
 from contracts.works import queries, tree
 from contracts.works.tables import Work
+
+
+def new_eidr() -> str:
+    """An EIDR that no other test has."""
+    digits = uuid4().hex[:20].upper()
+    parts = [digits[at : at + 4] for at in range(0, 20, 4)]
+    return f"10.5240/{'-'.join(parts)}-{mod_37_36.calc_check_digit(digits)}"
+
+
+def new_isan() -> str:
+    """An ISAN, with its version, that no other test has."""
+    root, version = uuid4().hex[:16].upper(), uuid4().hex[:8].upper()
+    parts = [root[at : at + 4] for at in range(0, 16, 4)]
+    checks = mod_37_36.calc_check_digit(root), mod_37_36.calc_check_digit(root + version)
+    return f"{'-'.join(parts)}-{checks[0]}-{version[:4]}-{version[4:]}-{checks[1]}"
 
 
 async def work(

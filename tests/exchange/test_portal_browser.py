@@ -28,6 +28,7 @@ from listings.catalogue import queries as catalogue
 from settlement.payouts import queries as payouts
 from settlement.payouts import service as paying
 from tests.contracts.parties_factory import party
+from tests.contracts.works_factory import new_eidr
 from tests.exchange.identity_factory import PASSWORD, person
 from tests.exchange.portal_site import Visit, chromium, served, turn, visit
 from tests.listings.catalogue_factory import published_listing
@@ -95,7 +96,7 @@ async def register_work(page: Page, seen: Visit) -> None:
     await page.click("main form button")
     await expect(page.locator("#refusal")).to_contain_text("bad-eidr")
     await seen.shot("work-refused")
-    await page.fill("#eidr", "10.5240/7791-8534-2C23-9030-8610-5")
+    await page.fill("#eidr", new_eidr())
     await page.click("main form button")
     await expect(page.locator("h1")).to_have_text("Flower of the Pearl River")
     await seen.shot("work")

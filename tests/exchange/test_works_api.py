@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from contracts import ids
 from exchange import clock
 from exchange.context import Context
 from exchange.identity.tables import Person
+from tests.contracts.works_factory import new_eidr, new_isan
 from tests.exchange.identity_factory import signed_client
 
 Holder = tuple[httpx.AsyncClient, Person]
@@ -31,8 +33,8 @@ def description(**change: Any) -> dict[str, Any]:
         "kind": "documentary",
         "year": 2026,
         "country": "CN",
-        "eidr": "10.5240/7791-8534-2c23-9030-8610-5",
-        "isan": "0000-0000-3A8D-0000-Z-0000-0000-6",
+        "eidr": None,
+        "isan": None,
         "permit_no": "(粤)剧审字(2026)第001号",
         **change,
     }
@@ -60,12 +62,13 @@ async def test_a_work_whose_answer_was_lost_is_answered_again(
     holder: Holder, context: Context
 ) -> None:
     client, person = holder
-    work = new()
-    first = await client.put(f"/v1/works/{work}", json=description())
-    again = await client.put(f"/v1/works/{work}", json=description())
+    work, eidr = new(), new_eidr()
+    said = description(eidr=eidr.lower(), isan=new_isan())
+    first = await client.put(f"/v1/works/{work}", json=said)
+    again = await client.put(f"/v1/works/{work}", json=said)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json() == again.json()
-    assert first.json()["eidr"] == "10.5240/7791-8534-2C23-9030-8610-5"
+    assert first.json()["eidr"] == eidr
     assert first.json()["party_id"] == str(person.party_id)
     async with context.db.transaction() as session:
         facts = await session.execute(
@@ -75,7 +78,7 @@ async def test_a_work_whose_answer_was_lost_is_answered_again(
 
 
 @pytest.mark.parametrize(
-    "change", [{"title_en": "Another"}, {"year": 2025}, {"eidr": None}, {"permit_no": None}]
+    "change", [{"title_en": "Another"}, {"year": 2025}, {"eidr": new_eidr()}, {"permit_no": None}]
 )
 async def test_another_work_under_the_same_id_is_refused(
     holder: Holder, change: dict[str, Any]
@@ -83,6 +86,26 @@ async def test_another_work_under_the_same_id_is_refused(
     client, _ = holder
     path = await registered(client)
     refused(await client.put(path, json=description(**change)), 409, "id-reused")
+
+
+@pytest.mark.parametrize("number", [{"eidr": new_eidr()}, {"isan": new_isan()}])
+async def test_a_work_is_registered_once_by_whomever(
+    holder: Holder, other: Holder, number: dict[str, str]
+) -> None:
+    for client, status in ((holder[0], 201), (other[0], 409), (holder[0], 409)):
+        answer = await client.put(f"/v1/works/{new()}", json=description(**number))
+        assert answer.status_code == status, answer.text
+    assert answer.json()["code"] == "identifier-taken"
+
+
+async def test_of_two_who_register_a_work_at_once_one_is_refused(
+    holder: Holder, other: Holder
+) -> None:
+    said = description(isan=new_isan())
+    answers = await asyncio.gather(
+        *(client.put(f"/v1/works/{new()}", json=said) for client, _ in (holder, other) * 3)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409, 409]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from exchange.context import Context
+from tests.contracts.works_factory import new_eidr, new_isan
 from tests.exchange.identity_factory import signed_client
 from tests.exchange.test_works_api import (  # noqa: F401 - pytest takes fixtures by name.
     Holder,
@@ -79,14 +80,14 @@ async def test_what_may_not_nest_is_told_with_what_may(
 
 async def test_identifiers_are_kept_canonically(holder: Holder) -> None:  # noqa: F811 - the fixture of that name.
     client, _ = holder
+    eidr, isan = new_eidr(), new_isan()
     body = description(
-        eidr="urn:eidr:10.5240:7791-8534-2c23-9030-8610-5", isan="ISAN 0000-0000-3A8D-0000-Z",
+        eidr=f"urn:eidr:{eidr.lower().replace('/', ':')}", isan=f"ISAN {isan}",
         permit_no="电审故字〔2023〕第791号", dci=" DCI 2026 0001 ",
         registration_no="国作登字-2021-I-00000001",
     )  # fmt: skip
     told = (await client.put(f"/v1/works/{new()}", json=body)).json()
-    assert told["eidr"] == "10.5240/7791-8534-2C23-9030-8610-5"
-    assert (told["isan"], told["dci"]) == ("0000-0000-3A8D-0000-Z", "DCI 2026 0001")
+    assert (told["eidr"], told["isan"], told["dci"]) == (eidr, isan, "DCI 2026 0001")
     assert told["permit_no"] == "电审故字〔2023〕第791号"
     assert told["registration_no"] == "国作登字-2021-I-00000001"
 
