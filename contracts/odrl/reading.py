@@ -83,7 +83,7 @@ def _offline(text: str) -> str:
     try:
         document = json.loads(text)
         return json.dumps(_with_context(document))
-    except json.JSONDecodeError as broken:
+    except ValueError as broken:  # no JSON, or a number of thousands of digits
         raise BadPolicy("The text is no JSON.", said=str(broken)[:200]) from broken
     except RecursionError as deep:
         raise BadPolicy("The text is nested too deep.") from deep

@@ -140,6 +140,7 @@ def test_a_referred_operand_is_not_fetched_and_so_unknown() -> None:
 REFUSED: dict[str, tuple[Format, str]] = {
     "no turtle": ("turtle", "ex:p a"),
     "no JSON": ("json-ld", "{"),
+    "a number too long to be read": ("json-ld", "1" * 5_000),
     "no triples": ("n-triples", "<a> <b>"),
     "nothing": ("turtle", ""),
     "no policy": ("turtle", HEAD + "ex:a odrl:partOf ex:b ."),
