@@ -1,6 +1,7 @@
 """Commands on what is free: `exchange avails check`, `list` and `example`.
 
-Exit status 0: all of it is free; 1: some of it or nothing; 2: not known yet.
+Exit status 0: all of it is free; 3: some of it or nothing; 4: not known yet. (1: the question is
+refused, 2: wrong usage.)
 """
 
 import asyncio
@@ -28,7 +29,7 @@ from exchange.demo import avails as example_register
 from exchange.settings import Settings
 
 out = Console()
-_STATUS = {"free": 0, "partly": 1, "no": 1, "unknown": 2}
+_STATUS = {"free": 0, "partly": 3, "no": 3, "unknown": 4}
 
 
 class Tongue(Enum):
