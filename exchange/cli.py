@@ -1,4 +1,7 @@
-"""Commands: serve, work, migrate, demo, verify, doctor, identify, openapi, ledger, staff."""
+"""Commands: serve, work, migrate, demo, verify, doctor, identify, openapi; avails, ledger, staff.
+
+The last three are groups; what `avails` holds is in `avails_cli.py` and `free_cli.py`.
+"""
 
 import asyncio
 import getpass
