@@ -114,11 +114,6 @@ def _normal(said: str) -> Wire | Unread:
         return Unread("rights-unread", refusal.detail)
 
 
-def is_ours(term: Term) -> bool:
-    """Tell whether a term is one of the exchange's own."""
-    return term.name.startswith(PREFIX)
-
-
 def _type_of(right: str, media: int) -> str:
     """Return the LicenseType under which the media fit, or NO_TYPE."""
     fits = (

@@ -131,7 +131,7 @@ async def owners_of(session: AsyncSession, work: Work) -> list[UUID]:
     return sorted({work.party_id, *await session.scalars(wanted)})
 
 
-@cache
+@cache  # built once: it is asked for each question of what is free
 def _standing() -> Select[Any]:
     events = (
         select(func.jsonb_object_agg(col(WorkEvent.code), col(WorkEvent.happened_on)))
@@ -163,9 +163,6 @@ def _standing() -> Select[Any]:
         .where(col(Encumbrance.root_id) == bindparam("root"), col(Encumbrance.state) == ACTIVE)
         .order_by(col(Encumbrance.id))
     )
-
-
-_STANDING = _standing()  # built once: it is asked for each question of what is free
 
 
 def _burdens(row: Row[Any]) -> list[Burden]:

@@ -22,7 +22,6 @@ MEDIUM = "urn:uhdx:medium:"
 EVENT = "urn:uhdx:event:"  # an event of the trade, by its code
 RUN = UHDX + "run"  # unit of a count: one run (播出一次)
 EXCLUSIVITY, RIGHT, DEPTH = UHDX + "exclusivity", UHDX + "right", UHDX + "sublicenceDepth"
-GRANT_USE = ODRL + "grantUse"
 # Other spellings of the same codes that policies from elsewhere carry.
 _TERRITORY_IRIS = (TERRITORY, "https://www.iso.org/obp/ui/#iso:code:3166:")
 _LANGUAGE_IRIS = ("http://id.loc.gov/vocabulary/iso639-1/", "http://lexvo.org/id/iso639-1/")

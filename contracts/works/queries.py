@@ -58,16 +58,6 @@ async def works_page(session: AsyncSession, *, after: UUID, limit: int) -> Seque
     return (await session.execute(chosen)).scalars().all()
 
 
-async def root_of(session: AsyncSession, work_id: UUID) -> Work:
-    """Return the root of the tree that the work stands in; itself when it is a root.
-
-    Raises:
-        Unknown: there is no work of that id.
-    """
-    work = await get_work(session, work_id)
-    return work if work.parent_id is None else await get_work(session, work.root_id)
-
-
 async def tree(session: AsyncSession, root_id: UUID) -> list[Work]:
     """Return every work of a tree, each before what stands below it, siblings as they were added.
 

@@ -1,10 +1,12 @@
 """Avails: a page that checks a file of offers, shows what it would change, and applies it."""
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import anyio
 from fastapi import APIRouter, Request, Response
@@ -72,7 +74,7 @@ async def _told(
     content: bytes,
     *,
     filename: str,
-    party_id: Any,
+    party_id: UUID,
     apply: bool,
     now: datetime,
 ) -> Told:
@@ -114,7 +116,7 @@ def _shown(request: Request, told: Told) -> dict[str, Any]:
     }
 
 
-def _changes(plan: Plan) -> Any:
+def _changes(plan: Plan) -> Iterator[dict[str, Any]]:
     for change in plan.told():
         for name, (before, after) in change["fields"].items() or [("", (None, None))]:
             yield {
