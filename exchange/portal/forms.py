@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +17,7 @@ Made = TypeVar("Made")
 Wire = TypeVar("Wire", bound=BaseModel)
 # Beyond this many characters no field of a page is read; texts are bounded again by their rules.
 LONGEST = 10_000
+MOST_DIGITS = 30  # far beyond any amount: 1e900000 is short to write and long to count
 
 
 class Form:
@@ -86,7 +87,7 @@ class Form:
     def _read(self, name: str, reader: Callable[[str], Made], fault: str) -> Made:
         try:
             return reader(self.text(name))
-        except (ValueError, InvalidOperation) as error:
+        except (ValueError, ArithmeticError) as error:  # out of range, or no number at all
             raise _wrong(name, fault) from error
 
 
@@ -133,6 +134,8 @@ def _instant(text: str) -> datetime:
 
 def _scaled(text: str, places: int) -> int:
     value = Decimal(text.replace(",", "").replace(" ", "")).scaleb(places)
+    if value.is_finite() and value.adjusted() > MOST_DIGITS:
+        raise ValueError("more digits than any amount has")
     if not value.is_finite() or value != value.to_integral_value():
         raise ValueError("more decimals than the unit has")
     return int(value)

@@ -1,6 +1,6 @@
 """What people enter into the register of a work: holds, records, promises, consents, events."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -216,11 +216,12 @@ def _right(form: Form) -> dict[str, Any]:
     named = form.text("right")
     is_bundle = named in {part.bundle for part in vocabulary.BUNDLES}
     numbers = ("runs_max", "round_no", "sublicence_depth")
+    first_day = form.day("first_day")
     return {
         **({"bundle": named} if is_bundle else {"right": named, "media": form.many("media")}),
-        **_places(form),
+        **_places(form, on=first_day),
         "languages": form.words("languages"),
-        "first_day": form.day("first_day"),
+        "first_day": first_day,
         "last_day": form.day("last_day"),
         "tz": form.text("tz"),
         "exclusivity": form.text("exclusivity"),
@@ -230,10 +231,11 @@ def _right(form: Form) -> dict[str, Any]:
 
 def _terms(form: Form) -> dict[str, Any]:
     """Return what a promise, charge or consent covers, and when."""
+    has_day = form.text("first_day") and not form.text("start_event")
     terms: dict[str, Any] = {
         "rights": [form.text("right") or "*"],
         "media": form.many("media") or ["*"],
-        **_places(form),
+        **_places(form, on=form.day("first_day") if has_day else axes.TODAY),
         "languages": form.words("languages"),
         "tz": form.text("tz"),
     }
@@ -246,9 +248,10 @@ def _terms(form: Form) -> dict[str, Any]:
     return terms
 
 
-def _places(form: Form) -> dict[str, Any]:
-    """Return the territories that were typed in notation, as codes."""
-    included, excluded = axes.TERRITORIES.said(notation.territories(form.text("territories")))
+def _places(form: Form, *, on: date) -> dict[str, Any]:
+    """Return the territories that were typed in notation, as codes; groups as they are on a day."""
+    mask = notation.territories(form.text("territories"), on=on)
+    included, excluded = axes.TERRITORIES.said(mask)
     return {"territories": list(included), "excluded": list(excluded)}
 
 

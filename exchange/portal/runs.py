@@ -1,7 +1,6 @@
 """Runs of a grant: what was shown, how many runs that used, and the form that logs a telecast."""
 
-from datetime import datetime
-from typing import Any
+from datetime import datetime, time
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -155,9 +154,9 @@ def _validity(form: Form) -> dict[str, int]:
 
 def _minutes(form: Form) -> int:
     """Return the minutes after midnight of a clock time such as `06:00`."""
-    hours, _, minutes = (form.text("day_starts") or "00:00").partition(":")
-    typed: Any = hours + minutes[:2]
-    if not typed.isdigit():
+    try:
+        typed = time.fromisoformat(form.text("day_starts") or "00:00")
+    except ValueError as error:
         wrong = [{"field": "day_starts", "rule": "not a time of day"}]
-        raise InvalidContent("A field breaks its rule.", errors=wrong)
-    return int(hours) * 60 + int(minutes[:2] or 0)
+        raise InvalidContent("A field breaks its rule.", errors=wrong) from error
+    return typed.hour * 60 + typed.minute
