@@ -23,6 +23,7 @@ from exchange.portal.visitors import SignedIn, Visitor
 
 router = APIRouter(prefix="/works/{work_id}/register")
 MOST_SHOWN = 200
+_SELLERS = ("holder", "broadcaster")  # both may hold and record what they license on
 LIVE = ("reserved", "held", "effective")
 Found = TypeVar("Found")
 REASONS: Mapping[str, str] = {
@@ -88,14 +89,14 @@ async def about(
     work = await works.get_work(session, work_id)
     me = visitor.caller.party_id
     owners = {work.party_id, *(share.party_id for share in await titles.shares(session, work_id))}
+    offers = me in owners or bool(await titles.holdings(session, work, me))
     return {
         "work_id": work_id,
         "title": spoken.pick(work.title_zh, work.title_en),
         "is_holder": visitor.role == "holder",
         "is_owner": me in owners,
-        "may_file": visitor.role == "holder" and work.party_id == me,
         "may_burden": me in owners or visitor.role == "operator",
-        "may_record": visitor.role == "holder",
+        "may_record": visitor.role in _SELLERS and offers,
         "may_revert": visitor.role == "operator",
     }
 

@@ -358,3 +358,20 @@ def test_every_reason_why_a_grant_ended_has_words() -> None:
     said = set(register.REASONS)
     assert {"expired", "lifted", "default", "agreement", "termination", "parent-ended"} <= said
     assert issubclass(explaining.RightsNotAvailable, Refusal)
+
+
+async def test_who_may_license_on_finds_the_forms_that_enter_it(context: Context) -> None:
+    scene = await Scene(context).set()
+    home, owner = scene.people["friend"].party_id, scene.people["owner"].party_id
+    async with browser(context) as client:
+        await scene.enter(client, "friend")
+        assert "/register/new/hold" not in (await client.get(f"{scene.at}/register")).text
+        now = clock.now()
+        async with context.db.transaction() as session:
+            await recording.record_grant(
+                session, scene.work_id, ids.new(now), grantor_id=owner, licensee=Licensee(home),
+                boxes=[satellite("CN-HN", sublicence_depth=1)], documents=[], now=now,
+            )  # fmt: skip
+        page = (await client.get(f"{scene.at}/register")).text
+        assert "/register/new/hold" in page and "/register/new/record" in page
+        assert (await client.get(f"{scene.at}/register/new/record")).status_code == 200
