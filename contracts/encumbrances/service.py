@@ -27,7 +27,8 @@ from contracts.facts import service as facts
 from contracts.parties import queries as parties
 from contracts.parties.rules import clean_name
 from contracts.refusal import IdReused, InvalidContent, Unknown
-from contracts.titles.tables import LIVE, RightsGrant, Share
+from contracts.titles import queries as titles
+from contracts.titles.tables import LIVE, RightsGrant
 from contracts.works.tables import Work
 
 LONGEST_REFERENCE, LONGEST_REASON, LONGEST_BENEFICIARY = 100, 500, 200
@@ -253,7 +254,7 @@ async def _check_against_others(
     """Check an encumbrance against co-owners and against what was granted before."""
     is_for_somebody = bool(row.beneficiary_id or row.beneficiary_name)
     if rules.needs_all_owners(row.kind, by=row.declared_by, is_for_somebody=is_for_somebody):
-        rules.check_agreed(await _missing(session, work))
+        rules.check_agreed(await titles.consents_missing(session, work.id))
     if row.kind in rules.PROMISES:
         days = {event.code: event.happened_on for event in await queries.events(session, work.id)}
         granted = await _grants(session, row, now=now)
@@ -324,14 +325,6 @@ async def _locked(session: AsyncSession, work_id: UUID) -> Work:
 async def _need_owner(session: AsyncSession, work: Work, by: UUID | None) -> None:
     if by is not None and by not in await queries.owners_of(session, work):
         raise Unknown("There is no such work.")
-
-
-async def _missing(session: AsyncSession, work: Work) -> list[UUID]:
-    """Return the co-owners who have not agreed to their share."""
-    wanted = select(Share.party_id).where(
-        col(Share.work_id) == work.root_id, col(Share.consented_at).is_(None)
-    )
-    return sorted(await session.scalars(wanted))
 
 
 async def _grant(session: AsyncSession, work: Work, grant_id: UUID) -> RightsGrant:
