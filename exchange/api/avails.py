@@ -1,6 +1,5 @@
 """Avails: files of offers as MovieLabs writes them, imported and exported."""
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -27,7 +26,7 @@ from contracts.refusal import IdReused, InvalidContent, NotAllowed, Unknown
 from contracts.works import queries as works
 from contracts.works.tables import Work
 from exchange.api import deps, problems
-from exchange.api.bodies import BodyTooSlow
+from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.catalogue import queries as catalogue
@@ -259,22 +258,9 @@ def _file(content: bytes, name: str, media_type: str) -> Response:
 
 
 async def _content(request: Request) -> bytes:
-    """Read the file, bounded in length and time.
-
-    Raises:
-        AvailsTooLarge: it is longer than what is read.
-        BodyTooSlow: it did not arrive in time.
-    """
-    held = bytearray()
-    try:
-        async with asyncio.timeout(ARRIVES_WITHIN_S):
-            async for piece in request.stream():
-                held += piece
-                if len(held) > MOST_BYTES:
-                    raise AvailsTooLarge("The file is too large.", most_bytes=MOST_BYTES)
-    except TimeoutError as late:
-        raise BodyTooSlow("The file did not arrive in time.", within_s=ARRIVES_WITHIN_S) from late
-    return bytes(held)
+    most = MOST_BYTES
+    too_long = AvailsTooLarge("The file is too large.", most_bytes=most)
+    return await read_file(request, most_bytes=most, within_s=ARRIVES_WITHIN_S, too_long=too_long)
 
 
 def _out(row: Any) -> ImportOut:

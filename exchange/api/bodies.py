@@ -39,6 +39,27 @@ class BodyTooSlow(Refusal):
     hint = "Send the request again with the same id over a better connection."
 
 
+async def read_file(
+    request: Request, *, most_bytes: int, within_s: float, too_long: Refusal
+) -> bytes:
+    """Read a file that a request sends as it is, bounded in length and time.
+
+    Raises:
+        Refusal: `too_long`, once it is longer than `most_bytes`.
+        BodyTooSlow: it did not arrive within `within_s`.
+    """
+    held = bytearray()
+    try:
+        async with asyncio.timeout(within_s):
+            async for piece in request.stream():
+                held += piece
+                if len(held) > most_bytes:
+                    raise too_long
+    except TimeoutError as late:
+        raise BodyTooSlow("The file did not arrive in time.", within_s=within_s) from late
+    return bytes(held)
+
+
 class BodyBounds:
     """Middleware: refuse content of the API that is too long, or too long in coming."""
 

@@ -1,6 +1,5 @@
 """The chain of title (权属链): documents that show whose a work is, and their bytes."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
@@ -25,7 +24,7 @@ from contracts.refusal import CommitUnknown, IdReused, InvalidContent, Malformed
 from contracts.refusal import NotAllowed as RoleMissing
 from contracts.works.tables import Work
 from exchange.api import deps, problems
-from exchange.api.bodies import BodyTooSlow, JsonRoute
+from exchange.api.bodies import BodyTooSlow, JsonRoute, read_file
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.listings import RIGHT, RIGHTS, Limit, RightIn
 from exchange.api.works import Day
@@ -231,22 +230,9 @@ async def _seen(session: Session, work_id: UUID, caller: Caller) -> tuple[Work, 
 
 
 async def _content(request: Request) -> bytes:
-    """Read the file, bounded in length and time.
-
-    Raises:
-        DocumentTooLarge: it is longer than what is kept.
-        BodyTooSlow: it did not arrive in time.
-    """
-    held = bytearray()
-    try:
-        async with asyncio.timeout(ARRIVES_WITHIN_S):
-            async for piece in request.stream():
-                held += piece
-                if len(held) > rules.MOST_BYTES:
-                    raise DocumentTooLarge("The file is too long.", most_bytes=rules.MOST_BYTES)
-    except TimeoutError as late:
-        raise BodyTooSlow("The file did not arrive in time.", within_s=ARRIVES_WITHIN_S) from late
-    return bytes(held)
+    most = rules.MOST_BYTES
+    too_long = DocumentTooLarge("The file is too long.", most_bytes=most)
+    return await read_file(request, most_bytes=most, within_s=ARRIVES_WITHIN_S, too_long=too_long)
 
 
 def _out(document: TitleDocument) -> DocumentOut:
