@@ -16,7 +16,7 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
-from contracts.rights import axes, notation
+from contracts.rights import axes, notation, vocabulary
 from contracts.rights import rules as rights
 from contracts.rights.algebra import Exclusivity
 from contracts.titles import availability, explaining, judging
@@ -48,6 +48,9 @@ Territories = Annotated[
 Languages = Annotated[
     list[str], typer.Option("--language", help="BCP 47, zh:dubbed, or *; repeatable.")
 ]
+Media = Annotated[
+    list[str], typer.Option("--media", help="Repeatable: satellite.pay. A bundle has its own.")
+]
 FirstDay = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")]
 LastDay = Annotated[datetime, typer.Option("--until", formats=["%Y-%m-%d"], help="Last day.")]
 Zone = Annotated[str, typer.Option("--tz", help="IANA time zone of the days.")]
@@ -60,12 +63,14 @@ Sole = Annotated[bool, typer.Option("--sole", help="排他: beside the owner's o
 
 def check(  # noqa: PLR0913 - the options of a command are its arguments.
     work: WorkId,
-    right: Annotated[str, typer.Option("--right", help="A right of art. 10: broadcasting.")],
-    media: Annotated[list[str], typer.Option("--media", help="Repeatable: satellite.pay.")],
+    right: Annotated[
+        str, typer.Option("--right", help="A right of art. 10: broadcasting; or 播映权: telecast.")
+    ],
     territories: Territories,
     first_day: FirstDay,
     last_day: LastDay,
-    languages: Languages = ["*"],  # noqa: B006 - typer copies defaults.
+    media: Media = [],  # noqa: B006 - typer copies defaults.
+    languages: Languages = ["*"],  # noqa: B006 - as above.
     tz: Zone = explaining.ZONE,
     exclusive: Exclusive = False,
     sole: Sole = False,
@@ -79,14 +84,19 @@ def check(  # noqa: PLR0913 - the options of a command are its arguments.
     """Is exactly this free? And if not, why not, and what is?"""
     first = first_day.date()
     included, excluded = axes.TERRITORIES.said(notation.territories(territories, on=first))
+    bundle = right if right in {part.bundle for part in vocabulary.BUNDLES} else None
+    if bundle and media:
+        raise typer.BadParameter(f"{bundle} is a bundle, which has its media")
     wire = {
-        "right": right, "media": media, "territories": list(included), "excluded": list(excluded),
+        "right": right, "bundle": bundle, "media": media,
+        "territories": list(included), "excluded": list(excluded),
         "languages": languages, "first_day": first, "last_day": last_day.date(), "tz": tz,
         "exclusivity": _exclusivity(exclusive=exclusive, sole=sole).value, "runs_max": runs,
     }  # fmt: skip
+    wires = rights.expand(wire)
     minimum = timedelta(days=minimum_days)
     register, question = asyncio.run(
-        _asked(work, lambda place: availability.question_of([wire], place, grantor=grantor))
+        _asked(work, lambda place: availability.question_of(wires, place, grantor=grantor))
     )
     match = Match.ALL if cover_all else Match.ANY
     answer = judging.judge(register, question, match=match, minimum=minimum)

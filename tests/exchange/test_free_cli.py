@@ -89,6 +89,20 @@ async def test_the_exit_status_is_0_only_when_all_is_free(
     assert (status, json.loads(told)["outcome"]) == (3, "no")
 
 
+async def test_a_bundle_is_asked_for_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, context: Context, film: Work
+) -> None:
+    asked = question(film.id, "--json")
+    asked[asked.index("broadcasting")] = "telecast"
+    assert (await run(monkeypatch, context, *asked))[0] == 2  # its media are its own
+    at = asked.index("--media")
+    status, told = await run(monkeypatch, context, *asked[:at], *asked[at + 2 :])
+    answer = json.loads(told)
+    assert (status, answer["outcome"]) == (3, "partly")
+    rights = {use["right"] for box in answer["free"] for use in box["rights"]}
+    assert rights == {"broadcasting", "network-transmission"}
+
+
 async def test_list_says_what_is_free_of_a_work(
     monkeypatch: pytest.MonkeyPatch, context: Context, film: Work
 ) -> None:
