@@ -70,7 +70,7 @@ def check(  # noqa: PLR0913 - the options of a command are its arguments.
     first_day: FirstDay,
     last_day: LastDay,
     media: Media = [],  # noqa: B006 - typer copies defaults.
-    languages: Languages = ["*"],  # noqa: B006 - as above.
+    languages: Languages = ["*"],  # noqa: B006 - typer copies defaults.
     tz: Zone = explaining.ZONE,
     exclusive: Exclusive = False,
     sole: Sole = False,
