@@ -61,7 +61,7 @@ async def record_grant(  # noqa: PLR0913 - a licence has that many parts, and ca
     """
     work = await admission.locked(session, work_id)
     standing = Standing(
-        "effective", f"recorded:{record_id}", grantor_id, grantee_id=licensee.party_id,
+        "effective", _source(record_id), grantor_id, grantee_id=licensee.party_id,
         licensee_name=rules.licensee_name(licensee.party_id, licensee.name),
         origin="recorded", effective_at=now,
     )  # fmt: skip
@@ -78,6 +78,11 @@ async def record_grant(  # noqa: PLR0913 - a licence has that many parts, and ca
     sides = admission.involved(grants)
     await facts.record(session, "grant.recorded", grants[0].id, payload, parties=sides, now=now)
     return grants
+
+
+async def is_recorded(session: AsyncSession, work_id: UUID, record_id: UUID) -> bool:
+    """Tell whether a record of this id was entered, in whatever state it is now."""
+    return bool(await queries.by_source(session, work_id, _source(record_id)))
 
 
 async def revert(
@@ -186,3 +191,7 @@ async def _same(
     if stands != given or [grant.wire for grant in known] != wires:
         raise IdReused("This id belongs to a record with other content.")
     return known
+
+
+def _source(record_id: UUID) -> str:
+    return f"recorded:{record_id}"

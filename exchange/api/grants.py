@@ -209,7 +209,8 @@ async def record_grant(
 ) -> LotsOut:
     """Enter a licence that was made off the exchange: from now on nobody can be sold the same."""
     caller.need("deal", Role.HOLDER, Role.BROADCASTER)
-    if body.hold_id is not None:  # in one transaction, so that nobody comes between
+    known = await recording.is_recorded(session, work_id, record_id)
+    if body.hold_id is not None and not known:  # in one transaction: nobody comes between
         await holds.lift_hold(session, work_id, body.hold_id, party_id=caller.party_id, now=now)
     grants = await recording.record_grant(
         session,

@@ -154,6 +154,19 @@ async def test_a_recorded_licence_lets_its_holder_license_on_and_no_further(
     assert len(await listed(dealer[0], subject)) == 2
 
 
+async def test_a_record_that_is_repeated_lifts_no_other_hold(
+    holder: Signed, dealer: Signed, subject: Work
+) -> None:
+    path, kept = f"/v1/works/{subject.id}/recorded-grants/{new()}", new()
+    assert (await holder[0].put(path, json=record())).status_code == 201
+    apart = hold(dealer[1], rights=[wire(territories=["JP"], excluded=[])])
+    assert (await holder[0].put(f"/v1/works/{subject.id}/holds/{kept}", json=apart)).is_success
+    again = await holder[0].put(path, json=record(hold_id=kept))
+    assert again.status_code == 200
+    states = {one["source"]: one["state"] for one in await listed(holder[0], subject)}
+    assert states[f"hold:{kept}"] == "held"
+
+
 @pytest.mark.parametrize(
     ("changes", "status", "code"),
     [
