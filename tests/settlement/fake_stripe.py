@@ -50,7 +50,7 @@ class FakeStripe:
             after = timedelta(seconds=self.rng.choice([1, 30, 300]))
             self.late.append((self.now + after, op, idem_key, dict(params)))
             return Lost("will act late")
-        known = self._known(idem_key)
+        known = self._known(idem_key, self.now)
         if known is not None:
             return Lost("stored 500") if known[1] is None else self._answer(op, known[1], 0.15)
         for chance, answer in (
@@ -63,7 +63,7 @@ class FakeStripe:
         if self._happens(0.05):
             self.keys[idem_key] = (self.now, None)
             return Lost("500")
-        return self._answer(op, self._make(op, idem_key, dict(params)), 0.25)
+        return self._answer(op, self._make(op, idem_key, dict(params), self.now), 0.25)
 
     async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
         self._act_late()
@@ -108,20 +108,25 @@ class FakeStripe:
     def _happens(self, chance: float) -> bool:
         return self.rate > 0 and self.rng.random() < chance * self.rate
 
-    def _known(self, key: str) -> tuple[datetime, str | None] | None:
+    def _known(self, key: str, at: datetime) -> tuple[datetime, str | None] | None:
         known = self.keys.get(key)
-        return known if known is not None and self.now - known[0] < KEY_LIFE else None
+        return known if known is not None and at - known[0] < KEY_LIFE else None
 
     def _act_late(self) -> None:
-        for item in [item for item in self.late if item[0] <= self.now]:
-            self.late.remove(item)
-            if self._known(item[2]) is None:
-                self._make(item[1], item[2], item[3])
+        """Play the requests that were due since the last call, each as of its own instant.
 
-    def _make(self, op: str, key: str, params: dict[str, Any]) -> str:
+        Not as of now: a key that was alive when the request arrived may be forgotten by now.
+        """
+        for due, op, key, params in sorted(self.late, key=lambda item: item[0]):
+            if due <= self.now:
+                self.late.remove((due, op, key, params))
+                if self._known(key, due) is None:
+                    self._make(op, key, params, due)
+
+    def _make(self, op: str, key: str, params: dict[str, Any], at: datetime) -> str:
         made = f"{PREFIX[op]}_{self.mark}_{len(self.made)}"
         self.made.append((op, made, params))
-        self.keys[key] = (self.now, made)
+        self.keys[key] = (at, made)
         return made
 
     def _answer(self, op: str, made: str, loss: float) -> Answer:

@@ -119,7 +119,7 @@ def play(seed: int) -> tuple[World, int]:
         stripe.rate = 1.0 if step < STEPS - CALM else 0.0  # at last the weather clears
         turn = rng.randrange(2)
         worker = workers[turn]
-        stripe.now += passing(rng, calm=not stripe.rate, idle=worker is None)
+        stripe.now += passing(rng, calm=not stripe.rate, idle=not any(workers))
         if worker is None:
             workers[turn] = worker = send_one(
                 world, stripe, now=stripe.now, clock=lambda: stripe.now.timestamp()
@@ -141,7 +141,7 @@ def play(seed: int) -> tuple[World, int]:
 
 
 def passing(rng: random.Random, *, calm: bool, idle: bool) -> timedelta:
-    """Time passes anywhere; once it is calm, only between one turn of a worker and the next."""
+    """Time passes anywhere; once it is calm, only while no worker is at work."""
     if calm:
         return timedelta(hours=idle)
     return timedelta(
@@ -160,6 +160,11 @@ def test_whatever_is_lost_one_transfer_is_made_and_never_two(block: int) -> None
         assert world.provider_id == transfers[0][1], f"seed {seed}"
         killed += dead
     assert killed > 1000  # the schedules do kill workers
+
+
+def test_a_late_request_meets_the_keys_of_its_own_instant() -> None:
+    """In this schedule the provider is next called a month after a late request was due."""
+    assert len(play(11_121)[0].stripe.made) == 1
 
 
 def test_without_the_look_up_the_same_schedules_pay_twice(
