@@ -1,0 +1,1 @@
+"""The index of pictures (画面索引): every code of every listed work, searched exactly."""

@@ -1,0 +1,160 @@
+"""What is kept of a picture for the search, what is asked, and what counts as found (pure).
+
+One code a second of each listed master is kept (its 32 static bytes); a clip in question asks
+about one code a second too, but at ever other parts of the second, because a code that was taken
+0.4 s beside the kept one differs in a quarter of its bits. Whatever lies on one line through time
+(there = offset + slope x here) in one listed work is a candidate, to be looked at closely.
+
+A picture that stands still gives the same evidence again and again, and of millions of shots some
+resemble one another by chance. So a distant vote counts once for each scene of the question; near
+votes, which chance does not give, count each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from listings.masters.fingerprint import LUMA_RATE, MIRROR, RATE, STATIC_BYTES
+
+Codes = npt.NDArray[np.uint8]
+Times = npt.NDArray[np.int64]
+
+BITS = 255
+FAR = 84  # bits that differ: a third; unrelated codes differ in 127.5 +- 8
+NEAR = 64  # a quarter: eight standard deviations away from unrelated codes
+LEAST_VOTES = 4  # on one line; background gives 1 or 2
+LEAST_SET, MOST_SET = 48, 208  # signs set; flat, faded or ramped frames have fewer or more
+SEGMENT_S = 60
+STEP = 11  # of ten samples a second: every part of a second has its turn within ten codes
+SLOPES_BP = (10_000, 9_600, 9_800, 10_200, 10_400)
+BIN_MS, LINE_MS = 1_000, 2_000  # lines lie every second and are two seconds wide
+STRETCH_MS, STRETCH_STEP_MS = 64_000, 32_000  # a line is judged over a minute: slopes are coarse
+BEYOND_MS = 10**12  # makes every offset positive, so that engines round it alike
+SAME_MS = 3_000  # two lines that are closer than this say the same
+MOST_OF_ONE = 4  # candidates in one master: a re-edited copy has several
+MIRRORED = MIRROR[:STATIC_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A place in a listed master that a clip in question may show.
+
+    The line is there_ms = offset_ms + slope x here_ms. `window` and `mirrored` say how the clip was
+    looked at; `votes` of the `asked` codes of the best minute lie on the line; the votes of all its
+    minutes span `here_ms` to `here_ms + length_ms` of the clip.
+    """
+
+    master_id: UUID
+    offset_ms: int
+    slope_bp: int
+    mirrored: bool
+    window: int
+    votes: int
+    asked: int
+    here_ms: int
+    length_ms: int
+
+    @property
+    def slope(self) -> float:
+        """How fast the listed master runs against the clip."""
+        return self.slope_bp / 10_000
+
+    @property
+    def there_ms(self) -> int:
+        """Where in the listed master the stretch begins."""
+        return self.offset_ms + self.here_ms * self.slope_bp // 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Codes of a clip in question and when each was taken.
+
+    `codes` is uint8, shape (n, windows, 32); `at_ms` int64, shape (n,), ascending.
+    """
+
+    codes: Codes
+    at_ms: Times
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The codes kept of one minute; `kept` has a bit for each second that has one."""
+
+    seg: int
+    kept: int
+    codes: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Votes on one line of one listed master, over one stretch of the question.
+
+    `bin` tells the line's offset in seconds; `strength` is the sum of the weights of its hits, and
+    `moment` that of their offsets (ms) times their weights.
+    """
+
+    entry: int
+    stretch: int
+    window: int
+    mirrored: bool
+    slope_bp: int
+    bin: int
+    votes: int
+    strength: int
+    moment: int
+    first_ms: int
+    last_ms: int
+
+
+def informative(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Tell which codes say something: flat and faded frames set few signs, or nearly all.
+
+    Args:
+        codes: uint8, shape (..., 32 or more).
+    """
+    signs = np.bitwise_count(codes[..., :STATIC_BYTES]).sum(axis=-1, dtype=np.int64)
+    some: npt.NDArray[np.bool_] = (signs >= LEAST_SET) & (signs <= MOST_SET)
+    return some
+
+
+def segments(video: Codes) -> list[Segment]:
+    """Return what is kept of a master: the code at each full second, unless it says nothing.
+
+    Args:
+        video: uint8, shape (frames, 40): the stored track, five codes a second.
+    """
+    second = np.ascontiguousarray(video[::RATE, :STATIC_BYTES])
+    useful = informative(second)
+    found = []
+    for seg, start in enumerate(range(0, len(second), SEGMENT_S)):
+        kept = np.flatnonzero(useful[start : start + SEGMENT_S])
+        if len(kept):
+            bits = sum(1 << int(place) for place in kept)
+            found.append(Segment(seg, bits, second[start + kept].tobytes()))
+    return found
+
+
+def ask(query: Codes, *, windows: Sequence[int] = (0,), step: int = STEP) -> Question:
+    """Return what to ask about a clip.
+
+    Args:
+        query: uint8, shape (frames, windows, 40): ten times a second, through every window.
+        windows: the windows to ask through; each costs as much as the first.
+        step: in frames of `query`; 11 asks 55 codes a minute, 55 asks 11.
+    """
+    taken = np.ascontiguousarray(query[::step][:, list(windows), :STATIC_BYTES])
+    at_ms = np.arange(0, len(query), step, dtype=np.int64) * 1_000 // LUMA_RATE
+    return Question(taken, at_ms)
+
+
+def scenes(codes: Codes) -> npt.NDArray[np.int64]:
+    """Return the number of the scene that each code belongs to; a cut changes a quarter of it.
+
+    Args:
+        codes: uint8, shape (n, 32), in the order of time.
+    """
+    change = np.bitwise_count(codes[1:] ^ codes[:-1]).sum(axis=1, dtype=np.int64) > NEAR
+    return np.concatenate([np.zeros(min(len(codes), 1), np.int64), np.cumsum(change)])
