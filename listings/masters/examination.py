@@ -1,9 +1,7 @@
 """One examination: hash, probe, one decode pass, codes. Reads files, touches no database."""
 
 import hashlib
-import json
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -15,26 +13,23 @@ import anyio
 import anyio.to_thread
 import numpy as np
 
-from listings.masters import fingerprint, gateway, rules, store
+from listings.masters import fingerprint, gateway, probing, store
 from listings.masters.fingerprint import HEIGHT, LUMA_RATE, WIDTH, Codes, Luma
-from listings.masters.gateway import Ended, Limits, Sandbox
-from listings.masters.inspector import FORMATS
+from listings.masters.gateway import Limits, Sandbox
 from listings.masters.refusals import (
-    CODES,
-    ExaminationTooLarge,
     MasterDamaged,
     NotAVideo,
     TruncatedMaster,
+    UndecodableMaster,
 )
+from listings.masters.trial import FORMATS
 
-INSPECTOR = Path(__file__).with_name("inspector.py")
 FRAME_BYTES = WIDTH * HEIGHT
 AUDIO_RATE = 11025  # what Chromaprint works at
 # The slowest format measured, JPEG 2000 at 4K50, took 13.4 processor seconds a second of video; 8K
 # is four times that. The clock allows the same again for a machine that is shared.
 CPU_S_PER_S, WALL_S_PER_S, START_S = 60, 120, 120
 WHOLE = 0.95  # of the frames that the duration promises; a container may round its duration
-FULL_DISK = (-25, 128 + 25)  # SIGXFSZ
 
 Report = Callable[[str, int], Awaitable[None]]
 
@@ -73,7 +68,7 @@ async def examine(
         await report("fingerprinting", 0)
         codes = await anyio.to_thread.run_sync(fingerprint.codes_of, luma)
         await report("fingerprinting", 9_000)
-    return Seen(rules.conformed(probe), _record(codes, audio), codes, audio)
+    return Seen(probe, _record(codes, audio), codes, audio)
 
 
 def _sparing(report: Report) -> Report:
@@ -105,19 +100,13 @@ async def _verify(path: Path, sha256: str, report: Report) -> None:
 
 
 async def _probe(path: Path, sandbox: Sandbox) -> dict[str, Any]:
-    command = [sys.executable, "-I", str(INSPECTOR), str(path)]
-    command += [str(rules.MOST_WIDTH), str(rules.MOST_HEIGHT)]
-    ended = await sandbox.run(
-        command, reads=path, writes=None, limits=Limits(cpu_s=60, wall_s=START_S)
-    )
-    _check(ended)
-    try:
-        found: dict[str, Any] = json.loads(ended.output)
-    except ValueError as nothing:
-        raise NotAVideo("The file broke the program that reads videos.") from nothing
-    if "refused" in found:
-        refusal = CODES[found.pop("refused")]
-        raise refusal((refusal.__doc__ or "").splitlines()[0], **found)
+    found = await probing.read(path, sandbox)
+    if not found["video"]["decodable"]:
+        raise UndecodableMaster(
+            "No picture of the file can be decoded.",
+            codec=found["video"]["codec"],
+            why=found["video"]["undecodable"],
+        )
     return found
 
 
@@ -143,7 +132,7 @@ async def _decode(
         limits=_limits(seconds),
         on_line=on_line,
     )
-    _check(ended)
+    probing.check(ended)
     luma = _luma(folder / "luma")
     if not len(luma):
         raise NotAVideo("No picture of the file could be decoded.")
@@ -176,13 +165,6 @@ def _limits(seconds: float) -> Limits:
         wall_s=START_S + seconds * WALL_S_PER_S,
         file_bytes=luma * 3 // 2 + 64 * 1024**2,
     )
-
-
-def _check(ended: Ended) -> None:
-    """Refuse what went against a limit; other faults show in what was (not) written."""
-    memory = "Cannot allocate memory" in ended.errors or "MemoryError" in ended.errors
-    if memory or ended.status in FULL_DISK:
-        raise ExaminationTooLarge("The file asks for more memory or disk than a file may take.")
 
 
 def _luma(path: Path) -> Luma:

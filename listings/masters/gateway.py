@@ -11,22 +11,28 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import sys
 import sysconfig
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import imageio_ffmpeg
+from anyio.to_thread import run_sync as to_thread
 
 from contracts.refusal import Kind, Refusal
-from listings.masters.refusals import ExaminationTimeout
+from listings.masters.refusals import ExaminationTimeout, ExaminationTooLarge, NotAVideo
 
 _log = logging.getLogger("exchange.sandbox")
 
 GIB = 1024**3
 LAUNCHER = Path(__file__).with_name("launcher.py")
+PACKAGE = Path(__file__).parents[1]  # the child's scripts import their neighbours
+TMP_BYTES = 64 * 1024**2  # of memory that the child's own /tmp may take
+WATCH_S = 0.5  # between two looks at how much a child has written
+MOST_LINE = 65536
 MOST_OUTPUT = 4 * 1024**2  # of what a child writes to its standard output or error
 NOBODY = "65534"
 # The kernel kills at the hard limit of processor time; seen directly, or through bubblewrap.
@@ -46,13 +52,22 @@ class SandboxMissing(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a child may use; 8 GiB of addresses hold the frames of an 8K 10-bit decoder."""
+    """What a child may use; 8 GiB of addresses hold the frames of an 8K 10-bit decoder.
+
+    `file_bytes` bounds one file that it writes, `folder_bytes` all of them together.
+    """
 
     cpu_s: int
     wall_s: float
     memory_bytes: int = 8 * GIB
     file_bytes: int = 64 * 1024**2
     processes: int = 256
+    folder_bytes: int | None = None
+
+    @property
+    def all_bytes(self) -> int:
+        """How much may be written altogether; eight full files where nothing is said."""
+        return self.file_bytes * 8 if self.folder_bytes is None else self.folder_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,9 @@ class Sandbox(Protocol):
         """Run the command to its end.
 
         Raises:
+            NotAVideo: what it is to read is no plain file (a link, a pipe, a device).
             ExaminationTimeout: it was stopped by the clock.
+            ExaminationTooLarge: it wrote more than its folder may hold.
         """
         ...
 
@@ -101,6 +118,7 @@ class Child:
         on_line: OnLine | None = None,
     ) -> Ended:
         """Run the command to its end; see `Sandbox`."""
+        _check_plain(reads)
         process = await asyncio.create_subprocess_exec(
             *self._wrapped(command, reads, writes, limits),
             stdin=asyncio.subprocess.DEVNULL,
@@ -111,12 +129,14 @@ class Child:
             limit=MOST_OUTPUT,
         )
         try:
-            async with asyncio.timeout(limits.wall_s):
+            async with asyncio.timeout(limits.wall_s), _watched(process, writes, limits) as full:
                 ended = await _ended(process, on_line)
         except TimeoutError as late:
             raise ExaminationTimeout("The examination was stopped by the clock.") from late
         finally:
             await _stop(process)
+        if full.is_set():
+            raise ExaminationTooLarge("The examination wrote more than it may.")
         if ended.status in USED_UP:
             raise ExaminationTimeout("The examination used up its processor time.")
         return ended
@@ -133,19 +153,21 @@ class Child:
     def _walls(self, reads: Path, writes: Path | None) -> list[str]:
         walls = [str(self.bwrap), "--unshare-all", "--die-with-parent", "--new-session"]
         walls += ["--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL", "--clearenv"]
-        walls += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - the child's own.
+        walls += ["--proc", "/proc", "--dev", "/dev"]
+        walls += ["--size", str(TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108 - the child's own.
         for path in (*SYSTEM, *_programs()):
             walls += ["--ro-bind-try", path, path]
         walls += ["--ro-bind", str(reads), str(reads)]
         if writes is not None:
             walls += ["--bind", str(writes), str(writes)]
+        walls += ["--remount-ro", "/dev", "--remount-ro", "/"]  # else they are memory to fill
         return [*walls, "--chdir", "/", "--"]
 
 
 def _programs() -> list[str]:
     """Return what the child needs of this installation: Python, packages, ffmpeg, our scripts."""
     places = [sys.base_prefix, sys.prefix, *map(sysconfig.get_path, ("purelib", "platlib"))]
-    places += [str(Path(sys.executable).resolve()), ffmpeg(), str(LAUNCHER.parent)]
+    places += [str(Path(sys.executable).resolve()), ffmpeg(), str(PACKAGE)]
     return list(dict.fromkeys(places))
 
 
@@ -186,6 +208,49 @@ async def _working_bwrap() -> str | None:
     return path
 
 
+def _check_plain(path: Path) -> None:
+    """Refuse a link, which could lead elsewhere, and a pipe or device, which has no end."""
+    try:
+        plain = stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        plain = False
+    if not plain:
+        raise NotAVideo("What is to be read is no plain file.")
+
+
+@contextlib.asynccontextmanager
+async def _watched(
+    process: asyncio.subprocess.Process, writes: Path | None, limits: Limits
+) -> AsyncIterator[asyncio.Event]:
+    """Stop the child when its folder is full; the event tells that it was."""
+    full = asyncio.Event()
+
+    async def watch(folder: Path) -> None:
+        most = limits.all_bytes
+        while await to_thread(_written, folder) <= most:  # noqa: ASYNC110 - no event tells it.
+            await asyncio.sleep(WATCH_S)
+        full.set()
+        await _stop(process)
+
+    task = asyncio.create_task(watch(writes)) if writes else None
+    try:
+        yield full
+    finally:
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _written(folder: Path) -> int:
+    """Return the bytes of all files of a folder; those that vanish meanwhile count nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(place, name).lstat().st_size
+    return total
+
+
 async def _ended(process: asyncio.subprocess.Process, on_line: OnLine | None) -> Ended:
     async with asyncio.TaskGroup() as tasks:
         errors = tasks.create_task(_tail(process.stderr))
@@ -204,8 +269,15 @@ async def _tail(stream: asyncio.StreamReader | None) -> bytes:
 
 
 async def _lines(stream: asyncio.StreamReader | None, on_line: OnLine) -> bytes:
-    while stream is not None and (line := await stream.readline()):
-        await on_line(line.decode("utf-8", "replace").strip())
+    """Pass lines on as they come; of one without an end the last part alone is kept."""
+    rest = b""
+    while stream is not None and (piece := await stream.read(MOST_LINE)):
+        *lines, rest = (rest + piece).split(b"\n")
+        rest = rest[-MOST_LINE:]
+        for line in lines:
+            await on_line(line.decode("utf-8", "replace").strip())
+    if rest:
+        await on_line(rest.decode("utf-8", "replace").strip())
     return b""
 
 

@@ -66,6 +66,20 @@ class UploadFinished(Refusal):
     hint = "Follow the examination of the master instead."
 
 
+class UploadByReference(Refusal):
+    """The exchange fetches this master itself; no bytes are taken from elsewhere."""
+
+    kind, code = Kind.CONFLICT, "upload-by-reference"
+    hint = "Wait until it is fetched, or upload under a new master id."
+
+
+class ReferenceNotAllowed(Refusal):
+    """The URL is not below a store that this exchange fetches from."""
+
+    kind, code = Kind.FORBIDDEN, "reference-not-allowed"
+    hint = "Name a file below one of the stores that the operator allows, or upload it."
+
+
 class Examination(Refusal):
     """Base of what an examination finds wrong; the master ends as `refused`."""
 
@@ -97,6 +111,32 @@ class PixelFlood(Examination):
     code = "pixel-flood"
 
 
+class StreamFlood(Examination):
+    """The file holds more than 256 streams; the largest masters have some forty."""
+
+    code = "stream-flood"
+
+
+class LyingMaster(Examination):
+    """The file promises more pictures than it has bytes, or more than 48 hours of them."""
+
+    code = "lying-master"
+
+
+class ExternalMedia(Examination):
+    """The file keeps its pictures or its sound in another file."""
+
+    code = "external-media"
+    hint = "Wrap everything into one file, and upload it under a new master id."
+
+
+class UndecodableMaster(Examination):
+    """No decoder of this exchange gives a picture of the file."""
+
+    code = "undecodable-master"
+    hint = "Encode it in a format that is decoded here, and upload it under a new master id."
+
+
 class ExaminationTimeout(Examination):
     """Examining the file took more time than a file of its length may take."""
 
@@ -109,6 +149,20 @@ class ExaminationTooLarge(Examination):
     code = "examination-too-large"
 
 
+class ReferenceMissing(Examination):
+    """There is no file at the URL."""
+
+    code = "reference-missing"
+    hint = "Put the file there, and refer to it under a new master id."
+
+
+class ReferenceDiffers(Examination):
+    """The file at the URL is not the one that was announced, or changed while it was fetched."""
+
+    code = "reference-differs"
+    hint = "Announce the file as it is, under a new master id."
+
+
 class MasterDamaged(Examination):
     """The stored file no longer has the SHA-256 that it had when it was received."""
 
@@ -118,7 +172,8 @@ class MasterDamaged(Examination):
 CODES = {
     refusal.code: refusal
     for refusal in (
-        NotAVideo, NoPicture, TruncatedMaster, PixelFlood, ExaminationTimeout, ExaminationTooLarge,
+        NotAVideo, NoPicture, TruncatedMaster, PixelFlood, StreamFlood, LyingMaster, ExternalMedia,
+        UndecodableMaster, ExaminationTimeout, ExaminationTooLarge,
         MasterDamaged,
     )
 }  # fmt: skip

@@ -1,0 +1,53 @@
+"""Reads a video file with MediaInfo and prints what it says; run as a script in the sandbox.
+
+MediaInfo gets the bytes, not the name: it can follow no reference to another file. Of its some
+hundred fields a track those that `tracks.py` translates are kept, as the text that they are.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pymediainfo import MediaInfo
+
+MOST = {"General": 1, "Video": 4, "Audio": 64, "Text": 64, "Other": 64, "Image": 1, "Menu": 1}
+MOST_TEXT = 300
+TAGS = ("colour_range", "colour_primaries", "transfer_characteristics", "matrix_coefficients")
+FIELDS = frozenset({
+    "@type", "Format", "Format_Commercial_IfAny", "Format_Profile", "Format_Settings",
+    "Format_AdditionalFeatures", "FrameRate", "FrameRate_Num", "FrameRate_Den", "FrameRate_Mode",
+    "CodecID", "Duration", "Width", "Height", "BitDepth", "ChromaSubsampling", "ScanType",
+    "FrameCount", "PixelAspectRatio", "BitRate", "HDR_Format", "HDR_Format_Compatibility",
+    "MasteringDisplay_ColorPrimaries", "MasteringDisplay_Luminance", "MaxCLL", "MaxFALL",
+    "Channels", "ChannelLayout", "SamplingRate", "Language", "TimeCode_FirstFrame",
+    "TimeCode_Stripped", "AdmProfile", "NumberOfObjects", "Metadata_Format",
+    *(f"{tag}{end}" for tag in TAGS for end in ("", "_Source", "_Original", "_Original_Source")),
+})  # fmt: skip
+
+
+def inspect(path: Path) -> list[dict[str, str]]:
+    """Return the fields of each track, the container ("General") first."""
+    with path.open("rb") as file:
+        text = MediaInfo.parse(file, output="JSON")
+    media = json.loads(str(text)).get("media") or {}
+    left, kept = dict(MOST), []
+    for track in media.get("track", []):
+        kind = track.get("@type", "")
+        left[kind] = left.get(kind, 0) - 1
+        if left[kind] >= 0:
+            kept.append(_fields(track))
+    return kept
+
+
+def _fields(track: dict[str, Any]) -> dict[str, str]:
+    both = {**(track.get("extra") or {}), **track}
+    return {
+        name: text[:MOST_TEXT]
+        for name, text in both.items()
+        if name in FIELDS and isinstance(text, str)
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(inspect(Path(sys.argv[1]))))
