@@ -25,7 +25,10 @@ from exchange.api import (
     parties,
     payouts,
     problems,
+    recognition,
+    references,
     runs,
+    screeners,
     sessions,
     stripe,
     works,
@@ -35,9 +38,9 @@ from exchange.feed import Feed
 from exchange.portal import pages
 
 ROUTERS = (
-    sessions, keys, parties, works, grants, documents, masters, listings, auctions, facts, log,
-    deals, invoices, payouts, ledger, stripe, avails, availability, odrl, encumbrances, events,
-    runs,
+    sessions, keys, parties, works, grants, documents, masters, references, listings, auctions,
+    facts, log, deals, invoices, payouts, ledger, stripe, avails, availability, odrl,
+    encumbrances, events, runs, screeners, recognition,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

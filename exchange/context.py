@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from exchange import embedded
 from exchange.db import Database
 from exchange.settings import Settings
+from listings.masters import objects, store
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,16 @@ class Context:
 
     settings: Settings
     db: Database
+
+    @property
+    def masters(self) -> store.Files:
+        """The files of masters, in the folder or in the object store."""
+        return store.opened(self.settings.objects, self.settings.objects_store)
+
+    @property
+    def objects(self) -> objects.Objects:
+        """Whatever else is kept by key: proxies, thumbnails, pieces of an examination."""
+        return objects.opened(self.settings.objects, self.settings.objects_store)
 
 
 def database_url(settings: Settings) -> str:

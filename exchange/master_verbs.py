@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.facts.rules import SealedFact
 from exchange.context import Context
 from listings.masters import gateway, service
-from listings.masters.store import MasterFiles
 
 MOST_DROPPED = 100  # at once; the rest at the next look
 
@@ -18,6 +17,7 @@ async def examine_master(
 ) -> None:
     """Examine a received master, showing how far it is in transactions of their own."""
     master_id = fact.subject
+    path = await anyio.to_thread.run_sync(context.masters.local, master_id, fact.record["bytes"])
 
     async def report(stage: str, done_bp: int) -> None:
         async with context.db.transaction() as showing:
@@ -27,7 +27,7 @@ async def examine_master(
         session,
         master_id,
         sha256=fact.record["sha256"],
-        path=MasterFiles(context.settings.objects).path(master_id),
+        path=path,
         sandbox=await gateway.sandbox(context.settings.sandbox),
         report=report,
         now=now,
@@ -38,7 +38,6 @@ async def drop_expired(context: Context, now: datetime) -> int:
     """Forget uploads that were left unfinished too long, then remove their files."""
     async with context.db.transaction() as session:
         dropped = await service.drop_expired(session, limit=MOST_DROPPED, now=now)
-    files = MasterFiles(context.settings.objects)
     for master_id in dropped:
-        await anyio.to_thread.run_sync(files.remove, master_id)
+        await anyio.to_thread.run_sync(context.masters.remove, master_id)
     return len(dropped)

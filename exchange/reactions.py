@@ -12,7 +12,15 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
-from exchange import deal_verbs, listing_verbs, master_verbs, settlement_verbs
+from exchange import (
+    deal_verbs,
+    fetching_verbs,
+    listing_verbs,
+    master_verbs,
+    recognition_verbs,
+    screener_verbs,
+    settlement_verbs,
+)
 from exchange.context import Context
 
 Verb = Callable[[Context, AsyncSession, SealedFact, datetime], Awaitable[None]]
@@ -28,7 +36,10 @@ class Reaction:
 
 
 REACTIONS: tuple[Reaction, ...] = (
+    Reaction("master.referenced", "fetch-master", fetching_verbs.fetch_master),
     Reaction("master.received", "examine-master", master_verbs.examine_master),
+    Reaction("master.examined", "recognise-master", recognition_verbs.recognise_master),
+    Reaction("recognition.asked", "search-again", recognition_verbs.recognise_master),
     Reaction("auction.closed", "end-listing", listing_verbs.end_listing),
     Reaction("award.made", "open-deal", deal_verbs.open_deal),
     Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),
@@ -36,6 +47,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("hold.expired", "void-expired-deal", deal_verbs.void_expired_deal),
     Reaction("grant.reverted", "void-deals-under", deal_verbs.void_deals_under),
+    Reaction("screener.granted", "burn-screener", screener_verbs.burn_screener),
 )
 
 

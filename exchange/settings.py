@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from listings.masters import references
+
 PLACEHOLDERS = (
     "changeme",
     "change-me",
@@ -28,6 +30,8 @@ class Settings(BaseSettings):
     home: Path = Path(".exchange")
     database_url: str | None = None
     objects_dir: str | None = None
+    objects_store: str | None = None
+    reference_stores: str = ""
     keys_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -43,6 +47,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().resolve()
+
+    @field_validator("reference_stores")
+    @classmethod
+    def _name_stores(cls, text: str) -> str:
+        references.roots(text)
+        return text
 
     @model_validator(mode="after")
     def _no_placeholders_in_production(self) -> "Settings":
@@ -64,6 +74,11 @@ class Settings(BaseSettings):
             return self.home / "objects"
         parts = urlsplit(self.objects_dir)
         return Path(unquote(parts.path) if parts.scheme == "file" else self.objects_dir).resolve()
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """The stores that masters may be fetched from: URLs in `EXCHANGE_REFERENCE_STORES`."""
+        return references.roots(self.reference_stores)
 
     @cached_property
     def keys(self) -> Path:

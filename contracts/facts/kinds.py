@@ -98,11 +98,46 @@ KINDS: Mapping[str, KindOfFact] = {
         _PARTIES, {"telecast": str, "grant": str, "work": str, "reason": str, "runs_used": int}
     ),
     # masters
-    "master.received": KindOfFact(_PARTIES, {"master": str, "bytes": int, "sha256": str}),
+    "master.referenced": KindOfFact(_PARTIES, {"master": str, "bytes": int, "url": str}),
+    "master.received": KindOfFact(
+        _PARTIES, {"master": str, "bytes": int, "sha256": str, "chunk_root": str}
+    ),
+    "asset.received": KindOfFact(
+        _PARTIES, {"master": str, "bytes": int, "sha256": str, "chunk_root": str}
+    ),
     "master.examined": KindOfFact(
         _PARTIES, {"master": str, "sha256": str, "probe_sha256": str, "fingerprint_sha256": str}
     ),
     "master.refused": KindOfFact(_PARTIES, {"master": str, "code": str}),
+    "master.judged": KindOfFact(
+        _PARTIES,
+        {
+            "master": str,
+            "profile": str,
+            "tier": str,
+            "report_sha256": str,
+            "uhd_label": (bool, type(None)),
+        },
+    ),
+    # who may watch a master
+    "screener.granted": KindOfFact(_PARTIES, {"screener": str, "master": str}),
+    "screener.opened": KindOfFact(_PARTIES, {"screener": str, "master": str, "viewing": str}),
+    "screener.revoked": KindOfFact(_PARTIES, {"screener": str, "master": str}),
+    # what masters resemble, and what is said of it
+    "master.recognised": KindOfFact(
+        _PARTIES, {"master": str, "state": str, "epoch": int, "found": int, "found_sha256": str}
+    ),
+    "recognition.asked": KindOfFact(_PARTIES, {"master": str}),
+    "recognition.decided": KindOfFact(_PARTIES, {"master": str, "outcome": str, "reason": str}),
+    "declaration.made": KindOfFact(
+        _PARTIES, {"declaration": str, "master": str, "claim": str, "listing": str}
+    ),
+    "declaration.objected": KindOfFact(
+        _PARTIES, {"declaration": str, "master": str, "objection": str}
+    ),
+    "declaration.decided": KindOfFact(
+        _PARTIES, {"declaration": str, "master": str, "outcome": str, "reason": str}
+    ),
     # the market
     "listing.published": KindOfFact(
         _PUBLIC,
@@ -112,6 +147,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "title": dict,
             "master": str,
             "master_sha256": str,
+            "master_chunk_root": _MAYBE,
             "probe_sha256": str,
             "fingerprint_sha256": str,
             "rights": list,

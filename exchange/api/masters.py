@@ -1,10 +1,10 @@
 """Masters: resumable upload (tus 1.0) and examination."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from contracts.refusal import InvalidContent, Unknown
 from exchange.api import problems, uploads
@@ -27,6 +27,8 @@ EXAMPLE: dict[str, JsonValue] = {
     "stage": "decoding",
     "done_bp": 4200,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "chunk_root": "51d2c8c6b1f4b3a6f1f0a3e2c44b1b7c6a0f7fbb1d1f0c5a5f6f1f2f3f4f5f6f",
+    "purpose": "master",
     "probe": None,
     "fingerprint": None,
     "refusal": None,
@@ -51,6 +53,10 @@ class MasterOut(Shape):
     stage: str
     done_bp: int
     sha256: str | None
+    chunk_root: Annotated[
+        str | None, Field(description="RFC 6962 root over chunks of 1 MiB (分块根), hex.")
+    ]
+    purpose: Literal["master", "asset"]
     probe: dict[str, Any] | None
     fingerprint: dict[str, Any] | None
     refusal: dict[str, Any] | None
@@ -106,6 +112,8 @@ def shown(master: Master) -> MasterOut:
         stage=master.stage,
         done_bp=master.done_bp,
         sha256=master.sha256,
+        chunk_root=master.chunk_root,
+        purpose=master.purpose,
         probe=master.probe,
         fingerprint=master.fingerprint,
         refusal=master.refusal,

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -26,10 +24,12 @@ from exchange.api.deps import Ctx, Now, Session, Signed
 from exchange.context import Context
 from exchange.identity.rules import Caller, Role, ScopeMissing, SignInNeeded
 from listings.masters import queries, rules, service
+from listings.masters.objects import ObjectsAway
 from listings.masters.refusals import (
     BadUploadHeader,
     BadUploadMetadata,
     TusVersionUnsupported,
+    UploadByReference,
     UploadExpired,
     UploadFinished,
     UploadOverrun,
@@ -37,7 +37,6 @@ from listings.masters.refusals import (
     WrongOffset,
     WrongUploadType,
 )
-from listings.masters.store import MasterFiles
 from listings.masters.tables import Master
 
 VERSION = "1.0.0"
@@ -125,7 +124,8 @@ async def create_upload(
                 "master_id MDE5YTk5YzAtMDAwMC03MDAwLTgwMDAtMDAwMDAwMDAwMDAx"
             ],
             description="`filename`, `master_id` (UUID chosen by the client), optional `work_id`, "
-            "`filetype`; values in Base64.",
+            "`filetype`, `purpose` (`master`, or `asset` for a further file of the work); values "
+            "in Base64.",
         ),
     ] = None,
 ) -> Response:
@@ -169,7 +169,7 @@ async def get_upload_offset(
     openapi_extra=BODY,
     responses=problems.responses(
         *COMMON, Unknown, BadUploadHeader, WrongOffset, UploadFinished, UploadExpired,
-        UploadOverrun, WrongUploadType,
+        UploadOverrun, WrongUploadType, UploadByReference, ObjectsAway,
     ),
 )  # fmt: skip
 async def append_to_upload(
@@ -187,7 +187,7 @@ async def append_to_upload(
     upload = Upload(context, master_id, caller.party_id, now)
     master = await upload.begin(offset, announced=request.headers.get("content-length"))
     async for block in _blocks(request):
-        master = await upload.append(offset, block, declared=master.declared_bytes)
+        master = await upload.append(offset, block)
         offset += len(block)
     return Response(status_code=204, headers=_state(master))
 
@@ -209,7 +209,7 @@ async def cancel_upload(
     caller = await _caller(request, context, now)
     async with context.db.transaction() as session:
         await service.cancel_upload(session, master_id, party_id=caller.party_id)
-    await anyio.to_thread.run_sync(files_in(context.settings.objects).remove, master_id)
+    await anyio.to_thread.run_sync(context.masters.remove, master_id)
     return Response(status_code=204)
 
 
@@ -226,6 +226,8 @@ class Upload:
         """Refuse before reading what could not be stored anyway."""
         async with self.context.db.transaction() as session:
             master = await queries.get_master_of(session, self.master_id, self.party_id)
+        if master.reference is not None:
+            raise UploadByReference("The exchange fetches this master itself.")
         rules.judge_append(
             stored=master.received_bytes,
             declared=master.declared_bytes,
@@ -237,35 +239,18 @@ class Upload:
         )
         return master
 
-    async def append(self, offset: int, block: bytes, *, declared: int) -> Master:
-        """Store a block; it is committed on return, and the running hash has taken it in."""
-        files = files_in(self.context.settings.objects)
-        if offset + len(block) == declared:  # the hash is needed: read before the row is locked
-            await anyio.to_thread.run_sync(files.catch_up, self.master_id, offset)
+    async def append(self, offset: int, block: bytes) -> Master:
+        """Store a block; it is committed on return, and the sums have taken it in."""
         async with self.context.db.transaction() as session:
-            master = await service.append(
+            return await service.append(
                 session,
                 self.master_id,
                 party_id=self.party_id,
                 offset=offset,
                 block=block,
-                files=files,
+                files=self.context.masters,
                 now=self.now,
             )
-        await anyio.to_thread.run_sync(
-            lambda: (
-                files.committed(self.master_id, block, at=offset)
-                if master.state == "uploading"
-                else files.forget(self.master_id)
-            )
-        )
-        return master
-
-
-@lru_cache(maxsize=8)
-def files_in(objects: Path) -> MasterFiles:
-    """Return the files of masters in a folder; their running hashes live as long as the process."""
-    return MasterFiles(objects)
 
 
 async def _caller(request: Request, context: Context, now: datetime) -> Caller:

@@ -1,6 +1,7 @@
 """Drafting and publishing listings, and ending them when their auction has closed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,16 +19,26 @@ from contracts.rights.algebra import RightsBox
 from contracts.titles import queries as titles_read
 from contracts.titles import rules as title_rules
 from contracts.titles import service as titles
-from contracts.works import queries as works
 from contracts.works.tables import Work
 from listings.auctions import rules as auction_rules
 from listings.auctions import service as auctions
-from listings.catalogue import queries, rules
-from listings.catalogue.rules import ListingPublished, LooksLikeAnotherWork, Offer
+from listings.catalogue import rules
+from listings.catalogue.rules import ListingPublished, Offer
 from listings.catalogue.tables import CatalogueEpoch, Listing
 from listings.masters import queries as masters
-from listings.masters import service as master_service
 from listings.masters.tables import Master
+from listings.recognition import service as recognition
+from listings.recognition.gateway import PLAIN, Sight
+from listings.recognition.rules import LooksLikeAnotherWork, RecognitionUnderReview
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is compared: a master, for a work of this tree, with what this process looks with."""
+
+    master: Master
+    root_id: UUID
+    sight: Sight
 
 
 async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers name each.
@@ -83,15 +94,26 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
 
 
 async def publish(
-    session: AsyncSession, listing_id: UUID, *, party_id: UUID, now: datetime
+    session: AsyncSession, listing_id: UUID, *, party_id: UUID, now: datetime, sight: Sight = PLAIN
 ) -> Listing:
     """Publish a draft: reserve its rights, open its auction, make it known; again is the same.
+
+    The verdict of recognition is brought up to date first. It is all that a refusal for looking
+    alike leaves behind, so that staff find the case.
+
+    Args:
+        session: the open transaction.
+        listing_id: the draft.
+        party_id: whose it is.
+        now: the instant of the request.
+        sight: what other masters are searched with.
 
     Raises:
         Unknown: the listing is not the party's.
         MasterNotReady: the master has not passed its examination.
         CoOwnerConsentMissing: a co-owner has not agreed to an exclusive licence.
         LooksLikeAnotherWork: the picture is on offer under another title.
+        RecognitionUnderReview: a person has to compare it with a listed work first.
         RightsNotHeld, ExceedsHolding, RightsAlreadyGranted, RightsNotAvailable: the rights are not
             there to be offered.
         BadSale, BadSaleTerms: the sale's time has passed since it was drafted.
@@ -104,7 +126,21 @@ async def publish(
     work = await titles_read.get_offerable(session, listing.work_id, party_id)
     master = await masters.get_master_of(session, listing.master_id, party_id)
     await _check(session, listing, master, now=now)
-    seen = await _compare(session, listing, since=0)
+    look = Look(master, work.root_id, sight)
+    seen = await _check_recognised(session, look, now=now)
+    try:
+        async with session.begin_nested():
+            return await _publish(session, listing, work, look, seen=seen, now=now)
+    except (LooksLikeAnotherWork, RecognitionUnderReview):
+        # Found at the last moment, and taken back with all the rest: found once more, to stay.
+        await _check_recognised(session, look, now=now)
+        raise
+
+
+async def _publish(
+    session: AsyncSession, listing: Listing, work: Work, look: Look, *, seen: int, now: datetime
+) -> Listing:
+    party_id, master = listing.party_id, look.master
     await titles.reserve(
         session, work.id, grantor_id=party_id, boxes=listing.rights, source=str(listing.id), now=now
     )
@@ -112,7 +148,7 @@ async def publish(
         session, listing.auction_id,
         listing_id=listing.id, work_id=work.id, seller_id=party_id, sale=listing.sale, now=now,
     )  # fmt: skip
-    epoch = await _turn(session, listing, seen=seen)
+    epoch = await _turn(session, look, seen=seen, now=now)
     payload = _record(listing, work, master)
     fact = await facts.record(
         session, "listing.published", listing.id, payload, parties=[party_id], now=now
@@ -120,6 +156,9 @@ async def publish(
     listing.state, listing.published_at = "published", now
     listing.epoch, listing.publication_fact = epoch, fact
     await session.flush()
+    await recognition.protect(
+        session, master, listing_id=listing.id, party_id=party_id, work=work, epoch=epoch
+    )
     return listing
 
 
@@ -213,30 +252,18 @@ async def _check_consents(
         title_rules.check_consents(boxes, missing=missing)
 
 
-async def _compare(session: AsyncSession, listing: Listing, *, since: int) -> int:
-    """Compare the picture with what is listed since an epoch; return the last epoch seen.
+async def _check_recognised(session: AsyncSession, look: Look, *, now: datetime) -> int:
+    """Return the epoch up to which the master resembles nothing of others.
 
     Raises:
-        LooksLikeAnotherWork: a listing of another work shows the same picture.
+        LooksLikeAnotherWork, RecognitionUnderReview: it does.
     """
-    rivals = await queries.rivals(session, listing.work_id, since=since)
-    by_master = {rival.master_id: rival for rival in rivals}
-    match = await master_service.resemblance(session, listing.master_id, among=list(by_master))
-    if match is None:
-        return max((rival.epoch or 0 for rival in rivals), default=since)
-    rival = by_master[match.master_id]
-    work = await works.get_work(session, rival.work_id)
-    raise LooksLikeAnotherWork(
-        f"The picture is that of 《{work.title_zh}》, which is listed already.",
-        listing=str(rival.id),
-        title={"zh": work.title_zh, "en": work.title_en},
-        seconds={"here": match.here_ms // 1000, "there": match.there_ms // 1000},
-        sound_bp=match.sound_bp,
-        score=match.score,
+    return await recognition.check(
+        session, look.master, root_id=look.root_id, sight=look.sight, now=now
     )
 
 
-async def _turn(session: AsyncSession, listing: Listing, *, seen: int) -> int:
+async def _turn(session: AsyncSession, look: Look, *, seen: int, now: datetime) -> int:
     """Take the listing's place in the order of publications; return its epoch.
 
     Two copies published at the same moment cannot both pass: the row of the epoch lets one through
@@ -247,7 +274,7 @@ async def _turn(session: AsyncSession, listing: Listing, *, seen: int) -> int:
     found = await session.scalars(wanted.execution_options(populate_existing=True))
     row = found.one()
     if row.epoch > seen:
-        await _compare(session, listing, since=seen)
+        await _check_recognised(session, look, now=now)
     row.epoch += 1
     await session.flush()
     return row.epoch
@@ -260,6 +287,7 @@ def _record(listing: Listing, work: Work, master: Master) -> dict[str, Any]:
         "title": {"zh": work.title_zh, "en": work.title_en},
         "master": str(master.id),
         "master_sha256": master.sha256,
+        "master_chunk_root": master.chunk_root,
         "probe_sha256": master.probe_sha256,
         "fingerprint_sha256": master.fingerprint_sha256,
         "rights": listing.rights,

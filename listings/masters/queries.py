@@ -44,7 +44,9 @@ async def masters_of(
     session: AsyncSession, party_id: UUID, *, after: UUID, limit: int
 ) -> Sequence[Master]:
     """Return a page of the party's masters in the order of their ids, after `after`."""
-    wanted = select(Master).where(col(Master.party_id) == party_id, col(Master.id) > after)
+    wanted = select(Master).where(
+        col(Master.party_id) == party_id, col(Master.id) > after, col(Master.purpose) == "master"
+    )
     page = await session.execute(wanted.order_by(col(Master.id)).limit(limit))
     return page.scalars().all()
 
@@ -53,7 +55,11 @@ async def newest_of_work(
     session: AsyncSession, work_id: UUID, *, party_id: UUID, limit: int
 ) -> Sequence[Master]:
     """Return the masters that a party uploaded for a work, the newest ids first."""
-    wanted = select(Master).where(col(Master.work_id) == work_id, col(Master.party_id) == party_id)
+    wanted = select(Master).where(
+        col(Master.work_id) == work_id,
+        col(Master.party_id) == party_id,
+        col(Master.purpose) == "master",
+    )
     found = await session.execute(wanted.order_by(col(Master.id).desc()).limit(limit))
     return found.scalars().all()
 

@@ -5,11 +5,14 @@ import binascii
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from listings.masters.alignment import Alignment
+from listings.masters.conformance import profiles
+from listings.masters.conformance import rules as conformance
+from listings.masters.conformance.values import Result, Tier
 from listings.masters.fingerprint import RATE
 from listings.masters.refusals import (
     BadUploadHeader,
@@ -22,24 +25,30 @@ from listings.masters.refusals import (
 )
 
 KEEP_UNFINISHED = timedelta(days=7)
+PURPOSES = ("master", "asset")
 MOST_FILENAME = 255  # what common file systems take
 MOST_WIDTH, MOST_HEIGHT = 8192, 4320
 # Highest score of 236 pairs of different minutes from the same fixed camera: 19.8; of unrelated
 # clips: 0.7. Lowest score of 3 s copies (re-encoded, mirrored, cropped, letterboxed, cut out) of
 # clips in which something moves: 24.4.
 LOOKS_ALIKE = 20.0
-UHD_RASTERS = ((3840, 2160), (7680, 4320))
-UHD_CODES = frozenset({"raster", "rate", "bit-depth", "primaries", "transfer"})
+TAGGED_SINCE = date(2018, 1, 1)  # GY/T 307-2017 and its profile have not changed since
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A wish to upload: which master, of which work, called what, how long."""
+    """A wish to upload: which master, of which work, called what, how long.
+
+    `purpose` is `master`, or `asset` for a file that goes with a work. `reference` is where the
+    exchange itself fetches it from: `url`, and `sha256` where that was said.
+    """
 
     master_id: UUID
     work_id: UUID | None
     filename: str
     length: int
+    purpose: str = "master"
+    reference: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +96,15 @@ def ask(length: str | None, metadata: str | None, *, most_bytes: int) -> Ask:
     if size > most_bytes:
         raise UploadTooLarge("The file is too large.", most_bytes=most_bytes)
     fields = _metadata(metadata)
-    work = fields.get("work_id")
+    work, purpose = fields.get("work_id"), fields.get("purpose", "master")
+    if purpose not in PURPOSES or (purpose == "asset" and not work):
+        raise BadUploadMetadata("An upload is a master, or an asset of a work.", key="purpose")
     return Ask(
         master_id=_uuid(fields.get("master_id"), key="master_id"),
         work_id=_uuid(work, key="work_id") if work else None,
-        filename=_filename(fields.get("filename")),
+        filename=filename(fields.get("filename")),
         length=size,
+        purpose=purpose,
     )
 
 
@@ -117,7 +129,7 @@ def _uuid(text: str | None, *, key: str) -> UUID:
         raise BadUploadMetadata(f"{key} is no UUID.", key=key) from bad
 
 
-def _filename(text: str | None) -> str:
+def filename(text: str | None) -> str:
     """Keep the last part of the path; it is shown to people and never used as a path."""
     name = unicodedata.normalize("NFC", text or "").replace("\\", "/").rsplit("/", 1)[-1].strip()
     unprintable = any(unicodedata.category(sign)[0] == "C" for sign in name)
@@ -160,45 +172,18 @@ def check_alive(*, state: str, expires_at: datetime, now: datetime) -> None:
 def conformed(probe: Mapping[str, Any]) -> dict[str, Any]:
     """Return the probe with `uhd` and `findings`: what is wanted of a UHD master and was not seen.
 
-    Source: GY/T 307-2017 (raster, rate, depth, primaries), GB/T 41808-2022 (HLG, PQ).
+    By the tags alone, whatever the container: the report of conformance says more.
     """
+    report = conformance.judge(
+        profiles.get(profiles.TAGS, TAGGED_SINCE), probe, None, {}, tier=Tier.PROBE
+    )
     findings = [
-        {"code": code, "wanted": wanted, "seen": seen}
-        for code, good, wanted, seen in _checks(probe["video"], probe["audio"])
-        if not good
-    ]
-    broken = {finding["code"] for finding in findings}
-    return {**probe, "uhd": not broken & UHD_CODES, "findings": findings}
-
-
-def _checks(
-    video: Mapping[str, Any], audio: list[Mapping[str, Any]]
-) -> list[tuple[str, bool, str, str]]:
-    raster, rate = (video["width"], video["height"]), video["rate"]
-    fraction = f"{rate['num']}/{rate['den']}" if rate else "unknown"
-    tags = {name: video[name] or "unknown" for name in ("primaries", "transfer", "matrix", "range")}
-    sounds = [sound["sample_rate"] for sound in audio]
-    return [
-        ("raster", raster in UHD_RASTERS, "3840x2160 or 7680x4320", f"{raster[0]}x{raster[1]}"),
-        ("rate", fraction in ("50/1", "100/1"), "50/1", fraction),
-        ("bit-depth", video["bit_depth"] >= 10, "10", str(video["bit_depth"])),
-        ("primaries", tags["primaries"] == "bt2020", "bt2020", tags["primaries"]),
-        (
-            "transfer",
-            tags["transfer"] in ("arib-std-b67", "smpte2084"),
-            "arib-std-b67 (HLG) or smpte2084 (PQ)",
-            tags["transfer"],
-        ),
-        ("matrix", tags["matrix"] == "bt2020nc", "bt2020nc", tags["matrix"]),
-        ("range", tags["range"] == "tv", "tv", tags["range"]),
-        ("sound", bool(audio), "a sound track", "none" if not audio else "present"),
-        (
-            "sample-rate",
-            all(hertz == 48000 for hertz in sounds),
-            "48000",
-            ", ".join(map(str, sounds)),
-        ),
+        {"code": each.requirement.check.key, "wanted": each.outcome.wanted,
+         "seen": each.outcome.seen}
+        for each in report.findings
+        if each.result not in (Result.PASS, Result.NOT_APPLICABLE)
     ]  # fmt: skip
+    return {**probe, "uhd": report.conforms is True, "findings": findings}
 
 
 def verdict(master_id: UUID, found: Alignment | None) -> Match | None:

@@ -16,15 +16,15 @@ from sqlmodel import col
 
 from contracts import locking
 from contracts.facts import service as facts
-from contracts.refusal import IdReused, Unknown
+from contracts.refusal import IdReused, Refusal, Unknown
 from contracts.titles import queries as titles
-from listings.masters import alignment, examination, queries, rules, sound
+from listings.masters import alignment, chunks, examination, queries, rules, sound
 from listings.masters.examination import Report, Seen
 from listings.masters.fingerprint import CODE_BYTES, LUMA_RATE, RATE, WINDOWS
 from listings.masters.gateway import Sandbox
-from listings.masters.refusals import Examination, UploadFinished
+from listings.masters.refusals import Examination, ReferenceDiffers, UploadFinished
 from listings.masters.rules import Ask, Match
-from listings.masters.store import MasterFiles
+from listings.masters.store import Files
 from listings.masters.tables import FingerprintSegment, Master
 
 SEGMENT_S = 12
@@ -47,6 +47,8 @@ async def create_upload(
         "work_id": wanted.work_id,
         "filename": wanted.filename,
         "declared_bytes": wanted.length,
+        "purpose": wanted.purpose,
+        "reference": wanted.reference and dict(wanted.reference),
     }
     row = {
         **content, "id": wanted.master_id, "received_bytes": 0, "state": "uploading",
@@ -58,8 +60,17 @@ async def create_upload(
     )
     created = made.scalar_one_or_none() is not None
     master = await queries.get_master(session, wanted.master_id)
-    if any(getattr(master, name) != value for name, value in content.items()):
+    known = {name: getattr(master, name) for name in content}
+    known["reference"] = known["reference"] and {
+        name: known["reference"].get(name) for name in ("url", "sha256")
+    }
+    if known != content:
         raise IdReused("The master id is taken by another upload.")
+    if created and wanted.reference:
+        said = {"master": str(master.id), "bytes": wanted.length, "url": wanted.reference["url"]}
+        await facts.record(
+            session, "master.referenced", master.id, said, parties=[party_id], now=now
+        )
     return master, created
 
 
@@ -70,17 +81,19 @@ async def append(
     party_id: UUID,
     offset: int,
     block: bytes,
-    files: MasterFiles,
+    files: Files,
     now: datetime,
 ) -> Master:
     """Store a block behind the committed part; the last one makes the master `received`.
 
     The row's lock is held while the block is written and synced, so that two writers cannot mix;
-    blocks are small, so that it is held for milliseconds.
+    blocks are small, so that it is held for milliseconds. The sums run along, and their state is
+    committed with the offset: whichever process comes next goes on with both.
 
     Raises:
         Unknown: no such upload of the party.
         WrongOffset, UploadFinished, UploadExpired, UploadOverrun: see `rules.judge_append`.
+        ReferenceDiffers: this was the last block, and the whole is not what was announced.
     """
     master = await _locked(session, master_id, party_id)
     rules.judge_append(
@@ -92,18 +105,68 @@ async def append(
         expires_at=master.expires_at,
         now=now,
     )
-    await anyio.to_thread.run_sync(lambda: files.write(master_id, block, at=offset))
+    running = await anyio.to_thread.run_sync(_stored, files, master, block)
+    master.hash_state = running.state()
     master.received_bytes = offset + len(block)
     master.expires_at = now + rules.KEEP_UNFINISHED
     master.done_bp = master.received_bytes * 10_000 // master.declared_bytes
     if master.received_bytes == master.declared_bytes:
-        master.sha256 = await anyio.to_thread.run_sync(
-            lambda: files.digest_with(master_id, block, at=offset)
-        )
-        master.state, master.stage, master.done_bp = "received", "waiting", 0
-        await _record(session, master, "master.received", now, bytes=master.declared_bytes)
+        await _receive(session, master, running.sums(), now)
     await session.flush()
     return master
+
+
+def _stored(files: Files, master: Master, block: bytes) -> chunks.Running:
+    """Write a block and take it into the sums; without their state, what is stored is read."""
+    at = master.received_bytes
+    files.write(master.id, block, at=at)
+    running = chunks.Running.resumed(master.hash_state) if master.hash_state else chunks.Running()
+    for piece in files.pieces(master.id, running.at, at):
+        running.update(piece)
+    running.update(block)
+    return running
+
+
+async def _receive(session: AsyncSession, master: Master, sums: chunks.Sums, now: datetime) -> None:
+    wanted = (master.reference or {}).get("sha256")
+    if wanted not in (None, sums.sha256):
+        raise ReferenceDiffers("The file has another SHA-256.", wanted=wanted, found=sums.sha256)
+    master.sha256, master.chunk_root, master.hash_state = sums.sha256, sums.chunk_root, None
+    master.state, master.stage, master.done_bp = "received", "waiting", 0
+    kind = "master.received" if master.purpose == "master" else "asset.received"
+    await _record(
+        session, master, kind, now, bytes=master.declared_bytes, chunk_root=master.chunk_root
+    )
+
+
+async def find_reference(
+    session: AsyncSession, master_id: UUID, *, e_tag: str | None
+) -> Master | None:
+    """Return a master that is still to be fetched, once its source is found to be as before.
+
+    Raises:
+        ReferenceDiffers: the source has changed since its first part was fetched.
+    """
+    master = await locking.find_locked(session, Master, col(Master.id) == master_id)
+    if master is None or master.reference is None or master.state != "uploading":
+        return None
+    known = master.reference.get("e_tag")
+    if master.received_bytes and known != e_tag:
+        raise ReferenceDiffers("The file has changed.", wanted=known, found=e_tag)
+    master.reference = {**master.reference, "e_tag": e_tag}
+    await session.flush()
+    return master
+
+
+async def refuse_reference(
+    session: AsyncSession, master_id: UUID, refusal: Refusal, *, now: datetime
+) -> None:
+    """End a master whose file cannot be fetched; the caller removes what was stored."""
+    master = await locking.find_locked(session, Master, col(Master.id) == master_id)
+    if master is not None and master.state == "uploading":
+        master.stage, master.done_bp, master.hash_state = "done", 10_000, None
+        await _refuse(session, master, refusal, now)
+        await session.flush()
 
 
 async def cancel_upload(session: AsyncSession, master_id: UUID, *, party_id: UUID) -> None:
@@ -186,9 +249,7 @@ async def examine(
     return master
 
 
-async def _refuse(
-    session: AsyncSession, master: Master, refusal: Examination, now: datetime
-) -> None:
+async def _refuse(session: AsyncSession, master: Master, refusal: Refusal, now: datetime) -> None:
     master.state = "refused"
     master.refusal = {
         **refusal.data, "code": refusal.code, "detail": refusal.detail, "hint": refusal.hint,

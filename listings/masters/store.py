@@ -1,45 +1,66 @@
-"""The files of masters: blocks written where the committed part ends, and their running SHA-256.
+"""The files of masters: blocks written where the committed part ends.
 
-A block is on disk before its offset is committed; after a crash the file may be longer than the
-committed offset, and the next write cuts it back. Several machines may share the folder.
+A block is durable before its offset is committed; after a crash there may be more than the
+committed offset says, and the next write takes its place. Several machines may share the folder,
+or the store.
 """
 
-import hashlib
 import os
-from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 from uuid import UUID
 
-PIECE = 4 * 1024**2  # read at once when hashing what is stored
-MOST_HASHES = 256  # uploads whose hash is kept in memory; others are read again
-CHASE = 8  # pieces read for every block received, while a hash is behind
+from listings.masters import objects
+from listings.masters.objects import FolderObjects, Objects, sync_folder
+
+PIECE = 4 * 1024**2  # read at once
 
 
-@dataclass(slots=True)
-class Running:
-    """A SHA-256 of the first `at` bytes of a file."""
+class Files(Protocol):
+    """Where the bytes of masters are; every call blocks, so callers use a thread."""
 
-    at: int = 0
-    hash: Any = field(default_factory=hashlib.sha256)
+    def write(self, master_id: UUID, block: bytes, *, at: int) -> None:
+        """Put a block behind the first `at` bytes and cut what lay there; durable on return."""
+        ...
+
+    def pieces(self, master_id: UUID, start: int, end: int) -> Iterator[bytes]:
+        """Yield what is stored from `start` to `end`.
+
+        Raises:
+            EOFError: less is stored.
+        """
+        ...
+
+    def local(self, master_id: UUID, size: int) -> Path:
+        """Return a file of this machine with all `size` bytes of a received master.
+
+        Whether they are still the bytes that were received, the examination finds out.
+
+        Raises:
+            FileNotFoundError, EOFError: nothing, or less, is stored.
+        """
+        ...
+
+    def remove(self, master_id: UUID) -> None:
+        """Remove what is stored of a master, if anything is."""
+        ...
 
 
 class MasterFiles:
     """The folder of masters; `<objects>/masters/<id>` is one file."""
 
-    def __init__(self, objects: Path) -> None:
-        """Use (and on first write make) the folder under `objects`."""
-        self.folder = objects / "masters"
-        self._running: OrderedDict[UUID, Running] = OrderedDict()
+    def __init__(self, folder: Path) -> None:
+        """Use (and on first write make) the folder `masters` under this one."""
+        self.folder = folder / "masters"
 
     def path(self, master_id: UUID) -> Path:
         """Return where the file of a master is."""
         return self.folder / str(master_id)
 
     def write(self, master_id: UUID, block: bytes, *, at: int) -> None:
-        """Put a block behind the first `at` bytes and cut what lay there; durable on return."""
+        """See `Files`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         file = os.open(self.path(master_id), os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -50,53 +71,96 @@ class MasterFiles:
         finally:
             os.close(file)
         if at == 0:
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
+
+    def pieces(self, master_id: UUID, start: int, end: int) -> Iterator[bytes]:
+        """See `Files`."""
+        return pieces(self.path(master_id), start, end)
+
+    def local(self, master_id: UUID, size: int) -> Path:  # noqa: ARG002 - a store needs the size.
+        """See `Files`."""
+        path = self.path(master_id)
+        if not path.is_file():
+            raise FileNotFoundError(path)
+        return path
 
     def remove(self, master_id: UUID) -> None:
-        """Remove the file of a master, if there is one."""
-        self._running.pop(master_id, None)
+        """See `Files`."""
         self.path(master_id).unlink(missing_ok=True)
 
-    def catch_up(self, master_id: UUID, upto: int) -> None:
-        """Hash what is stored up to `upto`, however much that is."""
-        running = self._of(master_id, upto)
-        for piece in pieces(self.path(master_id), running.at, upto):
-            running.hash.update(piece)
-            running.at += len(piece)
 
-    def digest_with(self, master_id: UUID, block: bytes, *, at: int) -> str:
-        """Return the SHA-256 (hex) of the first `at` bytes and the block behind them."""
-        self.catch_up(master_id, at)
-        whole = self._of(master_id, at).hash.copy()
-        whole.update(block)
-        return str(whole.hexdigest())
+class StoredMasters:
+    """Masters in an object store.
 
-    def committed(self, master_id: UUID, block: bytes, *, at: int) -> None:
-        """Take a block into the running hash, once its offset is committed.
+    While a master arrives, each block is an object of its own, named by its offset, so that any
+    machine can go on with it; the first to need the file puts the whole together.
+    """
 
-        Where this process joins in the middle of an upload, it reads the stored part behind the
-        uploader's back, a few pieces for each block, so that the end does not wait for all of it.
-        """
-        running = self._of(master_id, at)
-        if running.at == at:
-            running.hash.update(block)
-            running.at += len(block)
-        else:
-            self.catch_up(master_id, min(at + len(block), running.at + CHASE * PIECE))
+    def __init__(self, kept: Objects, folder: Path) -> None:
+        """Use a store, and a folder of this machine for the files that decoders read."""
+        self.kept, self.folder = kept, folder / "masters"
 
-    def forget(self, master_id: UUID) -> None:
-        """Drop the running hash of an upload that is complete."""
-        self._running.pop(master_id, None)
+    def write(self, master_id: UUID, block: bytes, *, at: int) -> None:
+        """See `Files`; a block that is written again at its offset takes the old one's place."""
+        self.kept.put(_part(master_id, at), block)
 
-    def _of(self, master_id: UUID, upto: int) -> Running:
-        """Return the running hash; a new one when it has seen more than is committed."""
-        running = self._running.get(master_id)
-        if running is None or running.at > upto:
-            running = self._running[master_id] = Running()
-        self._running.move_to_end(master_id)
-        while len(self._running) > MOST_HASHES:
-            self._running.popitem(last=False)
-        return running
+    def pieces(self, master_id: UUID, start: int, end: int) -> Iterator[bytes]:
+        """See `Files`."""
+        if self.kept.size(_whole(master_id)) is not None:
+            return self._of_whole(master_id, start, end)
+        return self._of_parts(master_id, start, end)
+
+    def local(self, master_id: UUID, size: int) -> Path:
+        """See `Files`; puts the parts together when nobody has."""
+        path = self.folder / str(master_id)
+        if self.kept.size(_whole(master_id)) == size:
+            return self.kept.local(_whole(master_id))
+        objects.write_whole(path, self._of_parts(master_id, 0, size))
+        self.kept.put(_whole(master_id), path)
+        self._drop_parts(master_id)
+        return path
+
+    def remove(self, master_id: UUID) -> None:
+        """See `Files`."""
+        self._drop_parts(master_id)
+        self.kept.delete(_whole(master_id))
+
+    def _of_whole(self, master_id: UUID, start: int, end: int) -> Iterator[bytes]:
+        while start < end:
+            piece = self.kept.read(_whole(master_id), start, min(start + PIECE, end))
+            if not piece:
+                raise EOFError(f"{master_id} ends at {start}, before {end}")
+            yield piece
+            start += len(piece)
+
+    def _of_parts(self, master_id: UUID, start: int, end: int) -> Iterator[bytes]:
+        """Walk from part to part: each begins where the one before ends."""
+        at = 0
+        while at < end:
+            try:
+                part = self.kept.read(_part(master_id, at))
+            except FileNotFoundError as missing:
+                raise EOFError(f"{master_id} ends at {at}, before {end}") from missing
+            piece = part[max(0, start - at) : end - at]
+            if piece:
+                yield piece
+            at += len(part)
+
+    def _drop_parts(self, master_id: UUID) -> None:
+        """Remove the parts, the first one last: it leads to the others."""
+        at, found = 0, []
+        while (size := self.kept.size(_part(master_id, at))) is not None:
+            found.append(at)
+            at += size
+        for part in reversed(found):
+            self.kept.delete(_part(master_id, part))
+
+
+@lru_cache(maxsize=8)
+def opened(folder: Path, url: str | None) -> Files:
+    """Return the files of masters in a folder, or in a store with the folder for copies."""
+    kept = objects.opened(folder, url)
+    return MasterFiles(folder) if isinstance(kept, FolderObjects) else StoredMasters(kept, folder)
 
 
 def pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
@@ -117,17 +181,16 @@ def pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
             start += len(piece)
 
 
+def _whole(master_id: UUID) -> str:
+    return f"masters/{master_id}"
+
+
+def _part(master_id: UUID, at: int) -> str:
+    return f"parts/{master_id}/{at:016x}"
+
+
 def _write_all(file: int, block: bytes, at: int) -> None:
     rest = memoryview(block)
     while rest:
         written = os.pwrite(file, rest, at)
         rest, at = rest[written:], at + written
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -15,7 +15,9 @@ class Master(SQLModel, table=True):
     """A UHD file on its way from the first byte to `ready` or `refused`.
 
     `received_bytes` is the committed offset: every byte before it is on disk and stays. The
-    file is `<objects>/masters/<id>`.
+    file is `<objects>/masters/<id>`. `hash_state` is what its running sums go on from (`chunks`).
+    `purpose` is `asset` for a file that goes with a work and is not examined as its master (see
+    `listings/packages`); `reference` says where a master that was not uploaded is fetched from.
     """
 
     __tablename__ = "master"
@@ -36,9 +38,13 @@ class Master(SQLModel, table=True):
         CheckConstraint("done_bp BETWEEN 0 AND 10000", name="master_done_is_a_share"),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="master_sha256_is_hex"),
         CheckConstraint(
-            "state = 'uploading' OR (sha256 IS NOT NULL AND received_bytes = declared_bytes)",
+            "state = 'uploading' OR (sha256 IS NOT NULL AND received_bytes = declared_bytes) "
+            "OR (state = 'refused' AND reference IS NOT NULL)",
             name="master_received_is_whole",
         ),
+        CheckConstraint("chunk_root ~ '^[0-9a-f]{64}$'", name="master_chunk_root_is_hex"),
+        CheckConstraint("purpose IN ('master', 'asset')", name="master_purpose_is_known"),
+        CheckConstraint("jsonb_typeof(reference) = 'object'", name="master_reference_says_where"),
         CheckConstraint(
             "state <> 'ready' OR (probe IS NOT NULL AND fingerprint IS NOT NULL)",
             name="master_ready_is_examined",
@@ -59,6 +65,12 @@ class Master(SQLModel, table=True):
     stage: str = "uploading"
     done_bp: int = 0
     sha256: str | None = None
+    chunk_root: str | None = None
+    purpose: str = Field(default="master", sa_column_kwargs={"server_default": text("'master'")})
+    hash_state: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    reference: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
     probe: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )

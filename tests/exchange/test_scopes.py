@@ -55,6 +55,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_trial_balance": ("read", STAFF),
     "get_upload_offset": ("list", HOLDER),
     "get_work": ("read", ANYBODY),
+    "give_screener": ("list", HOLDER),
     "import_avails": ("list", HOLDER),
     "lift_hold": ("deal", TRADERS),
     "list_api_keys": ("read", ANYBODY),
@@ -65,6 +66,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "list_masters": ("read", ANYBODY),
     "list_parties": ("read", STAFF),
     "list_payouts": ("read", STAFF),
+    "list_screeners": ("read", ANYBODY),
     "list_settlements": ("read", STAFF),
     "list_work_children": ("read", ANYBODY),
     "list_works": ("read", ANYBODY),
@@ -77,7 +79,9 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "prepare_payout": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
     "publish_listing": ("list", HOLDER),
     "record_grant": ("deal", TRADERS),
+    "revoke_screener": ("list", HOLDER),
     "refuse_payout": ("money", frozenset({Role.APPROVER})),
+    "refer_to_master": ("list", HOLDER),
     "register_signing_key": ("deal", TRADERS),
     "register_work": ("list", HOLDER),
     "revert_grant": ("deal", frozenset({Role.OPERATOR})),
@@ -100,13 +104,22 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "list_work_events": ("read", ANYBODY),
     "log_telecast": ("deal", TRADERS | {Role.OPERATOR}),
     "record_work_event": ("list", HOLDER | {Role.OPERATOR}),
+    "get_recognition": ("read", ANYBODY),
+    "search_again": ("list", HOLDER | {Role.OPERATOR}),
+    "make_declaration": ("list", HOLDER),
+    "get_declaration": ("read", ANYBODY),
+    "object_to_declaration": ("list", HOLDER),
+    "decide_declaration": ("list", frozenset({Role.OPERATOR})),
+    "list_cases": ("read", STAFF),
+    "decide_case": ("list", frozenset({Role.OPERATOR})),
 }
 DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
-# itself, and for the payment provider, whose signature is looked at instead.
+# itself, for the payment provider, whose signature is looked at instead, and for whoever has the
+# link of a screener.
 WITHOUT_SCOPE = {
     "create_api_key", "create_session", "end_session", "receive_stripe_event", "register_party",
-    "revoke_api_key",
+    "revoke_api_key", "open_screener",
 }  # fmt: skip
 
 

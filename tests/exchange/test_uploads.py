@@ -15,7 +15,9 @@ from exchange import clock, master_verbs
 from exchange.api import uploads
 from exchange.app import create_app
 from exchange.context import Context
+from listings.masters import chunks
 from tests.exchange.identity_factory import signed_client
+from tests.exchange.test_works_api import registered
 from tests.exchange.uploads_factory import (
     CONTENT,
     HALF,
@@ -91,17 +93,47 @@ async def test_a_file_in_two_parts_is_received_with_its_hash(
 
 
 @pytest.mark.usefixtures("small_blocks")
-async def test_another_process_goes_on_with_the_right_hash(
+async def test_the_sums_go_on_in_any_process_without_a_second_read(
+    holder: httpx.AsyncClient, context: Context
+) -> None:
+    where = await started(holder)
+    await patch(holder, where, 0, CONTENT[: HALF + 1500])
+    kept = stored(context, where)
+    kept.write_bytes(bytes(kept.stat().st_size))  # who reads it again gets other sums
+    await patch(holder, where, HALF + 1500, CONTENT[HALF + 1500 :])
+    master = await shown(holder, where)
+    assert master["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert master["chunk_root"] == chunks.sums([CONTENT]).chunk_root
+
+
+async def test_an_upload_begun_before_sums_were_set_down_is_read_once_more(
     holder: httpx.AsyncClient, context: Context
 ) -> None:
     where = await started(holder)
     await patch(holder, where, 0, CONTENT[:HALF])
-    uploads.files_in.cache_clear()
-    await patch(holder, where, HALF, CONTENT[HALF : HALF + 1500])
-    uploads.files_in.cache_clear()
-    await patch(holder, where, HALF + 1500, CONTENT[HALF + 1500 :])
-    assert (await shown(holder, where))["sha256"] == hashlib.sha256(CONTENT).hexdigest()
-    assert stored(context, where).read_bytes() == CONTENT
+    async with context.db.transaction() as session:
+        await session.execute(
+            text("UPDATE master SET hash_state = NULL WHERE id = :id"),
+            {"id": UUID(where.rsplit("/", 1)[1])},
+        )
+    await patch(holder, where, HALF, CONTENT[HALF:])
+    master = await shown(holder, where)
+    assert master["sha256"] == hashlib.sha256(CONTENT).hexdigest()
+    assert master["chunk_root"] == chunks.sums([CONTENT]).chunk_root
+
+
+async def test_a_file_that_goes_with_a_work_is_no_master(
+    holder: httpx.AsyncClient, context: Context
+) -> None:
+    refused = await create(holder, LENGTH, purpose="asset")
+    assert_refused(refused, 422, "bad-upload-metadata")
+    refused = await create(holder, LENGTH, purpose="poem")
+    assert_refused(refused, 422, "bad-upload-metadata")
+    work_id = (await registered(holder)).rsplit("/", 1)[1]
+    where = f"/v1/uploads/{await upload(holder, CONTENT, purpose='asset', work_id=work_id)}"
+    assert (await shown(holder, where))["purpose"] == "asset"
+    assert await facts_of(context, where) == ["asset.received"]
+    assert (await holder.get("/v1/masters")).json()["items"] == []
 
 
 async def test_what_a_crash_left_behind_the_offset_is_cut_away(
