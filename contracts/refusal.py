@@ -32,12 +32,15 @@ class Refusal(Exception):
         kind: the sort of no.
         code: stable, lower case, words joined by hyphens; unique in the project.
         hint: what the asker can do next.
+        keeps: whether what was written before the no is committed all the same; whoever raises such
+            a refusal has written nothing but what led to it.
         data: reasons as plain JSON values.
     """
 
     kind: ClassVar[Kind] = Kind.INVALID
     code: ClassVar[str] = "refused"
     hint: ClassVar[str] = ""
+    keeps: ClassVar[bool] = False
 
     def __init__(self, detail: str, **data: Any) -> None:
         """Say no with a sentence for people and data for programs."""

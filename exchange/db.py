@@ -65,13 +65,21 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a session; commit when the block ends, roll back when it raises.
 
+        A refusal that `keeps` is raised after a commit: the verdict that it tells stays written.
+
         Raises:
             CommitUnknown: the outcome of the commit could not be learned.
             DatabaseAway: the connection failed before the commit; nothing was changed.
         """
         session = self.sessions()
         try:
-            yield session
+            try:
+                yield session
+            except Refusal as refusal:
+                if not refusal.keeps:
+                    raise
+                await self._commit(session)
+                raise
             await self._commit(session)
         except (OperationalError, InterfaceError) as error:
             if error.connection_invalidated or _is_away(error):

@@ -17,13 +17,15 @@ from contracts.titles import rules as title_rules
 from contracts.titles.explaining import RightsNotAvailable
 from contracts.titles.sublicence import ExceedsHolding
 from contracts.window import BadWindow
+from exchange import recognition_verbs
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, MaybeCaller, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
 from listings.catalogue.queries import Entry, Search
+from listings.recognition.rules import LooksLikeAnotherWork, RecognitionUnderReview
 
 router = APIRouter(route_class=JsonRoute)
 
@@ -253,20 +255,21 @@ async def draft_listing(
     tags=["listings"],
     responses=problems.responses(
         *_SIGNED, Unknown, rules.MasterNotReady, rules.MasterOfAnotherWork,
-        title_rules.CoOwnerConsentMissing, rules.LooksLikeAnotherWork, title_rules.RightsNotHeld,
-        ExceedsHolding, title_rules.RightsAlreadyGranted, RightsNotAvailable, IdReused, *_SALE,
-        CommitUnknown,
+        title_rules.CoOwnerConsentMissing, LooksLikeAnotherWork, RecognitionUnderReview,
+        title_rules.RightsNotHeld, ExceedsHolding, title_rules.RightsAlreadyGranted,
+        RightsNotAvailable, IdReused, *_SALE, CommitUnknown,
     ),
 )  # fmt: skip
 async def publish_listing(
-    listing_id: UUID, now: Now, session: Session, caller: Signed
+    listing_id: UUID, now: Now, session: Session, caller: Signed, context: Ctx
 ) -> ListingOut:
     """Publish a draft: its rights are reserved, its auction opens, its leaf enters the log.
 
     Publishing twice gives the same answer.
     """
     caller.need("list", Role.HOLDER)
-    await service.publish(session, listing_id, party_id=caller.party_id, now=now)
+    sight = recognition_verbs.sight(context)
+    await service.publish(session, listing_id, party_id=caller.party_id, now=now, sight=sight)
     return _out(await queries.get_entry(session, listing_id, viewer=caller.party_id))
 
 

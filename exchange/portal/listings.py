@@ -13,7 +13,7 @@ from contracts.rights import vocabulary
 from exchange.api import listings as api
 from exchange.api import masters as masters_api
 from exchange.api import works as works_api
-from exchange.api.deps import Now, Session
+from exchange.api.deps import Ctx, Now, Session
 from exchange.portal import render, said
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import ZONE, Language, mark
@@ -93,11 +93,17 @@ async def send_listing(
 
 @router.post("/{listing_id}/publication")
 async def send_publication(
-    request: Request, listing_id: UUID, visitor: Holder, session: Session, now: Now
+    request: Request,
+    listing_id: UUID,
+    visitor: Holder,
+    session: Session,
+    context: Ctx,
+    *,
+    now: Now,
 ) -> Response:
     """Publish a draft: compare its master, reserve the rights, open the auction."""
     await api.publish_listing(
-        listing_id=listing_id, now=now, session=session, caller=visitor.caller
+        listing_id=listing_id, now=now, session=session, caller=visitor.caller, context=context
     )
     return render.see(request, f"/listings/{listing_id}")
 

@@ -108,16 +108,6 @@ async def is_published(session: AsyncSession, root_id: UUID) -> bool:
     return await session.scalar(wanted.limit(1)) is not None
 
 
-async def rivals(session: AsyncSession, work_id: UUID, *, since: int) -> Sequence[Listing]:
-    """Return the listings on offer or sold, of other works, published after the epoch `since`."""
-    wanted = select(Listing).where(
-        col(Listing.work_id) != work_id,
-        col(Listing.state).in_(("published", "sold")),
-        col(Listing.epoch) > since,
-    )
-    return (await session.scalars(wanted.order_by(col(Listing.epoch)))).all()
-
-
 def _sees(listing: Listing, viewer: UUID | None) -> bool:
     return listing.state in PUBLIC or listing.party_id == viewer
 

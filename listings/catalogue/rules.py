@@ -51,13 +51,6 @@ class MasterOfAnotherWork(Refusal):
     hint = "List the master with the work it was uploaded for."
 
 
-class LooksLikeAnotherWork(Refusal):
-    """The picture is that of a work already listed under another title."""
-
-    kind, code = Kind.CONFLICT, "looks-like-another-work"
-    hint = "If the work is yours, contest the listing named; otherwise list your own picture."
-
-
 class ListingPublished(Refusal):
     """The listing is published; what it offers is frozen."""
 

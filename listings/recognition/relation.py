@@ -1,4 +1,4 @@
-"""How two clips are related: which seconds of one are which seconds of the other, how sure (pure)."""
+"""How two clips are related: which seconds of one are which of the other, how sure (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

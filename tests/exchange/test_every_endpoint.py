@@ -23,15 +23,16 @@ from tests.exchange import documents_factory, uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
 from tests.listings.catalogue_factory import drafted_listing, published_listing
+from tests.listings.recognition_factory import declared_of_another
 
 DOCUMENT = openapi.document()
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
-# What anybody may ask. The event from Stripe carries a signature instead.
+# What anybody may ask. The event from Stripe carries a signature instead, a screener its link.
 PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
     "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
-    "receive_stripe_event", "describe_uploads",
+    "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
@@ -208,8 +209,10 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
     work = await works.get_work(session, trade.deal.work_id)
     elsewhere = terms(territories=["JP"])
     encumbrance = await declared(session, work, trade.licensor, wire=elsewhere)
+    declaration = await declared_of_another(session, draft.master_id, now=now)
     return {
         "encumbrance_id": str(encumbrance.id),
+        "declaration_id": str(declaration.id),
         "deal_id": str(trade.deal.id),
         "work_id": str(trade.deal.work_id),
         "party_id": str(trade.licensor.id),

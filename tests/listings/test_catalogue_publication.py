@@ -25,6 +25,7 @@ from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
 from listings.catalogue.tables import CatalogueEpoch, Listing
 from listings.masters import queries as masters_read
+from listings.recognition.rules import LooksLikeAnotherWork
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
@@ -177,7 +178,7 @@ async def copies(session: AsyncSession, *, seed: int) -> tuple[Listing, Listing]
 async def test_the_picture_of_another_work_is_refused_and_named(session: AsyncSession) -> None:
     first, copy = await copies(session, seed=6001)
     await service.publish(session, first.id, party_id=first.party_id, now=NOW)
-    with pytest.raises(rules.LooksLikeAnotherWork) as refused:
+    with pytest.raises(LooksLikeAnotherWork) as refused:
         await service.publish(session, copy.id, party_id=copy.party_id, now=NOW)
     assert refused.value.data["listing"] == str(first.id)
     assert refused.value.data["title"]["zh"] == "示范作品"
@@ -207,7 +208,7 @@ async def test_of_two_copies_published_at_once_only_one_passes(db: Database) -> 
                 async with db.transaction() as session:
                     await service.publish(session, draft.id, party_id=draft.party_id, now=NOW)
                 return "published"
-            except rules.LooksLikeAnotherWork as refusal:
+            except LooksLikeAnotherWork as refusal:
                 return str(refusal.data["listing"])
 
         outcomes = await asyncio.gather(*(attempt(draft) for draft in pair))
@@ -230,7 +231,7 @@ async def test_a_copy_that_slipped_in_after_the_first_look_is_caught_at_the_turn
         return await reserve(session, *args, **more)
 
     monkeypatch.setattr(titles, "reserve", overtaken)
-    with pytest.raises(rules.LooksLikeAnotherWork):
+    with pytest.raises(LooksLikeAnotherWork):
         async with db.transaction() as session:
             await service.publish(session, copy.id, party_id=copy.party_id, now=NOW)
     async with db.transaction() as session:

@@ -1,0 +1,52 @@
+"""What a search is made with: the engine over all protected codes, and where derived files lie."""
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+import anyio.to_thread
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from listings.masters.objects import Objects
+from listings.recognition.relation import Footage, Near
+
+
+class Finder(Protocol):
+    """Says which protected masters are worth a close look, and where."""
+
+    async def find(
+        self, session: AsyncSession, here: Footage, *, since: int
+    ) -> Mapping[UUID, Sequence[Near]]:
+        """Return masters protected after the epoch `since`; no places means: look everywhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What this process looks with; without a finder every protected master is looked at closely.
+
+    `objects` keeps what was derived from masters: their codes through every window, thumbnails.
+    """
+
+    finder: Finder | None = None
+    objects: Objects | None = None
+
+    async def windows(self, master_id: UUID) -> bytes:
+        """Return the codes of a master through every window; empty when none are kept."""
+        return b"" if self.objects is None else await _read(self.objects, f"{master_id}/query.u1")
+
+    async def thumbnail(self, master_id: UUID, at_ms: int) -> bytes:
+        """Return the JPEG of a master at an instant that it has one of; empty when it has none."""
+        key = f"{master_id}/thumbs/{at_ms}.jpg"
+        return b"" if self.objects is None else await _read(self.objects, key)
+
+
+PLAIN = Sight()
+
+
+async def _read(objects: Objects, key: str) -> bytes:
+    with contextlib.suppress(FileNotFoundError):
+        return await anyio.to_thread.run_sync(objects.read, f"derived/{key}")
+    return b""

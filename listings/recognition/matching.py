@@ -1,0 +1,138 @@
+"""The close look: loads the codes of two masters and relates them, away from the event loop."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import anyio.to_thread
+import numpy as np
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from listings.masters import alignment, sound
+from listings.masters import queries as masters
+from listings.masters.fingerprint import CODE_BYTES, PHASES, RATE, Luma
+from listings.masters.tables import Master
+from listings.recognition import queries, relation
+from listings.recognition.gateway import Sight
+from listings.recognition.relation import WHOLE_BP, Footage, Near, Related, Relation, Segment
+
+# Of so few that came after the last search, every one is looked at closely; the engine is asked
+# when there are more.
+FEW = 32
+
+
+async def search(
+    session: AsyncSession, master: Master, *, since: int, sight: Sight
+) -> dict[UUID, Relation]:
+    """Return how a master is related to each master protected after an epoch that it resembles."""
+    here = await asked(session, master, sight=sight)
+    places = await _candidates(session, master, here, since=since, sight=sight)
+    found = {}
+    for other_id, near in places.items():
+        there = await stored(session, await masters.get_master(session, other_id))
+        related = await anyio.to_thread.run_sync(relate, here, there, near)
+        if related.kind is not Related.UNRELATED:
+            found[other_id] = related
+    return found
+
+
+async def stored(session: AsyncSession, master: Master) -> Footage:
+    """Load what a master is compared with when it is the listed one."""
+    video = np.frombuffer(await masters.codes(session, master.id, "video"), np.uint8)
+    return Footage(
+        video=video.reshape(-1, CODE_BYTES),
+        audio=await masters.codes(session, master.id, "audio"),
+        sha256=master.sha256,
+        essence=essence_of(master),
+    )
+
+
+async def asked(session: AsyncSession, master: Master, *, sight: Sight) -> Footage:
+    """Load what a master is compared by when it is the one in question: through every window."""
+    known = await stored(session, master)
+    query = await _query(session, master.id, sight, frames=len(known.video))
+    return replace(known, query=query)
+
+
+def essence_of(master: Master) -> str | None:
+    """Return the SHA-256 of the coded picture, where the examination took it."""
+    essence = (master.fingerprint or {}).get("essence")
+    return essence.get("video") if isinstance(essence, dict) else None
+
+
+async def _query(
+    session: AsyncSession, master_id: UUID, sight: Sight, *, frames: int
+) -> Luma | None:
+    """Return the codes through every window; how many windows there were tells their number."""
+    raw = await masters.codes(session, master_id, "query") or await sight.windows(master_id)
+    codes = len(raw) // CODE_BYTES
+    for looks in (PHASES * frames, PHASES * frames - 1):
+        if codes and looks > 0 and codes % looks == 0:
+            return np.frombuffer(raw, np.uint8).reshape(looks, -1, CODE_BYTES)
+    return None
+
+
+async def _candidates(
+    session: AsyncSession, master: Master, here: Footage, *, since: int, sight: Sight
+) -> Mapping[UUID, Sequence[Near]]:
+    """Return which masters to look at, and where; those of the same bytes are always among them."""
+    most = None if sight.finder is None else FEW + 1
+    after = await queries.protected_since(session, since, but=master.id, limit=most)
+    if sight.finder is None or len(after) <= FEW:
+        return dict.fromkeys(after, ())
+    found = dict(await sight.finder.find(session, here, since=since))
+    for other in await queries.same_bytes(
+        session, sha256=here.sha256, essence=here.essence, but=master.id
+    ):
+        found.setdefault(other, ())
+    found.pop(master.id, None)
+    return found
+
+
+def relate(here: Footage, there: Footage, near: Sequence[Near]) -> Relation:
+    """Return how two clips are related; the same file is the same from beginning to end."""
+    try:
+        related = relation.relate(here, there, near=near)
+    except NotImplementedError:
+        related = _by_alignment(here, there)
+    if related.kind is not Related.SAME_FILE or related.segments:
+        return related
+    whole = Segment(
+        here_ms=0,
+        there_ms=0,
+        length_ms=len(here.video) * 1000 // RATE,
+        slope_bp=WHOLE_BP,
+        mirrored=False,
+        upended=False,
+        window=0,
+        score_x100=0,
+        confidence_bp=WHOLE_BP,
+        sound_bp=0 if here.audio else None,
+    )
+    return Relation(related.kind, (whole,), WHOLE_BP, WHOLE_BP, WHOLE_BP, sure=True)
+
+
+def _by_alignment(here: Footage, there: Footage) -> Relation:
+    nothing = Relation(Related.UNRELATED, (), 0, 0, 0, sure=False)
+    if here.query is None:
+        return nothing
+    best = alignment.align(here.query, there.video)
+    if best is None or best.score < 20:
+        return nothing
+    length = best.length * 1000 // RATE
+    share = best.length * WHOLE_BP // max(1, len(here.video))
+    part = best.length * WHOLE_BP // max(1, len(there.video))
+    segment = Segment(
+        here_ms=best.here * 1000 // RATE,
+        there_ms=best.there * 1000 // RATE,
+        length_ms=length,
+        slope_bp=WHOLE_BP,
+        mirrored=best.mirrored,
+        upended=False,
+        window=best.window,
+        score_x100=round(best.score * 100),
+        confidence_bp=9_000,
+        sound_bp=sound.distance_bp(here.audio, there.audio),
+    )
+    kind = Related.COPY if share > 8000 else Related.EXCERPT
+    return Relation(kind, (segment,), min(share, WHOLE_BP), min(part, WHOLE_BP), 9_000, sure=True)
