@@ -61,7 +61,7 @@ def test_metadata_of_any_kind_is_read_or_refused(header: str) -> None:
         ({}, None, True),
         ({"width": 7680, "height": 4320}, None, True),
         ({"width": 1920, "height": 1080}, "raster", False),
-        ({"rate": {"num": 25, "den": 1}}, "rate", False),
+        ({"rate": {"num": 25, "den": 1}}, "rate", True),
         ({"rate": None}, "rate", False),
         ({"bit_depth": 8}, "bit-depth", False),
         ({"primaries": "bt709"}, "primaries", False),
@@ -84,7 +84,9 @@ def test_silence_and_another_sample_rate_are_found() -> None:
     mute = rules.conformed({**PROBE, "audio": []})
     assert [finding["code"] for finding in mute["findings"]] == ["sound"]
     cd = rules.conformed({**PROBE, "audio": [{**PROBE["audio"][0], "sample_rate": 44100}]})  # type: ignore[index]
-    assert cd["findings"] == [{"code": "sample-rate", "wanted": "48000", "seen": "44100"}]
+    assert cd["findings"] == [
+        {"code": "sample-rate", "wanted": "48 kHz", "seen": "44.1 kHz, aac"}
+    ]
 
 
 async def test_the_same_picture_is_found_among_others(session: AsyncSession) -> None:
