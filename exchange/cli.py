@@ -1,6 +1,6 @@
-"""Commands: serve, work, migrate, demo, verify, doctor, identify, openapi; avails, ledger, staff.
+"""Commands: serve, work, migrate, demo, verify, doctor, identify, openapi, hash; groups below them.
 
-The last three are groups; what `avails` holds is in `avails_cli.py` and `free_cli.py`.
+The groups `avails` and `imf` are in `avails_cli.py`, `free_cli.py` and `files_cli.py`.
 """
 
 import asyncio
@@ -21,7 +21,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from contracts.refusal import Refusal
-from exchange import avails_cli, clock, doctor, identify, migrating, openapi, server, worker
+from exchange import (
+    avails_cli,
+    clock,
+    doctor,
+    files_cli,
+    identify,
+    migrating,
+    openapi,
+    probe_cli,
+    server,
+    worker,
+)
 from exchange.context import Context, database_url, open_context
 from exchange.demo import play
 from exchange.evidence import verify as evidence
@@ -38,8 +49,11 @@ app = typer.Typer(
 ledger_app = typer.Typer(help="The books.", no_args_is_help=True)
 staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
 app.add_typer(avails_cli.app, name="avails")
+app.add_typer(files_cli.imf_app, name="imf")
+app.command("hash")(files_cli.hash_file)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(staff_app, name="staff")
+app.command("probe")(probe_cli.probe)
 out = Console()
 err = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]

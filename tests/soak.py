@@ -14,6 +14,7 @@ CAMPAIGNS = (
     "tests/contracts",
     "tests/listings/test_auctions_rules.py",
     "tests/e2e/test_kill.py",
+    "tests/e2e/test_upload_kill.py",
 )
 SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 

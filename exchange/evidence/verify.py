@@ -5,7 +5,6 @@ nothing else is worth a look. Then the log, the sale, the contract and the money
 check on its own, so that a report names everything that is wrong.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,9 +26,9 @@ from exchange.evidence.opened import (
     Failed,
     read_events,
 )
+from listings.masters import chunks, store
 
 MOST_BYTES = 1 << 30  # a contract and its proofs take some megabytes
-READ_AT_ONCE = 1 << 20
 CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
     ("inclusion proofs", log_checks.proofs),
     ("leaves", log_checks.leaves),
@@ -195,10 +194,9 @@ def _events(files: Mapping[str, bytes], state: dict[str, Any]) -> str:
 
 
 def _master(bundle: Bundle, master: Path) -> str:
-    digest = hashlib.sha256()
-    with master.open("rb") as file:
-        while block := file.read(READ_AT_ONCE):
-            digest.update(block)
-    if digest.hexdigest() != bundle.one("listing.published").record["master_sha256"]:
+    found = chunks.sums(store.pieces(master, 0, master.stat().st_size))
+    listed = bundle.one("listing.published").record
+    root = listed.get("master_chunk_root")  # bundles from before chunk roots have none
+    if found.sha256 != listed["master_sha256"] or root not in (None, found.chunk_root):
         raise Failed(master.name, "is not the master that was listed")
     return f"{master.name} is the master that was listed"
