@@ -73,7 +73,7 @@ class TypstPress:
             "view.json": json.dumps(shown, ensure_ascii=False).encode(),
         }
         inputs = {"terms_sha256": canonical.sha256_hex(terms)}
-        return await _set(files, inputs=inputs, standard=CONTRACT_STANDARD, at=frozen_at)
+        return await set_pages(files, inputs=inputs, standard=CONTRACT_STANDARD, at=frozen_at)
 
     async def stamp(self, stamp: Stamp, *, at: datetime) -> bytes:
         """Set a stamp.
@@ -92,17 +92,24 @@ class TypstPress:
             "main.typ": STAMP.read_bytes(),
             "stamp.json": json.dumps(shown, ensure_ascii=False).encode(),
         }
-        return await _set(files, inputs={}, standard=CONTRACT_STANDARD, at=at)
+        return await set_pages(files, inputs={}, standard=CONTRACT_STANDARD, at=at)
 
 
-def _short(name: str, most: int) -> str:
-    """Cut a name for a stamp; the page prints it whole beside the stamp."""
-    return name if len(name) <= most else name[: most - 1] + "…"
-
-
-async def _set(
+async def set_pages(
     files: Mapping[str, bytes], *, inputs: Mapping[str, str], standard: str, at: datetime
 ) -> bytes:
+    """Set the pages of `main.typ`; data reaches it as files beside it, never as source.
+
+    Args:
+        files: every file of the job by name.
+        inputs: texts that the form knows as `sys.inputs`.
+        standard: the PDF standard, e.g. `a-3b`.
+        at: the instant that the PDF carries.
+
+    Raises:
+        TextCannotBePrinted: a character has no glyph in the fonts.
+        PressFailed: the typesetter failed or took too long.
+    """
     job: dict[str, Any] = {
         "main": "main.typ",
         "inputs": dict(inputs),
@@ -112,6 +119,11 @@ async def _set(
     }
     everything = {**files, "job.json": json.dumps(job).encode()}
     return await anyio.to_thread.run_sync(_run, everything)
+
+
+def _short(name: str, most: int) -> str:
+    """Cut a name for a stamp; the page prints it whole beside the stamp."""
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def _run(files: Mapping[str, bytes]) -> bytes:

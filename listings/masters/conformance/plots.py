@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 14, 30
+WIDTH, HEIGHT = 720, 230
+LEFT, RIGHT, TOP, BOTTOM = 58, 12, 26, 30
 MOST_POINTS = 700  # a point for each pixel; what is between is told by its extremes
 TICKS = 8
 COLOURS = ("#0d5c63", "#c77f1a", "#8a3ffc")
@@ -151,7 +151,7 @@ def _grid(axis: Axis, unit: str) -> list[str]:
             f'<text x="{LEFT - 6}" y="{y + 4:g}" text-anchor="end" fill="currentColor">{label}'
             "</text>"
         )
-    return [*lines, f'<text x="4" y="{TOP}" fill="currentColor">{escape(unit)}</text>']
+    return [*lines, f'<text x="4" y="11" fill="currentColor">{escape(unit)}</text>']
 
 
 def _times(length_ms: int) -> list[str]:
@@ -229,8 +229,8 @@ def _thinned(points: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
 def _key(number: int, name: str) -> str:
     x = LEFT + 90 * number + 8
     return (
-        f'<rect x="{x}" y="{TOP + 2}" width="14" height="3" fill="{COLOURS[number]}"/>'
-        f'<text x="{x + 19}" y="{TOP + 7}" fill="currentColor">{escape(name)}</text>'
+        f'<rect x="{x}" y="6" width="14" height="3" fill="{COLOURS[number]}"/>'
+        f'<text x="{x + 19}" y="11" fill="currentColor">{escape(name)}</text>'
     )
 
 

@@ -60,10 +60,7 @@ async def press(
         "label": report["uhd_label"],
         "facts": [
             *subject,
-            (
-                "规范 Profile",
-                f"{profile['name']['zh']} · {profile['name']['en']} ({profile['id']})",
-            ),
+            ("规范 Profile", f"{name['zh']} · {name['en']} ({profile['id']})"),
             ("深度 Tier", TIERS[report["tier"]]),
             ("时间 Judged", f"{at:%Y-%m-%d %H:%M} UTC"),
         ],
