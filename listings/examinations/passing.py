@@ -3,52 +3,26 @@
 Usable without a database: the worker, `exchange conformance` and `exchange match` all come here.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from listings.masters.fingerprint import Codes
-from listings.masters.gateway import Sandbox
+import anyio.to_thread
 
-Tier = Literal["sampled", "full"]
-Report = Callable[[str, int], Awaitable[None]]
+from listings.examinations import decoding, merging, spans
+from listings.examinations.commands import Film, Tier
+from listings.examinations.decoding import Job
+from listings.examinations.merging import Found, Passed
+from listings.examinations.reporting import Report, silent
+from listings.examinations.spans import Span
+from listings.masters.gateway import Limits, Sandbox
 
-
-@dataclass(frozen=True, slots=True)
-class Thumbnail:
-    """A small JPEG (320 wide, SDR) of the picture at an instant."""
-
-    at_ms: int
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """What one decode pass found; the paths lie in the folder that the pass was given.
-
-    `audio` is raw Chromaprint of the first sound track (4 bytes little endian each, empty when
-    silent); `measures` are those of measures.md, integers alone; `iscc` holds the official codes of
-    the content by unit (`video`, `audio`); `signature` is an MPEG-7 video signature in its binary
-    form, five frames a second; `essence` maps `video` to the SHA-256 (hex) of the coded picture
-    without its container.
-    """
-
-    codes: Codes
-    audio: bytes
-    measures: dict[str, Any]
-    iscc: Mapping[str, str]
-    signature: bytes
-    essence: Mapping[str, str]
-    thumbnails: Sequence[Thumbnail]
-    poster: Path | None
-    sheet: Path | None
-    proxy: Path | None
-    decode_errors: int
-
-
-async def silent(_stage: str, _done_bp: int) -> None:
-    """Report to nobody."""
+FINDER = Path(__file__).with_name("finder.py")
+FIND_LIMITS = Limits(cpu_s=300, wall_s=600)
+UNPLAIN = set(":,;[]'\\%")  # what a filter would take for its own
 
 
 async def run(
@@ -75,4 +49,53 @@ async def run(
     Raises:
         Examination: one of the refusals of `masters.refusals.CODES`.
     """
-    raise NotImplementedError
+    piece = folder / "piece"
+    piece.mkdir()
+    span = spans.WHOLE[0]
+    job = Job(path, Film.of(record), span, tier, proxy)
+    await decoding.decode(job, piece, sandbox=sandbox, report=report)
+    found = [Found.of(span, piece)]
+    await report("fingerprinting", 0)
+    return await merge(found, folder, sandbox=sandbox, record=record, tier=tier)
+
+
+async def merge(
+    found: Sequence[Found],
+    folder: Path,
+    *,
+    sandbox: Sandbox,
+    record: Mapping[str, Any],
+    tier: Tier,
+) -> Passed:
+    """Join decoded pieces; see `run`."""
+    film = Film.of(record)
+
+    def join() -> Passed:
+        return merging.joined(found, film, folder, tier=tier, promised_ms=record["duration_ms"])
+
+    passed = await anyio.to_thread.run_sync(join)
+    return replace(
+        passed,
+        sheet=await merging.sheet(passed, folder, sandbox=sandbox),
+        proxy=await merging.proxy(found, folder, sandbox=sandbox),
+    )
+
+
+async def plan(
+    path: Path, *, sandbox: Sandbox, record: Mapping[str, Any], every_s: int
+) -> Sequence[Span]:
+    """Return the pieces of about so many seconds that the film can be decoded in.
+
+    Raises:
+        ExaminationTimeout, ExaminationTooLarge: the file could not be looked through.
+    """
+    if Film.of(record).length < 2 * every_s or not spans.divisible(record):
+        return spans.WHOLE
+    command = [sys.executable, "-I", str(FINDER), str(path), str(every_s)]
+    ended = await sandbox.run(command, reads=path, writes=None, limits=FIND_LIMITS)
+    decoding.check(ended)
+    try:
+        found = json.loads(ended.output)
+    except ValueError:
+        return spans.WHOLE  # whatever broke the finder will show when the film is decoded
+    return spans.cut(found, record)
