@@ -288,6 +288,7 @@ def _record(listing: Listing, work: Work, master: Master) -> dict[str, Any]:
         "master": str(master.id),
         "master_sha256": master.sha256,
         "master_chunk_root": master.chunk_root,
+        "master_chunk_root": master.chunk_root,
         "probe_sha256": master.probe_sha256,
         "fingerprint_sha256": master.fingerprint_sha256,
         "rights": listing.rights,

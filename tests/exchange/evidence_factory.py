@@ -114,6 +114,7 @@ async def _published(
         "title": {"zh": made.title_zh, "en": made.title_en},
         "master": str(master.id),
         "master_sha256": master.sha256,
+        "master_chunk_root": master.chunk_root,
         "probe_sha256": master.probe_sha256,
         "fingerprint_sha256": master.fingerprint_sha256,
         "rights": [RIGHTS],

@@ -303,6 +303,7 @@ async def test_a_listing_shows_the_proof_of_its_publication(
     path = f"/v1/listings/{listing}/proof"
     assert (await client.get(path)).json()["code"] == "unknown"
     record = {name: str(listing) for name in ("listing", "work", "master", "party", "auction")}
+    record["master_chunk_root"] = None
     record |= dict.fromkeys(("master_sha256", "probe_sha256", "fingerprint_sha256"), "00" * 32)
     async with db.transaction() as session:
         await facts.record(

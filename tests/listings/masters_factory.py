@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
+from listings.masters.fingerprint import WINDOWS
 from listings.masters.tables import FingerprintSegment, Master
 
 CODES = 60
@@ -37,8 +38,8 @@ async def ready_master(
     video = draw.bytes(CODES * 40)
     tracks = {
         "video": video,
-        # Each code through all ten windows, twice: a still second phase.
-        "query": np.frombuffer(video, np.uint8).reshape(CODES, 40).repeat(20, axis=0).tobytes(),
+        # Each code through all windows, twice: a still second phase.
+        "query": np.frombuffer(video, np.uint8).reshape(CODES, 40).repeat(2 * len(WINDOWS), axis=0).tobytes(),
         "audio": draw.bytes(90 * 4),
     }
     master = Master(
@@ -52,6 +53,7 @@ async def ready_master(
         stage="done",
         done_bp=10000,
         sha256=hashlib.sha256(b"file %d" % seed).hexdigest(),
+        chunk_root=hashlib.sha256(b"root %d" % seed).hexdigest(),
         probe=PROBE,
         fingerprint={
             "version": "u1",

@@ -73,6 +73,7 @@ async def test_the_published_fact_binds_work_master_picture_and_rights(
         "party": str(seller.id),
         "master": str(master.id),
         "master_sha256": master.sha256,
+        "master_chunk_root": master.chunk_root,
         "probe_sha256": probe,
         "fingerprint_sha256": fingerprint,
         "rights": listing.rights,
