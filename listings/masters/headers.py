@@ -43,13 +43,15 @@ def _mxf(start: bytes) -> dict[str, Any]:
 
 
 def _boxes(file: BinaryIO, size: int) -> dict[str, Any]:
-    found: dict[str, Any] = {"external": False, "audio_vivid": False, "dolby_vision": False}
-    left = [MOST_BOXES]
+    found: dict[str, Any] = {"external": False, "dolby_vision": False, "sounds": []}
+    left, handler = [MOST_BOXES], b""
     for kind, body in _walk(file, 0, size, left=left, depth=0):
         if kind == b"dref":
             found["external"] |= _external(body)
-        elif kind == AUDIO_VIVID.encode():
-            found["audio_vivid"] = True
+        elif kind == b"hdlr":
+            handler = body[8:12]
+        elif kind == b"stsd" and handler == b"soun":
+            found["sounds"].append(body[12:16].decode("latin-1"))
         elif kind in (b"dvcC", b"dvvC", b"dvwC"):
             found["dolby_vision"] = True
         elif kind == b"colr" and body[:4] in (b"nclc", b"nclx") and "colr" not in found:
@@ -102,7 +104,7 @@ def _external(dref: bytes) -> bool:
 
 
 def _transport(start: bytes) -> dict[str, Any]:
-    kinds: set[int] = set()
+    vivid: set[int] = set()
     maps: set[int] = set()
     for at in range(0, len(start) - TS_PACKET + 1, TS_PACKET):
         packet = start[at : at + TS_PACKET]
@@ -112,8 +114,8 @@ def _transport(start: bytes) -> dict[str, Any]:
             if pid == 0:
                 maps |= set(_programmes(section))
             else:
-                kinds |= set(_types(section))
-    return {"audio_vivid": AUDIO_VIVID_TYPE in kinds}
+                vivid |= {place for kind, place in _streams(section) if kind == AUDIO_VIVID_TYPE}
+    return {"vivid_ids": sorted(vivid)}
 
 
 def _section(packet: bytes) -> bytes:
@@ -131,8 +133,9 @@ def _programmes(section: bytes) -> Iterator[int]:
             yield int.from_bytes(section[at + 2 : at + 4], "big") & 0x1FFF
 
 
-def _types(section: bytes) -> Iterator[int]:
+def _streams(section: bytes) -> Iterator[tuple[int, int]]:
+    """Yield type and packet id of each stream of a programme."""
     at = 12 + (int.from_bytes(section[10:12], "big") & 0x0FFF)
     while at + 5 <= len(section):
-        yield section[at]
+        yield section[at], int.from_bytes(section[at + 1 : at + 3], "big") & 0x1FFF
         at += 5 + (int.from_bytes(section[at + 3 : at + 5], "big") & 0x0FFF)

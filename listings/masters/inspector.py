@@ -31,9 +31,15 @@ MATRICES = {0: "gbr", 1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020nc", 1
 RANGES = {1: "tv", 2: "pc"}
 # libavcodec's AVFieldOrder; and the codecs whose frames are whole ones unless marked otherwise.
 SCANS = {1: "progressive", 2: "interlaced", 3: "interlaced", 4: "interlaced", 5: "interlaced"}
+STANDARD = tuple(
+    Fraction(whole * 1000, low)
+    for whole in (24, 25, 30, 48, 50, 60, 100, 120)
+    for low in (1000, 1001)
+)
 FRAME_CODECS = frozenset({"hevc", "av1", "vvc", "vp9"})
 COVER = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: a poster, not a moving picture
 MOST_SOUNDS = 64
+VIVID = {"codec": headers.AUDIO_VIVID, "object_audio": True}
 MOST_STREAMS = 256  # the largest masters carry some 40
 # libavutil's structures: eight rationals of primaries and white, two of luminance, two flags.
 MASTERING = struct.Struct("<20i2i")
@@ -130,7 +136,7 @@ def _video(container: Any, video: VideoStream) -> dict[str, Any]:
         "width": seen.width or None,
         "height": seen.height or None,
         "rate": _ratio(_rate(video)),
-        "real_rate": _ratio(video.base_rate),
+        "real_rate": _ratio(_standard(video.base_rate)),
         "bit_depth": max((part.bits for part in layout.components), default=0) if layout else None,
         "sampling": _sampling(layout.name if layout else ""),
         "primaries": PRIMARIES.get(int(seen.color_primaries or 2)),
@@ -147,9 +153,16 @@ def _video(container: Any, video: VideoStream) -> dict[str, Any]:
 
 def _rate(video: VideoStream) -> Fraction | None:
     """Return the pictures a second; the nominal rate where the mean is off it by rounding alone."""
-    mean, nominal = video.average_rate or video.guessed_rate, video.base_rate
+    mean, nominal = _standard(video.average_rate or video.guessed_rate), _standard(video.base_rate)
     near = mean and nominal and abs(mean - nominal) < nominal / 1000
     return nominal if near else mean
+
+
+def _standard(rate: Fraction | None) -> Fraction | None:
+    """Return the standard rate that a rate is, measured in whole milliseconds (Matroska)."""
+    if not rate:
+        return None
+    return next((near for near in STANDARD if abs(rate - near) < near / 5000), rate)
 
 
 def _ratio(value: Fraction | None) -> dict[str, int] | None:
@@ -282,24 +295,30 @@ def _sampling(pixels: str) -> str | None:
 
 
 def _sounds(container: Any, head: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the sound tracks; a stream that ffmpeg has no name for may be Audio Vivid."""
-    sounds = [_audio(sound, head) for sound in container.streams.audio[:MOST_SOUNDS]]
-    if head.get("audio_vivid") and not any(sound["object_audio"] for sound in sounds):
-        sounds.append({"codec": headers.AUDIO_VIVID, "language": "und", "object_audio": True})
-    return sounds
+    """Return the sound tracks; those that the header calls Audio Vivid are, whatever they look like.
+
+    In a transport stream ffmpeg may take such a track for no sound at all.
+    """
+    entries, places = head.get("sounds", []), head.get("vivid_ids", [])
+    heard = container.streams.audio[:MOST_SOUNDS]
+    sounds = []
+    for at, sound in enumerate(heard):
+        vivid = sound.id in places or entries[at : at + 1] == [headers.AUDIO_VIVID]
+        sounds.append(_audio(sound) | (VIVID if vivid else {"object_audio": False}))
+    hidden = set(places) - {sound.id for sound in heard}
+    return sounds + [{"language": "und", **VIVID} for _ in hidden]
 
 
-def _audio(sound: AudioStream, head: dict[str, Any]) -> dict[str, Any]:
+def _audio(sound: AudioStream) -> dict[str, Any]:
     heard = sound.codec_context
     language = sound.metadata.get("language", "")
     told = {
         "language": language if re.fullmatch(r"[a-z]{2,3}", language) else "und",
         "duration_ms": _ms(sound.duration, sound.time_base),
         "start_ms": _ms(sound.start_time, sound.time_base),
-        "object_audio": heard is None and bool(head.get("audio_vivid")),
     }
     if heard is None:
-        return told | {"codec": headers.AUDIO_VIVID if told["object_audio"] else None}
+        return told
     linear = re.match(r"pcm_[a-z](\d+)", heard.name)
     return told | {
         "codec": heard.codec.canonical_name,

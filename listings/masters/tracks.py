@@ -27,8 +27,8 @@ TRANSFERS = {"BT.709": "bt709", "PQ": "smpte2084", "HLG": "arib-std-b67", "Linea
 MATRICES = {"BT.709": "bt709", "BT.2020 non-constant": "bt2020nc", "BT.2020 constant": "bt2020c",
             "BT.601": "smpte170m", "BT.470 System B/G": "bt470bg", "Identity": "gbr"}  # fmt: skip
 RANGES = {"Limited": "tv", "Full": "pc"}
-SCANS = {"Progressive": "progressive", "Interlaced": "interlaced", "MBAFF": "mixed",
-         "PAFF": "mixed", "Mixed": "mixed"}  # fmt: skip
+SCANS = {"Progressive": "progressive", "Interlaced": "interlaced", "MBAFF": "interlaced",
+         "PAFF": "interlaced", "Mixed": "mixed"}  # fmt: skip
 TAGS = {
     "primaries": ("colour_primaries", PRIMARIES),
     "transfer": ("transfer_characteristics", TRANSFERS),
