@@ -3,11 +3,15 @@
 A frame's code is 40 bytes: 255 signs of the DCT of its central window (32 bytes, one spare bit) and
 64 signs of the DCT of its motion (8 bytes). Five frames a second are stored, luma as coded, 160x90
 by area; a clip in question is looked at ten times a second, so that a cut between two samples is no
-cover. Bars are taken away only where dark, static and symmetric, because dark scenes are no bars.
+cover. Bars are taken away only where dark, static and symmetric, because dark scenes are no bars; a
+clip in question is also looked at with its bars left on, and with bars taken away more freely,
+because a logo on a bar, noise and a crop hide bars. What is stored of a listed clip is the first
+look alone: more looks change no stored code, and the version stays.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +29,8 @@ CENTRAL = 0.70  # the stored window: clear of logos, tickers and most crops
 DARK, STILL = 40.0, 4.0  # a bar's mean code value and standard deviation stay below these
 NARROWEST_BAR = 2  # samples; a single dark line at the edge of a video is common
 WIDEST_BAR = 1 / 3  # of the picture on one side; more is a dark scene
+# Taken away freely: noise of a copy moves a bar's samples, a logo or ticker covers a part of it.
+NOISY, UNCOVERED, EVEN = 12.0, 0.7, 1.5
 
 FLAT = 0.5  # smaller coefficients are rounding, not picture: a 500th of a code value on average
 
@@ -47,7 +53,7 @@ class Codes:
     """A clip's codes, uint8.
 
     `video`, shape (frames, 40), is the stored window five times a second; `query`, shape
-    (2 x frames, 10, 40), all windows ten times a second.
+    (2 x frames, looks, 40), all looks ten times a second.
     """
 
     video: Luma
@@ -84,7 +90,23 @@ VIEWS = (
     Box(0.125, 0.875, 0.0, 1.0),
     Box(0.0, 1.0, 0.128, 0.872),
 )
-WINDOWS = tuple(_seen_through(view) for view in VIEWS)
+Frame = Literal["picture", "whole", "bare"]
+# Of which part of the frame, and what of the listed picture is in that part: a tenth cut off beside
+# one bar; a 4:3 picture between bars in 16:9 (also cropped by a twentieth), and a 2.39:1 one, where
+# the bars were not seen.
+LOOKS: tuple[tuple[Frame, Box], ...] = (
+    *(("picture", view) for view in VIEWS),
+    ("bare", VIEWS[0]),
+    ("bare", Box(0.0, 1.0, 0.0, 0.9)),
+    ("bare", Box(0.0, 1.0, 0.1, 1.0)),
+    ("bare", Box(0.0, 0.9, 0.0, 1.0)),
+    ("bare", Box(0.1, 1.0, 0.0, 1.0)),
+    ("whole", VIEWS[0]),
+    ("picture", Box(-1 / 6, 7 / 6, 0.0, 1.0)),
+    ("picture", Box(-0.133, 1.133, 0.025, 0.975)),
+    ("picture", Box(0.0, 1.0, -0.172, 1.172)),
+)
+WINDOWS = tuple((frame, _seen_through(view)) for frame, view in LOOKS)
 
 
 def codes_of(luma: Luma) -> Codes:
@@ -93,40 +115,72 @@ def codes_of(luma: Luma) -> Codes:
     Args:
         luma: uint8, shape (frames, 90, 160), ten frames a second; may be a memory map.
     """
-    picture = active_picture(luma)
+    frames = _frames(luma)
     query = np.zeros((len(luma), len(WINDOWS), CODE_BYTES), np.uint8)
     for phase in range(PHASES):
-        for number, window in enumerate(WINDOWS):
-            query[phase::PHASES, number] = _window_codes(luma[phase::PHASES], picture, window)
+        part = luma[phase::PHASES]
+        seen = {
+            place: _window_codes(part, *place)
+            for place in {(frames[frame], window) for frame, window in WINDOWS}
+        }
+        for number, (frame, window) in enumerate(WINDOWS):
+            query[phase::PHASES, number] = seen[frames[frame], window]
     return Codes(np.ascontiguousarray(query[::PHASES, 0]), query)
 
 
 def active_picture(luma: Luma) -> Box:
     """Return the picture without its bars, as shares of the frame."""
-    rows = np.zeros((2, HEIGHT))
-    columns = np.zeros((2, WIDTH))
+    return _frames(luma)["picture"]
+
+
+def _frames(luma: Luma) -> dict[Frame, Box]:
+    """Return where the picture is: without dark, still, symmetric bars; bare of any; with all."""
+    total, square = np.zeros((HEIGHT, WIDTH)), np.zeros((HEIGHT, WIDTH))
     for chunk in _chunks(luma):
-        for power in (1, 2):
-            values = chunk.astype(np.float64) ** power
-            rows[power - 1] += values.sum(axis=(0, 2))
-            columns[power - 1] += values.sum(axis=(0, 1))
-    frames = max(len(luma), 1)
-    top, bottom = _bars(*(rows / (frames * WIDTH)))
-    left, right = _bars(*(columns / (frames * HEIGHT)))
-    return Box(left, 1 - right, top, 1 - bottom)
+        values = chunk.astype(np.float64)
+        total += values.sum(axis=0)
+        square += (values**2).sum(axis=0)
+    mean, squared = total / max(len(luma), 1), square / max(len(luma), 1)
+    top, bottom = _bars(mean.mean(axis=1), squared.mean(axis=1))
+    left, right = _bars(mean.mean(axis=0), squared.mean(axis=0))
+    still = (mean < DARK) & (np.maximum(squared - mean**2, 0) < NOISY**2)
+    above, below = _ends(_covered(mean, still))
+    before, behind = _ends(_covered(mean.T, still.T))
+    return {
+        "picture": Box(left, 1 - right, top, 1 - bottom),
+        "bare": Box(before, 1 - behind, above, 1 - below),
+        "whole": Box(0.0, 1.0, 0.0, 1.0),
+    }
 
 
 def _bars(mean: npt.NDArray[np.float64], square: npt.NDArray[np.float64]) -> tuple[float, float]:
     """Return the shares covered by a dark, still bar at either end; none unless symmetric."""
     spread = np.sqrt(np.maximum(square - mean**2, 0))
-    inside = np.flatnonzero(~((mean < DARK) & (spread < STILL)))
+    first, last = _ends((mean < DARK) & (spread < STILL))
+    size = len(mean)
+    if abs(first - last) * size > 1.5 or max(first, last) * size < NARROWEST_BAR - 0.5:
+        return 0.0, 0.0
+    return first, last
+
+
+def _covered(mean: npt.NDArray[np.float64], still: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Return which lines are a bar, even if something lies on it: dark, still and even."""
+    count = np.maximum(still.sum(axis=1), 1)
+    level = (mean * still).sum(axis=1) / count
+    uneven = (np.abs(mean - level[:, None]) * still).sum(axis=1) / count
+    bar: npt.NDArray[np.bool_] = (still.mean(axis=1) >= UNCOVERED) & (uneven < EVEN)
+    return bar
+
+
+def _ends(bar: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the shares of lines that are bars at either end; none where they are too wide."""
+    inside = np.flatnonzero(~bar)
     if not len(inside):
         return 0.0, 0.0
-    first, last = int(inside[0]), len(mean) - 1 - int(inside[-1])
-    widest = max(first, last)
-    if abs(first - last) > 1 or not NARROWEST_BAR <= widest <= WIDEST_BAR * len(mean):
+    first, last = int(inside[0]), len(bar) - 1 - int(inside[-1])
+    if max(first, last) > WIDEST_BAR * len(bar):
         return 0.0, 0.0
-    return first / len(mean), last / len(mean)
+    return first / len(bar), last / len(bar)
 
 
 def _chunks(luma: Luma) -> Iterator[Luma]:
@@ -188,12 +242,14 @@ def _signs(spectrum: Floats, points: int, count: int) -> Luma:
     return np.packbits(spectrum[:, rows, columns] > FLAT, axis=1)
 
 
-def _mirror_mask() -> Luma:
-    """Return the bits that turn over when a picture is mirrored: odd horizontal frequencies."""
+def _turned(axis: int) -> Luma:
+    """Return the bits that turn over with the picture: odd frequencies along an axis."""
     parts = [
-        np.packbits(_diagonal(points, count)[1] % 2 == 1) for points, count in ((32, 255), (16, 64))
+        np.packbits(_diagonal(points, count)[axis] % 2 == 1)
+        for points, count in ((32, 255), (16, 64))
     ]
     return np.concatenate(parts)
 
 
-MIRROR = _mirror_mask()
+MIRROR = _turned(1)
+UPEND = _turned(0)

@@ -39,7 +39,10 @@ async def ready_master(
     tracks = {
         "video": video,
         # Each code through all windows, twice: a still second phase.
-        "query": np.frombuffer(video, np.uint8).reshape(CODES, 40).repeat(2 * len(WINDOWS), axis=0).tobytes(),
+        "query": np.frombuffer(video, np.uint8)
+        .reshape(CODES, 40)
+        .repeat(2 * len(WINDOWS), axis=0)
+        .tobytes(),
         "audio": draw.bytes(90 * 4),
     }
     master = Master(
