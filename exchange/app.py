@@ -8,6 +8,7 @@ from exchange.api import (
     availability,
     avails,
     bodies,
+    conformance,
     deals,
     documents,
     encumbrances,
@@ -40,7 +41,7 @@ from exchange.portal import pages
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, listings, auctions,
     facts, log, deals, invoices, payouts, ledger, stripe, avails, availability, odrl,
-    encumbrances, events, runs, screeners, recognition,
+    conformance, encumbrances, events, runs, screeners, recognition,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

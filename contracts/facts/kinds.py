@@ -116,7 +116,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "profile": str,
             "tier": str,
             "report_sha256": str,
-            "uhd_label": (bool, type(None)),
+            "verdict": str,
         },
     ),
     # who may watch a master

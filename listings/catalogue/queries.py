@@ -108,6 +108,14 @@ async def is_published(session: AsyncSession, root_id: UUID) -> bool:
     return await session.scalar(wanted.limit(1)) is not None
 
 
+async def is_master_published(session: AsyncSession, master_id: UUID) -> bool:
+    """Tell whether everybody may see a listing of a master."""
+    public = select(col(Listing.id)).where(
+        col(Listing.master_id) == master_id, col(Listing.state).in_(PUBLIC)
+    )
+    return await session.scalar(public.limit(1)) is not None
+
+
 def _sees(listing: Listing, viewer: UUID | None) -> bool:
     return listing.state in PUBLIC or listing.party_id == viewer
 

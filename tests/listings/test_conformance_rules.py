@@ -180,9 +180,9 @@ def test_a_measure_that_is_missing_never_makes_a_check_pass(
 
 @pytest.mark.parametrize("way", MEASURED, ids=".".join)
 def test_a_check_whose_measure_is_missing_is_not_passed(way: tuple[str, ...]) -> None:
-    idle = {"range_lu100", "short_term_lu100", "ti_x100", "y_least", "y_most", "wide_bp", "contrast",
-            "bright_bp", "peak_cd100", "mean_cd100", "low_bits_bp", "detail_bp",
-            "channels"}  # fmt: skip
+    idle = {"range_lu100", "short_term_lu100", "ti_x100", "y_least", "y_most", "wide_bp",
+            "contrast", "bright_bp", "peak_cd100", "mean_cd100", "low_bits_bp",
+            "detail_bp", "channels"}  # fmt: skip
     after = results(
         rules.judge(
             profiles.get(MASTER, DAY), RECORD, without(dict(MEASURES), way), DECLARED,

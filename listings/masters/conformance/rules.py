@@ -89,7 +89,7 @@ def _readers(requirement: Requirement, subject: Subject) -> Mapping[str, Any]:
     """Return what each reader saw of the keys behind a check."""
     seen: Mapping[str, Any] = subject.record.get("readers") or {}
     return {
-        key: {name: said(told.get(name)) for name in READERS}
+        key: {name: said(told[name]) for name in READERS if name in told}
         for key, told in seen.items()
         if _stem(key) in requirement.check.reads
     }
@@ -119,7 +119,7 @@ def _by(requirement: Requirement, subject: Subject, outcome: Outcome) -> tuple[s
     found = []
     if Engine.PROBE in engines:
         told = _readers(requirement, subject).values()
-        found += [name for name in READERS if any(seen[name] is not None for seen in told)]
+        found += [name for name in READERS if any(seen.get(name) is not None for seen in told)]
     if Engine.DECODE in engines and subject.measures is not None:
         found.append("decode")
     if engines & {Engine.MANUAL, Engine.EXTERNAL}:

@@ -22,6 +22,9 @@ from listings.masters.conformance.tables import (
 from listings.masters.conformance.values import Tier
 from listings.masters.tables import Master
 
+# What a fact says of a report: nothing blocks, something does, or something is unmeasured.
+VERDICTS = {True: "conforms", False: "fails", None: "open"}
+
 
 class MasterNotExamined(Refusal):
     """The master has no technical record yet, so there is nothing to judge."""
@@ -81,7 +84,7 @@ async def judge(
             "profile": profile,
             "tier": report.tier,
             "report_sha256": report.sha256,
-            "uhd_label": report.uhd_label,
+            "verdict": VERDICTS[report.document["conforms"]],
         },
         parties=[master.party_id],
         now=now,

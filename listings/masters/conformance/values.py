@@ -15,7 +15,7 @@ from contracts import canonical
 
 FORMAT = "conformance-1"
 MOST_PLACES = 100  # of one finding that a report lists; the rest is counted
-READERS = ("av", "mediainfo")
+READERS = ("av", "mediainfo", "ffmpeg")
 Value = int | str | tuple[str, ...]
 Wanted = Mapping[str, Value]
 Span = tuple[int, int]  # from, until; milliseconds

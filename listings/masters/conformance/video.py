@@ -207,12 +207,11 @@ def _codec(wanted: Wanted, subject: Subject) -> Outcome:
 
 def _nominal(wanted: Wanted, seen: str, subject: Subject) -> int | None:
     """Return the bits per second that a class should have (`class@50/1:500000000`)."""
+    known = fraction(subject.video.get("rate"))
     for each in texts(wanted, "nominal"):
         coded, _, rest = each.partition("@")
         rate, _, bits = rest.partition(":")
-        if seen.lower().startswith(coded.lower()) and fraction(rate) == fraction(
-            subject.video.get("rate")
-        ):
+        if seen.lower().startswith(coded.lower()) and fraction(rate) == known:
             return int(bits)
     return None
 
