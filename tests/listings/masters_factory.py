@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from listings.masters.fingerprint import WINDOWS
+from listings.masters import chunks
 from listings.masters.tables import FingerprintSegment, Master
 
 CODES = 60
@@ -56,7 +57,7 @@ async def ready_master(
         stage="done",
         done_bp=10000,
         sha256=hashlib.sha256(b"file %d" % seed).hexdigest(),
-        chunk_root=hashlib.sha256(b"root %d" % seed).hexdigest(),
+        chunk_root=chunks.sums([b"file %d" % seed]).chunk_root,
         probe=PROBE,
         fingerprint={
             "version": "u1",
