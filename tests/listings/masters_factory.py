@@ -8,8 +8,8 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from listings.masters.fingerprint import WINDOWS
 from listings.masters import chunks
+from listings.masters.fingerprint import WINDOWS
 from listings.masters.tables import FingerprintSegment, Master
 
 CODES = 60
