@@ -295,7 +295,7 @@ def _sampling(pixels: str) -> str | None:
 
 
 def _sounds(container: Any, head: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the sound tracks; those that the header calls Audio Vivid are, whatever they look like.
+    """Return the sound tracks; what the header calls Audio Vivid is, whatever it looks like.
 
     In a transport stream ffmpeg may take such a track for no sound at all.
     """

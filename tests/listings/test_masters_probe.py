@@ -232,19 +232,30 @@ async def test_uneven_pictures_are_told(room: Path) -> None:
     path = room / "uneven.mkv"
     ffmpeg(
         "-f", "lavfi", "-i", "testsrc2=s=320x180:r=25", "-frames:v", "12", "-vf",
-        "settb=1/1000,setpts='(N+0.4*mod(N,2))*40'", "-fps_mode", "passthrough", "-enc_time_base", "1/1000",
-        *files.X264, str(path),
+        "settb=1/1000,setpts='(N+0.4*mod(N,2))*40'", "-fps_mode", "passthrough",
+        "-enc_time_base", "1/1000", *files.X264, str(path),
     )  # fmt: skip
     assert (await files.probed(path))["video"]["constant_rate"] is False  # type: ignore[index]
 
 
 async def test_ntsc_rates_are_exact(room: Path) -> None:
-    for name in ("ntsc.mp4", "ntsc.mkv", "ntsc.ts"):
+    for name in ("ntsc.mp4", "ntsc.mkv"):
         path = files.picture(room / name, *files.X264, rate="60000/1001", frames=20)
         record: Any = await files.probed(path)
         assert record["video"]["rate"] == {"num": 60000, "den": 1001}
         assert record["video"]["constant_rate"] is True
         assert record["disagree"] == []
+
+
+async def test_mediainfo_alone_takes_the_ticks_of_a_transport_stream_for_uneven(
+    room: Path,
+) -> None:
+    path = files.picture(room / "ntsc.ts", *files.X264, rate="60000/1001", frames=20)
+    record: Any = await files.probed(path)
+    assert record["video"]["rate"] == {"num": 60000, "den": 1001}
+    assert saw(record, "video.constant_rate") == (True, False)
+    assert record["video"]["constant_rate"] is True
+    assert record["disagree"] == ["video.constant_rate"]
 
 
 async def test_the_places_of_sound_channels_are_named(room: Path) -> None:
