@@ -16,11 +16,13 @@ from exchange.api.deps import Now, Session
 from exchange.portal import render
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
+from listings.recognition import queries as recognition
 from settlement.payouts.tables import Payout
 from settlement.plans.tables import Settlement
 
 router = APIRouter(prefix="/console")
 MOST = 100
+FIRST = UUID(int=0)
 OPERATOR, APPROVER = "operator", "approver"
 
 
@@ -30,6 +32,7 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
     spoken = render.speaks(request)
     tasks = [
         *await _to_verify(session, spoken),
+        *await _to_compare(session, spoken),
         *await _to_prepare(session),
         *await _to_decide(session),
         *await _stuck(session),
@@ -51,6 +54,19 @@ async def _to_verify(session: AsyncSession, spoken: Language) -> list[dict[str, 
             since=party.created_at,
         )
         for party in (await session.scalars(wanted.limit(MOST))).all()
+    ]
+
+
+async def _to_compare(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
+    return [
+        _task(
+            mark("Compare a master with a listed work"),
+            f"/console/recognition/{row.master_id}",
+            role=OPERATOR,
+            whose=f"{master.filename} · {spoken.pick(party.name_zh, party.name_en)}",
+            since=row.opened_at or row.searched_at,
+        )
+        for row, master, party in await recognition.open_cases(session, after=FIRST, limit=MOST)
     ]
 
 

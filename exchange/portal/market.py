@@ -18,6 +18,7 @@ from exchange.api.deps import Ctx, Now, Session
 from exchange.context import Context
 from exchange.portal import live, render, said
 from exchange.portal.visitors import MaybeVisitor
+from listings.recognition import queries as recognition
 
 router = APIRouter()
 PAGE = 24
@@ -63,6 +64,7 @@ async def listing_page(
     caller = visitor.caller if visitor else None
     listing = await api.get_listing(listing_id=listing_id, session=session, caller=caller)
     values: dict[str, Any] = {"listing": listing, "auction": None, "proof": None}
+    values["recognised"] = await recognition_state(session, listing.master.id)
     if listing.state != "draft":
         auction_id = UUID(listing.sale["auction_id"])
         values |= await live.figures(session, auction_id, visitor=visitor, now=now)
@@ -81,6 +83,12 @@ async def listing_proof(listing_id: UUID, context: Ctx, session: Session) -> Res
         media_type="text/plain; charset=utf-8",
         headers={**render.HEADERS, "Content-Disposition": name},
     )
+
+
+async def recognition_state(session: AsyncSession, master_id: UUID) -> str | None:
+    """Return what recognition says of a master; None while it was not compared."""
+    found = await recognition.find_recognition(session, master_id)
+    return None if found is None else found.state
 
 
 async def _proof(

@@ -12,6 +12,7 @@ from exchange.api import works as works_api
 from exchange.api.deps import Now, Session
 from exchange.portal import render
 from exchange.portal.language import mark
+from exchange.portal.market import recognition_state
 from exchange.portal.visitors import Holder, Visitor
 
 router = APIRouter(prefix="/masters")
@@ -56,6 +57,7 @@ async def master_page(
     values = await _values(session, master_id, visitor)
     work_id = values["master"].work_id
     work = None if work_id is None else await works_api.get_work(work_id, session, visitor.caller)
+    values["recognised"] = await recognition_state(session, master_id)
     return render.page(request, "master.html", work=work, **values)
 
 

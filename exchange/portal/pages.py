@@ -6,6 +6,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from exchange.console import ledger, parties, payouts, queue, settlements
+from exchange.console import recognition as cases
 from exchange.portal import (
     accounts,
     auctions,
@@ -17,11 +18,13 @@ from exchange.portal import (
     market,
     masters,
     money,
+    recognition,
     register,
     register_forms,
     render,
     rights,
     runs,
+    screeners,
     title_documents,
     works,
 )
@@ -30,9 +33,9 @@ from exchange.portal import (
 ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
-        accounts, works, rights, register, register_forms, runs, masters, listings, market,
-        auctions, deals, money, keys,
-        queue, parties, settlements, payouts, ledger,
+        accounts, works, rights, register, register_forms, runs, screeners, recognition, masters,
+        listings, market, auctions, deals, money, keys,
+        queue, parties, settlements, payouts, ledger, cases,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

@@ -32,6 +32,14 @@ WORDS: Mapping[str, str] = {
     "examining": mark("Being examined"),
     "ready": mark("Ready"),
     "refused": mark("Refused"),
+    # recognition
+    "recognition_waiting": mark("Not compared yet"),
+    "recognition_clear": mark("Clear"),
+    "recognition_doubtful": mark("To be looked at"),
+    "recognition_copy": mark("Somebody else's work"),
+    "declaration_declared": mark("Waiting for the exchange"),
+    "declaration_accepted": mark("Accepted"),
+    "declaration_rejected": mark("Rejected"),
     # listings and auctions
     "draft": mark("Draft"),
     "published": mark("Listed"),

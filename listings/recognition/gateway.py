@@ -1,6 +1,7 @@
 """What a search is made with: the engine over all protected codes, and where derived files lie."""
 
 import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -36,6 +37,11 @@ class Sight:
     async def windows(self, master_id: UUID) -> bytes:
         """Return the codes of a master through every window; empty when none are kept."""
         return b"" if self.objects is None else await _read(self.objects, f"{master_id}/query.u1")
+
+    async def instants(self, master_id: UUID) -> list[int]:
+        """Return the instants (ms) of which a master has a thumbnail, in order."""
+        raw = b"" if self.objects is None else await _read(self.objects, f"{master_id}/thumbs.json")
+        return [int(at_ms) for at_ms in json.loads(raw)] if raw else []
 
     async def thumbnail(self, master_id: UUID, at_ms: int) -> bytes:
         """Return the JPEG of a master at an instant that it has one of; empty when it has none."""

@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from uuid import UUID
 
 import anyio.to_thread
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from listings.masters import alignment, sound
 from listings.masters import queries as masters
-from listings.masters.fingerprint import CODE_BYTES, PHASES, RATE, Luma
+from listings.masters.fingerprint import CODE_BYTES, PHASES, Luma
 from listings.masters.tables import Master
 from listings.recognition import queries, relation
 from listings.recognition.gateway import Sight
-from listings.recognition.relation import WHOLE_BP, Footage, Near, Related, Relation, Segment
+from listings.recognition.relation import Footage, Near, Related, Relation
 
 # Of so few that came after the last search, every one is looked at closely; the engine is asked
 # when there are more.
@@ -30,7 +30,8 @@ async def search(
     found = {}
     for other_id, near in places.items():
         there = await stored(session, await masters.get_master(session, other_id))
-        related = await anyio.to_thread.run_sync(relate, here, there, near)
+        compare = partial(relation.relate, here, there, near=near)
+        related = await anyio.to_thread.run_sync(compare)
         if related.kind is not Related.UNRELATED:
             found[other_id] = related
     return found
@@ -87,52 +88,3 @@ async def _candidates(
         found.setdefault(other, ())
     found.pop(master.id, None)
     return found
-
-
-def relate(here: Footage, there: Footage, near: Sequence[Near]) -> Relation:
-    """Return how two clips are related; the same file is the same from beginning to end."""
-    try:
-        related = relation.relate(here, there, near=near)
-    except NotImplementedError:
-        related = _by_alignment(here, there)
-    if related.kind is not Related.SAME_FILE or related.segments:
-        return related
-    whole = Segment(
-        here_ms=0,
-        there_ms=0,
-        length_ms=len(here.video) * 1000 // RATE,
-        slope_bp=WHOLE_BP,
-        mirrored=False,
-        upended=False,
-        window=0,
-        score_x100=0,
-        confidence_bp=WHOLE_BP,
-        sound_bp=0 if here.audio else None,
-    )
-    return Relation(related.kind, (whole,), WHOLE_BP, WHOLE_BP, WHOLE_BP, sure=True)
-
-
-def _by_alignment(here: Footage, there: Footage) -> Relation:
-    nothing = Relation(Related.UNRELATED, (), 0, 0, 0, sure=False)
-    if here.query is None:
-        return nothing
-    best = alignment.align(here.query, there.video)
-    if best is None or best.score < 20:
-        return nothing
-    length = best.length * 1000 // RATE
-    share = best.length * WHOLE_BP // max(1, len(here.video))
-    part = best.length * WHOLE_BP // max(1, len(there.video))
-    segment = Segment(
-        here_ms=best.here * 1000 // RATE,
-        there_ms=best.there * 1000 // RATE,
-        length_ms=length,
-        slope_bp=WHOLE_BP,
-        mirrored=best.mirrored,
-        upended=False,
-        window=best.window,
-        score_x100=round(best.score * 100),
-        confidence_bp=9_000,
-        sound_bp=sound.distance_bp(here.audio, there.audio),
-    )
-    kind = Related.COPY if share > 8000 else Related.EXCERPT
-    return Relation(kind, (segment,), min(share, WHOLE_BP), min(part, WHOLE_BP), 9_000, sure=True)

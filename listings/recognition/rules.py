@@ -197,13 +197,12 @@ def worst(verdicts: Iterable[Verdict]) -> State:
 
 
 def remaining(segments: Sequence[Mapping[str, Any]], cleared: Sequence[Span]) -> list[Span]:
-    """Return what of the stretches is not accounted for; shorter rests than an edge are not."""
-    left = merged(_spans(segments))
+    """Return what of the stretches is not accounted for, without the edges of what is."""
+    found = _spans(segments)
+    left = found
     for taken in cleared:
         left = [rest for span in left for rest in _without(span, taken)]
-    if not cleared:
-        return left
-    return [span for span in left if span.length_ms >= EDGE_MS]
+    return [span for span in left if span.length_ms >= EDGE_MS or span in found]
 
 
 def _spans(segments: Sequence[Mapping[str, Any]]) -> list[Span]:

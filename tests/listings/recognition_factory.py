@@ -1,19 +1,23 @@
 """Masters that resemble listed works, and declarations about them, for tests."""
 
-from datetime import datetime
+import hashlib
+import secrets
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from listings.masters import queries as masters
-from listings.masters.tables import Master
+from listings.masters.fingerprint import CODE_BYTES, RATE, WINDOWS, Luma
+from listings.masters.tables import FingerprintSegment, Master
 from listings.recognition import service
 from listings.recognition.rules import Claim
 from listings.recognition.tables import Declaration
 from tests.contracts.parties_factory import party
 from tests.listings.catalogue_factory import published_listing
-from tests.listings.masters_factory import ready_master
+from tests.listings.masters_factory import PROBE
 
 
 async def declared(
@@ -48,8 +52,50 @@ async def declared_of_another(
     return await declared(session, master, listing_id=listing.id, now=now)
 
 
-async def same_picture(
-    session: AsyncSession, *, party_id: UUID, seed: int, now: datetime
+async def master_of(
+    session: AsyncSession,
+    *parts: tuple[int, int, int],
+    party_id: UUID,
+    now: datetime,
+    work_id: UUID | None = None,
+    sound: int | None = None,
 ) -> Master:
-    """A ready master that shows the picture of every other of this seed."""
-    return await ready_master(session, party_id=party_id, work_id=None, now=now, seed=seed)
+    """A ready master cut together from parts, each the seconds `from` to `until` of a picture.
+
+    A part is (number of the picture, from, until); `sound` is the number of a sound, a new one when
+    it is not given.
+    """
+    video = np.concatenate(
+        [_picture(seed)[from_s * RATE : to_s * RATE] for seed, from_s, to_s in parts]
+    )
+    seconds = len(video) // RATE
+    audio = np.random.default_rng([sound or secrets.randbits(31), 1]).bytes(seconds * 8 * 4)
+    tracks = {
+        "video": video.tobytes(),
+        # Each code through every window, twice: a still second phase.
+        "query": video.repeat(2 * len(WINDOWS), axis=0).tobytes(),
+        "audio": audio,
+    }
+    digest = hashlib.sha256(tracks["video"] + audio).hexdigest()
+    master = Master(
+        id=ids.new(now), party_id=party_id, work_id=work_id, filename="cut.mp4",
+        declared_bytes=1000, received_bytes=1000, state="ready", stage="done", done_bp=10_000,
+        sha256=digest, probe={**PROBE, "duration_ms": seconds * 1000},
+        fingerprint={
+            "version": "u1", "video_codes": len(video), "audio_codes": seconds * 8,
+            "sha256": digest,
+        },
+        created_at=now, expires_at=now + timedelta(days=7), examined_at=now,
+    )  # fmt: skip
+    session.add(master)
+    await session.flush()
+    for track, codes in tracks.items():
+        session.add(FingerprintSegment(master_id=master.id, track=track, seg=0, codes=codes))
+    await session.flush()
+    return master
+
+
+def _picture(seed: int) -> Luma:
+    """Ten minutes of codes that resemble no other picture's."""
+    raw = np.random.default_rng([seed, 0]).bytes(600 * RATE * CODE_BYTES)
+    return np.frombuffer(raw, np.uint8).reshape(-1, CODE_BYTES)
