@@ -34,7 +34,6 @@ UNUSUAL, UNUSUAL_COST = 0.05, 1.0  # speeds beyond 5 % are rare, and each is one
 SURE, DOUBTFUL = 17.5, 14.0
 WHOLLY = 2 * RATE  # motion of less than two seconds counts in proportion: codes agree by chance
 MOST_STRETCHES = 48
-CLOSE = 6  # lines looked at closely before the next stretch is taken
 STEPS = 8  # of making a slope more exact
 
 Shifts = Sequence[tuple[float, float]]
@@ -119,7 +118,7 @@ def stretches(
     found: list[Alignment] = []
     while len(found) < most:
         lines = votes.lines(pair.free)
-        best = max(filter(None, map(pair.along, lines)), key=lambda best: best.score, default=None)
+        best = max(filter(None, map(pair.along, lines)), key=_order, default=None)
         best = best and pair.refined(best)
         if best is None or best.score < least:
             break
@@ -138,6 +137,11 @@ def novelty(codes: Luma) -> Floats:
     change = distance(codes[1:, :STATIC_BYTES], codes[:-1, :STATIC_BYTES]) / STATIC_BITS
     weight = np.clip(np.concatenate([change[:1], change]) / NEW, LEAST_WEIGHT, 1.0)
     return np.where(codes[:, :STATIC_BYTES].any(axis=1), weight, 0.0)
+
+
+def _order(found: Alignment) -> tuple[float, float]:
+    """Order by score; over a short stretch other speeds are as good as the usual one."""
+    return round(found.score, 2), -abs(found.slope - 1)
 
 
 class _Pair:
