@@ -23,6 +23,7 @@ Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint16]
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,14 @@ class Coding:
             video.get("range"),
             video.get("matrix"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Luma:
+    """Ten small grey pictures a second, shape (n, 90, 160); `first` is the first one's number."""
+
+    pictures: Bytes
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +125,8 @@ def words(raw: bytes, depth: int, *shape: int) -> Words:
     whole = len(raw) // (one * kind.itemsize)
     flat = np.frombuffer(raw, kind, count=whole * one)
     return flat.reshape(whole, *shape).astype(np.uint16, copy=False)
+
+
+def share_bp(count: int, total: int) -> int:
+    """Return a share in basis points, rounded down: a hundredth is reached, not nearly so."""
+    return count * 10_000 // total if total else 0
