@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-import anyio
+import anyio.to_thread
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import FileResponse
 from pydantic import AwareDatetime, ConfigDict, Field
@@ -23,8 +23,7 @@ from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page
 from exchange.api.listings import Limit
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.masters import queries as masters
-from listings.screeners import queries, rules, service
-from listings.screeners.gateway import Films
+from listings.screeners import gateway, queries, rules, service
 from listings.screeners.rules import BadScreener, NoProxy, ScreenerEnded, ScreenerNotReady
 from listings.screeners.tables import Screener
 
@@ -120,9 +119,9 @@ async def give_screener(  # noqa: PLR0913 - the path, the body and what FastAPI 
 ) -> ScreenerOut:
     """Let somebody watch a master. If the answer is lost, revoke it and give another."""
     caller.need("list", Role.HOLDER)
-    films = Films(context.settings.objects)
     await masters.get_master_of(session, master_id, caller.party_id)
-    if not await anyio.Path(films.proxy(master_id)).exists():
+    proxy = gateway.proxy_key(master_id)
+    if await anyio.to_thread.run_sync(context.objects.size, proxy) is None:
         raise NoProxy("The master has no proxy.")
     screener, secret = await service.grant(
         session,
@@ -200,7 +199,8 @@ async def stream_screener(
     service.check_alive(screener, now=now)
     viewing = await queries.get_viewing(session, screener.id, viewing_id)
     rules.check_viewing(opened_at=viewing.opened_at, now=now)
-    path = Films(context.settings.objects).film(screener.master_id, screener.id)
+    key = gateway.film_key(screener.master_id, screener.id)
+    path = await anyio.to_thread.run_sync(context.objects.local, key)
     return FileResponse(path, media_type="video/mp4", headers=FILM_HEADERS)
 
 

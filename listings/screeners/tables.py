@@ -14,8 +14,8 @@ def _instant(nullable: bool = False) -> Column[datetime]:
 class Screener(SQLModel, table=True):
     """A link by which one viewer may watch one master's proxy with the viewer's name in it.
 
-    Only the SHA-256 of the link's secret is kept. The film is
-    `<objects>/derived/<master_id>/screeners/<id>.mp4` while the state is `ready`.
+    Only the SHA-256 of the link's secret is kept. The film is the object
+    `derived/<master_id>/screeners/<id>.mp4` while the state is `ready`.
     """
 
     __tablename__ = "screener"

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from exchange.api import deps
 from exchange.app import create_app
 from exchange.context import Context
 from listings.masters import gateway
-from listings.screeners.gateway import Films
+from listings.screeners import gateway as burning
 from listings.screeners.tables import Screener
 from tests.exchange.identity_factory import signed_client
 from tests.listings.masters_factory import ready_master
@@ -38,8 +39,12 @@ class Stage:
     master_id: UUID
 
     @property
-    def films(self) -> Films:
-        return Films(self.context.settings.objects)
+    def proxy(self) -> Path:
+        return self.context.settings.objects / burning.proxy_key(self.master_id)
+
+    def film(self, given: dict[str, Any]) -> Path:
+        key = burning.film_key(self.master_id, UUID(given["id"]))
+        return self.context.settings.objects / key
 
     async def give(self, id: UUID | None = None, **change: Any) -> httpx.Response:
         ends = (clock.now() + timedelta(days=3)).isoformat()
@@ -82,7 +87,7 @@ async def stage(context: Context, proxy: bytes) -> AsyncIterator[Stage]:
             master = await ready_master(
                 session, party_id=person.party_id, work_id=None, now=clock.now()
             )
-        path = Films(context.settings.objects).proxy(master.id)
+        path = context.settings.objects / burning.proxy_key(master.id)
         path.parent.mkdir(parents=True)
         path.write_bytes(proxy)
         yield Stage(context, owner, nobody, master.id)
@@ -121,8 +126,8 @@ async def test_the_film_is_watched_and_each_view_is_counted_and_told(stage: Stag
     whole = await stage.nobody.get(viewing["film"])
     assert whole.status_code == 200 and whole.headers["content-type"] == "video/mp4"
     assert whole.headers["Cache-Control"] == "private, no-store"
-    film = stage.films.film(stage.master_id, UUID(given["id"]))
-    assert whole.content == film.read_bytes() != stage.films.proxy(stage.master_id).read_bytes()
+    film = stage.film(given)
+    assert whole.content == film.read_bytes() != stage.proxy.read_bytes()
     assert (await stage.watch(secret)).status_code == 201
     refused(await stage.watch(secret), 410, "screener-ended")
     listed = (await stage.owner.get(f"/v1/masters/{stage.master_id}/screeners")).json()
@@ -145,7 +150,7 @@ async def test_taken_back_it_stops_at_once_and_its_film_goes(stage: Stage) -> No
     assert (await stage.owner.delete(where)).status_code == 204
     refused(await stage.watch(secret), 410, "screener-ended")
     refused(await stage.nobody.get(film), 410, "screener-ended")
-    path = stage.films.film(stage.master_id, UUID(given["id"]))
+    path = stage.film(given)
     assert path.exists()
     await screener_verbs.end_screeners(stage.context, clock.now())
     assert not path.exists()
@@ -162,7 +167,7 @@ async def test_past_its_end_it_opens_nothing_and_its_film_goes(stage: Stage) -> 
         refused(await late.post(f"/v1/screeners/{secret}/viewings"), 410, "screener-ended")
         refused(await late.get(film), 410, "screener-ended")
     await screener_verbs.end_screeners(stage.context, later)
-    assert not stage.films.film(stage.master_id, UUID(given["id"])).exists()
+    assert not stage.film(given).exists()
 
 
 async def test_a_viewing_ends_after_twelve_hours(stage: Stage) -> None:
@@ -182,18 +187,18 @@ async def test_revoked_while_it_is_made_no_film_stays(stage: Stage) -> None:
     await stage.make(given)
     await screener_verbs.end_screeners(stage.context, clock.now())
     await stage.make(given)
-    assert not stage.films.film(stage.master_id, UUID(given["id"])).exists()
+    assert not stage.film(given).exists()
 
 
 async def test_a_proxy_that_breaks_makes_a_failed_screener(stage: Stage) -> None:
-    stage.films.proxy(stage.master_id).write_bytes(b"broken")
+    stage.proxy.write_bytes(b"broken")
     given = (await stage.give()).json()
     await stage.make(given)
     refused(await stage.watch(given["link"].rsplit("/", 1)[1]), 410, "screener-ended")
 
 
 async def test_without_a_proxy_there_is_no_screener(stage: Stage) -> None:
-    stage.films.proxy(stage.master_id).unlink()
+    stage.proxy.unlink()
     refused(await stage.give(), 409, "no-proxy")
 
 
@@ -234,7 +239,7 @@ async def test_any_range_is_that_part_of_the_film(stage: Stage) -> None:
     given, secret = await stage.ready()
     film = (await stage.watch(secret)).json()["film"]
     content = bytes(range(256)) * 40
-    stage.films.film(stage.master_id, UUID(given["id"])).write_bytes(content)
+    stage.film(given).write_bytes(content)
     asked: list[str] = []
 
     @settings(max_examples=60, suppress_health_check=list(HealthCheck))

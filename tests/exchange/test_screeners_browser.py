@@ -14,8 +14,8 @@ from exchange.context import Context
 from exchange.db import Database
 from exchange.identity.tables import Person
 from listings.masters import gateway
+from listings.screeners import gateway as burning
 from listings.screeners import queries as screeners
-from listings.screeners.gateway import Films
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person
 from tests.exchange.portal_site import Visit, chromium, served, turn, visit
@@ -65,7 +65,7 @@ async def staged(context: Context, db: Database, proxy: bytes) -> tuple[Person, 
         home = await party(session, kind="rights_holder", now=now)
         owner = await person(session, party_id=home.id, role="holder", now=now)
         master = await ready_master(session, party_id=home.id, work_id=None, now=now)
-    path = Films(context.settings.objects).proxy(master.id)
+    path = context.settings.objects / burning.proxy_key(master.id)
     path.parent.mkdir(parents=True)
     path.write_bytes(proxy)
     return owner, master.id
