@@ -10,6 +10,7 @@ from exchange.api import (
     bodies,
     conformance,
     deals,
+    declarations,
     documents,
     encumbrances,
     events,
@@ -32,6 +33,7 @@ from exchange.api import (
     screeners,
     sessions,
     stripe,
+    thumbs,
     works,
 )
 from exchange.context import Context
@@ -41,7 +43,7 @@ from exchange.portal import pages
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, listings, auctions,
     facts, log, deals, invoices, payouts, ledger, stripe, avails, availability, odrl,
-    conformance, encumbrances, events, runs, screeners, recognition,
+    conformance, encumbrances, events, runs, screeners, recognition, declarations, thumbs,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from exchange import recognition_verbs
+from exchange.api import declarations
 from exchange.api import recognition as api
 from exchange.api.deps import Ctx, Now, Session
 from exchange.portal import names, render
@@ -81,10 +82,12 @@ async def send_verdict(
     now: Now,
 ) -> Response:
     """Accept or reject a declaration, with a reason."""
-    await api.decide_declaration(
+    await declarations.decide_declaration(
         master_id=master_id,
         declaration_id=declaration_id,
-        body=shape(api.VerdictIn, outcome=form.text("outcome"), reason=form.text("reason")),
+        body=shape(
+            declarations.VerdictIn, outcome=form.text("outcome"), reason=form.text("reason")
+        ),
         session=session,
         caller=visitor.caller,
         now=now,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from contracts import ids
 from contracts.works import queries as works
 from exchange import recognition_verbs
+from exchange.api import declarations
 from exchange.api import recognition as api
 from exchange.api.deps import Ctx, Now, Session
 from exchange.portal import render
@@ -84,13 +85,13 @@ async def send_declaration(
 ) -> Response:
     """Declare what a stretch in common is."""
     body = shape(
-        api.DeclarationIn,
+        declarations.DeclarationIn,
         listing_id=form.id("listing_id"),
         claim=form.text("claim"),
         source=form.text("source"),
         **_stretch(form),
     )
-    await api.make_declaration(
+    await declarations.make_declaration(
         master_id=master_id,
         declaration_id=form.id("declaration_id"),
         body=body,
@@ -110,7 +111,7 @@ async def declarations_page(request: Request, visitor: Holder, session: Session)
     for row in rows:
         listed = await queries.get_protected(session, row.listing_id)
         work = await works.get_work(session, listed.work_id)
-        said.append({"declaration": api.shown(row), "work": work})
+        said.append({"declaration": declarations.shown(row), "work": work})
     return render.page(request, "declarations.html", said=said, claimed=CLAIMS)
 
 
@@ -126,10 +127,10 @@ async def send_objection(
     now: Now,
 ) -> Response:
     """Object to a declaration about one's own listing."""
-    await api.object_to_declaration(
+    await declarations.object_to_declaration(
         master_id=master_id,
         declaration_id=declaration_id,
-        body=shape(api.ObjectionIn, objection=form.text("objection")),
+        body=shape(declarations.ObjectionIn, objection=form.text("objection")),
         session=session,
         caller=visitor.caller,
         now=now,

@@ -87,7 +87,8 @@ class Operation:
 
     def address(self, ids: Mapping[str, str]) -> str:
         """The path with these ids, and with ids of nothing in the place of others."""
-        return re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], str(uuid4())), self.path)
+        known = {"at_ms": "0", **ids}
+        return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 
     def content(self) -> Any:
         """The example that the contract shows."""
@@ -169,6 +170,8 @@ async def world(context: Context) -> AsyncIterator[World]:
                 ),
                 {"id": key, "secret": key.encode(), "party": trade.licensor.id},
             )
+        context.objects.put(f"derived/{ids['master_id']}/thumbs.json", b"[0]")
+        context.objects.put(f"derived/{ids['master_id']}/thumbs/0.jpg", b"a picture")
         upload = await uploads_factory.started(clients["licensor"])
         avails = await clients["licensor"].put(
             f"/v1/avails/imports/{key}", content=avails_factory.sample("TPT-test_v1.9.xlsx")

@@ -117,6 +117,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "object_to_declaration": ("list", HOLDER),
     "decide_declaration": ("list", frozenset({Role.OPERATOR})),
     "list_cases": ("read", STAFF),
+    "get_thumb": ("read", ANYBODY),
     "decide_case": ("list", frozenset({Role.OPERATOR})),
 }
 DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
@@ -193,7 +194,7 @@ async def test_an_operation_asks_for_its_scope_and_roles(
     caller.asked.clear()
     method, path, said = operations(app)[operation]
     places = {
-        place["name"]: caller.party_id if place["name"] == "party_id" else ids.new(NOW)
+        place["name"]: {"party_id": caller.party_id, "at_ms": 0}.get(place["name"], ids.new(NOW))
         for place in said.get("parameters", [])
         if place["in"] == "path"
     }
