@@ -24,6 +24,7 @@ from contracts.refusal import Refusal
 from exchange import (
     avails_cli,
     clock,
+    conformance_cli,
     doctor,
     files_cli,
     identify,
@@ -54,6 +55,7 @@ app.command("hash")(files_cli.hash_file)
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(staff_app, name="staff")
 app.command("probe")(probe_cli.probe)
+app.command("conformance")(conformance_cli.conformance)
 out = Console()
 err = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]

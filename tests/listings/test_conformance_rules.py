@@ -201,7 +201,7 @@ def test_a_check_whose_measure_is_missing_is_not_passed(way: tuple[str, ...]) ->
 def test_what_cannot_be_decoded_is_unsupported_and_never_passed(
     profile: str, case: Case, why: str | None, measured: bool
 ) -> None:
-    record = changed(RECORD, {**case.record, "video.decodable": False, "video.why": why})
+    record = changed(RECORD, {**case.record, "video.decodable": False, "video.undecodable": why})
     report = rules.judge(
         profiles.get(profile, DAY), record, MEASURES if measured else None, {}, tier=Tier.FULL
     )

@@ -84,7 +84,7 @@ async def test_a_master_that_nothing_could_decode_is_judged_by_its_headers(
     session: AsyncSession,
 ) -> None:
     made = await master(session)
-    made.probe = changed(RECORD, {"video.decodable": False, "video.why": "no-decoder"})
+    made.probe = changed(RECORD, {"video.decodable": False, "video.undecodable": "no-decoder"})
     report = await service.record(session, made, measures=None, now=NOW)
     assert (report.tier, report.uhd_label) == ("probe", None)
     assert report.document["counts"]["UNSUPPORTED"] > 10

@@ -128,7 +128,7 @@ def _quality(wanted: Wanted, subject: Subject) -> Outcome:
     """L09: blocks, blur and spatial detail of native patches, for information."""
     limits = {"block_x100": number(wanted, "most_block_x100"),
               "blur_x100": number(wanted, "most_blur_x100")}  # fmt: skip
-    asked = " , ".join(f"{name[:5]} ≤ {decimal(most, 2)}" for name, most in limits.items())
+    asked = ", ".join(f"{name[:-5]} ≤ {decimal(most, 2)}" for name, most in limits.items())
     looked = {name: _patches(subject, name) for name in (*limits, "si_x100")}
     if any(seen is None for seen in looked.values()):
         return unmeasured(asked)

@@ -118,10 +118,17 @@ def _by(requirement: Requirement, subject: Subject, outcome: Outcome) -> tuple[s
     engines = requirement.check.engines
     found = []
     if Engine.PROBE in engines:
-        told = _readers(requirement, subject).values()
-        found += [name for name in READERS if any(seen.get(name) is not None for seen in told)]
+        found += _readers_behind(_readers(requirement, subject))
     if Engine.DECODE in engines and subject.measures is not None:
         found.append("decode")
     if engines & {Engine.MANUAL, Engine.EXTERNAL}:
         found.append("declared")
     return tuple(found)
+
+
+def _readers_behind(told: Mapping[str, Any]) -> list[str]:
+    """Return the readers that saw something; all that were asked where none did."""
+    saw = [name for name in READERS if any(seen.get(name) for seen in told.values())]
+    return (
+        saw or [name for name in READERS if any(name in seen for seen in told.values())] or ["av"]
+    )

@@ -160,7 +160,7 @@ class Subject:
     @property
     def broken(self) -> bool:
         """Whether a decoder exists and could make nothing of the file."""
-        return not self.decodable and self.video.get("why") == "broken"
+        return not self.decodable and self.video.get("undecodable") == "broken"
 
     def measure(self, name: str) -> Any:
         """Return a measure; None when it was not taken."""
