@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
 from contracts.log import queries as log
-from exchange import clock, reactions
+from exchange import clock, master_verbs, pieces, reactions
 from exchange.context import Context
 from exchange.db import APP_ROLE
 from exchange.tables import ReactionDone
@@ -68,7 +68,7 @@ class UntilDone(procrastinate.BaseRetryStrategy):
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
         """Say when the job runs again."""
         wait_s = min(LONGEST_WAIT_S, 2 ** min(job.attempts, 10))
-        _log.warning("reaction %s failed (%r); again in %s s", job.task_kwargs, exception, wait_s)
+        _log.warning("job %s failed (%r); again in %s s", job.task_kwargs, exception, wait_s)
         return RetryDecision(retry_in={"seconds": wait_s})
 
 
@@ -117,6 +117,14 @@ def open_queue(context: Context, *, connections: int) -> procrastinate.App:
     @queue.task(name=TASK, queue=QUEUE, retry=UntilDone())
     async def run(fact_id: str, reaction: str) -> None:
         await react(context, UUID(fact_id), reaction)
+
+    @queue.task(name=pieces.DECODE, queue=pieces.QUEUE, retry=UntilDone())
+    async def decode(master_id: str, number: int) -> None:
+        await master_verbs.examine_piece(context, UUID(master_id), number)
+
+    @queue.task(name=pieces.JOIN, queue=pieces.QUEUE, retry=UntilDone())
+    async def join(master_id: str) -> None:
+        await master_verbs.join_pieces(context, UUID(master_id))
 
     return queue
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from listings.masters import references
@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     stripe_webhook_secret: SecretStr = SecretStr("whsec_standin")
     upload_limit_bytes: int = 2 * 1024**4
     sandbox: Literal["auto", "require", "off"] = "auto"
+    # Films of twice this length and more are decoded in pieces of about so many seconds, which any
+    # worker takes; one worker decodes so many of them at once.
+    piece_s: PositiveInt = 300
+    pieces_at_once: PositiveInt = 1
 
     @field_validator("home", "keys_dir")
     @classmethod

@@ -16,7 +16,7 @@ from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
 from contracts.titles import holds
-from exchange import clock, embedded, jobs, master_verbs, screener_verbs
+from exchange import clock, embedded, jobs, master_verbs, pieces, screener_verbs
 from exchange.context import Context
 from exchange.keys import log_signer
 from listings.auctions import service as auctions
@@ -112,25 +112,34 @@ async def _again(step: Step, name: str, *, rest_s: float = REST_S) -> None:
 
 
 async def _queue(context: Context) -> None:
-    """Run queued reactions; open the queue anew when its database connection is lost."""
+    """Run queued jobs; open the queue anew when its database connection is lost."""
+    at_once = {jobs.QUEUE: CONCURRENCY, pieces.QUEUE: context.settings.pieces_at_once}
     while True:
-        queue = jobs.open_queue(context, connections=CONCURRENCY + 2)
+        queue = jobs.open_queue(context, connections=sum(at_once.values()) + 4)
         with suppress(TimeoutError):
             try:
                 async with queue.open_async(), asyncio.TaskGroup() as tasks:
-                    rescue = tasks.create_task(_rescue(queue))
-                    await queue.run_worker_async(
-                        concurrency=CONCURRENCY,
-                        fetch_job_polling_interval=0.5,
-                        update_heartbeat_interval=jobs.HEARTBEAT_S,
-                        stalled_worker_timeout=jobs.STALLED_AFTER_S,
-                        install_signal_handlers=False,
-                        delete_jobs="successful",  # what took effect is in `reaction_done`
-                    )
-                    rescue.cancel()
+                    tasks.create_task(_rescue(queue))
+                    for name, concurrency in at_once.items():
+                        tasks.create_task(_run(queue, name, concurrency))
             except* Exception as group:  # noqa: BLE001 - whatever ended the queue, it opens again.
                 _log.warning("the job queue lost its connection (%s); opening it again", group)
         await asyncio.sleep(REST_S)
+
+
+async def _run(queue: App, name: str, concurrency: int) -> None:
+    """Run the jobs of one queue until its connection is lost."""
+    await queue.run_worker_async(
+        queues=[name],
+        name=name,
+        concurrency=concurrency,
+        fetch_job_polling_interval=0.5,
+        update_heartbeat_interval=jobs.HEARTBEAT_S,
+        stalled_worker_timeout=jobs.STALLED_AFTER_S,
+        install_signal_handlers=False,
+        delete_jobs="successful",  # what took effect is in `reaction_done`, or in the pieces
+    )
+    raise ConnectionError(f"the worker of the queue {name} has ended")
 
 
 async def _rescue(queue: App) -> None:

@@ -23,7 +23,7 @@ from listings.examinations.spans import Span
 from listings.masters import gateway
 from listings.masters.fingerprint import HEIGHT, LUMA_RATE, WIDTH
 from listings.masters.gateway import Ended, Limits, Sandbox
-from listings.masters.measures import collect
+from listings.masters.measures import packing
 from listings.masters.refusals import ExaminationTooLarge
 
 # The slowest format measured, JPEG 2000 at 4K50, took 13.4 processor seconds a second of video; 8K
@@ -129,7 +129,7 @@ def _settle(folder: Path, measuring: Measuring, frames: int, errors: int) -> Non
     (folder / "signature").unlink(missing_ok=True)
     rows = mpeg7.rows(signature).tobytes() if signature else b""
     (folder / "signature").write_bytes(rows)
-    (folder / "measures").write_bytes(collect.packed(measuring.part(frames=frames, errors=errors)))
+    (folder / "measures").write_bytes(packing.packed(measuring.part(frames=frames, errors=errors)))
     found = {
         "frames": frames,
         "errors": errors,

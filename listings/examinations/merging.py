@@ -15,7 +15,7 @@ from listings.examinations.spans import Span
 from listings.masters import fingerprint, gateway
 from listings.masters.fingerprint import HEIGHT, LUMA_RATE, WIDTH, Codes
 from listings.masters.gateway import Limits, Sandbox
-from listings.masters.measures import collect
+from listings.masters.measures import packing
 from listings.masters.refusals import NotAVideo, TruncatedMaster
 
 WHOLE = 0.95  # of the pictures that the duration promises; a container may round its duration
@@ -87,7 +87,7 @@ def joined(
     signed = _joined_rows(seen)
     audio = b"".join(decoding.taken(piece.folder / "audio") for piece in found)
     sounds = [sound for piece in found for sound in piece.said["sounds"]]
-    parts = [collect.unpacked((piece.folder / "measures").read_bytes()) for piece in seen]
+    parts = [packing.unpacked((piece.folder / "measures").read_bytes()) for piece in seen]
     codes = fingerprint.codes_of(luma)
     (folder / "luma").unlink()
     essence: Mapping[str, str] = next(

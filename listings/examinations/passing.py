@@ -15,14 +15,15 @@ import anyio.to_thread
 from listings.examinations import decoding, merging, spans
 from listings.examinations.commands import Film, Tier
 from listings.examinations.decoding import Job
-from listings.examinations.merging import Found, Passed
+from listings.examinations.merging import Found, Passed, Thumbnail
 from listings.examinations.reporting import Report, silent
 from listings.examinations.spans import Span
 from listings.masters.gateway import Limits, Sandbox
 
+__all__ = ["Passed", "Report", "Thumbnail", "Tier", "merge", "plan", "run", "silent"]
+
 FINDER = Path(__file__).with_name("finder.py")
 FIND_LIMITS = Limits(cpu_s=300, wall_s=600)
-UNPLAIN = set(":,;[]'\\%")  # what a filter would take for its own
 
 
 async def run(

@@ -104,3 +104,21 @@ def _opens(after: Fraction, frame: Fraction) -> bool:
 def microseconds(at: Fraction) -> str:
     """Return an instant as ffmpeg takes it, never before the picture it names."""
     return f"{-(-(at * US).numerator // (at * US).denominator)}us"
+
+
+def packed(span: Span) -> dict[str, Any]:
+    """Return a span as text and numbers."""
+    at = {name: getattr(span, name) for name in ("start", "end", "zero")}
+    return {
+        "number": span.number,
+        **{name: None if value is None else str(value) for name, value in at.items()},
+        **{name: getattr(span, name) for name in ("opens", "picture", "sound")},
+    }
+
+
+def unpacked(said: Mapping[str, Any]) -> Span:
+    """Return the span that was packed."""
+    start, end, zero = (
+        None if said[name] is None else Fraction(said[name]) for name in ("start", "end", "zero")
+    )
+    return Span(said["number"], start, end, zero, said["opens"], said["picture"], said["sound"])

@@ -1,14 +1,11 @@
-"""Verbs of masters: upload in resumable parts, examine, compare."""
+"""Verbs of masters: upload in resumable parts, show how an examination goes, refuse."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import anyio.to_thread
-import numpy as np
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -18,17 +15,11 @@ from contracts import locking
 from contracts.facts import service as facts
 from contracts.refusal import IdReused, Refusal, Unknown
 from contracts.titles import queries as titles
-from listings.masters import alignment, chunks, examination, queries, rules, sound
-from listings.masters.examination import Report, Seen
-from listings.masters.fingerprint import CODE_BYTES, LUMA_RATE, RATE, WINDOWS
-from listings.masters.gateway import Sandbox
-from listings.masters.refusals import Examination, ReferenceDiffers, UploadFinished
-from listings.masters.rules import Ask, Match
+from listings.masters import chunks, queries, rules
+from listings.masters.refusals import ReferenceDiffers, UploadFinished
+from listings.masters.rules import Ask
 from listings.masters.store import Files
-from listings.masters.tables import FingerprintSegment, Master
-
-SEGMENT_S = 12
-AUDIO_SEGMENT = 96 * 4  # Chromaprint gives about eight integers a second
+from listings.masters.tables import Master
 
 
 async def create_upload(
@@ -95,7 +86,7 @@ async def append(
         WrongOffset, UploadFinished, UploadExpired, UploadOverrun: see `rules.judge_append`.
         ReferenceDiffers: this was the last block, and the whole is not what was announced.
     """
-    master = await _locked(session, master_id, party_id)
+    master = await locked(session, master_id, party_id)
     rules.judge_append(
         stored=master.received_bytes,
         declared=master.declared_bytes,
@@ -139,6 +130,15 @@ async def _receive(session: AsyncSession, master: Master, sums: chunks.Sums, now
     )
 
 
+async def make_master(session: AsyncSession, file: Master, *, now: datetime) -> None:
+    """Have a file that came as a part of a package examined as a master; it is locked."""
+    file.purpose, file.stage, file.done_bp = "master", "waiting", 0
+    await session.flush()
+    await _record(
+        session, file, "master.received", now, bytes=file.declared_bytes, chunk_root=file.chunk_root
+    )
+
+
 async def find_reference(
     session: AsyncSession, master_id: UUID, *, e_tag: str | None
 ) -> Master | None:
@@ -165,7 +165,7 @@ async def refuse_reference(
     master = await locking.find_locked(session, Master, col(Master.id) == master_id)
     if master is not None and master.state == "uploading":
         master.stage, master.done_bp, master.hash_state = "done", 10_000, None
-        await _refuse(session, master, refusal, now)
+        await refuse(session, master, refusal, now)
         await session.flush()
 
 
@@ -176,7 +176,7 @@ async def cancel_upload(session: AsyncSession, master_id: UUID, *, party_id: UUI
         Unknown: no such upload of the party.
         UploadFinished: it is complete; its file stays.
     """
-    master = await _locked(session, master_id, party_id)
+    master = await locked(session, master_id, party_id)
     if master.state != "uploading":
         raise UploadFinished("The upload is complete.")
     await session.delete(master)
@@ -207,49 +207,8 @@ async def show_progress(
     )
 
 
-async def examine(
-    session: AsyncSession,
-    master_id: UUID,
-    *,
-    sha256: str,
-    path: Path,
-    sandbox: Sandbox,
-    report: Report,
-    now: datetime,
-) -> Master:
-    """Examine a received master; it ends as `ready` with its probe and codes, or as `refused`.
-
-    All the outside work is done before the session is used: no transaction waits for a decoder.
-
-    Args:
-        session: opens its connection on first use.
-        master_id: the master.
-        sha256: of the file, as received.
-        path: the file.
-        sandbox: where untrusted bytes are read.
-        report: told (stage, share done in basis points) while it runs.
-        now: the instant at which the examination was taken up.
-    """
-    seen: Seen | Examination
-    scratch = path.parent.parent / "scratch"
-    try:
-        seen = await examination.examine(
-            path, sha256=sha256, sandbox=sandbox, scratch=scratch, report=report
-        )
-    except Examination as refusal:
-        seen = refusal
-    master = await _locked(session, master_id, None)
-    if master.state in ("ready", "refused"):
-        return master
-    master.stage, master.done_bp, master.examined_at = "done", 10_000, now
-    if isinstance(seen, Examination):
-        await _refuse(session, master, seen, now)
-    else:
-        await _accept(session, master, seen, now)
-    return master
-
-
-async def _refuse(session: AsyncSession, master: Master, refusal: Refusal, now: datetime) -> None:
+async def refuse(session: AsyncSession, master: Master, refusal: Refusal, now: datetime) -> None:
+    """End a master with a refusal and say so."""
     master.state = "refused"
     master.refusal = {
         **refusal.data, "code": refusal.code, "detail": refusal.detail, "hint": refusal.hint,
@@ -264,49 +223,7 @@ async def _refuse(session: AsyncSession, master: Master, refusal: Refusal, now: 
     )
 
 
-async def _accept(session: AsyncSession, master: Master, seen: Seen, now: datetime) -> None:
-    master.state, master.probe, master.fingerprint = (
-        "ready",
-        dict(seen.probe),
-        dict(seen.fingerprint),
-    )
-    tracks = (
-        ("video", seen.codes.video.tobytes(), SEGMENT_S * RATE * CODE_BYTES),
-        ("query", seen.codes.query.tobytes(), SEGMENT_S * LUMA_RATE * len(WINDOWS) * CODE_BYTES),
-        ("audio", seen.audio, AUDIO_SEGMENT),
-    )
-    for track, codes, size in tracks:
-        for seg, start in enumerate(range(0, len(codes), size)):
-            part = codes[start : start + size]
-            session.add(FingerprintSegment(master_id=master.id, track=track, seg=seg, codes=part))
-    await _record(
-        session, master, "master.examined", now,
-        probe_sha256=master.probe_sha256, fingerprint_sha256=master.fingerprint_sha256,
-    )  # fmt: skip
-
-
-async def resemblance(
-    session: AsyncSession, master_id: UUID, *, among: Sequence[UUID]
-) -> Match | None:
-    """Return the master of `among` that this one resembles most, if any does."""
-    shape = (-1, len(WINDOWS), CODE_BYTES)
-    query = np.frombuffer(await queries.codes(session, master_id, "query"), np.uint8).reshape(shape)
-    matches = []
-    for other in among:
-        stored = await queries.codes(session, other, "video")
-        listed = np.frombuffer(stored, np.uint8).reshape(-1, CODE_BYTES)
-        found = await anyio.to_thread.run_sync(alignment.align, query, listed)
-        matches.append(rules.verdict(other, found))
-    best = max(filter(None, matches), key=lambda match: match.score, default=None)
-    return best and replace(best, sound_bp=await _sound_bp(session, master_id, best.master_id))
-
-
-async def _sound_bp(session: AsyncSession, one: UUID, other: UUID) -> int | None:
-    here, there = [await queries.codes(session, master, "audio") for master in (one, other)]
-    return await anyio.to_thread.run_sync(sound.distance_bp, here, there)
-
-
-async def _locked(session: AsyncSession, master_id: UUID, party_id: UUID | None) -> Master:
+async def locked(session: AsyncSession, master_id: UUID, party_id: UUID | None) -> Master:
     """Load the master under its row's lock; of the party, unless that is None."""
     master = await locking.find_locked(session, Master, col(Master.id) == master_id)
     if master is None or party_id not in (None, master.party_id):

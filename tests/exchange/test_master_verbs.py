@@ -17,7 +17,7 @@ from listings.masters import queries, service
 from listings.masters.store import MasterFiles
 from tests.exchange.identity_factory import signed_client
 from tests.exchange.uploads_factory import upload
-from tests.listings.masters_media import FLOWER, FRIDAY, copy
+from tests.listings.masters_media import FLOWER
 
 SHORT = FLOWER.read_bytes()
 
@@ -126,27 +126,6 @@ async def test_a_file_that_rotted_on_disk_is_refused(
     await examine(context, master_id, SHORT)
     shown = (await holder.get(f"/v1/masters/{master_id}")).json()
     assert shown["refusal"]["code"] == "master-damaged"
-
-
-async def test_a_copy_under_another_title_resembles_the_original_and_no_other(
-    holder: httpx.AsyncClient, context: Context, tmp_path: Path
-) -> None:
-    contents = {
-        "flower": SHORT,
-        "friday": FRIDAY.read_bytes(),
-        "copy": copy(FLOWER, tmp_path / "copy.mp4", "cut out").read_bytes(),
-    }
-    masters = {name: await upload(holder, content) for name, content in contents.items()}
-    for name, content in contents.items():
-        await examine(context, masters[name], content)
-    listed = [masters["flower"], masters["friday"]]
-    async with context.db.transaction() as session:
-        match = await service.resemblance(session, masters["copy"], among=listed)
-        assert match is not None and match.master_id == masters["flower"]
-        assert abs(match.there_ms - match.here_ms - 1100) <= 200
-        assert await service.resemblance(session, masters["copy"], among=listed[1:]) is None
-        assert await service.resemblance(session, masters["friday"], among=listed[:1]) is None
-        assert await service.resemblance(session, masters["copy"], among=[]) is None
 
 
 def rot(path: Path) -> None:
