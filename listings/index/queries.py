@@ -1,13 +1,17 @@
 """Reading the index: its head, its entries, and the codes that no scan file holds yet."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from listings.index.tables import IndexEntry, IndexHead
+from listings.index.rules import Minute
+from listings.index.tables import IndexEntry, IndexHead, IndexSegment
+from listings.masters.fingerprint import VERSION
+
+AT_ONCE = 2_000  # minutes of codes: four megabytes
 
 
 async def head(session: AsyncSession) -> IndexHead:
@@ -34,9 +38,41 @@ async def living(session: AsyncSession, entries: Collection[int]) -> dict[int, U
     return {row.entry: row.master_id for row in await session.execute(wanted)}
 
 
-async def chains(session: AsyncSession, entries: Sequence[int]) -> dict[int, bytes]:
+async def chains(session: AsyncSession, entries: Collection[int]) -> dict[int, bytes]:
     """Return the chain at each of the entries that exist."""
     wanted = select(col(IndexEntry.entry), col(IndexEntry.chain)).where(
         col(IndexEntry.entry).in_(entries)
     )
     return {row.entry: row.chain for row in await session.execute(wanted)}
+
+
+async def minutes(session: AsyncSession, first: int, last: int) -> list[Minute]:
+    """Return the segments of some entries, both ends included, in their order."""
+    return [Minute(*row) for row in await session.execute(_minutes(first, last))]
+
+
+async def stream(session: AsyncSession, first: int, last: int) -> AsyncIterator[list[Minute]]:
+    """Yield the segments of some entries, in their order, a few megabytes at a time."""
+    rows = await session.stream(_minutes(first, last).execution_options(yield_per=AT_ONCE))
+    async for page in rows.partitions():
+        yield [Minute(*row) for row in page]
+
+
+async def counted(session: AsyncSession, first: int, last: int) -> int:
+    """Return how many codes some entries have, both ends included."""
+    wanted = select(func.coalesce(func.sum(IndexEntry.codes), 0)).where(
+        col(IndexEntry.entry).between(first, last), col(IndexEntry.dropped_at).is_(None)
+    )
+    return int(await session.scalar(wanted) or 0)
+
+
+def _minutes(first: int, last: int) -> Select[int, int, int, bytes]:
+    return (
+        select(
+            col(IndexSegment.entry), col(IndexSegment.seg), col(IndexSegment.kept),
+            col(IndexSegment.codes),
+        )
+        .join(IndexEntry, col(IndexEntry.entry) == col(IndexSegment.entry))
+        .where(col(IndexSegment.entry).between(first, last), col(IndexEntry.version) == VERSION)
+        .order_by(col(IndexSegment.entry), col(IndexSegment.seg))
+    )  # fmt: skip
