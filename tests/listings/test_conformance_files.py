@@ -72,8 +72,8 @@ def made(room: Path) -> dict[str, Path]:
     )  # fmt: skip
     late = room / "late.mov"
     ffmpeg(
-        "-f", "lavfi", "-i", "testsrc2=s=320x180:r=50", "-f", "lavfi", "-i", "sine=r=48000:d=0.5",
-        "-frames:v", "5", *files.X264, "-c:a", "pcm_s24le", str(late),
+        "-f", "lavfi", "-i", "testsrc2=s=320x180:r=50:d=0.1", "-f", "lavfi", "-i",
+        "sine=r=48000:d=0.5", *files.X264, "-c:a", "pcm_s24le", str(late),
     )  # fmt: skip
     bare = "format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084"
     return {
