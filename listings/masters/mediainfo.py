@@ -1,7 +1,9 @@
 """Reads a video file with MediaInfo and prints what it says; run as a script in the sandbox.
 
-MediaInfo gets the bytes, not the name: it can follow no reference to another file. Of its some
-hundred fields a track those that `tracks.py` translates are kept, as the text that they are.
+MediaInfo follows what playlists name, to other files and over the network, even when it is given
+bytes without a name. So it is told which parser to use, that of the container which the inspector
+found, and never guesses. Of its some hundred fields a track those that `tracks.py` translates are
+kept, as the text that they are.
 """
 
 import json
@@ -26,10 +28,17 @@ FIELDS = frozenset({
 })  # fmt: skip
 
 
-def inspect(path: Path) -> list[dict[str, str]]:
-    """Return the fields of each track, the container ("General") first."""
+def inspect(path: Path, container: str) -> list[dict[str, str]]:
+    """Return the fields of each track, the container ("General") first.
+
+    Args:
+        path: the file.
+        container: ffmpeg's name of its container.
+    """
     with path.open("rb") as file:
-        text = MediaInfo.parse(file, output="JSON")
+        parser = {"File_ForceParser": _parser(container, file.read(8))}
+        file.seek(0)
+        text = MediaInfo.parse(file, output="JSON", mediainfo_options=parser)
     media = json.loads(str(text)).get("media") or {}
     left, kept = dict(MOST), []
     for track in media.get("track", []):
@@ -38,6 +47,12 @@ def inspect(path: Path) -> list[dict[str, str]]:
         if left[kind] >= 0:
             kept.append(_fields(track))
     return kept
+
+
+def _parser(container: str, start: bytes) -> str:
+    if container == "mpegts":
+        return "BdavMpegTs" if start[4:5] == b"G" != start[:1] else "MpegTs"
+    return {"mxf": "Mxf", "matroska,webm": "Mk"}.get(container, "Mpeg4")
 
 
 def _fields(track: dict[str, Any]) -> dict[str, str]:
@@ -50,4 +65,4 @@ def _fields(track: dict[str, Any]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(inspect(Path(sys.argv[1]))))
+    sys.stdout.write(json.dumps(inspect(Path(sys.argv[1]), sys.argv[2])))

@@ -26,7 +26,7 @@ READING = Limits(cpu_s=60, wall_s=120, memory_bytes=4 * GIB, processes=64)
 DECODING = Limits(cpu_s=120, wall_s=120, processes=128)
 FULL_DISK = (-25, 128 + 25)  # SIGXFSZ
 MOST_HOURS = 48
-MOST_RATE = 1000  # pictures a second; what says more counts something else
+MOST_RATE = 1000  # pictures a second; what says more, or less than one, counts something else
 
 
 async def read(path: Path, sandbox: Sandbox) -> dict[str, Any]:
@@ -38,7 +38,7 @@ async def read(path: Path, sandbox: Sandbox) -> dict[str, Any]:
         ExaminationTimeout, ExaminationTooLarge: it asks for more than it may take.
     """
     av = await _inspect(path, sandbox)
-    media = await _mediainfo(path, sandbox)
+    media = await _mediainfo(path, av["container"], sandbox)
     seen = trial.read(await _try(path, sandbox))
     record = technical.merge(av, media, seen)
     _check_raster(record["video"])
@@ -52,24 +52,38 @@ async def _inspect(path: Path, sandbox: Sandbox) -> dict[str, Any]:
     ended = await sandbox.run(command, reads=path, writes=None, limits=READING)
     check(ended)
     try:
-        found: dict[str, Any] = json.loads(ended.output)
+        found = json.loads(ended.output)
     except ValueError as nothing:
         raise NotAVideo("The file broke the program that reads videos.") from nothing
+    if not isinstance(found, dict):
+        raise NotAVideo("The file broke the program that reads videos.")
     if "refused" in found:
         refusal = CODES[found.pop("refused")]
         raise refusal((refusal.__doc__ or "").splitlines()[0], **found)
     return found
 
 
-async def _mediainfo(path: Path, sandbox: Sandbox) -> Mapping[str, Any] | None:
+async def _mediainfo(path: Path, container: str, sandbox: Sandbox) -> Mapping[str, Any] | None:
     """Return MediaInfo's view, or None: a second reader that stumbles makes no file bad."""
-    command = [sys.executable, "-I", str(MEDIAINFO), str(path)]
+    command = [sys.executable, "-I", str(MEDIAINFO), str(path), container]
     try:
         ended = await sandbox.run(command, reads=path, writes=None, limits=READING)
-        return tracks.read(json.loads(ended.output))
+        return tracks.read(_tracks(ended.output))
     except (ExaminationTimeout, ValueError) as lost:
         _log.warning("MediaInfo could not read the file: %r", lost)
         return None
+
+
+def _tracks(output: bytes) -> list[dict[str, str]]:
+    """Read what the second reader printed.
+
+    Raises:
+        ValueError: it is not a list of tracks, the first of them that of the container.
+    """
+    told = json.loads(output)
+    if not isinstance(told, list) or not all(isinstance(track, dict) for track in told) or not told:
+        raise ValueError("MediaInfo told of no track.")
+    return told
 
 
 async def _try(path: Path, sandbox: Sandbox) -> str:
@@ -96,6 +110,6 @@ def _check_length(record: Mapping[str, Any]) -> None:
     """Refuse a file that cannot be as long as it says: a picture takes a byte at the least."""
     rate = record["video"]["rate"]
     pictures = record["duration_ms"] * rate["num"] // rate["den"] // 1000 if rate else 0
-    fast = bool(rate) and rate["num"] > MOST_RATE * rate["den"]
-    if fast or pictures > record["bytes"] or record["duration_ms"] > MOST_HOURS * 3_600_000:
+    odd = bool(rate) and not rate["den"] <= rate["num"] <= MOST_RATE * rate["den"]
+    if odd or pictures > record["bytes"] or record["duration_ms"] > MOST_HOURS * 3_600_000:
         raise LyingMaster("The file is not as long as it says.", promised_ms=record["duration_ms"])

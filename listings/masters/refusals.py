@@ -118,7 +118,7 @@ class StreamFlood(Examination):
 
 
 class LyingMaster(Examination):
-    """The file promises more pictures than it has bytes, or more than 48 hours of them."""
+    """The file promises more pictures than it has bytes, 48 hours of them, or a rate that is none."""
 
     code = "lying-master"
 

@@ -137,11 +137,6 @@ async def test_st_2086_and_maxcll_are_found_in_every_container(
     assert "video.mastering" not in record["disagree"]
 
 
-async def test_mediainfo_alone_misses_st_2086_in_mp4(pq: Path, room: Path) -> None:
-    record: Any = await files.probed(files.wrapped(pq, room / "blind.mp4"))
-    assert saw(record, "video.max_cll") == (1000, None)
-
-
 @pytest.mark.parametrize(
     ("flag", "unit"),
     [

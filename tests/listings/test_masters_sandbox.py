@@ -150,6 +150,16 @@ async def test_a_fork_bomb_finds_no_fork(child: Child, input_file: Path, fork: s
     assert "refused" in ended.errors or "Operation not permitted" in ended.errors, ended.errors
 
 
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_UNIX", "AF_NETLINK"])
+async def test_no_socket_is_opened_within_walls_or_without(
+    child: Child, input_file: Path, family: str
+) -> None:
+    if sys.platform != "linux":
+        return
+    ended = await python(child, f"import socket; socket.socket(socket.{family})", input_file)
+    assert ended.status != 0 and "PermissionError" in ended.errors
+
+
 async def test_threads_are_allowed_and_a_bomb_of_them_meets_the_limit(
     child: Child, input_file: Path
 ) -> None:
