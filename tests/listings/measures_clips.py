@@ -20,6 +20,8 @@ HLG = Coding(10, "arib-std-b67", "bt2020", "tv", "bt2020nc")
 PQ = Coding(10, "smpte2084", "bt2020", "tv", "bt2020nc")
 SDR = Coding(8, "bt709", "bt709", "tv", "bt709")
 FFV1 = ("-c:v", "ffv1")
+PRORES = ("-c:v", "prores_ks", "-profile:v", "3")
+FULL = ("-c:v", "ffv1", "-pix_fmt", "yuv444p10le")
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-crf", "12")
 PIXELS = {8: "yuv420p", 10: "yuv422p10le", 12: "yuv422p12le"}
 
@@ -45,9 +47,9 @@ class Pair:
     others: tuple[Clip, ...] = field(default=())
 
 
-def _plain(colours: str, size: str = "320x180", seconds: float = 1, rate: int = 10) -> str:
+def plain(colours: str, size: str = "320x180", seconds: float = 1, rate: int = 10) -> str:
     """Return a picture of given 10-bit code values: an expression for each plane, split by `|`."""
-    luma, cb, cr = (colours.split("|") + ["512", "512"])[:3]
+    luma, cb, cr = [*colours.split("|"), "512", "512"][:3]
     return (
         f"color=black:s={size}:r={rate}:d={seconds},format=yuv444p10le,"
         f"geq=lum='{luma}':cb='{cb}':cr='{cr}'"
@@ -72,8 +74,8 @@ PAIRS: dict[str, Pair] = {
         Clip(f"{FLOWER},fps=50,tinterlace=interleave_top", tier="full"),
     ),
     "V07": Pair(
-        Clip(_plain("64+876*X/W", "1280x720", rate=1)),
-        Clip(_plain("64+876*X/W", "1280x720", rate=1) + ",format=yuv420p"),
+        Clip(plain("64+876*X/W", "1280x720", rate=1)),
+        Clip(plain("64+876*X/W", "1280x720", rate=1) + ",format=yuv420p"),
     ),
     "L01": Pair(
         Clip(MOVING),
@@ -85,14 +87,14 @@ PAIRS: dict[str, Pair] = {
         Clip(f"{MOVING},loop=loop=25:size=1:start=55,trim=duration=12"),
         (Clip(f"{MOVING},loop=loop=25:size=1:start=55,trim=duration=12", tier="full"),),
     ),
-    "L03": Pair(Clip(_plain("64+876*X/W")), Clip(_plain("if(lt(X,W/20),1000,500)"))),
-    "L04": Pair(Clip(_plain("20+964*X/W")), Clip(_plain("if(lt(X,W/20),1020,500)"))),
+    "L03": Pair(Clip(plain("64+876*X/W")), Clip(plain("if(lt(X,W/20),1000,500)"))),
+    "L04": Pair(Clip(plain("20+964*X/W")), Clip(plain("if(lt(X,W/20),1020,500)"))),
     "L05": Pair(
-        Clip(_plain("if(lt(X,W/10),658,400)|if(lt(X,W/10),189,512)|if(lt(X,W/10),100,512)")),
-        Clip(_plain("64+876*X/W")),
+        Clip(plain("if(lt(X,W/10),658,400)|if(lt(X,W/10),189,512)|if(lt(X,W/10),100,512)")),
+        Clip(plain("64+876*X/W")),
     ),
     "L06": Pair(
-        Clip(_plain("if(lt(X,W/50),64,if(lt(X,W/10),760,400))")), Clip(_plain("400+100*X/W"))
+        Clip(plain("if(lt(X,W/50),64,if(lt(X,W/10),760,400))")), Clip(plain("400+100*X/W"))
     ),
     "L07": Pair(Clip(BUSY), Clip(f"{SOFT},scale=512:512:flags=lanczos")),
     "L08": Pair(Clip(MOVING), Clip("testsrc2=s=320x134:r=10:d=1,pad=320:180:0:23")),
@@ -104,7 +106,7 @@ PAIRS: dict[str, Pair] = {
     "L10": Pair(
         Clip(FLAT),
         Clip(f"{FLAT},format=yuv420p,geq=lum='if(lt(mod(T,0.2),0.1),40,200)':cb=128:cr=128"),
-        (Clip(_plain("if(lt(mod(T,0.2),0.1),248,519)|if(lt(mod(T,0.2),0.1),412,512)|"
+        (Clip(plain("if(lt(mod(T,0.2),0.1),248,519)|if(lt(mod(T,0.2),0.1),412,512)|"
                      "if(lt(mod(T,0.2),0.1),870,512)", seconds=3, rate=25)),),
     ),
     "A03": Pair(Clip(sound=TONE.format(_MUSIC)), Clip(sound=TONE.format("0.8*sin(2*PI*440*t)"))),
@@ -134,7 +136,7 @@ def made(folder: Path, name: str, clip: Clip) -> Path:
     if clip.sound is not None:
         command += ["-f", "lavfi", "-i", clip.sound, "-c:a", "pcm_s24le"]
     pixels = "yuv420p10le" if clip.encoder == X264 else PIXELS[clip.coding.depth]
-    subprocess.run([*command, *clip.encoder, "-pix_fmt", pixels, str(path)], check=True)
+    subprocess.run([*command, "-pix_fmt", pixels, *clip.encoder, str(path)], check=True)
     if clip.damaged:
         content = bytearray(path.read_bytes())
         for at in range(len(content) // 3, len(content) * 2 // 3, 997):

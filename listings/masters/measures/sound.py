@@ -21,6 +21,7 @@ FLAT_DB = 9.5  # of astats' flat factor: three equal peaks in a row; a wave alon
 LOUD_DB = -6.0  # a flat top below is a sound, not a fault
 FILLING_S = 2  # whole seconds before the first three-second window is full
 STEP_MS = 100
+LONGEST_S = 200_000  # of a file: a time beyond is a lie
 
 
 def filters(channels: int, *, files: str) -> str:
@@ -98,7 +99,7 @@ def read(lines: Iterable[str], *, track: int, channels: int) -> dict[str, Any]:
 def _begin(heard: _Heard, text: str) -> None:
     """Take the head of a tenth of a second: `frame:3 pts:14400 pts_time:0.3`."""
     seconds = full.number(text.rpartition("pts_time:")[2])
-    if seconds is None:
+    if seconds is None or not 0 <= seconds <= LONGEST_S:
         return
     _clip(heard)
     heard.at_ms = round(seconds * 1000)
@@ -129,7 +130,7 @@ def _loudness(heard: _Heard, key: str, value: float) -> None:
         heard.spread = round(value * 100)
     elif key == "true_peak":
         heard.peak = max(heard.peak or 0.0, value)
-    elif key == "S" and heard.at_ms >= 0:
+    elif key == "S":
         second = heard.at_ms // 1000
         full = second >= FILLING_S
         heard.short_term[second] = max(SILENT_LU100, round(value * 100)) if full else None
