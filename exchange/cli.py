@@ -28,6 +28,7 @@ from exchange import (
     doctor,
     files_cli,
     identify,
+    match_cli,
     migrating,
     openapi,
     probe_cli,
@@ -56,6 +57,7 @@ app.add_typer(ledger_app, name="ledger")
 app.add_typer(staff_app, name="staff")
 app.command("probe")(probe_cli.probe)
 app.command("conformance")(conformance_cli.conformance)
+app.command("match")(match_cli.match)
 out = Console()
 err = Console(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]

@@ -99,8 +99,28 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     # masters
     "master.referenced": KindOfFact(_PARTIES, {"master": str, "bytes": int, "url": str}),
+    "delivery.matched": KindOfFact(
+        _PARTIES,
+        {
+            "deal": str,
+            "listing": str,
+            "by": str,
+            "sha256": str,
+            "outcome": str,
+            "coverage_bp": int,
+            "answer_sha256": str,
+        },
+    ),
     "master.received": KindOfFact(
         _PARTIES, {"master": str, "bytes": int, "sha256": str, "chunk_root": str}
+    ),
+    "asset.declared": KindOfFact(_PARTIES, {"asset": str, "work": str, "kind": str, "sha256": str}),
+    "asset.checked": KindOfFact(
+        _PARTIES, {"asset": str, "work": str, "state": str, "code": _MAYBE}
+    ),
+    "package.declared": KindOfFact(_PARTIES, {"package": str, "work": str, "files": int}),
+    "package.checked": KindOfFact(
+        _PARTIES, {"package": str, "work": str, "state": str, "faults": int, "master": _MAYBE}
     ),
     "asset.received": KindOfFact(
         _PARTIES, {"master": str, "bytes": int, "sha256": str, "chunk_root": str}

@@ -21,7 +21,7 @@ MOST_BYTES = 1024**2  # the largest sensible body, a listing with every right, i
 ARRIVES_WITHIN_S = 30.0  # 1 MiB at 35 kB/s; slower than that is no client of ours
 # They read their own content, with bounds of their own: parts of files, files, signed events.
 APART = ("/v1/uploads", "/v1/stripe/", "/v1/avails/imports/")
-APART_WORKS = re.compile("/v1/works/[^/]+/documents/[^/]+/content")
+APART_PARTS = re.compile("/v1/works/[^/]+/documents/[^/]+/content|/v1/listings/[^/]+/matches")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -146,7 +146,7 @@ def _not_a_number(name: str) -> NoReturn:
 
 
 def _apart(path: str) -> bool:
-    return path.startswith(APART) or APART_WORKS.fullmatch(path) is not None
+    return path.startswith(APART) or APART_PARTS.fullmatch(path) is not None
 
 
 def _announced(scope: Scope) -> int:
