@@ -118,7 +118,7 @@ class StreamFlood(Examination):
 
 
 class LyingMaster(Examination):
-    """The file promises more pictures than it has bytes, 48 hours of them, or a rate that is none."""
+    """The file promises more pictures than it has bytes, over 48 hours, or an impossible rate."""
 
     code = "lying-master"
 
