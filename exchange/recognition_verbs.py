@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.facts.rules import SealedFact
 from exchange.context import Context
 from listings.recognition import service
+from listings.recognition.finding import Indexed
 from listings.recognition.gateway import Sight
 
 
@@ -19,4 +20,5 @@ async def recognise_master(
 
 def sight(context: Context) -> Sight:
     """Return what this process searches with."""
-    return Sight(objects=context.objects)
+    finder = Indexed(context.settings.objects / "index")
+    return Sight(finder=finder, objects=context.objects)

@@ -157,7 +157,7 @@ async def _publish(
     listing.epoch, listing.publication_fact = epoch, fact
     await session.flush()
     await recognition.protect(
-        session, master, listing_id=listing.id, party_id=party_id, work=work, epoch=epoch
+        session, master, listing_id=listing.id, party_id=party_id, work=work, epoch=epoch, now=now
     )
     return listing
 
@@ -287,7 +287,6 @@ def _record(listing: Listing, work: Work, master: Master) -> dict[str, Any]:
         "title": {"zh": work.title_zh, "en": work.title_en},
         "master": str(master.id),
         "master_sha256": master.sha256,
-        "master_chunk_root": master.chunk_root,
         "master_chunk_root": master.chunk_root,
         "probe_sha256": master.probe_sha256,
         "fingerprint_sha256": master.fingerprint_sha256,

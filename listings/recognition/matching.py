@@ -82,9 +82,10 @@ async def _candidates(
     if sight.finder is None or len(after) <= FEW:
         return dict.fromkeys(after, ())
     found = dict(await sight.finder.find(session, here, since=since))
-    for other in await queries.same_bytes(
+    same = await queries.same_bytes(
         session, sha256=here.sha256, essence=here.essence, but=master.id
-    ):
+    )
+    for other in same.union(await queries.outside_the_index(session, but=master.id)):
         found.setdefault(other, ())
     found.pop(master.id, None)
     return found

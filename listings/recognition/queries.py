@@ -12,6 +12,7 @@ from sqlmodel import col
 from contracts.parties.tables import Party
 from contracts.refusal import IdReused, Unknown
 from contracts.works.tables import Work
+from listings.index.tables import IndexEntry
 from listings.masters.tables import Master
 from listings.recognition.rules import Side
 from listings.recognition.tables import Declaration, ProtectedMaster, Recognition, Resemblance
@@ -45,6 +46,28 @@ async def protected_since(
         .limit(limit)
     )
     return (await session.scalars(wanted)).all()
+
+
+async def last_entry(session: AsyncSession, epoch: int) -> int:
+    """Return the number of the last entry in the index that was there at an epoch."""
+    wanted = (
+        select(func.max(col(IndexEntry.entry)))
+        .join(ProtectedMaster, col(ProtectedMaster.master_id) == col(IndexEntry.master_id))
+        .where(col(ProtectedMaster.epoch) <= epoch)
+    )
+    return await session.scalar(wanted) or 0
+
+
+async def outside_the_index(session: AsyncSession, *, but: UUID) -> Sequence[UUID]:
+    """Return the protected masters without an entry: those listed before there was an index."""
+    live = exists().where(
+        col(IndexEntry.master_id) == col(ProtectedMaster.master_id),
+        col(IndexEntry.dropped_at).is_(None),
+    )
+    wanted = select(col(ProtectedMaster.master_id)).where(
+        ~live, col(ProtectedMaster.master_id) != but
+    )
+    return (await session.scalars(wanted.distinct())).all()
 
 
 async def same_bytes(

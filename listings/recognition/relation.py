@@ -21,7 +21,7 @@ SEAM_MS = 400  # stretches that go on so exactly are one
 OTHER_SOUND_BP = 4_000  # unrelated sound differs in 5,000; echo and coarse coding stay below 3,300
 # How sure a score makes, from tests/benchmarks/data/robust_scores.csv: of the pairs of one set that
 # reached it, the share that were copies. The others showed the same place by the same camera.
-CONFIDENCE = ((0.0, 0), (DOUBTFUL, 5_000), (16.3, 9_000), (SURE, 9_900), (22.0, 9_990))
+CONFIDENCE = ((0.0, 0), (DOUBTFUL, 5_000), (SURE, 9_900), (22.0, 9_990))
 
 
 class Related(StrEnum):

@@ -10,6 +10,7 @@ from sqlmodel import col
 from contracts import locking
 from contracts.facts import service as facts
 from contracts.works.tables import Work
+from listings.index import service as index
 from listings.masters import queries as masters
 from listings.masters.tables import Master
 from listings.recognition import matching, queries, rules, verdicts
@@ -26,6 +27,7 @@ async def protect(
     party_id: UUID,
     work: Work,
     epoch: int,
+    now: datetime,
 ) -> None:
     """Let nobody else list this picture from now on; part of the publication's transaction."""
     session.add(
@@ -41,6 +43,7 @@ async def protect(
         )
     )
     await session.flush()
+    await index.add(session, master.id, now=now)
 
 
 async def recognise(
