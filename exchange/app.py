@@ -23,9 +23,12 @@ from exchange.api import (
     listings,
     log,
     masters,
+    matches,
     odrl,
+    packages,
     parties,
     payouts,
+    pictures,
     problems,
     recognition,
     references,
@@ -41,9 +44,10 @@ from exchange.feed import Feed
 from exchange.portal import pages
 
 ROUTERS = (
-    sessions, keys, parties, works, grants, documents, masters, references, listings, auctions,
-    facts, log, deals, invoices, payouts, ledger, stripe, avails, availability, odrl,
-    conformance, encumbrances, events, runs, screeners, recognition, declarations, thumbs,
+    sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
+    auctions, facts, log, deals, invoices, payouts, ledger, stripe, avails, availability, odrl,
+    conformance, encumbrances, events, runs, screeners, pictures, recognition, declarations,
+    matches, thumbs,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

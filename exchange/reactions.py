@@ -17,6 +17,7 @@ from exchange import (
     fetching_verbs,
     listing_verbs,
     master_verbs,
+    package_verbs,
     recognition_verbs,
     screener_verbs,
     settlement_verbs,
@@ -37,6 +38,8 @@ class Reaction:
 
 REACTIONS: tuple[Reaction, ...] = (
     Reaction("master.referenced", "fetch-master", fetching_verbs.fetch_master),
+    Reaction("asset.declared", "check-asset", package_verbs.check_asset),
+    Reaction("package.declared", "check-package", package_verbs.check_package),
     Reaction("master.received", "examine-master", master_verbs.examine_master),
     Reaction("master.examined", "recognise-master", recognition_verbs.recognise_master),
     Reaction("recognition.asked", "search-again", recognition_verbs.recognise_master),
