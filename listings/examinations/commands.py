@@ -129,7 +129,7 @@ def _picture(folder: Path, film: Film, span: Span) -> list[str]:
     """Codes, signature, samples and patches; the count of all pictures comes first."""
     begin = ":start_time=0" if span.start is None else ""
     small = f"fps={LUMA_RATE}{begin},scale={WIDTH}:{HEIGHT}:flags=area,format=gray"
-    signed = f"fps={SIGNATURE_RATE},signature=format=binary:filename={folder / 'signature'}"
+    signed = f"fps={SIGNATURE_RATE}{begin},signature=format=binary:filename={folder / 'signature'}"
     signing = ["-map", "0:V:0", "-vf", signed, "-f", "null", "-"]
     depth, opened, close = film.coding.depth, folder / "samples", folder / "patches"
     return [

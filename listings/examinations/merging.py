@@ -137,7 +137,9 @@ def _joined_rows(seen: Sequence[Found]) -> mpeg7.Rows:
 
 def _until_last(seen: Sequence[Found], name: str, size: int) -> list[tuple[Found, bool]]:
     """Return the pieces up to the last that gave anything, and whether it is that one."""
-    given = [at for at, piece in enumerate(seen) if (piece.folder / name).stat().st_size >= size]
+    given = [
+        at for at, piece in enumerate(seen) if len(measuring.pictures(piece.folder / name, size))
+    ]
     end = given[-1] if given else -1
     return [(piece, at == end) for at, piece in enumerate(seen[: end + 1])]
 
