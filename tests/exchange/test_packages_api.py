@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import anyio.to_thread
 import httpx
 import pytest
 from sqlalchemy import text
@@ -135,9 +136,10 @@ async def test_only_ones_own_finished_files_of_the_work_can_be_declared(
 async def taken_in(
     holder: httpx.AsyncClient, work: str, context: Context, folder: Path
 ) -> dict[str, Any]:
-    files = {
-        path.name: await sent(holder, work, path.read_bytes()) for path in sorted(folder.iterdir())
-    }
+    contents = await anyio.to_thread.run_sync(
+        lambda: {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    )
+    files = {name: await sent(holder, work, content) for name, content in contents.items()}
     package_id = ids.new(clock.now())
     address = f"{work}/packages/{package_id}"
     answer = await holder.put(address, json={"files": files})
