@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field, JsonValue
 
 from contracts.refusal import InvalidContent, Unknown
-from exchange.api import problems, uploads
+from exchange.api import problems, progress, uploads
 from exchange.api.deps import Session, Shape, Signed, page_after
 from exchange.identity.rules import ScopeMissing, SignInNeeded
 from listings.masters import queries
@@ -15,6 +15,7 @@ from listings.masters.tables import Master
 
 router = APIRouter(tags=["masters"])
 router.include_router(uploads.router)
+router.include_router(progress.router)
 
 MOST_PAGE = 200
 EXAMPLE: dict[str, JsonValue] = {

@@ -7,13 +7,16 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
+from exchange import clock
 from exchange.api import masters as api
 from exchange.api import works as works_api
 from exchange.api.deps import Now, Session
-from exchange.portal import render
+from exchange.portal import conformance, render
 from exchange.portal.language import mark
 from exchange.portal.market import recognition_state
 from exchange.portal.visitors import Holder, Visitor
+from listings.examinations import queries as examinations
+from listings.masters import queries
 
 router = APIRouter(prefix="/masters")
 PAGE = 50
@@ -58,6 +61,7 @@ async def master_page(
     work_id = values["master"].work_id
     work = None if work_id is None else await works_api.get_work(work_id, session, visitor.caller)
     values["recognised"] = await recognition_state(session, master_id)
+    values["uhd_label"] = await conformance.verdict(session, master_id)
     return render.page(request, "master.html", work=work, **values)
 
 
@@ -71,7 +75,13 @@ async def examination_part(
 
 async def _values(session: AsyncSession, master_id: UUID, visitor: Visitor) -> dict[str, Any]:
     master = await api.get_master(master_id, session, visitor.caller)
-    return {"master": master, "stages": _stages(master), "settled": master.state in SETTLED}
+    row = await queries.get_master(session, master_id)
+    return {
+        "master": master,
+        "stages": _stages(master),
+        "settled": master.state in SETTLED,
+        "progress": await examinations.progress(session, row, now=clock.now()),
+    }
 
 
 def _stages(master: api.MasterOut) -> list[dict[str, Any]]:

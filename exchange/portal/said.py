@@ -119,7 +119,16 @@ def technical(probe: Mapping[str, Any], spoken: Language) -> list[tuple[str, str
 
 def fingerprint(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the plain entries of a fingerprint record as (label, text)."""
-    return [(label, str(record[name])) for name, label in TRACES.items() if name in record]
+    rows = [(label, str(record[name])) for name, label in TRACES.items() if name in record]
+    iscc = record.get("iscc") or {}
+    units = iscc.get("units") or {}
+    codes = (
+        (mark("ISCC (ISO 24138)"), iscc.get("code")),
+        (mark("ISCC of the picture"), units.get("video")),
+        (mark("ISCC of the sound"), units.get("audio")),
+        (mark("SHA-256 of the coded picture"), (record.get("essence") or {}).get("video")),
+    )
+    return rows + [(label, code) for label, code in codes if code]
 
 
 def _rate(rate: Mapping[str, int] | None, spoken: Language) -> str:

@@ -45,6 +45,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_grant_odrl": ("read", ANYBODY),
     "get_invoice": ("read", ANYBODY),
     "get_master": ("read", ANYBODY),
+    "follow_progress": ("read", ANYBODY),
     "get_master_picture": ("read", ANYBODY),
     "get_proxy": ("read", ANYBODY),
     "get_me": ("read", ANYBODY),
