@@ -18,10 +18,10 @@ WINDOW = 128  # samples to a side of what is transformed at once
 BELOW = (0.15, 0.24)  # cycles a sample, the larger of both directions; 0.25 is half Nyquist
 ABOVE = (0.27, 0.45)
 LEAST_POWER = 4.0  # of ten-bit code values squared: less is the noise of coding, no detail
-# On five real clips with detail (`upscaling.csv`, made by `tests/benchmarks/upscaling.py`) none of 45
-# native pictures lies below, and each of 30 that were scaled up by Lanczos, spline or bicubic and
-# coded without visible loss does. Bilinear, strong compression and grain hide it; of 30 pictures
-# through soft lenses 5 lie below, so this is a doubt and no proof.
+# On five real clips with detail (`upscaling.csv`, made by `tests/benchmarks/upscaling.py`) none of
+# 45 native pictures lies below, and each of 30 that were scaled up by Lanczos, spline or bicubic
+# and coded without visible loss does. Bilinear, strong compression and grain hide it; of 30
+# pictures through soft lenses 5 lie below, so this is a doubt and no proof.
 UPSCALED_BP = 300
 MOST_BLOCKS = 10_000
 BLOCK = 8  # samples to a side of the transforms of most codecs
