@@ -12,7 +12,7 @@ from exchange.portal.language import ZONE, Language, mark
 LABELS: Mapping[str, str] = {
     "least": mark("At least"),
     "most": mark("At most"),
-    "title": mark("Title"),
+    "work_title": mark("Title"),
     "seconds": mark("Seconds here / there"),
     "listing": mark("Listing"),
     "owners": mark("Owners"),

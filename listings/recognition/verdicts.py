@@ -201,7 +201,7 @@ async def refuse(session: AsyncSession, row: Recognition) -> None:
     data = {
         "case": str(row.master_id),
         "listing": str(of.protected.listing_id),
-        "title": {"zh": of.work.title_zh, "en": of.work.title_en},
+        "work_title": {"zh": of.work.title_zh, "en": of.work.title_en},
         "kind": worst.kind,
         "confidence_bp": worst.confidence_bp,
         "sound_bp": worst.sound_bp,

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -69,20 +70,32 @@ async def master_of(
         [_picture(seed)[from_s * RATE : to_s * RATE] for seed, from_s, to_s in parts]
     )
     seconds = len(video) // RATE
-    audio = np.random.default_rng([sound or secrets.randbits(31), 1]).bytes(seconds * 8 * 4)
     tracks = {
         "video": video.tobytes(),
         # Each code through every window, twice: a still second phase.
         "query": video.repeat(2 * len(WINDOWS), axis=0).tobytes(),
-        "audio": audio,
+        "audio": np.random.default_rng([sound or secrets.randbits(31), 1]).bytes(seconds * 8 * 4),
     }
-    digest = hashlib.sha256(tracks["video"] + audio).hexdigest()
+    return await kept(session, tracks, party_id=party_id, work_id=work_id, now=now)
+
+
+async def kept(
+    session: AsyncSession,
+    tracks: Mapping[str, bytes],
+    *,
+    party_id: UUID,
+    work_id: UUID | None,
+    now: datetime,
+) -> Master:
+    """A ready master with these codes."""
+    frames = len(tracks["video"]) // CODE_BYTES
+    digest = hashlib.sha256(tracks["video"] + tracks["audio"]).hexdigest()
     master = Master(
         id=ids.new(now), party_id=party_id, work_id=work_id, filename="cut.mp4",
         declared_bytes=1000, received_bytes=1000, state="ready", stage="done", done_bp=10_000,
-        sha256=digest, probe={**PROBE, "duration_ms": seconds * 1000},
+        sha256=digest, chunk_root=digest, probe={**PROBE, "duration_ms": frames * 1000 // RATE},
         fingerprint={
-            "version": "u1", "video_codes": len(video), "audio_codes": seconds * 8,
+            "version": "u1", "video_codes": frames, "audio_codes": len(tracks["audio"]) // 4,
             "sha256": digest,
         },
         created_at=now, expires_at=now + timedelta(days=7), examined_at=now,

@@ -182,7 +182,7 @@ async def test_the_picture_of_another_work_is_refused_and_named(session: AsyncSe
     with pytest.raises(LooksLikeAnotherWork) as refused:
         await service.publish(session, copy.id, party_id=copy.party_id, now=NOW)
     assert refused.value.data["listing"] == str(first.id)
-    assert refused.value.data["title"]["zh"] == "示范作品"
+    assert refused.value.data["work_title"]["zh"] == "示范作品"
     assert set(refused.value.data["seconds"]) == {"here", "there"}
     assert refused.value.data["sound_bp"] == 0  # the copy carries the very same sound
 
