@@ -18,13 +18,14 @@ from contracts.refusal import (
 )
 from contracts.titles import queries as titles
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import Caller, Role, ScopeMissing, SignInNeeded
 from listings.packages import queries, rules, service
 from listings.packages.refusals import AssetNotReceived, AssetTooLarge, BadLanguage
 from listings.packages.tables import Asset, ImfPackage
 
-router = APIRouter(tags=["packages"])
+router = APIRouter(route_class=JsonRoute, tags=["packages"])
 
 MOST_PAGE = 200
 Kind = Literal["picture", "sound_stem", "subtitle", "artwork", "metadata", "other"]

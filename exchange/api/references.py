@@ -15,6 +15,7 @@ from contracts.refusal import (
     Unknown,
 )
 from exchange.api import problems
+from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed
 from exchange.api.masters import MasterOut, shown
 from exchange.identity.rules import Role, ScopeMissing, SignInNeeded
@@ -22,7 +23,7 @@ from listings.masters import references, rules, service
 from listings.masters.refusals import BadUploadMetadata, ReferenceNotAllowed, UploadTooLarge
 from listings.masters.rules import Ask
 
-router = APIRouter(tags=["masters"])
+router = APIRouter(route_class=JsonRoute, tags=["masters"])
 
 
 class ReferenceIn(Shape):

@@ -33,6 +33,7 @@ PUBLIC = {
     "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
+    "get_listing_picture",
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
@@ -179,7 +180,22 @@ async def world(context: Context) -> AsyncIterator[World]:
         assert avails.status_code == 201, avails.text
         made = {"api_key": key, "upload": upload.rsplit("/", 1)[-1], "import_id": key}
         document = await documents_factory.filed(clients["licensor"], ids["work_id"])
+        made |= await files_of_a_work(clients["licensor"], ids["work_id"])
         yield World({**ids, **made, "document_id": document.rsplit("/", 1)[-1]}, clients)
+
+
+async def files_of_a_work(licensor: httpx.AsyncClient, work_id: str) -> dict[str, str]:
+    """An asset and a package of the work, by the names that paths give them."""
+    asset_id, package_id = str(uuid4()), str(uuid4())
+    file_id = str(
+        await uploads_factory.upload(licensor, b"a part", purpose="asset", work_id=work_id)
+    )
+    said = {"file_id": file_id, "kind": "other", "label": "notes"}
+    asset = await licensor.put(f"/v1/works/{work_id}/assets/{asset_id}", json=said)
+    files = {"files": {"ASSETMAP.xml": file_id}}
+    package = await licensor.put(f"/v1/works/{work_id}/packages/{package_id}", json=files)
+    assert (asset.status_code, package.status_code) == (201, 201), (asset.text, package.text)
+    return {"asset_id": asset_id, "package_id": package_id}
 
 
 async def open_clients(
