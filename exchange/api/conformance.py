@@ -1,16 +1,19 @@
 """Conformance (技术审查): reports on masters, what is declared of them, what was measured."""
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.deals.gateway import PressFailed
 from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
+from exchange import conformance_verbs
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.catalogue import queries as catalogue
 from listings.masters import queries as masters
@@ -22,6 +25,7 @@ from listings.masters.tables import Master
 router = APIRouter(route_class=JsonRoute, tags=["conformance"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 _ID = "019a99c0-0000-7000-8000-000000000001"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _FINDING: dict[str, Any] = {
@@ -177,11 +181,49 @@ async def get_conformance(
     """
     caller.need("read")
     master = await _visible(session, master_id, caller)
-    wanted = profile or profiles.default(master.probe or {})
-    kept = await queries.find_report(session, master.id, wanted)
-    if kept is not None:
-        return shown(kept, recorded=True)
-    return shown(await service.draft(session, master, profile=wanted, now=now), recorded=False)
+    report, recorded = await _report(session, master, profile, now)
+    return shown(report, recorded=recorded)
+
+
+@router.get(
+    "/masters/{master_id}/conformance.json",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/json": _BYTES}},
+        **problems.responses(*_SIGNED, Unknown, profiles.UnknownProfile, service.MasterNotExamined),
+    },
+)
+async def download_conformance(
+    master_id: UUID, session: Session, caller: Signed, now: Now, profile: str | None = None
+) -> Response:
+    """Send a report as the canonical bytes that its SHA-256 is of."""
+    caller.need("read")
+    master = await _visible(session, master_id, caller)
+    report, _ = await _report(session, master, profile, now)
+    return _file(conformance_verbs.as_json(report), master, report, "json")
+
+
+@router.get(
+    "/masters/{master_id}/conformance.pdf",
+    response_class=Response,
+    responses={
+        200: {"content": {"application/pdf": _BYTES}},
+        **problems.responses(
+            *_SIGNED, Unknown, profiles.UnknownProfile, service.MasterNotExamined, PressFailed
+        ),
+    },
+)
+async def print_conformance(
+    master_id: UUID, session: Session, caller: Signed, now: Now, context: Ctx, *,
+    profile: str | None = None,
+) -> Response:  # fmt: skip
+    """Send a report as PDF/A: verdict, curves, checks; pictures for its holder and staff."""
+    caller.need("read")
+    master = await _visible(session, master_id, caller)
+    report, _ = await _report(session, master, profile, now)
+    mine = caller.is_staff or master.party_id == caller.party_id
+    pdf = await conformance_verbs.as_pdf(context, session, master, report, pictures=mine)
+    return _file(pdf, master, report, "pdf")
 
 
 @router.put(
@@ -248,6 +290,27 @@ async def _visible(session: AsyncSession, master_id: UUID, caller: Caller) -> Ma
     if not mine and not await catalogue.is_master_published(session, master.id):
         raise Unknown("There is no such master.")
     return master
+
+
+async def _report(
+    session: AsyncSession, master: Master, profile: str | None, now: datetime
+) -> tuple[ConformanceReport, bool]:
+    """Return the newest report by a profile and True, or how the master would be judged now."""
+    wanted = profile or profiles.default(master.probe or {})
+    kept = await queries.find_report(session, master.id, wanted)
+    if kept is not None:
+        return kept, True
+    return await service.draft(session, master, profile=wanted, now=now), False
+
+
+def _file(content: bytes, master: Master, report: ConformanceReport, form: str) -> Response:
+    name = f"conformance-{master.id}-{report.profile}.{form}"
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "ETag": f'"{report.sha256}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(content, media_type=f"application/{form}", headers=headers)
 
 
 def shown(report: ConformanceReport, *, recorded: bool) -> ReportOut:

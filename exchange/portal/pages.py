@@ -11,6 +11,7 @@ from exchange.portal import (
     accounts,
     auctions,
     avails,
+    conformance,
     deals,
     errors,
     keys,
@@ -18,6 +19,8 @@ from exchange.portal import (
     market,
     masters,
     money,
+    packages,
+    posters,
     recognition,
     register,
     register_forms,
@@ -33,8 +36,8 @@ from exchange.portal import (
 ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
-        accounts, works, rights, register, register_forms, runs, screeners, recognition, masters,
-        listings, market, auctions, deals, money, keys,
+        accounts, works, packages, rights, register, register_forms, runs, screeners, recognition, conformance, masters,
+        listings, market, posters, auctions, deals, money, keys,
         queue, parties, settlements, payouts, ledger, cases,
     )
 )  # fmt: skip

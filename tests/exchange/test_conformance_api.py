@@ -1,5 +1,6 @@
 """Reports of conformance over HTTP."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -101,3 +102,16 @@ async def test_what_the_holder_declares_changes_the_report(held: Held) -> None:
     refused(await held.holder.put(path, json={"head_ms": -5}), 422, "bad-declaration")
     refused(await held.holder.put(path, json={"mood": True}), 422, "invalid-content")
     refused(await held.stranger.put(path, json={}), 403, "not-allowed")
+
+
+async def test_the_report_is_sent_as_the_bytes_of_its_hash_and_on_paper(held: Held) -> None:
+    told = (await held.holder.get(f"{held.path}/conformance")).json()
+    document = await held.holder.get(f"{held.path}/conformance.json")
+    assert hashlib.sha256(document.content).hexdigest() == told["sha256"]
+    assert document.json() == told["report"]
+    assert document.headers["etag"] == f'"{told["sha256"]}"'
+    paper = await held.staff.get(f"{held.path}/conformance.pdf", params={"profile": DRAMA})
+    assert paper.status_code == 200 and paper.content.startswith(b"%PDF-")
+    assert DRAMA in paper.headers["content-disposition"]
+    for form in ("json", "pdf"):
+        refused(await held.stranger.get(f"{held.path}/conformance.{form}"), 404, "unknown")

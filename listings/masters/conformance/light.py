@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from listings.masters.conformance.judging import (
-    UNSEEN,
     Form,
     Judge,
     decimal,
@@ -101,7 +100,8 @@ def _upscaled(wanted: Wanted, subject: Subject) -> Outcome:
     asked = f"≤ {percent(most)}"
     if share is None:
         return unmeasured(asked)
-    return doubt(share <= most, asked, percent(share), note="upscale-suspicion")
+    note = "upscale-suspicion" if share > most else None
+    return doubt(share <= most, asked, percent(share), note=note)
 
 
 def _active(wanted: Wanted, subject: Subject) -> Outcome:
@@ -117,7 +117,7 @@ def _active(wanted: Wanted, subject: Subject) -> Outcome:
     across, down = wide * (10_000 - left - right), tall * (10_000 - top - bottom)
     if across <= 0 or down <= 0:
         return unmeasured(asked)
-    ratio = across * 100 // down
+    ratio = (across * 100 + down // 2) // down
     seen = f"{decimal(ratio, 2)}:1"
     if shape:
         return either(abs(ratio - shape) <= room, asked, seen)
@@ -147,19 +147,19 @@ def _flashes(_: Wanted, subject: Subject) -> Outcome:
         return unmeasured(asked)
     places = [*(spans(general) or ()), *(spans(red) or ())]
     most = max((int(each[2]) for each in (*general, *red) if len(each) > 2), default=0)
-    seen = f"{len(places)} × ({most} /s)" if places else UNSEEN
+    seen = f"{len(places)} × ({most} /s)" if places else "0"
     return doubt(not places, asked, seen, where=sorted(places), note="not-certified")
 
 
 def _safe(_: Wanted, subject: Subject) -> Outcome:
     """L11: a person tells whether subtitles stay in the safe area and no logo is burnt in."""
-    asked = "✓ ✓"
+    asked = "subtitle_safe ✓, burnt_in_logo ✗"
     safe, logo = (subject.declared.get(name) for name in ("subtitle_safe", "burnt_in_logo"))
     if False in (safe, logo is None or not logo):
-        return either(False, asked, "✗")
+        return either(False, asked, "subtitle_safe ✗" if safe is False else "burnt_in_logo ✓")
     if safe is None or logo is None:
         return unmeasured(asked)
-    return either(True, asked, "✓")
+    return either(True, asked, asked)
 
 
 JUDGES: Mapping[str, Judge] = {
