@@ -14,6 +14,7 @@ from exchange import jobs, migrating
 from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
+from listings.masters import mediainfo
 
 _SERVER = text(
     "SELECT name, setting FROM pg_settings "
@@ -104,9 +105,13 @@ def _disk(home: Path) -> Finding:
 
 def _media() -> Finding:
     try:
-        return Finding("media tools", "ok", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()}")
+        decoder = f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()}"
     except RuntimeError as error:
         return Finding("media tools", "fault", str(error))
+    if mediainfo.is_here():
+        return Finding("media tools", "ok", f"{decoder}, MediaInfo")
+    lost = "MediaInfo's library is missing: masters are read by one reader fewer"
+    return Finding("media tools", "warning", f"{decoder}; {lost}")
 
 
 def _sandbox() -> Finding:

@@ -28,6 +28,11 @@ FIELDS = frozenset({
 })  # fmt: skip
 
 
+def is_here() -> bool:
+    """Tell whether MediaInfo's library can be loaded on this machine."""
+    return bool(MediaInfo.can_parse())
+
+
 def inspect(path: Path, container: str) -> list[dict[str, str]]:
     """Return the fields of each track, the container ("General") first.
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from contracts.refusal import Refusal
-from exchange import cli, probe_cli
+from exchange import cli, doctor, probe_cli
+from listings.masters import mediainfo
 from listings.masters.refusals import NotAVideo
 from tests.listings import masters_files as files
 
@@ -80,3 +81,12 @@ def test_a_link_of_ones_own_is_followed(plain: Path, room: Path) -> None:
 
 def test_a_missing_file_is_wrong_usage(room: Path) -> None:
     assert run(str(room / "nothing.mp4"))[0] == 2
+
+
+def test_the_doctor_warns_where_the_second_reader_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert doctor._media().state == "ok"
+    monkeypatch.setattr(mediainfo, "is_here", lambda: False)
+    finding = doctor._media()
+    assert finding.state == "warning" and "one reader fewer" in finding.detail

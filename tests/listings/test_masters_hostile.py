@@ -252,16 +252,6 @@ async def test_a_flood_of_streams_is_refused(room: Path, sandbox: Child) -> None
     assert await refused(path, sandbox) == "stream-flood"
 
 
-async def test_a_poster_is_no_moving_picture(plain: Path, room: Path, sandbox: Child) -> None:
-    poster, path = room / "poster.png", room / "poster.mp4"
-    ffmpeg("-i", str(plain), "-frames:v", "1", str(poster))
-    ffmpeg(
-        "-i", str(plain), "-i", str(poster), "-map", "0:a", "-map", "1:v", "-c:a", "copy",
-        "-c:v", "mjpeg", "-disposition:v:0", "attached_pic", str(path),
-    )  # fmt: skip
-    assert await refused(path, sandbox) == "no-picture"
-
-
 async def test_a_link_to_another_file_is_not_followed(
     plain: Path, room: Path, sandbox: Child
 ) -> None:
