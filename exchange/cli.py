@@ -28,6 +28,8 @@ from exchange import (
     doctor,
     files_cli,
     identify,
+    index_cli,
+    masters_cli,
     match_cli,
     migrating,
     openapi,
@@ -53,7 +55,9 @@ staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
 app.add_typer(avails_cli.app, name="avails")
 app.add_typer(files_cli.imf_app, name="imf")
 app.command("hash")(files_cli.hash_file)
+app.add_typer(index_cli.app, name="index")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
 app.command("probe")(probe_cli.probe)
 app.command("conformance")(conformance_cli.conformance)

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     objects_dir: str | None = None
     objects_store: str | None = None
     reference_stores: str = ""
+    index_dir: Path | None = None
+    index_url: SecretStr | None = None
     keys_dir: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000
@@ -47,7 +49,7 @@ class Settings(BaseSettings):
     piece_s: PositiveInt = 300
     pieces_at_once: PositiveInt = 1
 
-    @field_validator("home", "keys_dir")
+    @field_validator("home", "keys_dir", "index_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().resolve()
@@ -83,6 +85,16 @@ class Settings(BaseSettings):
     def references(self) -> tuple[str, ...]:
         """The stores that masters may be fetched from: URLs in `EXCHANGE_REFERENCE_STORES`."""
         return references.roots(self.reference_stores)
+
+    @cached_property
+    def index(self) -> Path:
+        """The folder of the scan files, which are derived: it may be of one machine alone."""
+        return self.index_dir or self.objects / "index"
+
+    @property
+    def warehouse_url(self) -> str | None:
+        """The ClickHouse server that holds the index; None when this machine scans."""
+        return None if self.index_url is None else self.index_url.get_secret_value()
 
     @cached_property
     def keys(self) -> Path:

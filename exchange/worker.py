@@ -16,7 +16,7 @@ from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
 from contracts.titles import holds
-from exchange import clock, embedded, jobs, master_verbs, pieces, screener_verbs
+from exchange import clock, embedded, index_verbs, jobs, master_verbs, pieces, screener_verbs
 from exchange.context import Context
 from exchange.keys import log_signer
 from listings.auctions import service as auctions
@@ -33,6 +33,7 @@ RESCUE_EVERY_S = 3.0
 SWEEP_EVERY_S = 300.0
 # Whoever asks for rights frees what ran out before them; this is for those who only look.
 HOLDS_EVERY_S = 2.0
+INDEX_EVERY_S = 10.0
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
@@ -54,6 +55,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: drop_expired(context), "drop", rest_s=SWEEP_EVERY_S))
         tasks.create_task(_again(lambda: expire_holds(context), "expire", rest_s=HOLDS_EVERY_S))
         tasks.create_task(_again(lambda: end_screeners(context), "screeners", rest_s=ENDED_EVERY_S))
+        tasks.create_task(_again(lambda: keep_index(context), "index", rest_s=INDEX_EVERY_S))
         tasks.create_task(_queue(context))
 
 
@@ -92,6 +94,11 @@ async def drop_expired(context: Context) -> int:
 async def end_screeners(context: Context) -> int:
     """Remove the films of screeners that ran out or were taken back."""
     return await screener_verbs.end_screeners(context, clock.now())
+
+
+async def keep_index(context: Context) -> int:
+    """Write what was listed lately into the files of the index of pictures."""
+    return await index_verbs.keep_index(context, clock.now())
 
 
 async def _again(step: Step, name: str, *, rest_s: float = REST_S) -> None:

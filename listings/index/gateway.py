@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio.to_thread
+import httpx
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from listings.index import queries
+from listings.index.clickhouse import ClickHouse
 from listings.index.rules import Candidate, Codes, Line, Question, Times
 from listings.index.voting import elect
 
@@ -53,18 +55,57 @@ class LocalEngine:
         scans = await open_scans(self.folder)
         plan = await planned(self.session, scans, since=since)
         rest = [minute for gap in plan.gaps for minute in await queries.minutes(self.session, *gap)]
-        found = await anyio.to_thread.run_sync(local.lines, scans, plan, rest, question)
+        found = await anyio.to_thread.run_sync(local.lines, plan, rest, question)
         return await chosen(self.session, found, at_ms=at_ms, most=most)
 
 
-def open_engine(session: AsyncSession, *, folder: Path) -> Engine:
+@dataclass(frozen=True, slots=True)
+class ClickHouseEngine:
+    """Searches ClickHouse, and rows that were not copied there yet as this session sees them."""
+
+    warehouse: ClickHouse
+    session: AsyncSession
+
+    async def search(
+        self, codes: Codes, at_ms: Times, *, most: int, since: int = 0
+    ) -> list[Candidate]:
+        """See `Engine.search`."""
+        question = Question(np.ascontiguousarray(codes), at_ms)
+        local = await anyio.to_thread.run_sync(_local)
+        copied = await copied_to(self.session, self.warehouse)
+        found = await self.warehouse.lines(question, since=since, upto=copied)
+        head, after = (await queries.head(self.session)).entries, max(since, copied)
+        rest = await queries.minutes(self.session, after + 1, head) if after < head else []
+        found += await anyio.to_thread.run_sync(local.lines_of_rows, rest, question)
+        return await chosen(self.session, found, at_ms=at_ms, most=most)
+
+
+def open_engine(session: AsyncSession, *, folder: Path, url: str | None = None) -> Engine:
     """Return the engine of this installation, for one transaction.
 
     Args:
         session: sees what its transaction added.
         folder: of the scan files.
+        url: of a ClickHouse server (`http://user:password@host:8123/?database=…`); None means that
+            this machine scans.
     """
-    return LocalEngine(folder, session)
+    if url is None:
+        return LocalEngine(folder, session)
+    return ClickHouseEngine(open_warehouse(url), session)
+
+
+@cache
+def open_warehouse(url: str) -> ClickHouse:
+    """Return this process's connections to a ClickHouse server."""
+    at = httpx.URL(url)
+    return ClickHouse(httpx.AsyncClient(base_url=at.copy_with(query=None), params=dict(at.params)))
+
+
+async def copied_to(session: AsyncSession, warehouse: ClickHouse) -> int:
+    """Return up to which entry ClickHouse holds what this database says; 0 if it is not that."""
+    last, chain = await warehouse.head()
+    known = await queries.chains(session, [last])
+    return last if known.get(last, b"").hex() == chain else 0
 
 
 async def open_scans(folder: Path) -> "Scans":

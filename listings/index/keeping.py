@@ -10,6 +10,7 @@ import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from listings.index import gateway, queries
+from listings.index.clickhouse import ClickHouse
 from listings.index.rules import Minute
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ async def keep_up(session: AsyncSession, *, folder: Path, most_waiting: int = MO
     few files, and each code is written again only a few times in its life. One process writes at a
     time; to the others there is nothing to do.
     """
+    if not (await queries.head(session)).entries:
+        return 0
     scans = await gateway.open_scans(folder)
     plan = await gateway.planned(session, scans)
     waiting = {gap: await queries.counted(session, *gap) for gap in plan.gaps}
@@ -83,6 +86,26 @@ async def rebuild(session: AsyncSession, *, folder: Path) -> int:
         await _write(session, scans, 1, head)
         await anyio.to_thread.run_sync(scans.remove_all_but, [(1, head)])
     return await queries.counted(session, 1, head)
+
+
+async def copy_up(session: AsyncSession, warehouse: ClickHouse, *, most: int = 100) -> int:
+    """Copy at most so many entries to ClickHouse, in their order; return how many.
+
+    What is there of another past is deleted first, and what was dropped since.
+    """
+    await warehouse.create()
+    copied, head = (
+        await gateway.copied_to(session, warehouse),
+        (await queries.head(session)).entries,
+    )
+    if not copied and (await warehouse.head())[0]:
+        await warehouse.clear()
+    last = min(head, copied + most)
+    chains = await queries.chains(session, range(copied + 1, last + 1))
+    for entry, chain in sorted(chains.items()):
+        await warehouse.add(entry, chain, await queries.minutes(session, entry, entry))
+    await warehouse.drop(await queries.dropped(session))
+    return last - copied
 
 
 def _small_before(

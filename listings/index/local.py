@@ -24,6 +24,9 @@ from listings.index.voting import Hits
 Span = tuple[int, int]  # entries, both ends included
 
 
+_THREADS = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scan")
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Which files serve, and which entries must come from their rows."""
@@ -43,7 +46,6 @@ class Scans:
             folder: made when the first file is written.
         """
         self.folder = folder
-        self.threads = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="scan")
         self._open: dict[tuple[str, int, int], Part | None] = {}
         self._lock = Lock()
 
@@ -82,7 +84,7 @@ class Scans:
         """Write the file of some entries."""
         parts.write(
             self.folder, first=span[0], last=span[1], chain=chain, minutes=minutes,
-            threads=self.threads,
+            threads=_THREADS,
         )  # fmt: skip
 
     def remove_all_but(self, spans: Collection[Span]) -> None:
@@ -94,7 +96,7 @@ class Scans:
 
     def _read(self, path: Path) -> Part | None:
         try:
-            return parts.read(path, threads=self.threads)
+            return parts.read(path, threads=_THREADS)
         except Damaged:
             return None
 
@@ -126,20 +128,19 @@ def plan(found: Iterable[Part], *, chains: Mapping[int, bytes], head: int, since
     return Plan(tuple(chosen), tuple(gaps), since)
 
 
-def lines(scans: Scans, planned: Plan, rest: Sequence[Minute], question: Question) -> list[Line]:
+def lines(planned: Plan, rest: Sequence[Minute], question: Question) -> list[Line]:
     """Return the lines that the codes of a clip vote for.
 
     Args:
-        scans: where threads are.
         planned: the files that serve.
         rest: the segments of the gaps.
         question: what is asked.
     """
     asked, window, words = _informative(question)
-    bodies = [(part.grouped, part.segments, part.header.last) for part in planned.parts]
     found, after = [], planned.since
+    bodies = [(part.grouped, part.segments, part.header.last) for part in planned.parts]
     for grouped, segments, last in [*bodies, (*_of_rows(rest), None)]:
-        pairs = scan.scan(grouped, words, far=FAR, threads=scans.threads)
+        pairs = scan.scan(grouped, words, far=FAR, threads=_THREADS)
         entry, there_ms = scan.locate(pairs.place, segments)
         columns = (
             asked[pairs.asked], window[pairs.asked], pairs.mirrored, entry, there_ms, pairs.bits,
@@ -149,6 +150,11 @@ def lines(scans: Scans, planned: Plan, rest: Sequence[Minute], question: Questio
         after = last or after
     hits = Hits(*np.concatenate(found, axis=1))
     return voting.lines(hits, at_ms=question.at_ms, scene=rules.scenes(question.codes[:, 0]))
+
+
+def lines_of_rows(minutes: Sequence[Minute], question: Question) -> list[Line]:
+    """Return the lines among segments that were read from their rows."""
+    return lines(Plan((), (), 0), minutes, question)
 
 
 def _informative(question: Question) -> tuple[Ints, Ints, scan.Words]:

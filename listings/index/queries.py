@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Collection
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from listings.catalogue.tables import Listing
 from listings.index.rules import Minute
 from listings.index.tables import IndexEntry, IndexHead, IndexSegment
 from listings.masters.fingerprint import VERSION
@@ -56,6 +57,19 @@ async def stream(session: AsyncSession, first: int, last: int) -> AsyncIterator[
     rows = await session.stream(_minutes(first, last).execution_options(yield_per=AT_ONCE))
     async for page in rows.partitions():
         yield [Minute(*row) for row in page]
+
+
+async def missing(session: AsyncSession, *, limit: int) -> list[UUID]:
+    """Return masters that were ever listed and never added."""
+    never = ~exists().where(col(IndexEntry.master_id) == col(Listing.master_id))
+    wanted = select(col(Listing.master_id)).where(col(Listing.state) != "draft", never).distinct()
+    return list(await session.scalars(wanted.limit(limit)))
+
+
+async def dropped(session: AsyncSession) -> list[int]:
+    """Return the entries that were dropped."""
+    wanted = select(col(IndexEntry.entry)).where(col(IndexEntry.dropped_at).is_not(None))
+    return list(await session.scalars(wanted))
 
 
 async def counted(session: AsyncSession, first: int, last: int) -> int:

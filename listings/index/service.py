@@ -48,6 +48,14 @@ async def add(session: AsyncSession, master_id: UUID, *, now: datetime) -> int:
     return entry
 
 
+async def add_missing(session: AsyncSession, *, limit: int, now: datetime) -> int:
+    """Add masters that were listed before there was an index; return how many."""
+    missing = await queries.missing(session, limit=limit)
+    for master_id in missing:
+        await add(session, master_id, now=now)
+    return len(missing)
+
+
 async def drop(session: AsyncSession, master_id: UUID, *, now: datetime) -> bool:
     """Take a master out of the index; return whether it was in it.
 

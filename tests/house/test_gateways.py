@@ -34,6 +34,7 @@ ALLOWED = {
         "exchange/conformance_cli.py",
         "exchange/files_cli.py",
         "exchange/free_cli.py",
+        "exchange/index_cli.py",
         "exchange/probe_cli.py",
         "exchange/standins/",
     },

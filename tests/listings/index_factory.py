@@ -34,11 +34,9 @@ def film(seed: int, seconds: int) -> Codes:
     cut = draw.random(frames) < 1 / (SHOT_S * LUMA_RATE)
     step = flips(draw, frames, DRIFT / LUMA_RATE)
     fresh = flips(draw, frames, 0.5)
-    static = np.empty((frames, STATIC_BYTES), np.uint8)
-    now = fresh[0]
-    for frame in range(frames):
-        now = fresh[frame] if cut[frame] else now ^ step[frame]
-        static[frame] = now
+    change = np.where(cut[:, None], fresh, step)
+    change[0] = fresh[0]
+    static = np.bitwise_xor.accumulate(change, axis=0)
     motion = draw.integers(0, 256, (frames, CODE_BYTES - STATIC_BYTES), np.uint8)
     return np.concatenate([static, motion], axis=1)
 
