@@ -56,12 +56,12 @@ def plain(colours: str, size: str = "320x180", seconds: float = 1, rate: int = 1
     )
 
 
-MOVING = "testsrc2=s=320x180:r=10:d=12"
+MOVING = "testsrc2=s=320x180:r=10:d=14"
 FLOWER = f"movie={MEDIA / 'flower.mp4'},trim=duration=1,setpts=PTS-STARTPTS,scale=480:270"
 BUSY = "mandelbrot=s=512x512:r=2:start_scale=0.01,trim=duration=1,format=yuv422p10le"
 SOFT = "mandelbrot=s=256x256:r=2:start_scale=0.01,trim=duration=1,format=yuv422p10le"
 FLAT = "color=gray:s=320x180:r=25:d=3"
-TONE = "aevalsrc='{}':s=48000:c=stereo:d=12"
+TONE = "aevalsrc='{}':s=48000:c=stereo:d=14"
 _MUSIC = "0.064*sin(2*PI*440*t)+0.019*sin(2*PI*1250*t)|0.064*sin(2*PI*554*t)+0.019*sin(2*PI*1666*t)"
 
 PAIRS: dict[str, Pair] = {
@@ -84,8 +84,8 @@ PAIRS: dict[str, Pair] = {
     ),
     "L02": Pair(
         Clip(MOVING),
-        Clip(f"{MOVING},loop=loop=25:size=1:start=55,trim=duration=12"),
-        (Clip(f"{MOVING},loop=loop=25:size=1:start=55,trim=duration=12", tier="full"),),
+        Clip(f"{MOVING},loop=loop=25:size=1:start=55,trim=duration=14"),
+        (Clip(f"{MOVING},loop=loop=25:size=1:start=55,trim=duration=14", tier="full"),),
     ),
     "L03": Pair(Clip(plain("64+876*X/W")), Clip(plain("if(lt(X,W/20),1000,500)"))),
     "L04": Pair(Clip(plain("20+964*X/W")), Clip(plain("if(lt(X,W/20),1020,500)"))),

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.listings import measures_clips
+from listings.masters.conformance import profiles, rules
+from listings.masters.conformance.values import Result, Tier
+from tests.listings import conformance_factory, measures_clips
 from tests.listings.measures_clips import HLG, MEDIA, PAIRS, PQ, Clip, plain
 
 
@@ -161,3 +163,33 @@ def test_a_film_converted_from_bt709_has_no_wide_picture(seen, coding, transfer)
 
 def test_the_same_film_read_as_wide_without_conversion_is_wide(seen):
     assert seen(PAIRS["V04"].good)["wide_pictures_bp"] == 10_000
+
+
+@pytest.mark.parametrize("check", PAIRS)
+def test_a_report_passes_the_good_clip_and_not_the_bad_ones(seen, check):
+    good, *bad = (judged(check, seen(clip), clip) for clip in clips(check))
+    assert good is Result.PASS
+    assert {Result.FAIL, Result.WARN}.issuperset(bad)
+
+
+def clips(check):
+    return [PAIRS[check].good, PAIRS[check].bad, *PAIRS[check].others]
+
+
+def judged(check, measures, clip):
+    """Judge a clip by its measures; its headers are those of a good master of that length."""
+    lasts_ms = 14_000 if clip.sound or "d=14" in clip.picture else 1000
+    record = conformance_factory.changed(
+        conformance_factory.RECORD,
+        {"duration_ms": lasts_ms, "video.scan": "progressive", "video.hdr": "HLG"},
+    )
+    if clip.sound is None:
+        record["audio"] = []
+    report = rules.judge(
+        profiles.get(conformance_factory.MASTER, conformance_factory.DAY),
+        record,
+        measures,
+        {},
+        tier=Tier(clip.tier),
+    )
+    return conformance_factory.finding(report, check).outcome.result
