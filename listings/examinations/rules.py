@@ -1,6 +1,5 @@
 """Decisions about examinations: how far one is, how long it will take, when to give up (pure)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,11 +17,6 @@ class Progress:
     pieces: int
     pieces_done: int
     eta_s: int | None
-
-
-def share(done_bp: Sequence[int]) -> int:
-    """Return how much of all pieces is done, in basis points."""
-    return sum(done_bp) // len(done_bp) if done_bp else 0
 
 
 def remaining_s(done_bp: int, *, started_at: datetime, now: datetime) -> int | None:
