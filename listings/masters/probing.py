@@ -23,7 +23,7 @@ _log = logging.getLogger("exchange.probing")
 INSPECTOR, MEDIAINFO = (Path(__file__).with_name(name) for name in ("inspector.py", "mediainfo.py"))
 # Reading a quarter of a gigabyte of packets from a slow disk, or decoding one picture of 8K.
 READING = Limits(cpu_s=60, wall_s=120, memory_bytes=4 * GIB, processes=64)
-# MediaInfo looked at 700 mutants in under two seconds each, but ran in circles with three of them.
+# Of 700 mutants three sent MediaInfo in circles until the clock stopped it.
 LOOKING = Limits(cpu_s=20, wall_s=45, memory_bytes=2 * GIB, processes=64)
 DECODING = Limits(cpu_s=120, wall_s=120, processes=128)
 FULL_DISK = (-25, 128 + 25)  # SIGXFSZ
