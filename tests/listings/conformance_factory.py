@@ -116,7 +116,7 @@ FAILS: Mapping[str, Case] = {
     "V16": Case(record={"video.bitrate_bps": 470_000_000}),
     "V17": Case(record={"video.intra_only": False, "video.gop_frames": 25}),
     "L01": Case(measures={"black_ms": [[6000, 8000]]}, where=[[6000, 8000]]),
-    "L02": Case(measures={"freeze_ms": [[3000, 7500]]}, where=[[5000, 7500]]),
+    "L02": Case(measures={"freeze_ms": [[1000, 7500]]}, where=[[2000, 7500]]),
     "L03": Case(measures={"pictures.7.r103_bp": 101, "pictures.8.r103_bp": 500},
                 where=[[7000, 9000]]),
     "L04": Case(measures={"pictures.0.illegal_bp": 1}, where=[[0, 1000]]),

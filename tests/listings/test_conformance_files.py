@@ -10,8 +10,9 @@ import pytest
 from listings.masters.conformance import profiles, rules
 from listings.masters.conformance.values import Engine, Finding, Result, Tier
 from tests.listings import masters_files as files
-from tests.listings.conformance_factory import DAY, DRAMA, MASTER
+from tests.listings.conformance_factory import DAY, DRAMA, FAILS, MASTER
 from tests.listings.masters_media import ffmpeg
+from tests.listings.measures_clips import PAIRS
 
 # Which file passes and which fails; F03 is a matter of the drama profile.
 FILES: Mapping[str, tuple[str, str]] = {
@@ -108,6 +109,16 @@ def found(record: Any, check: str) -> Finding:
 
 def test_every_check_of_the_headers_has_two_files() -> None:
     assert set(FILES) == PROBED - {"V04"}  # which wants the pictures, too: below
+
+
+def test_every_check_of_the_catalogue_has_real_files_or_is_a_matter_of_people() -> None:
+    by_people = {
+        check.id
+        for check in profiles.catalogue().values()
+        if check.engines == frozenset({Engine.MANUAL})
+    }
+    assert by_people == {"L11", "C01", "C02", "C03"}
+    assert set(FILES) | set(PAIRS) | by_people == set(profiles.catalogue()) == set(FAILS)
 
 
 @pytest.mark.parametrize("check", FILES)

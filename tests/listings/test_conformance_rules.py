@@ -26,6 +26,7 @@ from tests.listings.conformance_factory import (
 )
 
 CHECKS = tuple(profiles.catalogue())
+SOUND = MEASURES["sound"][0]
 DECODED = tuple(
     check.id for check in profiles.catalogue().values() if Engine.DECODE in check.engines
 )
@@ -248,9 +249,20 @@ def test_a_report_says_which_reader_saw_what() -> None:
 
 
 def test_black_and_silence_at_head_and_tail_are_no_findings() -> None:
-    ends = [[0, 5000], [15_000, 20_000]]
-    report = judged(Case(measures={"black_ms": ends, "sound.0.silence_ms": ends}))
-    assert {finding(report, name).result for name in ("L01", "A05")} == {Result.PASS}
+    long, short = [[0, 5000], [95_000, 100_000]], [[0, 2000], [18_000, 20_000]]
+    for seconds, ends in ((100, long), (20, short)):
+        measures = {**MEASURES, "black_ms": ends, "sound": [{**SOUND, "silence_ms": ends}]}
+        record = {**RECORD, "duration_ms": seconds * 1000}
+        report = rules.judge(profiles.get(MASTER, DAY), record, measures, DECLARED, tier=Tier.FULL)
+        assert {finding(report, name).result for name in ("L01", "A05")} == {Result.PASS}
+
+
+def test_a_clip_that_is_black_and_silent_throughout_is_no_head_and_tail() -> None:
+    whole = [[0, 5000]]
+    measures = {**MEASURES, "black_ms": whole, "sound": [{**SOUND, "silence_ms": whole}]}
+    record = {**RECORD, "duration_ms": 5000}
+    report = rules.judge(profiles.get(MASTER, DAY), record, measures, DECLARED, tier=Tier.FULL)
+    assert {finding(report, name).result for name in ("L01", "A05")} == {Result.FAIL}
 
 
 def test_shares_of_too_few_pictures_speak_for_none() -> None:

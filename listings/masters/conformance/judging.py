@@ -107,10 +107,12 @@ def spans(value: Any) -> list[Span] | None:
 def inside(found: Iterable[Span], wanted: Wanted, *, duration_ms: int) -> list[Span]:
     """Return what of the intervals lies in the programme and is long enough to count.
 
-    The first `head_ms` and the last `tail_ms` are not the programme: leader, black, cards.
+    The first `head_ms` and the last `tail_ms` are not the programme: leader, black, cards; of what
+    is short, no more than a tenth each.
     """
-    least, head = number(wanted, "least_ms"), number(wanted, "head_ms")
-    end = duration_ms - number(wanted, "tail_ms")
+    least, most = number(wanted, "least_ms"), duration_ms // 10
+    head = min(number(wanted, "head_ms"), most)
+    end = duration_ms - min(number(wanted, "tail_ms"), most)
     cut = [(max(start, head), min(stop, end)) for start, stop in found]
     return [(start, stop) for start, stop in cut if stop - start >= least]
 
