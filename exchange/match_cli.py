@@ -91,16 +91,21 @@ def match(
 
     The file is read here, in the sandbox, and stays here; hashes and codes alone are sent.
     """
-    answer = asyncio.run(_match(file.resolve(), listing, exchange=exchange, key=key))
+    answer = asyncio.run(match_file(file.resolve(), listing, exchange=exchange, key=key))
     if as_json:
         sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
     else:
-        _show(answer, SAID["zh" if lang == "zh" else "en"])
+        show(answer, lang)
     sys.exit(STATUS[answer["outcome"]])
 
 
-async def _match(path: Path, listing: UUID, *, exchange: str, key: str) -> dict[str, Any]:
-    """Ask with the hash alone; decode only when the file is not the listed one byte for byte."""
+async def match_file(path: Path, listing: UUID, *, exchange: str, key: str) -> dict[str, Any]:
+    """Ask with the hash alone; decode only when the file is not the listed one byte for byte.
+
+    Raises:
+        ExchangeRefused: the exchange said no, or did not answer.
+        Examination: the file cannot be read.
+    """
     sandbox = await gateway.sandbox(Settings().sandbox)
     with Progress(console=err, transient=True) as progress:
         task = progress.add_task("hashing", total=10_000)
@@ -118,6 +123,26 @@ async def _match(path: Path, listing: UUID, *, exchange: str, key: str) -> dict[
         delivered = await _decode(path, sha256, record, sandbox, report)
         await report("comparing", 0)
         return await _ask(delivered, listing, exchange=exchange, key=key)
+
+
+def show(answer: Mapping[str, Any], lang: str) -> None:
+    """Print an answer for people."""
+    words = SAID["zh" if lang == "zh" else "en"]
+    colour = COLOURS[STATUS[answer["outcome"]]]
+    out.print(f"[{colour}]{words[answer['outcome']]}[/]")
+    for change in answer["changes"]:
+        out.print(f"  {words[change]}", markup=False, highlight=False)
+    if answer["segments"]:
+        found = f"{words['coverage']}: {answer['coverage_bp'] / 100:.1f} %"
+        sure = f"{words['sure']}: {answer['confidence_bp'] / 100:.1f} %"
+        out.print(f"{found}; {sure}", markup=False, highlight=False)
+    for name, title in (("missing", "missing"), ("added", "extra")):
+        spans = [(_clock(span["from_ms"]), _clock(span["length_ms"])) for span in answer[name]]
+        _table((words[title], words["length"]), spans)
+    technical = [(less["what"], less["listed"], less["delivered"]) for less in answer["technical"]]
+    _table((words["technical"], words["listed"], words["delivered"]), technical)
+    if answer["fact"]:
+        out.print(f"{words['fact']} {answer['fact']}", markup=False, highlight=False)
 
 
 async def _decode(
@@ -158,24 +183,6 @@ async def _ask(delivered: Delivered, listing: UUID, *, exchange: str, key: str) 
 def _sha256(path: Path) -> str:
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _show(answer: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    colour = COLOURS[STATUS[answer["outcome"]]]
-    out.print(f"[{colour}]{words[answer['outcome']]}[/]")
-    for change in answer["changes"]:
-        out.print(f"  {words[change]}", markup=False, highlight=False)
-    if answer["segments"]:
-        found = f"{words['coverage']}: {answer['coverage_bp'] / 100:.1f} %"
-        sure = f"{words['sure']}: {answer['confidence_bp'] / 100:.1f} %"
-        out.print(f"{found}; {sure}", markup=False, highlight=False)
-    for name, title in (("missing", "missing"), ("added", "extra")):
-        spans = [(_clock(span["from_ms"]), _clock(span["length_ms"])) for span in answer[name]]
-        _table((words[title], words["length"]), spans)
-    technical = [(less["what"], less["listed"], less["delivered"]) for less in answer["technical"]]
-    _table((words["technical"], words["listed"], words["delivered"]), technical)
-    if answer["fact"]:
-        out.print(f"{words['fact']} {answer['fact']}", markup=False, highlight=False)
 
 
 def _table(names: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
