@@ -36,8 +36,8 @@ from exchange.portal import (
 ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
-        accounts, works, packages, rights, register, register_forms, runs, screeners, recognition, conformance, masters,
-        listings, market, posters, auctions, deals, money, keys,
+        accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
+        conformance, masters, listings, market, posters, auctions, deals, money, keys,
         queue, parties, settlements, payouts, ledger, cases,
     )
 )  # fmt: skip

@@ -88,4 +88,12 @@ WORDS: Mapping[str, str] = {
     "issued": mark("Issued"),
     "active": mark("Active"),
     "revoked": mark("Revoked"),
+    # the further files of a work
+    "asset_picture": mark("Picture"),
+    "asset_sound_stem": mark("Sound stem"),
+    "asset_subtitle": mark("Subtitles"),
+    "asset_artwork": mark("Artwork"),
+    "asset_metadata": mark("Metadata"),
+    "asset_other": mark("Other"),
+    "checking": mark("Being checked"),
 }

@@ -1,5 +1,6 @@
 """The pages in two languages: nothing is left untranslated, amounts and times are written right."""
 
+import re
 import string
 from datetime import UTC, datetime
 
@@ -37,6 +38,13 @@ def test_a_translation_keeps_the_places_for_values() -> None:
         if message.id and "%(" in message.id:
             places = [part.split(")")[0] for part in message.id.split("%(")[1:]]
             assert all(f"%({place})s" in message.string for place in places), message.id
+
+
+def test_a_translation_can_be_filled_in() -> None:
+    for message in language.read_catalogue(language.CATALOGUE):
+        if message.id:
+            places = re.findall(r"%\((\w+)\)", message.string)
+            assert message.string % dict.fromkeys(places, "1"), message.id
 
 
 @given(minor=st.integers(-MOST_MINOR, MOST_MINOR), currency=st.sampled_from(sorted(EXPONENTS)))

@@ -48,6 +48,7 @@ document.addEventListener("DOMContentLoaded", () => {
         filetype: file.type || "application/octet-stream",
         master_id: form.dataset.master,
         work_id: part("work").value,
+        purpose: form.dataset.purpose ?? "master",
       },
       onProgress: progress,
       onError: refused,
@@ -61,6 +62,12 @@ document.addEventListener("DOMContentLoaded", () => {
       },
       onSuccess: () => {
         say("Done");
+        if (form.dataset.purpose === "asset") {
+          part("file_id").value = upload.url.split("/").pop();
+          part("file").disabled = true; // its bytes are there already
+          form.submit();
+          return;
+        }
         window.location.href = `/masters/${upload.url.split("/").pop()}`;
       },
       removeFingerprintOnSuccess: true,
