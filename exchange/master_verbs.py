@@ -78,10 +78,15 @@ async def examine_piece(context: Context, master_id: UUID, number: int) -> None:
     except Examination as refusal:
         async with context.db.transaction() as session:
             await service.refuse(session, master_id, refusal, known=None, now=clock.now())
+            await pieces.defer_joining(session, master_id)  # which clears the other pieces away
         return
     async with context.db.transaction() as session:
         if await service.end_piece(session, master_id, number, now=clock.now()):
             await pieces.defer_joining(session, master_id)
+        master = await masters.get_master(session, master_id)
+    if master.state in service.SETTLED:
+        derived = Derived(context.objects, master_id)
+        await anyio.to_thread.run_sync(derived.drop_piece, number)
 
 
 async def _decode(context: Context, master_id: UUID, taken: Taken, *, size: int) -> None:

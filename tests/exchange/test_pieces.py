@@ -154,6 +154,8 @@ async def test_a_piece_that_every_worker_dies_of_refuses_the_master(
 ) -> None:
     master_id = await begin(cutting(context), holder, film)
     now = clock.now()
+    await master_verbs.examine_piece(context, master_id, 0)
+    assert context.objects.size(f"derived/{master_id}/pieces/0/names.json")
     for _ in range(rules.MOST_ATTEMPTS - 1):
         async with context.db.transaction() as session:
             assert await service.take(session, master_id, 1, worker="dying", now=now)
@@ -162,6 +164,9 @@ async def test_a_piece_that_every_worker_dies_of_refuses_the_master(
     assert (shown["state"], shown["refusal"]["code"]) == ("refused", "examination-too-large")
     async with context.db.transaction() as session:
         assert await service.take(session, master_id, 0, worker="late", now=now) is None
+    await run(context, master_id)
+    key = f"derived/{master_id}/pieces/0/names.json"
+    assert context.objects.size(key) is None
 
 
 async def test_a_master_shows_the_share_of_all_its_pieces(

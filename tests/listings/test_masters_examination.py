@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from contracts import canonical
@@ -14,7 +15,7 @@ from listings.masters.gateway import Child, Ended
 from listings.masters.refusals import ExaminationTimeout, ExaminationTooLarge, MasterDamaged
 from tests.listings import examinations_factory
 from tests.listings.examinations_factory import Seen
-from tests.listings.masters_media import FLOWER, ffmpeg
+from tests.listings.masters_media import FLOWER, codes, ffmpeg
 
 Make = Callable[[Path], None]
 
@@ -265,3 +266,30 @@ async def test_without_walls_the_verdict_is_the_same(tmp_path: Path) -> None:
     walled, _ = await examined(FLOWER, tmp_path)
     bare, _ = await examined(FLOWER, tmp_path, sandbox=Child(None))
     assert (walled.probe, walled.fingerprint) == (bare.probe, bare.fingerprint)
+
+
+async def test_the_codes_are_those_of_a_decoding_for_them_alone(tmp_path: Path) -> None:
+    seen, _ = await examined(FLOWER, tmp_path)
+    alone = codes(FLOWER)
+    assert np.array_equal(seen.codes.video, alone.video)
+    assert np.array_equal(seen.codes.query, alone.query)
+    assert seen.passed.measures["frames"] == 150 and seen.passed.decode_errors == 0
+
+
+async def test_a_picture_too_small_to_be_signed_is_examined_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "small.mp4"
+    ffmpeg("-i", str(FLOWER), "-vf", "scale=28:16", "-t", "1", str(path))
+    seen, _ = await examined(path, tmp_path)
+    assert seen.passed.signature == b"" and "video" not in seen.passed.iscc
+    assert len(seen.codes.video) == 5
+
+
+async def test_faults_in_the_picture_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "faults.mp4"
+    content = bytearray(FLOWER.read_bytes())
+    for at in range(len(content) // 3, len(content) // 3 + 60_000, 997):
+        content[at] ^= 0x55
+    path.write_bytes(content)
+    seen, _ = await examined(path, tmp_path)
+    assert seen.passed.decode_errors > 0
+    assert seen.passed.measures["decode_errors"] == seen.passed.decode_errors
