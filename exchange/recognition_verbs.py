@@ -1,5 +1,6 @@
 """What recognition needs done in the background: a search for every master that was examined."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,10 +16,11 @@ async def recognise_master(
     context: Context, session: AsyncSession, fact: SealedFact, now: datetime
 ) -> None:
     """Woken by `master.examined` and `recognition.asked`: search everything that is protected."""
-    await service.recognise(session, fact.subject, sight=sight(context), now=now)
+    listening = replace(sight(context), listens=True)
+    await service.recognise(session, fact.subject, sight=listening, now=now)
 
 
 def sight(context: Context) -> Sight:
     """Return what this process searches with."""
-    finder = Indexed(context.settings.objects / "index")
+    finder = Indexed(context.settings.index, context.settings.warehouse_url)
     return Sight(finder=finder, objects=context.objects)

@@ -27,9 +27,13 @@ SHORT_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Finds candidates with the index of this installation; `folder` holds its scan files."""
+    """Finds candidates with the index of this installation.
+
+    `folder` holds its scan files; with a `url` another server is asked.
+    """
 
     folder: Path
+    url: str | None = None
 
     async def find(
         self, session: AsyncSession, here: Footage, *, since: int
@@ -37,7 +41,7 @@ class Indexed:
         """See `Finder.find`."""
         if here.query is None:
             return {}
-        engine = index.open_engine(session, folder=self.folder)
+        engine = index.open_engine(session, folder=self.folder, url=self.url)
         entry = await queries.last_entry(session, since)
         found: dict[UUID, list[Near]] = {}
         for asked in questions(here.query):

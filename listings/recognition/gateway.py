@@ -29,10 +29,14 @@ class Sight:
     """What this process looks with; without a finder every protected master is looked at closely.
 
     `objects` keeps what was derived from masters: their codes through every window, thumbnails.
+    There is no index of sound: where `listens` is set, the sound of every protected master is
+    compared, which takes some 0.2 processor seconds for a listed hour and so belongs in the
+    background.
     """
 
     finder: Finder | None = None
     objects: Objects | None = None
+    listens: bool = False
 
     async def windows(self, master_id: UUID) -> bytes:
         """Return the codes of a master through every window; empty when none are kept."""

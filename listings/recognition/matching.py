@@ -1,6 +1,6 @@
 """The close look: loads the codes of two masters and relates them, away from the event loop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from uuid import UUID
@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from listings.masters import queries as masters
+from listings.masters import sound
 from listings.masters.fingerprint import CODE_BYTES, PHASES, Luma
 from listings.masters.tables import Master
 from listings.recognition import queries, relation
@@ -27,6 +28,9 @@ async def search(
     """Return how a master is related to each master protected after an epoch that it resembles."""
     here = await asked(session, master, sight=sight)
     places = await _candidates(session, master, here, since=since, sight=sight)
+    if sight.listens:
+        heard = await _heard(session, master, here, since=since, but=places)
+        places = {**dict.fromkeys(heard, ()), **places}
     found = {}
     for other_id, near in places.items():
         there = await stored(session, await masters.get_master(session, other_id))
@@ -34,6 +38,21 @@ async def search(
         related = await anyio.to_thread.run_sync(compare)
         if related.kind is not Related.UNRELATED:
             found[other_id] = related
+    return found
+
+
+async def _heard(
+    session: AsyncSession, master: Master, here: Footage, *, since: int, but: Collection[UUID]
+) -> list[UUID]:
+    """Return the masters, beside those that are looked at anyway, that sound alike somewhere."""
+    found = []
+    for other in await queries.protected_since(session, since, but=master.id):
+        audio = b"" if other in but else await masters.codes(session, other, "audio")
+        if not audio or not here.audio:
+            continue
+        listen = partial(sound.stretches, here.audio, audio, pitched=tuple(here.pitched.items()))
+        if await anyio.to_thread.run_sync(listen):
+            found.append(other)
     return found
 
 

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 import numpy as np
@@ -11,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from listings.masters import queries as masters
-from listings.masters.fingerprint import CODE_BYTES, RATE, WINDOWS, Luma
+from listings.masters.fingerprint import CODE_BYTES, LUMA_RATE, PHASES, RATE, WINDOWS, Luma
 from listings.masters.tables import FingerprintSegment, Master
 from listings.recognition import service
 from listings.recognition.rules import Claim
 from listings.recognition.tables import Declaration
 from tests.contracts.parties_factory import party
 from tests.listings.catalogue_factory import published_listing
+from tests.listings.index_factory import film
 from tests.listings.masters_factory import PROBE
 
 
@@ -66,14 +68,12 @@ async def master_of(
     A part is (number of the picture, from, until); `sound` is the number of a sound, a new one when
     it is not given.
     """
-    video = np.concatenate(
-        [_picture(seed)[from_s * RATE : to_s * RATE] for seed, from_s, to_s in parts]
-    )
-    seconds = len(video) // RATE
+    cuts = [_picture(seed)[first * LUMA_RATE : last * LUMA_RATE] for seed, first, last in parts]
+    looks = np.concatenate(cuts)
+    seconds = len(looks) // LUMA_RATE
     tracks = {
-        "video": video.tobytes(),
-        # Each code through every window, twice: a still second phase.
-        "query": video.repeat(2 * len(WINDOWS), axis=0).tobytes(),
+        "video": looks[::PHASES].tobytes(),
+        "query": looks.repeat(len(WINDOWS), axis=0).tobytes(),
         "audio": np.random.default_rng([sound or secrets.randbits(31), 1]).bytes(seconds * 8 * 4),
     }
     return await kept(session, tracks, party_id=party_id, work_id=work_id, now=now)
@@ -108,7 +108,7 @@ async def kept(
     return master
 
 
+@cache
 def _picture(seed: int) -> Luma:
-    """Ten minutes of codes that resemble no other picture's."""
-    raw = np.random.default_rng([seed, 0]).bytes(600 * RATE * CODE_BYTES)
-    return np.frombuffer(raw, np.uint8).reshape(-1, CODE_BYTES)
+    """Two minutes of a film that resembles no other, ten codes a second."""
+    return film(seed, 120)

@@ -1,7 +1,8 @@
 """Recognition against a real database: verdicts, publications, declarations, decisions."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,9 +18,12 @@ from contracts.refusal import IdReused, Unknown
 from exchange.db import Database
 from listings.catalogue import service as catalogue
 from listings.catalogue.tables import Listing
+from listings.index import service as index
 from listings.masters.tables import Master
-from listings.recognition import queries, relation, rules, service
-from listings.recognition.gateway import PLAIN
+from listings.recognition import matching, queries, relation, rules, service
+from listings.recognition.finding import Indexed
+from listings.recognition.gateway import PLAIN, Sight
+from listings.recognition.relation import Related
 from listings.recognition.rules import Claim, LooksLikeAnotherWork, RecognitionUnderReview
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
@@ -326,3 +330,65 @@ async def test_a_master_that_is_not_examined_is_not_searched_for(session: AsyncS
     draft.master.state = "examining"
     with pytest.raises(rules.MasterNotSearchable):
         await service.ask_again(session, draft.master, now=NOW)
+
+
+@pytest.fixture
+def by_index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Sight:
+    """Looks with the index, however few works are listed."""
+    monkeypatch.setattr(matching, "FEW", 0)
+    return Sight(finder=Indexed(tmp_path))
+
+
+async def test_the_index_finds_what_a_look_at_everything_finds(
+    session: AsyncSession, by_index: Sight
+) -> None:
+    seed = next(SEEDS)
+    original = await listed(session, (seed, 0, 100))
+    for parts in (
+        ((next(SEEDS), 0, 15), (seed, 20, 80)),
+        ((next(SEEDS), 0, 60), (seed, 30, 40)),
+        ((seed, 50, 58),),
+    ):
+        user = await drafted(session, *parts)
+        found = await matching.search(session, user.master, since=0, sight=by_index)
+        whole = await matching.search(session, user.master, since=0, sight=PLAIN)
+        assert found.keys() == whole.keys() == {original.master.id}
+        assert found[original.master.id].kind == whole[original.master.id].kind
+
+
+async def test_the_index_is_asked_only_for_what_came_since(
+    session: AsyncSession, by_index: Sight
+) -> None:
+    early, late = next(SEEDS), next(SEEDS)
+    await listed(session, (early, 0, 40))
+    epoch = await queries.newest_epoch(session)
+    second = await listed(session, (late, 0, 40))
+    user = await drafted(session, (early, 0, 40), (late, 0, 40))
+    found = await matching.search(session, user.master, since=epoch, sight=by_index)
+    assert found.keys() == {second.master.id}
+
+
+async def test_the_same_bytes_and_what_the_index_lacks_are_looked_at_all_the_same(
+    session: AsyncSession, by_index: Sight
+) -> None:
+    original = await listed(session, (next(SEEDS), 0, 3), sound=5)
+    await index.drop(session, original.master.id, now=NOW)
+    same = await drafted(session, (next(SEEDS), 0, 30))
+    assert await matching.search(session, same.master, since=0, sight=by_index) == {}
+    same.master.sha256 = original.master.sha256
+    found = await matching.search(session, same.master, since=0, sight=by_index)
+    assert found[original.master.id].kind is Related.SAME_FILE
+
+
+async def test_sound_alone_is_found_by_whoever_listens(
+    session: AsyncSession, by_index: Sight
+) -> None:
+    original = await listed(session, (next(SEEDS), 0, 40), sound=977)
+    user = await drafted(session, (next(SEEDS), 0, 40), sound=977)
+    assert await matching.search(session, user.master, since=0, sight=by_index) == {}
+    listening = replace(by_index, listens=True)
+    found = await matching.search(session, user.master, since=0, sight=listening)
+    assert found[original.master.id].kind is Related.SOUND_ONLY
+    await service.recognise(session, user.master.id, sight=listening, now=NOW)
+    with pytest.raises(RecognitionUnderReview):
+        await publish(session, user)
