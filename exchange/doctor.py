@@ -14,7 +14,7 @@ from exchange import jobs, migrating
 from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
-from listings.masters import mediainfo
+from listings.masters import mediainfo, objects
 
 _SERVER = text(
     "SELECT name, setting FROM pg_settings "
@@ -41,6 +41,7 @@ async def examine(settings: Settings) -> list[Finding]:
     return [
         *await _database(settings),
         _disk(settings.home),
+        _objects(settings),
         _media(),
         _sandbox(),
         _keys(settings.keys),
@@ -101,6 +102,20 @@ def _disk(home: Path) -> Finding:
     free = shutil.disk_usage(home).free
     state = "ok" if free >= LEAST_FREE_BYTES else "warning"
     return Finding("disk", state, f"{free // 1024**3} GiB free under {home}")
+
+
+def _objects(settings: Settings) -> Finding:
+    """Write, read and remove a small object: whoever may do one may not do the others."""
+    url, key, said = settings.objects_store, "doctor/try", b"exchange doctor"
+    try:
+        kept = objects.opened(settings.objects, url)
+        kept.put(key, said)
+        same = kept.read(key) == said
+        kept.delete(key)
+    except (Refusal, OSError) as error:
+        return Finding("objects", "fault", f"{url or settings.objects} cannot be used: {error}")
+    told = f"{url or settings.objects} takes, gives and removes"
+    return Finding("objects", "ok" if same else "fault", told if same else f"{url} gives another")
 
 
 def _media() -> Finding:

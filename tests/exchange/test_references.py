@@ -14,13 +14,14 @@ from sqlalchemy import text
 
 from contracts import canonical, ids
 from contracts.facts.rules import SealedFact
-from exchange import clock, fetching_verbs
+from exchange import clock, fetching_verbs, master_verbs
 from exchange.context import Context
 from exchange.settings import Settings
 from listings.masters import chunks, objects
 from listings.masters.objects import ObjectsAway
 from tests.exchange import s3_standin
 from tests.exchange.identity_factory import signed_client
+from tests.exchange.s3_standin import Bucket
 from tests.exchange.uploads_factory import CONTENT, assert_refused, patch
 from tests.listings.masters_media import FLOWER
 
@@ -123,10 +124,28 @@ async def test_an_s3_object_is_fetched_into_an_s3_store_and_can_be_decoded(
             master_id = answer.json()["id"]
             await fetch(here, master_id)
             master = await shown(holder, master_id)
-        assert master["sha256"] == hashlib.sha256(FILM).hexdigest()
-        assert here.masters.local(UUID(master_id), len(FILM)).read_bytes() == FILM
-        kept = [key for key in bucket.objects if key.startswith("ours/")]
-        assert kept == [f"ours/kept/masters/{master_id}"]
+            assert master["sha256"] == hashlib.sha256(FILM).hexdigest()
+            assert list_of(bucket) == [f"parts/{master_id}/{0:016x}"]
+            await examine(here, master_id)
+            ready = await shown(holder, master_id)
+        assert (ready["state"], ready["refusal"]) == ("ready", None)
+        assert f"masters/{master_id}" in list_of(bucket)
+        assert f"parts/{master_id}/{0:016x}" not in list_of(bucket)
+        assert bucket.objects[f"ours/kept/masters/{master_id}"] == FILM
+        assert [key for key in list_of(bucket) if key.startswith(f"derived/{master_id}/")]
+
+
+def list_of(bucket: Bucket) -> list[str]:
+    ours = "ours/kept/"
+    return sorted(key.removeprefix(ours) for key in bucket.objects if key.startswith(ours))
+
+
+async def examine(here: Context, master_id: str) -> None:
+    record = (await facts_of(here, master_id))["master.received"]
+    now = clock.now()
+    fact = SealedFact(1, ids.new(now), "master.received", UUID(master_id), [], record, now)
+    async with here.db.transaction() as session:
+        await master_verbs.examine_master(here, session, fact, now)
 
 
 @pytest.mark.parametrize(
