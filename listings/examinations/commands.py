@@ -32,6 +32,7 @@ KEY_S = 2  # seconds between key frames of a proxy
 JOINS = ("-muxdelay", "0", "-muxpreload", "0", "-avoid_negative_ts", "disabled")
 # Tells in the log when the first picture of a piece has come.
 FIRST = ("-map", "0:V:0", "-vf", "showinfo=checksum=0", "-frames:v", "1", "-f", "null", "-")
+TAGS = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 MOST_TRACKS = 16  # of sound; a broadcast master has eight pairs
 
 
@@ -148,7 +149,10 @@ def _picture(folder: Path, film: Film, span: Span) -> list[str]:
 
 
 def _seen(folder: Path, film: Film, span: Span) -> list[str]:
-    """What people look at: thumbnails, and pictures from which a poster is chosen."""
+    """What people look at: thumbnails, and pictures from which a poster is chosen.
+
+    By way of R'G'B', because a JPEG has a matrix of its own (BT.601, full range).
+    """
     made = []
     for name, every_s, wide in (
         ("thumbnail", film.thumbnail_s, THUMBNAIL_WIDTH),
@@ -156,7 +160,7 @@ def _seen(folder: Path, film: Film, span: Span) -> list[str]:
     ):
         filters = f"{_chosen(every_s, span)},{_on_screen(folder, film, wide, 'area')}"
         made += _output(
-            f"{filters},format=yuvj420p", "image2", folder / f"{name}-%06d.jpg",
+            f"{filters},format=gbrp,format=yuvj420p", "image2", folder / f"{name}-%06d.jpg",
             *_timed(folder / name), "-c:v", "mjpeg", "-q:v", "4",
         )  # fmt: skip
     return made
@@ -169,7 +173,9 @@ def _on_screen(folder: Path, film: Film, wide: int, flags: str) -> str:
     coding = film.coding
     if not toning.is_needed(coding.transfer, coding.primaries):
         return scale
-    return f"{scale}:in_color_matrix=bt2020,format=gbrp,lut3d={folder / 'cube'}:interp=trilinear"
+    return (
+        f"{scale}:in_color_matrix=bt2020,format=gbrp,lut3d={folder / 'tone.cube'}:interp=trilinear"
+    )
 
 
 def _every_frame(folder: Path, film: Film, tier: Tier) -> list[str]:
@@ -187,12 +193,14 @@ def _proxy(folder: Path, film: Film) -> list[str]:
     rate = film.rate or Fraction(25)
     while rate > PROXY_MOST_RATE:
         rate /= 2
-    filters = f"fps={rate},{_on_screen(folder, film, PROXY_WIDTH, 'bilinear')},format=yuv420p"
+    filters = f"fps={rate},{_on_screen(folder, film, PROXY_WIDTH, 'bilinear')}"
+    if toning.is_needed(film.coding.transfer, film.coding.primaries):
+        filters += f",scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,{TAGS}"
     return [
-        *["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-c:v", "libx264"],
+        *["-map", "0:V:0", "-vf", f"{filters},format=yuv420p", "-fps_mode", "passthrough"],
+        *["-c:v", "libx264"],
         *["-preset", "veryfast", "-crf", "24", "-maxrate", "3M", "-bufsize", "6M"],
         *["-g", str(round(rate * KEY_S)), "-sc_threshold", "0", "-flags", "+cgop"],
-        *["-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709"],
         *["-bf", "0", *JOINS, "-f", "mpegts", f"file:{folder / 'proxy.ts'}"],
     ]
 

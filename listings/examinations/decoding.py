@@ -57,7 +57,7 @@ async def decode(job: Job, folder: Path, *, sandbox: Sandbox, report: Report) ->
     """
     film, span = job.film, job.span
     if toning.is_needed(film.coding.transfer, film.coding.primaries):
-        (folder / "cube").write_text(toning.cube(film.coding.transfer, film.coding.primaries))
+        (folder / "tone.cube").write_text(toning.cube(film.coding.transfer, film.coding.primaries))
     measuring, counted = Measuring(folder, film, span), _Progress(job, report)
     command = commands.command(
         gateway.ffmpeg(), job.path, folder, film, span, tier=job.tier, proxy=job.proxy
