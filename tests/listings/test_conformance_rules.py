@@ -297,6 +297,11 @@ def test_a_silent_second_track_is_told_as_silence_and_not_as_loudness() -> None:
         assert finding(report, "A05").result is Result.FAIL or len(sound) == 1
 
 
+def test_what_is_shorter_than_a_block_of_loudness_has_none() -> None:
+    short = judged(Case(record={"duration_ms": 399}))
+    assert finding(short, "A03").result is Result.NOT_MEASURED
+
+
 @pytest.mark.parametrize(("level", "passes"), [(-2320, True), (-2321, False), (-2280, True)])
 def test_the_ebu_profile_has_its_own_loudness_and_gives_no_uhd_label(
     level: int, passes: bool

@@ -24,6 +24,7 @@ from listings.masters.conformance.judging import (
 from listings.masters.conformance.values import Outcome, Subject, Wanted
 
 SILENT_LU100 = -7000  # the absolute gate of BS.1770: nothing above it was heard
+BLOCK_MS = 400  # of BS.1770: what is shorter has no loudness
 Track = Mapping[str, Any]
 
 
@@ -85,6 +86,8 @@ def _loudness(wanted: Wanted, subject: Subject) -> Outcome:
 
     if len(subject.audio) > 1 and all(track.get("channels") == 1 for track in subject.audio):
         return unmeasured(asked, note="mono-tracks")
+    if subject.audio and subject.duration_ms < BLOCK_MS:
+        return unmeasured(asked)
     return _tracks(subject, asked, ("integrated_lu100",), decide)
 
 
