@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+# Containers that masters and their copies come in; no playlists, which could name other files.
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mxf,mpegts"
 PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 STATUS = {1: "Open / Incomplete", 2: "Closed / Incomplete", 3: "Open / Complete",
           4: "Closed / Complete"}  # fmt: skip

@@ -19,8 +19,6 @@ from av.video.stream import VideoStream
 
 from listings.masters import cadence, headers, nals
 
-# Containers that masters and their copies come in; no playlists, which could name other files.
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mxf,mpegts"
 # ITU-T H.273 tables 2, 3 and 4, by ffmpeg's names; 2 is "unspecified".
 PRIMARIES = {1: "bt709", 5: "bt470bg", 6: "smpte170m", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 TRANSFERS = {
@@ -60,7 +58,7 @@ def inspect(path: Path, *, most_width: int, most_height: int) -> dict[str, Any]:
     try:
         container = av.open(
             str(path),
-            options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+            options={"format_whitelist": headers.FORMATS, "protocol_whitelist": "file"},
             metadata_errors="replace",
         )
     except (av.FFmpegError, ValueError):

@@ -81,7 +81,7 @@ def _video(track: Track, times: Sequence[Track]) -> dict[str, Any]:
         "codec": CODECS.get(form, form.lower().removeprefix("v_") or None),
         "codec_tag": track.get("CodecID"),
         "commercial": track.get("Format_Commercial_IfAny"),
-        "profile": track.get("Format_Profile"),
+        "profile": _profile(track),
         "width": _whole(track.get("Width")),
         "height": _whole(track.get("Height")),
         "rate": _rate(track),
@@ -104,6 +104,12 @@ def _video(track: Track, times: Sequence[Track]) -> dict[str, Any]:
         "stream_tags": _tags(track, "Stream"),
         "timecode_breaks": any(time.get("TimeCode_Stripped") == "No" for time in times),
     }
+
+
+def _profile(track: Track) -> str | None:
+    """Return the profile; "RI" (any raster) says that VC-3 is DNxHR, not which."""
+    profile = track.get("Format_Profile")
+    return None if profile == "RI" else profile
 
 
 def _tags(track: Track, where: str) -> dict[str, str | None]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from listings.masters.gateway import ffmpeg
+from listings.masters.headers import FORMATS
 
-FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mxf,mpegts"
 SECONDS = 5  # of the file, in which a decoder gives a first picture or none
 # What ffmpeg calls a thing that it does not know.
 UNKNOWN = frozenset({"unknown", "reserved", "none", "unspecified", "N/A"})

@@ -218,6 +218,30 @@ async def test_8k_at_120_pictures_a_second_is_known(room: Path) -> None:
     assert (video["bit_depth"], video["transfer"]) == (10, "arib-std-b67")
 
 
+@pytest.mark.parametrize(
+    ("name", "encoder", "pixels", "seen"),
+    [
+        (
+            "dnxhr.mxf", ("-c:v", "dnxhd", "-profile:v", "dnxhr_hqx"), "yuv422p10le",
+            ("DNxHR HQX", "4:2:2", 10),
+        ),
+        ("jpeg.mxf", ("-c:v", "libopenjpeg"), "yuv422p10le", ("JPEG 2000", "4:2:2", 10)),
+        (
+            "4444.mov", ("-c:v", "prores_ks", "-profile:v", "4444"), "yuv444p10le",
+            ("ProRes 4444", "4:4:4", 12),
+        ),
+    ],
+)  # fmt: skip
+async def test_the_classes_of_production_codecs_are_known(
+    name: str, encoder: tuple[str, ...], pixels: str, seen: tuple[str, str, int], room: Path
+) -> None:
+    look = f"format={pixels},{files.HLG}"
+    path = files.picture(room / name, *encoder, look=look, frames=2)
+    video: Any = (await files.probed(path))["video"]
+    assert (video["codec_class"], video["sampling"], video["bit_depth"]) == seen
+    assert video["intra_only"] is True and video["transfer"] == "arib-std-b67"
+
+
 async def test_an_interlaced_picture_is_told(room: Path) -> None:
     path = files.picture(room / "fields.mp4", *files.X264, "-x264-params", "tff=1", rate="25")
     assert (await files.probed(path))["video"]["scan"] == "interlaced"  # type: ignore[index]
