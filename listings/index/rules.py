@@ -28,6 +28,7 @@ NEAR = 64  # a quarter: eight standard deviations away from unrelated codes
 LEAST_VOTES = 4  # on one line; background gives 1 or 2
 LEAST_SET, MOST_SET = 48, 208  # signs set; flat, faded or ramped frames have fewer or more
 SEGMENT_S = 60
+LEAST_ASKED = 60
 TURN = 3  # of ten samples a second: within ten seconds every part of a second has its turn
 SLOPES_BP = (10_000, 9_600, 9_800, 10_200, 10_400)
 BIN_MS, LINE_MS = 1_000, 2_000  # lines lie every second and are two seconds wide
@@ -150,13 +151,17 @@ def segments(video: Codes) -> list[Segment]:
 def ask(query: Codes, *, windows: Sequence[int] = (0,), every_s: int = 1) -> Question:
     """Return what to ask about a clip: one code of each second, or of every so many seconds.
 
+    A clip of less than a minute is asked as much as a minute, as far as it has codes: few seconds
+    would have too few votes.
+
     Args:
         query: uint8, shape (frames, windows, 40): ten times a second, through every window.
         windows: the windows to ask through; each costs as much as the first.
         every_s: seconds between two codes; 5 is enough for a film that is copied whole.
     """
-    number = np.arange((len(query) + LUMA_RATE * every_s - 1) // (LUMA_RATE * every_s))
-    frames = number * LUMA_RATE * every_s + number * TURN % LUMA_RATE
+    step = max(1, min(LUMA_RATE * every_s, len(query) // LEAST_ASKED))
+    number = np.arange((len(query) + step - 1) // step)
+    frames = number * step + number * TURN % min(step, LUMA_RATE)
     frames = np.minimum(frames, len(query) - 1)
     taken = np.ascontiguousarray(query[frames][:, list(windows), :STATIC_BYTES])
     return Question(taken, frames.astype(np.int64) * 1_000 // LUMA_RATE)

@@ -127,10 +127,12 @@ def test_a_question_asks_one_code_of_each_second_and_every_part_of_a_second() ->
 
 
 @pytest.mark.parametrize(
-    ("frames", "every_s", "asked"), [(0, 1, 0), (1, 1, 1), (95, 1, 10), (600, 5, 12)]
+    ("frames", "every_s", "asked"),
+    [(0, 1, 0), (1, 1, 1), (30, 1, 30), (95, 1, 95), (305, 1, 61), (6000, 1, 600), (6000, 5, 120)],
 )
-def test_short_clips_are_asked_about_too(frames: int, every_s: int, asked: int) -> None:
-    query = np.zeros((frames, 10, 40), np.uint8)
-    question = rules.ask(query, windows=(0, 4), every_s=every_s)
-    assert question.codes.shape[1:] == (2, 32)
-    assert len(question.codes) == len(question.at_ms) == asked
+def test_a_short_clip_is_asked_as_much_as_a_minute(frames: int, every_s: int, asked: int) -> None:
+    question = rules.ask(np.zeros((frames, 10, 40), np.uint8), windows=(0, 4), every_s=every_s)
+    assert question.codes.shape == (asked, 2, 32)
+    assert len(set(question.at_ms)) == asked
+    assert np.all(np.diff(question.at_ms) > 0)
+    assert np.all(question.at_ms < 100 * max(frames, 1))
