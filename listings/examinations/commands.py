@@ -138,11 +138,11 @@ def _picture(folder: Path, film: Film, span: Span) -> list[str]:
         *_output(small, "rawvideo", folder / "luma"),
         *(signing if min(film.wide, film.tall) >= mpeg7.LEAST_SIDE else []),
         *_output(
-            f"{_chosen(SAMPLE_S, span)},{samples.chain_samples(depth)}",
+            f"{_chosen(SAMPLE_S, span)},{samples.chain_samples(film.coding)}",
             "rawvideo", opened, *_timed(opened),
         ),
         *_output(
-            f"{_chosen(PATCH_S, span)},{samples.chain_patches(depth)}",
+            f"{_chosen(PATCH_S, span)},{samples.chain_patches(film.coding)}",
             "rawvideo", close, *_timed(close),
         ),
     ]  # fmt: skip
@@ -181,7 +181,7 @@ def _on_screen(folder: Path, film: Film, wide: int, flags: str) -> str:
 def _every_frame(folder: Path, film: Film, tier: Tier) -> list[str]:
     made = []
     if film.rate is not None:
-        made += _output(samples.chain_strobe(), "rawvideo", folder / "strobe")
+        made += _output(samples.chain_strobe(film.coding), "rawvideo", folder / "strobe")
     if tier == "full":
         filters = full.filters(file=str(folder / "frames"))
         made += ["-map", "0:V:0", "-vf", filters, "-fps_mode", "passthrough", "-f", "null", "-"]

@@ -25,7 +25,7 @@ from typing import Any
 
 from listings.examinations import passing
 from listings.masters import gateway, probing
-from listings.masters.gateway import Limits, Sandbox
+from listings.masters.gateway import Child, Limits, Sandbox
 
 SECONDS = int(os.environ.get("BENCH_SECONDS", "12"))
 ROUNDS = max(3, int(os.environ.get("BENCH_ROUNDS", "3")))
@@ -53,12 +53,12 @@ def film() -> Path:
     KEPT.mkdir(parents=True, exist_ok=True)
     made = path.with_suffix(".making.mp4")
     graph = "fps=50,scale=3840:2160:flags=bicubic,noise=alls={}:allf=t,format=yuv420p10le"
+    graph += ",setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc"
     command = [
         gateway.ffmpeg(), "-v", "error", "-nostdin", "-y", "-stream_loop", "-1",
         "-i", str(FOOTAGE), "-t", str(SECONDS), "-vf", graph.format(GRAIN),
         "-c:v", "libx265", "-preset", "ultrafast", "-b:v", BIT_RATE,
         "-x265-params", "keyint=50:min-keyint=50:log-level=none",
-        "-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc",
         "-c:a", "aac", "-b:a", "192k", str(made),
     ]  # fmt: skip
     say(f"making {path.name} (minutes, once) …")
@@ -89,7 +89,8 @@ def _cpu_s() -> float:
 
 async def main() -> None:
     """Make the film, measure in turns, print."""
-    path, sandbox = film(), await gateway.sandbox("auto")
+    # Without walls: they cost milliseconds, and the processor time of what is behind them is not told.
+    path, sandbox = film(), Child(None)
     record = await probing.read(path, sandbox)
     rate = path.stat().st_size * 8 / SECONDS / 1e6
     say(f"{path.name}: {rate:.0f} Mb/s, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
