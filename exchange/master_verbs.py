@@ -7,7 +7,7 @@ used: no transaction waits for a decoder.
 
 import os
 import socket
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from listings.masters import service as uploads
 from listings.masters.refusals import Examination, ExaminationTooLarge
 
 MOST_DROPPED = 100  # at once; the rest at the next look
+KEEP_COPIES = timedelta(days=1)  # of what an object store keeps, for the next who reads it here
 TIER: Tier = "sampled"
 
 
@@ -168,4 +169,6 @@ async def drop_expired(context: Context, now: datetime) -> int:
         dropped = await uploads.drop_expired(session, limit=MOST_DROPPED, now=now)
     for master_id in dropped:
         await anyio.to_thread.run_sync(context.masters.remove, master_id)
+    before = (now - KEEP_COPIES).timestamp()
+    await anyio.to_thread.run_sync(lambda: context.masters.drop_copies(unused_since=before))
     return len(dropped)

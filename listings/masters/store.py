@@ -47,6 +47,13 @@ class Files(Protocol):
         """Remove what is stored of a master, if anything is."""
         ...
 
+    def drop_copies(self, *, unused_since: float) -> int:
+        """Remove this machine's copies that nobody asked for since then (seconds of the epoch).
+
+        What is not kept elsewhere stays. Return how many were removed.
+        """
+        ...
+
 
 class MasterFiles:
     """The folder of masters; `<objects>/masters/<id>` is one file."""
@@ -88,6 +95,10 @@ class MasterFiles:
         """See `Files`."""
         self.path(master_id).unlink(missing_ok=True)
 
+    def drop_copies(self, *, unused_since: float) -> int:  # noqa: ARG002 - these are the originals.
+        """See `Files`."""
+        return 0
+
 
 class StoredMasters:
     """Masters in an object store.
@@ -114,7 +125,9 @@ class StoredMasters:
         """See `Files`; puts the parts together when nobody has."""
         path = self.folder / str(master_id)
         if self.kept.size(_whole(master_id)) == size:
-            return self.kept.local(_whole(master_id))
+            path = self.kept.local(_whole(master_id))
+            os.utime(path)  # somebody asked for it
+            return path
         objects.write_whole(path, self._of_parts(master_id, 0, size))
         self.kept.put(_whole(master_id), path)
         self._drop_parts(master_id)
@@ -124,6 +137,16 @@ class StoredMasters:
         """See `Files`."""
         self._drop_parts(master_id)
         self.kept.delete(_whole(master_id))
+
+    def drop_copies(self, *, unused_since: float) -> int:
+        """See `Files`."""
+        dropped = 0
+        for path in self.folder.glob("*-*-*-*-*"):
+            seen = path.stat()
+            if seen.st_mtime < unused_since and self.kept.size(f"masters/{path.name}") is not None:
+                path.unlink(missing_ok=True)
+                dropped += 1
+        return dropped
 
     def _of_whole(self, master_id: UUID, start: int, end: int) -> Iterator[bytes]:
         while start < end:

@@ -101,6 +101,31 @@ def test_a_second_machine_goes_on_and_a_third_has_its_own_copy(
     assert list(bucket.objects) == [f"bucket/m/masters/{MASTER}"]
 
 
+def test_copies_nobody_asked_for_are_dropped_and_fetched_again(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    files = StoredMasters(StoreObjects(objects.connect("s3://bucket"), tmp_path), tmp_path)
+    other = UUID(int=2)
+    for master_id in (MASTER, other):
+        files.write(master_id, FIRST, at=0)
+        os.utime(files.local(master_id, len(FIRST)), (1000, 1000))
+    del bucket.objects[f"bucket/masters/{other}"]
+    assert files.drop_copies(unused_since=1000) == 0
+    assert files.drop_copies(unused_since=1001) == 1
+    assert [path.name for path in (tmp_path / "masters").iterdir()] == [str(other)]
+    copy = files.local(MASTER, len(FIRST))
+    assert copy.read_bytes() == FIRST
+    assert files.drop_copies(unused_since=1001) == 0
+
+
+def test_the_files_of_a_folder_are_no_copies(tmp_path: Path) -> None:
+    files = MasterFiles(tmp_path)
+    files.write(MASTER, FIRST, at=0)
+    os.utime(files.path(MASTER), (1000, 1000))
+    assert files.drop_copies(unused_since=2000) == 0
+    assert files.path(MASTER).exists()
+
+
 def test_a_large_object_goes_in_parts(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
