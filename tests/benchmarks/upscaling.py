@@ -20,7 +20,7 @@ import numpy as np
 
 from listings.masters import gateway
 from listings.masters.measures import detail
-from listings.masters.measures.samples import chain_patches, words
+from listings.masters.measures.samples import Coding, chain_patches, words
 
 WIDE, TALL = 640, 352  # even halves, and no larger than the smallest clip
 HALF = f"scale={WIDE // 2}:{TALL // 2}:flags=area"
@@ -78,7 +78,7 @@ def measured(clip: Path, kind: str, encoder: str) -> int | None:
         coded, raw = Path(folder) / "coded.mkv", Path(folder) / "raw"
         ffmpeg("-ss", "1.5", "-i", str(clip), "-an", "-frames:v", "1", "-vf", KINDS[kind],
                *ENCODERS[encoder], str(coded))  # fmt: skip
-        ffmpeg("-i", str(coded), "-vf", chain_patches(10), "-f", "rawvideo", str(raw))
+        ffmpeg("-i", str(coded), "-vf", chain_patches(Coding(10)), "-f", "rawvideo", str(raw))
         content = raw.read_bytes()
     wide, tall = size(clip, kind)
     [luma] = words(content, 10, tall, wide)

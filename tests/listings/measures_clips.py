@@ -159,9 +159,9 @@ def taken(path: Path, clip: Clip) -> tuple[collect.Part, list[dict[str, Any]]]:
     depth = clip.coding.depth
     outputs = {
         "luma": "fps=10:start_time=0,scale=160:90:flags=area,format=gray",
-        "samples": f"{_each(1)},{samples.chain_samples(depth)}",
-        "patches": f"{_each(5)},{samples.chain_patches(depth)}",
-        "strobe": samples.chain_strobe(),
+        "samples": f"{_each(1)},{samples.chain_samples(clip.coding)}",
+        "patches": f"{_each(5)},{samples.chain_patches(clip.coding)}",
+        "strobe": samples.chain_strobe(clip.coding),
     }
     if clip.tier == "full":
         outputs["none"] = full.filters(file=str(folder / "frames"))

@@ -4,6 +4,7 @@ import pytest
 
 from listings.masters.conformance import profiles, rules
 from listings.masters.conformance.values import Result, Tier
+from listings.masters.measures.samples import Coding
 from tests.listings import conformance_factory, measures_clips
 from tests.listings.measures_clips import HLG, MEDIA, PAIRS, PQ, Clip, plain
 
@@ -159,6 +160,20 @@ def test_a_film_converted_from_bt709_has_no_wide_picture(seen, coding, transfer)
     found = seen(Clip(converted, coding=coding, encoder=measures_clips.PRORES))
     assert found["wide_pictures_bp"] == 0
     assert max(each(found, "wide_bp")) < 100
+
+
+def test_a_file_of_red_green_and_blue_is_measured_like_one_of_luma_and_colour(seen):
+    rgb = Coding.of({"bit_depth": 10, "transfer": "arib-std-b67", "primaries": "bt2020",
+                     "matrix": "gbr", "range": "pc"})  # fmt: skip
+    patch = "lt(X,40)*lt(Y,40)"
+    green = (
+        f"format=gbrp10le,geq=g='if({patch},1023,200)':r='if({patch},0,200)':b='if({patch},0,200)'"
+    )
+    coded = ("-c:v", "ffv1", "-pix_fmt", "gbrp10le")
+    found = seen(Clip(f"color=black:s=400x400:r=1:d=1,{green}", coding=rgb, encoder=coded))
+    assert each(found, "wide_bp") == [100]
+    assert each(found, "r103_bp") == [0]
+    assert found["pictures"][0]["y_most"] == 658
 
 
 def test_the_same_film_read_as_wide_without_conversion_is_wide(seen):

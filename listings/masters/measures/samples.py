@@ -35,18 +35,20 @@ class Coding:
     primaries: str | None = None
     range: str | None = None
     matrix: str | None = None
+    rgb: bool = False
 
     @classmethod
     def of(cls, video: Mapping[str, Any]) -> "Coding":
-        """Return the coding that a technical record's `video` names."""
+        """Return the coding of what is decoded of the picture that a technical record describes.
+
+        Coded R, G and B become luma and two colours of narrow range first.
+        """
         depth = max(8, min(16, int(video.get("bit_depth") or 8)))
-        return cls(
-            depth,
-            video.get("transfer"),
-            video.get("primaries"),
-            video.get("range"),
-            video.get("matrix"),
-        )
+        transfer, primaries = video.get("transfer"), video.get("primaries")
+        if video.get("matrix") == "gbr":
+            matrix = "bt2020nc" if primaries == "bt2020" else "bt709"
+            return cls(depth, transfer, primaries, "tv", matrix, rgb=True)
+        return cls(depth, transfer, primaries, video.get("range"), video.get("matrix"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +93,36 @@ class Strobe:
     coding: Coding
 
 
-def chain_samples(depth: int) -> str:
+def chain_samples(coding: Coding) -> str:
     """Return the filters from a picture to a sample; the picture was chosen before."""
-    return f"scale=iw/{DECIMATION}:ih/{DECIMATION}:flags=neighbor,format={pixels(depth)}"
+    small = f"scale=iw/{DECIMATION}:ih/{DECIMATION}:flags=neighbor"
+    return f"{small},{_from_rgb(coding, coding.depth)}format={pixels(coding.depth)}"
 
 
-def chain_patches(depth: int) -> str:
-    """Return the filters from a picture to a patch: its luma, 16-bit words of the file's depth."""
+def chain_patches(coding: Coding) -> str:
+    """Return the filters from a picture to a patch: its luma, code values of the file's depth."""
+    depth = coding.depth
     return (
-        f"crop=min(iw\\,{PATCH}):min(ih\\,{PATCH}),format={pixels(depth)},"
-        f"extractplanes=y,format=gray{'' if depth == 8 else f'{depth}le'}"
+        f"crop=min(iw\\,{PATCH}):min(ih\\,{PATCH}),{_from_rgb(coding, depth)}"
+        f"format={pixels(depth)},extractplanes=y,format=gray{'' if depth == 8 else f'{depth}le'}"
     )
 
 
-def chain_strobe() -> str:
+def chain_strobe(coding: Coding) -> str:
     """Return the filters from every frame to the small picture in which flashes are counted."""
     tall, wide = STROBE_SHAPE
     return (
-        f"scale={4 * wide}:{4 * tall}:flags=neighbor:out_range=tv,"
-        f"scale={wide}:{tall}:flags=area,format=yuv444p"
+        f"scale={4 * wide}:{4 * tall}:flags=neighbor{'' if coding.rgb else ':out_range=tv'},"
+        f"{_from_rgb(coding, 8)}scale={wide}:{tall}:flags=area,format=yuv444p"
     )
+
+
+def _from_rgb(coding: Coding, depth: int) -> str:
+    """Return the filters that make R, G and B what the coding says; swscale is not exact there."""
+    if not coding.rgb:
+        return ""
+    matrix = "2020_ncl" if coding.matrix == "bt2020nc" else "709"
+    return f"zscale=matrix={matrix}:range=limited,format={pixels(depth)},"
 
 
 def pixels(depth: int) -> str:
