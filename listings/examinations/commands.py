@@ -5,7 +5,7 @@ that nobody asked for cost their decoding and nothing else. Whatever is chosen i
 absolute time of the picture (`spans`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -45,7 +45,7 @@ class Film:
     coding: Coding
     rate: Fraction | None
     length: Fraction
-    channels: Sequence[int]  # of each sound track
+    channels: Mapping[int, int]  # of each sound track that can be decoded, by its number
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "Film":
@@ -57,7 +57,11 @@ class Film:
             Coding.of(video),
             Fraction(rate["num"], rate["den"]) if rate and rate["num"] else None,
             Fraction(record["duration"]),
-            [each["channels"] for each in record["audio"][:MOST_TRACKS]],
+            {
+                at: each["channels"]
+                for at, each in enumerate(record["audio"][:MOST_TRACKS])
+                if each.get("decodable", True) and each["channels"]
+            },
         )
 
     @property
@@ -132,7 +136,7 @@ def _picture(folder: Path, film: Film, span: Span) -> list[str]:
     small = f"fps={LUMA_RATE}{begin},scale={WIDTH}:{HEIGHT}:flags=area,format=gray"
     signed = f"fps={SIGNATURE_RATE}{begin},signature=format=binary:filename={folder / 'signature'}"
     signing = ["-map", "0:V:0", "-vf", signed, "-f", "null", "-"]
-    depth, opened, close = film.coding.depth, folder / "samples", folder / "patches"
+    opened, close = folder / "samples", folder / "patches"
     return [
         *["-map", "0:V:0", "-fps_mode", "passthrough", "-f", "null", "-"],
         *_output(small, "rawvideo", folder / "luma"),
@@ -206,15 +210,16 @@ def _proxy(folder: Path, film: Film) -> list[str]:
 
 
 def _sound(folder: Path, film: Film, *, proxy: bool) -> list[str]:
-    """Chromaprint of the first track, and the measures of every track."""
+    """Chromaprint of the first track that can be decoded, and the measures of all of them."""
     made = []
-    if film.channels:
-        made += ["-map", "0:a:0", "-ac", "1", "-ar", str(AUDIO_RATE), "-f", "chromaprint"]
+    first = next((f"0:a:{track}" for track in film.channels), None)
+    if first:
+        made += ["-map", first, "-ac", "1", "-ar", str(AUDIO_RATE), "-f", "chromaprint"]
         made += ["-fp_format", "raw", f"file:{folder / 'audio'}"]
-    if film.channels and proxy:
-        made += ["-map", "0:a:0", "-ac", "2", "-ar", "48000", "-c:a", "aac", "-b:a", "128k"]
+    if first and proxy:
+        made += ["-map", first, "-ac", "2", "-ar", "48000", "-c:a", "aac", "-b:a", "128k"]
         made += [*JOINS, "-f", "mpegts", f"file:{folder / 'heard.ts'}"]
-    for track, channels in enumerate(film.channels):
+    for track, channels in film.channels.items():
         filters = sound.filters(channels, files=str(folder / f"sound-{track}"))
         made += ["-map", f"0:a:{track}", "-af", filters, "-f", "null", "-"]
     return made

@@ -64,7 +64,7 @@ class Measuring:
     def sounds(self) -> list[dict[str, Any]]:
         """Return the measures of every sound track, once it is decoded."""
         found = []
-        for track, channels in enumerate(self.film.channels if self.span.sound else ()):
+        for track, channels in self.film.channels.items() if self.span.sound else ():
             files = [self.folder / f"sound-{track}-{name}" for name in sound.FILES]
             lines = [line for file in files for line in _lines(file)]
             found.append(sound.read(lines, track=track, channels=channels))

@@ -37,7 +37,7 @@ STANDARD = tuple(
 FRAME_CODECS = frozenset({"hevc", "av1", "vvc", "vp9"})
 COVER = 0x0400  # AV_DISPOSITION_ATTACHED_PIC: a poster, not a moving picture
 MOST_SOUNDS = 64
-VIVID = {"codec": headers.AUDIO_VIVID, "object_audio": True}
+VIVID = {"codec": headers.AUDIO_VIVID, "object_audio": True, "decodable": False}
 MOST_STREAMS = 256  # the largest masters carry some 40
 # libavutil's structures: eight rationals of primaries and white, two of luminance, two flags.
 MASTERING = struct.Struct("<20i2i")
@@ -314,6 +314,7 @@ def _audio(sound: AudioStream) -> dict[str, Any]:
         "language": language if re.fullmatch(r"[a-z]{2,3}", language) else "und",
         "duration_ms": _ms(sound.duration, sound.time_base),
         "start_ms": _ms(sound.start_time, sound.time_base),
+        "decodable": heard is not None and bool(heard.channels and heard.sample_rate),
     }
     if heard is None:
         return told

@@ -245,6 +245,7 @@ def _sound(seen: _Seen, key: str, av: View, media: View) -> dict[str, Any]:
         "layout": av.get("layout"),
         "language": av.get("language", "und"),
         "start_ms": av.get("start_ms"),
+        "decodable": bool(av.get("decodable")),
         "positions": merged["positions"] or [],
         "object_audio": seen.present(
             f"{key}.object_audio", av.get("object_audio"), media.get("object_audio")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from contracts import canonical
+from listings.examinations import passing
+from listings.masters import gateway
 from tests.listings import masters_files as files
 from tests.listings.masters_media import ffmpeg
 
@@ -283,3 +285,19 @@ async def test_the_places_of_sound_channels_are_named(room: Path) -> None:
     (heard,) = (await files.probed(path))["audio"]  # type: ignore[misc]
     assert heard["positions"] == ["FL", "FR", "FC", "LFE", "BL", "BR"]
     assert (heard["channels"], heard["bits"], heard["start_ms"]) == (6, 24, 0)
+
+
+@pytest.mark.parametrize("container", ["mp4", "ts"])
+async def test_a_sound_that_nobody_decodes_keeps_no_picture_from_its_examination(
+    container: str, plain: Path, room: Path, tmp_path: Path
+) -> None:
+    if container == "mp4":
+        path = files.replaced(plain, room / "mute.mp4", (b"mp4a", b"av3a"))
+    else:
+        stream = files.wrapped(plain, room / "spoken.ts")
+        path = files.with_stream_type(stream, room / "mute.ts", 0x0F, 0xD5)
+    record: Any = await files.probed(path)
+    assert [sound["decodable"] for sound in record["audio"]] == [False]
+    sandbox = await gateway.sandbox("auto")
+    passed = await passing.run(path, sandbox=sandbox, folder=tmp_path, record=record)
+    assert len(passed.codes.video) and passed.audio == b""
