@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listings.masters import chunks, digest
@@ -85,6 +85,7 @@ def test_the_sums_are_those_of_the_whole_file(size: int, block: int) -> None:
     assert (found.bytes, (found.sha256, found.chunk_root)) == (size, plainly(whole))
 
 
+@settings(max_examples=25)  # four mebibytes each
 @given(cuts=st.lists(st.integers(1, 4 * CHUNK), min_size=1, max_size=5))
 def test_sums_taken_up_by_another_process_after_any_cut_are_the_same(cuts: list[int]) -> None:
     whole, running, at = content(4 * CHUNK + 99), Running(), 0
