@@ -347,7 +347,7 @@ async def test_the_index_finds_what_a_look_at_everything_finds(
     for parts in (
         ((next(SEEDS), 0, 15), (seed, 20, 80)),
         ((next(SEEDS), 0, 60), (seed, 30, 40)),
-        ((seed, 50, 58),),
+        ((seed, 50, 53),),
     ):
         user = await drafted(session, *parts)
         found = await matching.search(session, user.master, since=0, sight=by_index)
