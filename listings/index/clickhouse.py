@@ -165,7 +165,7 @@ class ClickHouse:
 def _asked(question: Question) -> Iterable[str]:
     """Yield each code, as it is and mirrored, as a row of values."""
     scene = rules.scenes(question.codes[:, 0])
-    asked, seen = np.nonzero(rules.informative(question.codes))
+    asked, seen = np.nonzero(rules.worth_asking(question.codes))
     for number, window in zip(asked.tolist(), seen.tolist(), strict=True):
         code = question.codes[number, window]
         at = f"{number}, {int(question.at_ms[number])}, {int(scene[number])}, {window}"

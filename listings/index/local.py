@@ -159,7 +159,7 @@ def lines_of_rows(minutes: Sequence[Minute], question: Question) -> list[Line]:
 
 def _informative(question: Question) -> tuple[Ints, Ints, scan.Words]:
     """Return number, window and words of the codes that say something."""
-    asked, window = np.nonzero(rules.informative(question.codes))
+    asked, window = np.nonzero(rules.worth_asking(question.codes))
     return asked, window, scan.words(question.codes[asked, window])
 
 

@@ -27,6 +27,7 @@ FAR = 80  # bits that differ: 31 %; unrelated codes differ in 127.5 +- 8
 NEAR = 64  # a quarter: eight standard deviations away from unrelated codes
 LEAST_VOTES = 4  # on one line; background gives 1 or 2
 LEAST_SET, MOST_SET = 48, 208  # signs set; flat, faded or ramped frames have fewer or more
+STILL, MOST_OF_STILL = 8, 6  # bits between neighbours; codes of a still picture that are asked
 SEGMENT_S = 60
 LEAST_ASKED = 60
 TURN = 3  # of ten samples a second: within ten seconds every part of a second has its turn
@@ -129,6 +130,23 @@ def informative(codes: Codes) -> npt.NDArray[np.bool_]:
     signs = np.bitwise_count(codes[..., :STATIC_BYTES]).sum(axis=-1, dtype=np.int64)
     some: npt.NDArray[np.bool_] = (signs >= LEAST_SET) & (signs <= MOST_SET)
     return some
+
+
+def worth_asking(codes: Codes) -> npt.NDArray[np.bool_]:
+    """Tell which codes of a question to ask, shape (n, windows): those that say something new.
+
+    Of a picture that stands still the first few codes are asked. Otherwise a minute of colour bars
+    would rank every master with bars before the one that was copied.
+
+    Args:
+        codes: uint8, shape (n, windows, 32), in the order of time.
+    """
+    places = np.arange(len(codes))
+    moved = np.ones(len(codes), np.bool_)
+    bits = np.bitwise_count(codes[1:, 0] ^ codes[:-1, 0]).sum(axis=-1, dtype=np.int64)
+    moved[1:] = bits > STILL
+    since = np.maximum.accumulate(np.where(moved, places, 0)) if len(codes) else places
+    return informative(codes) & (places - since < MOST_OF_STILL)[:, None]
 
 
 def segments(video: Codes) -> list[Segment]:

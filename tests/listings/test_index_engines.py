@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -100,6 +101,21 @@ async def test_nothing_is_found_of_what_is_not_there(
     await indexed(session, film(203, 200), now=NOW)
     await installed.keep_up()
     assert await installed.search(clip(film(204, 70))) == []
+
+
+async def test_a_minute_of_bars_does_not_hide_what_was_copied(
+    session: AsyncSession, installed: Installed
+) -> None:
+    """Many masters begin with the same bars; the clip has them and a quarter of a film."""
+    bars = film(220, 30)
+    bars[:] = bars[0]
+    original = np.concatenate([bars, film(221, 40)])
+    for seed in range(222, 228):
+        await indexed(session, np.concatenate([bars, film(seed, 40)]), now=NOW)
+    master_id = await indexed(session, original, now=NOW)
+    await installed.keep_up()
+    question = clip(np.concatenate([bars, original[500:]]), seconds=50)
+    assert (await installed.search(question))[0].master_id == master_id
 
 
 async def test_what_waits_to_be_copied_is_found_in_its_rows(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from listings.index import rules, voting
 from listings.index.rules import FAR, NEAR, Candidate
 from listings.index.voting import Hits
-from tests.listings.index_factory import clip, film, stored
+from tests.listings.index_factory import clip, film, flips, stored
 
 MASTER = UUID(int=1)
 
@@ -117,6 +117,16 @@ def test_what_is_kept_are_full_seconds_that_say_something() -> None:
     assert first.codes == video[40:300:5, :32].tobytes()
     assert rules.segments(video[:40]) == []
     assert rules.segments(video[:0]) == []
+
+
+def test_of_a_still_picture_the_first_codes_are_asked_and_of_a_flat_one_none() -> None:
+    codes = flips(np.random.default_rng(7), 60, 0.5)[:, None]
+    assert rules.worth_asking(codes).all()
+    codes[20:40] = codes[20]
+    codes[50] = 0
+    asked = rules.worth_asking(codes)[:, 0]
+    assert np.flatnonzero(~asked).tolist() == [*range(26, 40), 50]
+    assert rules.worth_asking(codes[:0]).shape == (0, 1)
 
 
 def test_a_question_asks_one_code_of_each_second_and_every_part_of_a_second() -> None:
