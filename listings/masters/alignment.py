@@ -28,11 +28,11 @@ from listings.masters.voting import (
 
 NEW, LEAST_WEIGHT = 0.06, 0.08  # a frame that changed by 6 % of its bits counts fully
 # Weights and thresholds are set from the curves in tests/benchmarks/data/robust_scores.csv: the
-# highest score between works that show the same place, filmed by the same camera, was 16.3.
+# highest score between works that show the same place, filmed by the same camera, was 16.1.
 MOST_EVIDENCE, MOTION_WEIGHT, CHANGE_WEIGHT = 8.0, 20.0, 4.0
 UNUSUAL, UNUSUAL_COST = 0.05, 1.0  # speeds beyond 5 % are rare, and each is one more chance
-SURE, DOUBTFUL = 17.5, 14.0
-WHOLLY = 2 * RATE  # motion of less than two seconds counts in proportion: codes agree by chance
+SURE, DOUBTFUL = 17.0, 14.0
+WHOLLY = 13  # motion of less than 2.6 seconds counts in proportion: codes agree by chance
 MOST_STRETCHES = 48
 STEPS = 8  # of making a slope more exact
 
