@@ -63,6 +63,7 @@ async def begin(
         .values(master_id=master_id, **run)
         .on_conflict_do_update(index_elements=["master_id"], set_={"started_at": now})
     )
+    await masters.show_progress(session, master_id, stage="decoding", done_bp=0)
     for span in cut if len(cut) > 1 else ():
         await session.execute(
             insert(ExaminationPiece)

@@ -89,7 +89,7 @@ def _cpu_s() -> float:
 
 async def main() -> None:
     """Make the film, measure in turns, print."""
-    # Without walls: they cost milliseconds, and the processor time of what is behind them is not told.
+    # Without walls: they cost milliseconds, and hide the processor time of what is behind them.
     path, sandbox = film(), Child(None)
     record = await probing.read(path, sandbox)
     rate = path.stat().st_size * 8 / SECONDS / 1e6
