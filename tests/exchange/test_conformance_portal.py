@@ -19,6 +19,7 @@ from tests.exchange.identity_factory import PASSWORD
 from tests.exchange.portal_site import chromium, served, visit
 from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 from tests.exchange.test_portal_pages import browser, signed_in, token_in
+from tests.listings.catalogue_factory import published_listing
 from tests.listings.conformance_factory import DRAMA, MEASURES, RECORD, changed
 from tests.listings.masters_factory import ready_master
 from tests.listings.masters_media import ffmpeg
@@ -132,3 +133,17 @@ async def test_a_holder_reads_the_report_in_a_browser(context: Context, tmp_path
                 fits = "document.documentElement.scrollWidth <= window.innerWidth"
                 assert await page.evaluate(fits)
                 await seen.shot(f"conformance-{locale[:2]}")
+
+
+async def test_a_broadcaster_comes_from_the_offer_to_the_report(context: Context) -> None:
+    _, owner = await someone(context.db, "holder")
+    async with context.db.transaction() as session:
+        listing = await published_listing(session, seller=owner, now=clock.now())
+    at = f"/masters/{listing.master_id}/conformance"
+    async with signed_in(context, "broadcaster") as bidder:
+        assert f'href="{at}"' in (await bidder.get(f"/listings/{listing.id}")).text
+        page = (await bidder.get(at)).text
+        assert "Conformance" in page and "Declare what only people can tell" not in page
+        assert "not kept" in page  # nobody examined this one
+        refused = await bidder.post(at, data={"profile": DRAMA, "csrf_token": token_in(page)})
+        assert refused.status_code == 403
