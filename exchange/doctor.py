@@ -14,6 +14,7 @@ from exchange import jobs, migrating
 from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
+from listings.index import keeping
 from listings.masters import mediainfo, objects
 
 _SERVER = text(
@@ -67,6 +68,7 @@ async def _database(settings: Settings) -> list[Finding]:
             rows = await session.execute(_SERVER)
             seen = {row.name: row.setting for row in rows.all()}
             reactions = await _reactions(session)
+            index = await _index(session, settings)
     except Refusal as refusal:
         return [Finding("database", "fault", refusal.detail)]
     finally:
@@ -82,7 +84,18 @@ async def _database(settings: Settings) -> list[Finding]:
             else "fsync or synchronous_commit is off: acknowledged bids could be lost",
         ),
         reactions,
+        index,
     ]
+
+
+async def _index(session: AsyncSession, settings: Settings) -> Finding:
+    state = await keeping.state(session, folder=settings.index)
+    said = f"{state.codes / 3600:,.1f} hours of {state.entries} masters"
+    if state.damaged:
+        said += f"; damaged, a worker writes them anew: {', '.join(state.damaged)}"
+    if late := state.waiting > 2 * keeping.MOST_WAITING and settings.warehouse_url is None:
+        said += f"; {state.waiting} codes wait for a file: is a worker running?"
+    return Finding("index", "warning" if late or state.damaged else "ok", said)
 
 
 async def _reactions(session: AsyncSession) -> Finding:
