@@ -130,7 +130,7 @@ async def examine(context: Context, page: Page, seen: Visit) -> None:
     await turn(context, about=master_id)  # the worker's part: examine what was received
     await expect(page.locator("#examination .badge").first).to_have_text("Ready")
     await expect(page.locator("#examination")).to_contain_text("640 × 360")
-    await expect(page.locator("#examination")).to_contain_text("3840x2160 or 7680x4320")
+    await expect(page.locator("#examination")).to_contain_text("3840x2160 / 7680x4320")
     await seen.shot("master-ready")
 
 
