@@ -75,6 +75,6 @@ def _show(report: dict[str, Any], lang: str) -> None:
         colour = "red" if fault["severity"] == "error" else "yellow"
         data = ", ".join(f"{name}: {value}" for name, value in fault["data"].items())
         said = escape(f"{fault['where']}: {fault[lang]} ({fault['code']}) {data}".strip())
-        out.print(f"[{colour}]{fault['severity']}[/] {said}", highlight=False)
+        out.print(f"[{colour}]{fault['severity']}[/] {said}", highlight=False, soft_wrap=True)
     good = "[green]the package is good[/]"
     out.print(good if report["ok"] else "[red]the package is NOT good[/]")

@@ -119,6 +119,13 @@ class PackageOut(Shape):
     checked_at: AwareDatetime | None
 
 
+class PackagePage(Shape):
+    """A page of packages; `next` is the `after` of the following page."""
+
+    items: list[PackageOut]
+    next: UUID | None
+
+
 @router.put(
     "/works/{work_id}/assets/{asset_id}",
     status_code=201,
@@ -198,6 +205,22 @@ async def declare_package(
     if not created:
         response.status_code = 200
     return package_out(package)
+
+
+@router.get("/works/{work_id}/packages", responses=problems.responses(*_SIGNED, Unknown))
+async def list_packages(
+    work_id: UUID,
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_PAGE, examples=[50])] = 50,
+) -> PackagePage:
+    """List one's own IMF packages of a work, oldest id first; staff see every party's."""
+    viewer = await _viewer(session, work_id, caller)
+    rows = await queries.packages_of(
+        session, work_id, party_id=viewer, after=page_after(after), limit=limit
+    )
+    return PackagePage(items=[package_out(row) for row in rows], next=next_after(rows, limit))
 
 
 @router.get(

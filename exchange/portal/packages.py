@@ -1,8 +1,10 @@
 """Further files of a work: the form that uploads one and says what it is."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from exchange.api import packages as api
@@ -10,7 +12,7 @@ from exchange.api import works as works_api
 from exchange.api.deps import Now, Session
 from exchange.portal import render
 from exchange.portal.forms import Sent, shape
-from exchange.portal.visitors import Holder
+from exchange.portal.visitors import Holder, Visitor
 from listings.packages.rules import KINDS
 
 router = APIRouter(prefix="/works/{work_id}/assets")
@@ -54,5 +56,17 @@ async def assets_part(
 ) -> Response:
     """Show the files alone; a page whose files are being checked asks for them."""
     work = await works_api.get_work(work_id, session, visitor.caller)
-    found = await api.list_assets(work_id, session, visitor.caller, None, api.MOST_PAGE)
-    return render.page(request, "assets.html", work=work, assets=found.items)
+    files = await files_of(session, work, visitor)
+    return render.page(request, "assets.html", work=work, **files)
+
+
+async def files_of(
+    session: AsyncSession, work: works_api.WorkOut, visitor: Visitor
+) -> dict[str, Any]:
+    """Return the further files and packages of one's own work; of another's, none."""
+    if work.party_id != visitor.caller.party_id:
+        return {"assets": [], "packages": []}
+    caller, most = visitor.caller, api.MOST_PAGE
+    assets = await api.list_assets(work.id, session, caller, None, most)
+    packages = await api.list_packages(work.id, session, caller, None, most)
+    return {"assets": assets.items, "packages": packages.items}

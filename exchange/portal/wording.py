@@ -96,4 +96,9 @@ WORDS: Mapping[str, str] = {
     "asset_metadata": mark("Metadata"),
     "asset_other": mark("Other"),
     "checking": mark("Being checked"),
+    "package_checking": mark("Being checked"),
+    "package_complete": mark("Complete"),
+    "package_refused": mark("Refused"),
+    "fault_error": mark("Error"),
+    "fault_warning": mark("Warning"),
 }

@@ -14,10 +14,9 @@ from contracts.rights import vocabulary
 from contracts.works import tree
 from contracts.works.rules import COUNTRIES, KINDS
 from exchange.api import masters as masters_api
-from exchange.api import packages as packages_api
 from exchange.api import works as api
 from exchange.api.deps import Now, Session
-from exchange.portal import names, render, said
+from exchange.portal import names, packages, render, said
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import Holder, Visitor
@@ -117,7 +116,7 @@ async def work_page(request: Request, work_id: UUID, visitor: Holder, session: S
         declared=len(shares.shares) > 1,
         shares=await _shares(session, shares, visitor, render.speaks(request)),
         masters=[masters_api.shown(master) for master in masters],
-        assets=await _assets(session, work, visitor),
+        **await packages.files_of(session, work, visitor),
         listings=await catalogue.newest_of_work(session, work_id, party_id=mine, limit=MOST_SHOWN),
     )
 
@@ -158,17 +157,6 @@ async def send_consent(
     """Agree to one's own part and to exclusive licences."""
     await api.consent_to_share(work_id, session, visitor.caller, now)
     return render.see(request, f"/works/{work_id}")
-
-
-async def _assets(
-    session: AsyncSession, work: api.WorkOut, visitor: Visitor
-) -> list[packages_api.AssetOut]:
-    """Return the further files of one's own work."""
-    if work.party_id != visitor.caller.party_id:
-        return []
-    most = packages_api.MOST_PAGE
-    found = await packages_api.list_assets(work.id, session, visitor.caller, None, most)
-    return found.items
 
 
 async def _above(session: AsyncSession, work: api.WorkOut, visitor: Visitor) -> list[api.WorkOut]:

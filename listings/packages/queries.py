@@ -46,11 +46,12 @@ async def get_package(session: AsyncSession, work_id: UUID, package_id: UUID) ->
 
 
 async def packages_of(
-    session: AsyncSession, work_id: UUID, *, party_id: UUID | None, limit: int
+    session: AsyncSession, work_id: UUID, *, party_id: UUID | None, after: UUID, limit: int
 ) -> Sequence[ImfPackage]:
-    """Return the packages of a work, the newest ids first (None: of every party)."""
-    wanted = select(ImfPackage).where(col(ImfPackage.work_id) == work_id)
+    """Return a page of the packages of a work in the order of their ids (None: of every party)."""
+    wanted = select(ImfPackage).where(
+        col(ImfPackage.work_id) == work_id, col(ImfPackage.id) > after
+    )
     if party_id is not None:
         wanted = wanted.where(col(ImfPackage.party_id) == party_id)
-    newest = wanted.order_by(col(ImfPackage.id).desc()).limit(limit)
-    return (await session.execute(newest)).scalars().all()
+    return (await session.execute(wanted.order_by(col(ImfPackage.id)).limit(limit))).scalars().all()

@@ -190,7 +190,8 @@ async def test_a_package_with_a_fault_is_refused_and_can_be_sent_again(
     files = {**package["files"], "sound.mxf": missing}
     await holder.put(f"{work}/packages/{whole}", json={"files": files})
     await run(context, "package.declared", str(whole))
-    assert (await holder.get(f"{work}/packages/{whole}")).json()["state"] == "complete"
+    again = (await holder.get(f"{work}/packages")).json()["items"]
+    assert [one["state"] for one in again] == ["refused", "complete"]
 
 
 async def test_one_upload_becomes_one_master(

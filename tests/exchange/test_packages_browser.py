@@ -8,10 +8,14 @@ import pytest
 from playwright.async_api import Browser, expect
 from sqlalchemy import text
 
+from contracts import ids
 from contracts.works.tables import Work
 from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
+from listings.packages.faults import Fault
+from listings.packages.imf_reading import Report
+from listings.packages.tables import ImfPackage
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import PASSWORD, person
@@ -97,3 +101,25 @@ async def test_a_file_of_another_kind_is_refused_in_the_readers_language(
         await looked_into(context, label)
         await expect(seen.page.locator("#assets")).to_contain_text("文件不是完整可用的 JPEG 或 PNG")
         await seen.shot("assets-refused-zh-narrow")
+
+
+async def test_a_refused_package_tells_its_faults_in_the_readers_language(
+    db: Database, site: str, browser: Browser, ours: tuple[str, Work]
+) -> None:
+    email, made = ours
+    found = Report(faults=[Fault("hash-differs", "picture.mxf"), Fault("not-packed", "x.mxf")])
+    now = clock.now()
+    async with db.transaction() as session:
+        session.add(
+            ImfPackage(
+                id=ids.new(now), work_id=made.id, party_id=made.party_id, state="refused",
+                files={"ASSETMAP.xml": str(made.id)}, report=found.as_dict(), created_at=now,
+                checked_at=now,
+            )
+        )  # fmt: skip
+    async with visit(browser, site, locale="zh-CN", viewport=WIDE) as seen:
+        await seen.sign_in(email, PASSWORD)
+        await seen.go(f"/works/{made.id}")
+        await expect(seen.page.locator("#assets")).to_contain_text("picture.mxf 文件哈希不符。")
+        await expect(seen.page.locator("#assets details .badge").first).to_have_text("已拒绝")
+        await seen.shot("package-refused-zh")

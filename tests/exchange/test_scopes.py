@@ -90,6 +90,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_asset": ("read", ANYBODY),
     "get_package": ("read", ANYBODY),
     "list_assets": ("read", ANYBODY),
+    "list_packages": ("read", ANYBODY),
     "refer_to_master": ("list", HOLDER),
     "register_signing_key": ("deal", TRADERS),
     "register_work": ("list", HOLDER),
