@@ -28,10 +28,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def master(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three frames of a 4K master."""
+    """Five frames of a 4K master."""
     return files.picture(
         tmp_path_factory.mktemp("master") / "珠江.mxf", "-c:v", "libx264", "-x264-params",
-        "avcintra-class=300:avcintra-flavor=sony", *files.TIMECODE, size="3840x2160", frames=3,
+        "avcintra-class=300:avcintra-flavor=sony", *files.TIMECODE, size="3840x2160", frames=5,
         look=f"format=yuv422p10le,{files.HLG}", sound=("-c:a", "pcm_s24le", "-ac", "2"),
     )  # fmt: skip
 
@@ -146,3 +146,14 @@ async def test_the_report_is_printed_on_paper(
     status, told, _ = await run(master, "--tier", "sampled", "--pdf", path)
     assert status == 0 and path.read_bytes().startswith(b"%PDF-") and "uhd" in told.lower()
     assert decoded["tier"] == "sampled"
+
+
+async def test_a_real_master_is_decoded_and_its_pictures_measured(master: Path) -> None:
+    status, told, _ = await run(master, "--tier", "sampled", "--json")
+    report = json.loads(told)
+    found = {each["id"]: each for each in report["findings"]}
+    assert (status, report["tier"], report["uhd_label"]) == (0, "sampled", True)
+    assert found["F04"]["result"] == "PASS" and found["F04"]["seen"] == "0 (5 frames)"
+    assert found["V04"]["result"] == "WARN"  # tagged, and not looked at before tier full
+    assert found["V07"]["by"] == ["decode"] and found["L05"]["seen"] == "100 %"
+    assert found["A03"]["result"] == "NOT_MEASURED"  # 100 ms have no loudness
