@@ -9,11 +9,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from listings.masters.alignment import SURE, Alignment
 from listings.masters.conformance import profiles
 from listings.masters.conformance import rules as conformance
 from listings.masters.conformance.values import Result, Tier
-from listings.masters.fingerprint import RATE
 from listings.masters.refusals import (
     BadUploadHeader,
     BadUploadMetadata,
@@ -45,24 +43,6 @@ class Ask:
     length: int
     purpose: str = "master"
     reference: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The listed master that a master resembles most, and where.
-
-    `score` is in hundredths; `here_ms` and `there_ms` are where the stretch starts in the master in
-    question and in the listed one. `sound_bp` is how far apart the sound of the two is, in
-    ten-thousandths of its bits (about 5000 for unrelated sound); None when one is silent.
-    """
-
-    master_id: UUID
-    score: int
-    here_ms: int
-    there_ms: int
-    length_ms: int
-    mirrored: bool
-    sound_bp: int | None = None
 
 
 def whole_number(text: str | None, *, header: str) -> int:
@@ -180,17 +160,3 @@ def conformed(probe: Mapping[str, Any]) -> dict[str, Any]:
         if each.result not in (Result.PASS, Result.NOT_APPLICABLE)
     ]  # fmt: skip
     return {**probe, "uhd": report.conforms is True, "findings": findings}
-
-
-def verdict(master_id: UUID, found: Alignment | None) -> Match | None:
-    """Return the match that an alignment amounts to, or None when it says too little."""
-    if found is None or found.score < SURE:
-        return None
-    return Match(
-        master_id=master_id,
-        score=round(found.score * 100),
-        here_ms=found.here * 1000 // RATE,
-        there_ms=found.there * 1000 // RATE,
-        length_ms=found.length * 1000 // RATE,
-        mirrored=found.mirrored,
-    )

@@ -14,8 +14,8 @@ import numpy.typing as npt
 CODE_BITS = 32
 RATE = 11025 / 1365  # codes a second: Chromaprint's samples by its hop
 WHOLE_BP = 10_000
-MOST_PROBE = 480  # a minute out of the middle tells as much as hours, and slides over hours quickly
-SLACK = 8  # codes cut from each end, so that a second of shift can be found
+MOST_PROBE = 480  # a minute of codes taken evenly tells as much as hours
+SLACK = 8  # codes: a second, by which sound may lie beside its picture, to both sides together
 
 EVEN, SPREAD = 0.36, 0.12  # distance that speaks neither way; distance that adds one unit
 LIVELY = 3  # bits that change from one code to the next in sound; in silence none do
@@ -99,25 +99,6 @@ def along_bp(here: bytes, there: bytes, *, span: tuple[int, int, int], slope: fl
         if len(one) >= SLACK and _sounds(one) and _sounds(other):
             apart.append(float(np.bitwise_count(one ^ other).mean()) / CODE_BITS)
     return round(min(apart) * WHOLE_BP) if apart else None
-
-
-def distance_bp(one: bytes, other: bytes) -> int | None:
-    """Return the share of bits that differ, in ten-thousandths; None when either is silent.
-
-    The middle of the shorter sound slides along the longer one and the closest place counts:
-    0 for the same sound, about 5000 for unrelated ones. It does not matter which comes first.
-
-    Args:
-        one: raw Chromaprint codes, 4 bytes each, little-endian.
-        other: the same of the other sound.
-    """
-    shorter, longer = sorted((one, other), key=lambda codes: (len(codes), codes))
-    probe, track = _middle(_codes(shorter)), _codes(longer)
-    if not len(probe):
-        return None
-    places = np.lib.stride_tricks.sliding_window_view(track, len(probe))
-    apart = min(int(np.bitwise_count(place ^ probe).sum()) for place in places)
-    return apart * WHOLE_BP // (CODE_BITS * len(probe))
 
 
 def _all(factor: float, ours: Codes, listed: Codes, weight: Floats) -> list[Sounds]:
@@ -210,8 +191,3 @@ def _along(
 
 def _codes(raw: bytes) -> Codes:
     return np.frombuffer(raw, "<u4").astype(np.uint32)
-
-
-def _middle(codes: Codes) -> Codes:
-    slack = max(min(SLACK, len(codes) // 4), (len(codes) - MOST_PROBE) // 2)
-    return codes[slack : len(codes) - slack]
