@@ -14,6 +14,8 @@ LABELS: Mapping[str, str] = {
     "most": mark("At most"),
     "work_title": mark("Title"),
     "seconds": mark("Seconds here / there"),
+    "length_s": mark("Seconds long"),
+    "confidence_bp": mark("How sure"),
     "listing": mark("Listing"),
     "owners": mark("Owners"),
     "parties": mark("Parties"),
@@ -33,6 +35,9 @@ LABELS: Mapping[str, str] = {
 OF_AN_ANSWER = frozenset(
     {"outcome", "reasons", "more_reasons", "free", "more_free", "unknown", "more_unknown"}
 )
+
+# What programs read of a likeness; the master's page shows it in tables.
+OF_A_LIKENESS = frozenset({"case", "kind", "score", "sound_bp"})
 
 
 def title(refusal: Refusal, spoken: Language) -> str:
@@ -60,11 +65,13 @@ def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:
         if isinstance(error, Mapping):
             yield str(error.get("field", "")), str(error.get("rule", ""))
     yield from _of_an_answer(data, spoken)
-    for name in (name for name in data if name not in OF_AN_ANSWER):
+    hidden = OF_AN_ANSWER | (OF_A_LIKENESS if "case" in data else set())
+    for name in (name for name in data if name not in hidden):
         text = _text(name, data[name], data, spoken)
         if text:
             plain = name.removesuffix("_minor")
-            yield spoken.say(LABELS.get(plain, plain)), text
+            share = name.endswith("_bp") and isinstance(data[name], int)
+            yield spoken.say(LABELS.get(plain, plain)), f"{data[name] // 100} %" if share else text
 
 
 def _of_an_answer(data: Mapping[str, Any], spoken: Language) -> Iterator[tuple[str, str]]:

@@ -41,7 +41,7 @@ class RecognitionUnderReview(Refusal):
     kind, code = Kind.CONFLICT, "recognition-under-review"
     keeps = True
     hint = (
-        "`case` waits for the exchange's staff. Declaring what the stretch is (a version, archive "
+        "The exchange's staff compare the two. Declaring what the stretch is (a version, archive "
         "footage, licensed use) at the master helps them; publish again once it is clear."
     )
 
