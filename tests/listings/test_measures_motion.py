@@ -252,3 +252,14 @@ def test_what_was_not_measured_is_none():
         "black_ms", "freeze_ms", "ti_x100", "interlaced_bp", "flash_ms", "red_flash_ms", "active",
         "wide_pictures_bp", "hdr_pictures_bp", "upscaled_bp", "real_bits", "every_frame",
     }  # fmt: skip
+
+
+def test_a_long_piece_is_measured_like_its_parts(monkeypatch):
+    grey, small = moving(40), strobe(np.random.default_rng(5).integers(20, 230, 90))
+    whole = motion.motion_of(Luma(grey)), flashes.series_of(small)
+    monkeypatch.setattr(motion, "CHUNK", 7)
+    monkeypatch.setattr(flashes, "CHUNK", 7)
+    again = motion.motion_of(Luma(grey)), flashes.series_of(small)
+    for one, other in zip(whole, again, strict=True):
+        for name in one.__slots__:
+            assert np.array_equal(getattr(one, name), getattr(other, name)) or name == "coding"

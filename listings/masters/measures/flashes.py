@@ -26,7 +26,10 @@ MOST_CHANGES = 6  # in a second: three flashes
 SDR_CD = 200.0  # the display that the limits of SDR are written for
 WINDOW = 3  # a change takes at most a third of a second, or flashes are slower than the limit
 
+CHUNK = 256  # frames at once: 30 MB
+
 Changes = tuple[Numbers, Numbers]
+_NOTHING: Changes = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,13 @@ class Series:
 def series_of(strobe: Strobe) -> Series:
     """Measure the frames of one piece."""
     reach = _reach(strobe.rate)
-    general, red = _changes(strobe.planes, strobe.coding, reach)
-    head, tail = strobe.planes[:reach].copy(), strobe.planes[-reach:].copy()
+    found = [_NOTHING]
+    for at in range(0, len(strobe.planes), CHUNK):
+        before = max(0, at - reach)
+        general, red = _changes(strobe.planes[before : at + CHUNK], strobe.coding, reach)
+        found.append((general[at - before :], red[at - before :]))
+    general, red = (np.concatenate(values) for values in zip(*found, strict=True))
+    head, tail = np.array(strobe.planes[:reach]), np.array(strobe.planes[-reach:])
     return Series(strobe.first, strobe.rate, strobe.coding, general, red, head, tail)
 
 

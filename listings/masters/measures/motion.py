@@ -23,6 +23,8 @@ BLACK_SHARE_BP = 9_800
 STILL = 20
 UNKNOWN = -1  # there is no picture before the first
 STEP_MS = 1000 // LUMA_RATE
+CHUNK = 300  # pictures at once: 17 MB
+_NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,21 @@ class Motion:
 def motion_of(luma: Luma) -> Motion:
     """Measure the small pictures of one piece."""
     pictures = luma.pictures
-    dark = np.count_nonzero(pictures < BLACK_CODE, axis=(1, 2)) * 10_000
-    change, spread = _steps(pictures)
+    dark, change, spread = [_NONE], [_NONE], [_NONE]
+    for at in range(0, len(pictures), CHUNK):
+        before = max(0, at - 1)
+        some = pictures[before : at + CHUNK]
+        moved, spreads = _steps(some)
+        dark.append(_dark_bp(some)[at - before :])
+        change.append(moved[at - before :])
+        spread.append(spreads[at - before :])
     return Motion(
         luma.first,
-        (dark // int(np.prod(LUMA_SHAPE))).astype(np.int64),
-        change,
-        spread,
-        pictures[:1].copy(),
-        pictures[-1:].copy(),
+        np.concatenate(dark),
+        np.concatenate(change),
+        np.concatenate(spread),
+        np.array(pictures[:1]),
+        np.array(pictures[-1:]),
     )
 
 
@@ -98,6 +106,11 @@ def _frozen(series: Motion) -> Flags:
     still = (series.change >= 0) & (series.change < STILL)
     frozen = still | np.append(still[1:], False)  # the picture that is repeated belongs to it
     return np.asarray(frozen & (series.dark_bp < BLACK_SHARE_BP))
+
+
+def _dark_bp(pictures: Bytes) -> Numbers:
+    dark = np.count_nonzero(pictures < BLACK_CODE, axis=(1, 2)).astype(np.int64)
+    return np.asarray(dark * 10_000 // int(np.prod(LUMA_SHAPE)))
 
 
 def _steps(pictures: Bytes) -> tuple[Numbers, Numbers]:
