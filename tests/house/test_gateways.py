@@ -18,7 +18,11 @@ ALLOWED = {
         "exchange/evidence/",
     },
     "typst": {"contracts/deals/"},
-    "av": {"listings/masters/", "listings/packages/reader.py"},
+    "av": {
+        "listings/examinations/finder.py",
+        "listings/masters/",
+        "listings/packages/reader.py",
+    },
     "pymediainfo": {"listings/masters/mediainfo.py"},
     "imageio_ffmpeg": {"listings/masters/", "exchange/demo/clip.py", "exchange/doctor.py"},
     "subprocess": {
@@ -35,6 +39,8 @@ ALLOWED = {
         "exchange/files_cli.py",
         "exchange/free_cli.py",
         "exchange/index_cli.py",
+        "exchange/masters_cli.py",
+        "exchange/match_cli.py",
         "exchange/probe_cli.py",
         "exchange/standins/",
     },
