@@ -1,6 +1,7 @@
 """The database edge: no success before the commit, no lost outcome called a success."""
 
 import os
+import secrets
 import socket
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from contracts.refusal import CommitUnknown, Unknown
+from contracts.refusal import CommitUnknown, Kind, Refusal, Unknown
 from exchange.api import problems
 from exchange.api.deps import Session
 from exchange.context import Context
@@ -110,3 +111,31 @@ async def test_the_application_acts_as_a_role_that_owns_nothing(db: Database) ->
     async with db.transaction() as session:
         found: Any = (await session.execute(text("SELECT current_user"))).scalar_one()
     assert found == "exchange_app"
+
+
+class Held(Refusal):
+    """A no that leaves what led to it."""
+
+    kind, code, hint = Kind.CONFLICT, "held-in-a-test", "Wait."
+    keeps = True
+
+
+@pytest.mark.parametrize(("refusal", "left"), [(Held("No."), 1), (Unknown("No."), 0)])
+async def test_a_refusal_keeps_what_was_written_only_if_it_says_so(
+    db: Database, context: Context, refusal: Refusal, left: int
+) -> None:
+    name = {"e": secrets.token_bytes(32)}
+    app = FastAPI()
+    app.state.context = context
+    problems.install(app)
+
+    @app.post("/thing", status_code=201)
+    async def make(session: Session) -> None:
+        made = "INSERT INTO sign_in_failures (email_hash, failures, since) VALUES (:e, 1, now())"
+        await session.execute(text(made), name)
+        raise refusal
+
+    assert (await post(app)).json()["code"] == refusal.code
+    async with db.transaction() as session:
+        count = text("SELECT count(*) FROM sign_in_failures WHERE email_hash = :e")
+        assert await session.scalar(count, name) == left
