@@ -15,6 +15,7 @@ import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
+from contracts.refusal import Refusal
 from exchange import clock, pieces
 from exchange.context import Context
 from listings.examinations import decoding, examining, passing, queries, rules, service, spans
@@ -81,6 +82,10 @@ async def examine_piece(context: Context, master_id: UUID, number: int) -> None:
             await service.refuse(session, master_id, refusal, known=None, now=clock.now())
             await pieces.defer_joining(session, master_id)  # which clears the other pieces away
         return
+    except (Refusal, OSError):  # a store or a disk that is away is no fault of the file
+        async with context.db.transaction() as session:
+            await service.give_back(session, master_id, number)
+        raise
     async with context.db.transaction() as session:
         if await service.end_piece(session, master_id, number, now=clock.now()):
             await pieces.defer_joining(session, master_id)

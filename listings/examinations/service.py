@@ -61,7 +61,9 @@ async def begin(
     await session.execute(
         insert(ExaminationRun)
         .values(master_id=master_id, **run)
-        .on_conflict_do_update(index_elements=["master_id"], set_={"started_at": now})
+        .on_conflict_do_update(
+            index_elements=["master_id"], set_={"pieces": len(cut), "started_at": now}
+        )
     )
     await masters.show_progress(session, master_id, stage="decoding", done_bp=0)
     for span in cut if len(cut) > 1 else ():
@@ -93,6 +95,14 @@ async def take(
     await session.flush()
     tier: Tier = "full" if run.tier == "full" else "sampled"
     return Taken(spans.unpacked(piece.span), run.record, tier, piece.attempts)
+
+
+async def give_back(session: AsyncSession, master_id: UUID, number: int) -> None:
+    """Put a piece back that could not be decoded for reasons outside the file."""
+    piece = await _locked_piece(session, master_id, number)
+    if piece is not None and piece.state == "running":
+        piece.state, piece.attempts = "waiting", max(0, piece.attempts - 1)
+        await session.flush()
 
 
 async def show_piece(session: AsyncSession, master_id: UUID, number: int, *, done_bp: int) -> None:

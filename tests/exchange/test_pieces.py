@@ -20,6 +20,7 @@ from exchange.context import Context
 from listings.examinations import queries, rules, service
 from listings.masters import queries as masters
 from listings.masters.conformance import queries as conformance
+from listings.masters.objects import ObjectsAway
 from tests.exchange.identity_factory import signed_client
 from tests.exchange.uploads_factory import upload
 from tests.listings.examinations_media import open_groups
@@ -167,6 +168,26 @@ async def test_a_piece_that_every_worker_dies_of_refuses_the_master(
     await run(context, master_id)
     key = f"derived/{master_id}/pieces/0/names.json"
     assert context.objects.size(key) is None
+
+
+async def test_a_store_that_is_away_is_not_held_against_the_file(
+    holder: httpx.AsyncClient, context: Context, film: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    master_id = await begin(cutting(context), holder, film)
+
+    def away(*_: Any) -> None:
+        raise ObjectsAway("The object store cannot be used.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(master_verbs.Derived, "keep_piece", away)
+        for _ in range(rules.MOST_ATTEMPTS + 1):
+            with pytest.raises(ObjectsAway):
+                await master_verbs.examine_piece(context, master_id, 0)
+    async with context.db.transaction() as session:
+        first = (await queries.pieces(session, master_id))[0]
+    assert (first.state, first.attempts) == ("waiting", 0)
+    await run(context, master_id)
+    assert (await holder.get(f"/v1/masters/{master_id}")).json()["state"] == "ready"
 
 
 async def test_a_master_shows_the_share_of_all_its_pieces(
