@@ -16,7 +16,7 @@ EVENS = {"mpeg7": (0.22, 0.26, 0.30, 0.36, 0.42), "pdq": (0.20, 0.26, 0.30, 0.36
 Floats = npt.NDArray[np.float64]
 
 
-def ternary_distances(here: npt.NDArray[np.int8], there: npt.NDArray[np.int8]) -> Floats:
+def ternary_distances(here: npt.NDArray[np.uint8], there: npt.NDArray[np.uint8]) -> Floats:
     """Return the mean difference, 0..1, of every pair of MPEG-7 vectors."""
     one, other = (np.concatenate([part >= 1, part == 2], axis=1) for part in (here, there))
     return _bits(np.packbits(one, axis=1), np.packbits(other, axis=1)) / one.shape[1]
