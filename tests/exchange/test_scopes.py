@@ -132,6 +132,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_thumb": ("read", ANYBODY),
     "decide_case": ("list", frozenset({Role.OPERATOR})),
 }
+TYPED = {"at_ms": 0, "picture": "poster"}  # places in a path that hold no id
 DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
 # itself, for the payment provider, whose signature is looked at instead, and for whoever has the
@@ -206,7 +207,7 @@ async def test_an_operation_asks_for_its_scope_and_roles(
     caller.asked.clear()
     method, path, said = operations(app)[operation]
     places = {
-        place["name"]: {"party_id": caller.party_id, "at_ms": 0}.get(place["name"], ids.new(NOW))
+        place["name"]: {"party_id": caller.party_id, **TYPED}.get(place["name"], ids.new(NOW))
         for place in said.get("parameters", [])
         if place["in"] == "path"
     }
