@@ -1,5 +1,7 @@
 """Recognition: what is protected, verdicts on masters, resemblances, declarations."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -73,7 +75,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _master(name: str = "master_id", **options: bool) -> sa.Column[sa.Uuid]:
+def _master(name: str = "master_id", **options: Any) -> sa.Column[Any]:
     """A column that refers to a master; what is about an unfinished upload goes with it."""
     gone = "CASCADE" if name == "master_id" else None
     return sa.Column(
@@ -81,11 +83,11 @@ def _master(name: str = "master_id", **options: bool) -> sa.Column[sa.Uuid]:
     )
 
 
-def _party(name: str = "party_id") -> sa.Column[sa.Uuid]:
+def _party(name: str = "party_id") -> sa.Column[Any]:
     return sa.Column(name, sa.Uuid(), sa.ForeignKey("party.id"), nullable=False)
 
 
-def _decider() -> sa.Column[sa.Uuid]:
+def _decider() -> sa.Column[Any]:
     return sa.Column("decided_by", sa.Uuid(), sa.ForeignKey("person.id"), nullable=True)
 
 

@@ -22,7 +22,7 @@ from contracts.works.tables import Work
 from exchange.db import Database
 from listings.auctions import queries as auctions
 from listings.auctions.rules import BadSale
-from listings.catalogue import queries, rules, service
+from listings.catalogue import queries, service
 from listings.catalogue.tables import CatalogueEpoch, Listing
 from listings.masters import queries as masters_read
 from listings.recognition.rules import LooksLikeAnotherWork
