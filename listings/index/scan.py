@@ -32,7 +32,7 @@ Ints = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint32]
 
 REACH = 18  # bits between a pivot and the codes of its group; more, and too many groups are opened
-BLOCK = 512  # pivots whose planes stay in the first cache while every question passes over them
+BLOCK = 256  # pivots whose planes stay in the first cache while every question passes over them
 CHUNK = 1 << 19  # pivots that one thread takes at once
 FIRST_ROOM = 1 << 14  # hits of a chunk before it is scanned again with more room
 MOST_BEFORE, MOST_OF_GROUP = 16, 255
