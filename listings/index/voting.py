@@ -126,11 +126,12 @@ def _worthwhile(hits: Hits, at_ms: Ints) -> Ints:
     here = at_ms[hits.asked]
     offset = (hits.there_ms - here + BEYOND_MS) // COARSE_MS
     worth = np.zeros(len(here), np.bool_)
-    for back in (0, 1):
-        stretch = here // STRETCH_STEP_MS - back
-        for shift in (0, 1):
-            place = (stretch, hits.window, hits.mirrored, hits.entry, (offset + shift) // 2)
-            worth |= _crowded(place)
+    backs = STRETCH_MS // STRETCH_STEP_MS
+    stretch = np.concatenate([here // STRETCH_STEP_MS - back for back in range(backs)])
+    same = [np.tile(column, backs) for column in (hits.window, hits.mirrored, hits.entry)]
+    for shift in (0, 1):
+        crowded = _crowded((stretch, *same, np.tile((offset + shift) // 2, backs)))
+        worth |= crowded.reshape(backs, -1).any(axis=0)
     return np.flatnonzero(worth)
 
 

@@ -56,6 +56,11 @@ def test_votes_that_are_scattered_are_no_line() -> None:
     assert votes(*scattered) == []
 
 
+def test_votes_on_both_sides_of_the_middle_of_a_stretch_count_together() -> None:
+    (found,) = votes(*((here, here + 30, NEAR) for here in range(30, 34)))
+    assert (found.votes, found.here_ms) == (4, 30_000)
+
+
 @given(
     st.sampled_from((9_600, 9_800, 10_000, 10_200, 10_400)), st.integers(0, 10**6),
     st.integers(0, 39), st.integers(10, 60),
