@@ -4,8 +4,9 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -17,6 +18,7 @@ from contracts.works import queries as works
 from exchange import clock, openapi
 from exchange.app import create_app
 from exchange.context import Context
+from listings.screeners import service as screeners
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
 from tests.exchange import documents_factory, uploads_factory
@@ -40,7 +42,11 @@ PUBLIC = {
 TELL_AN_ID_IS_TAKEN = {"create_api_key", "register_work", "draft_listing", "import_avails"}
 # What is free of a published work is told to everybody who has signed in, never whose the rest is.
 ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
-OPEN_TO_STRANGERS = PUBLIC - {"get_listing", "get_listing_proof"} | {"place_bid"} | ABOUT_PUBLISHED
+OPEN_TO_STRANGERS = (
+    PUBLIC - {"get_listing", "get_listing_proof", "get_listing_picture"}
+    | {"place_bid"}
+    | ABOUT_PUBLISHED
+)
 # Nobody is shown the one (a draft is not in the log); the other is asked with its own id below.
 SHOWN_TO_NOBODY = {"get_listing_proof"}
 STRANGERS = ("holder", "broadcaster")
@@ -88,7 +94,7 @@ class Operation:
 
     def address(self, ids: Mapping[str, str]) -> str:
         """The path with these ids, and with ids of nothing in the place of others."""
-        known = {"at_ms": "0", **ids}
+        known = {"at_ms": "0", "picture": "poster", **ids}
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 
     def content(self) -> Any:
@@ -181,6 +187,7 @@ async def world(context: Context) -> AsyncIterator[World]:
         made = {"api_key": key, "upload": upload.rsplit("/", 1)[-1], "import_id": key}
         document = await documents_factory.filed(clients["licensor"], ids["work_id"])
         made |= await files_of_a_work(clients["licensor"], ids["work_id"])
+        made |= await screener_of(context, clients["licensor"], ids["master_id"])
         yield World({**ids, **made, "document_id": document.rsplit("/", 1)[-1]}, clients)
 
 
@@ -196,6 +203,24 @@ async def files_of_a_work(licensor: httpx.AsyncClient, work_id: str) -> dict[str
     package = await licensor.put(f"/v1/works/{work_id}/packages/{package_id}", json=files)
     assert (asset.status_code, package.status_code) == (201, 201), (asset.text, package.text)
     return {"asset_id": asset_id, "package_id": package_id}
+
+
+async def screener_of(
+    context: Context, licensor: httpx.AsyncClient, master_id: str
+) -> dict[str, str]:
+    """A screener that is being watched, by the names that paths give it."""
+    for name in ("poster.jpg", "sheet.jpg", "proxy.mp4"):
+        context.objects.put(f"derived/{master_id}/{name}", b"taken from the master")
+    where = f"/v1/masters/{master_id}/screeners/{uuid4()}"
+    ends = (clock.now() + timedelta(days=1)).isoformat()
+    given = await licensor.put(where, json={"viewer": "示范台", "expires_at": ends})
+    assert given.status_code == 201, given.text
+    screener_id, secret = given.json()["id"], given.json()["link"].rsplit("/", 1)[1]
+    context.objects.put(f"derived/{master_id}/screeners/{screener_id}.mp4", b"a film")
+    async with context.db.transaction() as session:
+        await screeners.made(session, UUID(screener_id), good=True)
+    viewing = await licensor.post(f"/v1/screeners/{secret}/viewings")
+    return {"screener_id": screener_id, "secret": secret, "viewing_id": viewing.json()["id"]}
 
 
 async def open_clients(
