@@ -20,6 +20,7 @@ class Kind(Enum):
     PRECONDITION = "precondition"  # a condition the asker stated or had to state does not hold: 412
     GONE = "gone"  # it was here and ended: 410
     TOO_LARGE = "too-large"  # 413
+    OUTSIDE = "outside"  # what was asked for lies outside of it: 416
     UNSUPPORTED = "unsupported"  # a media type or format we do not read: 415
     LIMITED = "limited"  # too many, too fast: 429
     UNAVAILABLE = "unavailable"  # try again with the same id: 503

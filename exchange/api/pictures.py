@@ -4,12 +4,13 @@ from typing import Literal
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import listings, masters, problems
 from exchange.api.deps import Ctx, MaybeCaller, Session, Signed
+from exchange.api.films import ANSWERS, RangeOutside, film
 from exchange.context import Context
 from exchange.identity.rules import ScopeMissing, SignInNeeded
 from listings.screeners import gateway
@@ -59,14 +60,20 @@ async def get_master_picture(
     "/masters/{master_id}/proxy",
     response_class=FileResponse,
     responses={
-        200: {"content": {"video/mp4": _BYTES}},
-        206: {"description": "The part that the Range header asked for."},
-        416: {"description": "The range lies outside the film."},
-        **problems.responses(SignInNeeded, ScopeMissing, NotAllowed, Unknown, InvalidContent),
+        **ANSWERS,
+        **problems.responses(
+            SignInNeeded,
+            ScopeMissing,
+            NotAllowed,
+            Unknown,
+            InvalidContent,
+            Malformed,
+            RangeOutside,
+        ),
     },
 )
 async def get_proxy(
-    master_id: UUID, context: Ctx, session: Session, caller: Signed
+    master_id: UUID, request: Request, context: Ctx, session: Session, caller: Signed
 ) -> FileResponse:
     """Send the 720p proxy of a master, or the part that `Range` asks for, to owner and staff."""
     await masters.get_master(master_id, session, caller)
@@ -74,7 +81,7 @@ async def get_proxy(
         path = await anyio.to_thread.run_sync(context.objects.local, gateway.proxy_key(master_id))
     except FileNotFoundError as gone:
         raise Unknown("This master has no proxy.") from gone
-    return FileResponse(path, media_type="video/mp4", headers=HEADERS)
+    return film(request, path, headers=HEADERS)
 
 
 async def _picture(context: Context, master_id: UUID, picture: Picture) -> Response:

@@ -21,6 +21,7 @@ STATUS = {
     Kind.PRECONDITION: 412,
     Kind.TOO_LARGE: 413,
     Kind.UNSUPPORTED: 415,
+    Kind.OUTSIDE: 416,
     Kind.INVALID: 422,
     Kind.LIMITED: 429,
     Kind.UNAVAILABLE: 503,
@@ -73,6 +74,8 @@ def response(refusal: Refusal) -> JSONResponse:
     headers = {}
     if refusal.kind in (Kind.UNAVAILABLE, Kind.LIMITED):
         headers["Retry-After"] = str(refusal.data.get("retry_after_s", 1))
+    if refusal.kind is Kind.OUTSIDE:
+        headers["Content-Range"] = f"bytes */{refusal.data['bytes']}"
     if refusal.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import anyio.to_thread
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import AwareDatetime, ConfigDict, Field
 
@@ -20,6 +20,7 @@ from contracts.refusal import (
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.films import ANSWERS, RangeOutside, film
 from exchange.api.listings import Limit
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.masters import queries as masters
@@ -185,14 +186,18 @@ async def open_screener(
     "/screeners/{secret}/viewings/{viewing_id}/film",
     response_class=FileResponse,
     responses={
-        200: {"content": {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}},
-        206: {"description": "The part that the Range header asked for."},
-        416: {"description": "The range lies outside the film."},
-        **problems.responses(*_OVER, InvalidContent),
+        **ANSWERS,
+        **problems.responses(*_OVER, InvalidContent, Malformed, RangeOutside),
     },
 )
 async def stream_screener(
-    secret: Secret, viewing_id: UUID, context: Ctx, session: Session, now: Now
+    secret: Secret,
+    viewing_id: UUID,
+    request: Request,
+    *,
+    context: Ctx,
+    session: Session,
+    now: Now,
 ) -> FileResponse:
     """Send the film with the viewer's name in it, or the part that `Range` asks for."""
     screener = await queries.by_secret(session, secret)
@@ -201,7 +206,7 @@ async def stream_screener(
     rules.check_viewing(opened_at=viewing.opened_at, now=now)
     key = gateway.film_key(screener.master_id, screener.id)
     path = await anyio.to_thread.run_sync(context.objects.local, key)
-    return FileResponse(path, media_type="video/mp4", headers=FILM_HEADERS)
+    return film(request, path, headers=FILM_HEADERS)
 
 
 def shown(screener: Screener, link: str | None) -> ScreenerOut:
