@@ -22,13 +22,14 @@ from listings.examinations.reporting import Report
 from listings.examinations.spans import Span
 from listings.masters import gateway
 from listings.masters.fingerprint import HEIGHT, LUMA_RATE, WIDTH
-from listings.masters.gateway import Ended, Limits, Sandbox
+from listings.masters.gateway import ChildStuck, Ended, Limits, Sandbox
 from listings.masters.measures import packing
 from listings.masters.refusals import ExaminationTooLarge
 
 # The slowest format measured, JPEG 2000 at 4K50, took 13.4 processor seconds a second of video; 8K
 # is four times that. The clock allows the same again for a machine that is shared.
 CPU_S_PER_S, WALL_S_PER_S, START_S = 60, 120, 120
+TRIES, IDLE_S = 3, 20.0  # of a decoder that stands still; a busy machine pauses it for less
 FULL_DISK = (-25, 128 + 25)  # SIGXFSZ
 ROOM = 64 * 1024**2
 STROBE_BYTES_PER_S = 120 * 3 * 64 * 36  # at the fastest rate that is measured
@@ -52,9 +53,21 @@ class Job:
 async def decode(job: Job, folder: Path, *, sandbox: Sandbox, report: Report) -> None:
     """Decode a piece into its folder, which is empty before and holds what is named above after.
 
+    ffmpeg 9 with many outputs now and then waits for itself, in about one of thirty runs on a film
+    whose sound begins before its picture: it is stopped then and started again.
+
     Raises:
         Examination: the piece took more time, memory or disk than it may.
     """
+    for _ in range(TRIES - 1):
+        try:
+            return await _decode(job, folder, sandbox=sandbox, report=report)
+        except ChildStuck:
+            _empty(folder)
+    return await _decode(job, folder, sandbox=sandbox, report=report)
+
+
+async def _decode(job: Job, folder: Path, *, sandbox: Sandbox, report: Report) -> None:
     film, span = job.film, job.span
     if toning.is_needed(film.coding.transfer, film.coding.primaries):
         (folder / "tone.cube").write_text(toning.cube(film.coding.transfer, film.coding.primaries))
@@ -70,6 +83,11 @@ async def decode(job: Job, folder: Path, *, sandbox: Sandbox, report: Report) ->
         )
     check(ended)
     await anyio.to_thread.run_sync(_settle, folder, measuring, counted.frames, _faults(ended))
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        entry.unlink()
 
 
 class _Progress:
@@ -99,6 +117,7 @@ def _limits(job: Job) -> Limits:
         cpu_s=START_S + seconds * CPU_S_PER_S,
         wall_s=START_S + seconds * WALL_S_PER_S,
         file_bytes=largest + ROOM,
+        idle_s=IDLE_S,
     )
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import imageio_ffmpeg
+import psutil
 from anyio.to_thread import run_sync as to_thread
 
 from contracts.refusal import Kind, Refusal
@@ -43,6 +44,12 @@ OnLine = Callable[[str], Awaitable[None]]
 Mode = Literal["auto", "require", "off"]
 
 
+class ChildStuck(ExaminationTimeout):
+    """The program that reads the file stopped working without ending."""
+
+    code = "examination-stuck"
+
+
 class SandboxMissing(Refusal):
     """The sandbox is required and does not work on this machine."""
 
@@ -54,7 +61,8 @@ class SandboxMissing(Refusal):
 class Limits:
     """What a child may use; 8 GiB of addresses hold the frames of an 8K 10-bit decoder.
 
-    `file_bytes` bounds one file that it writes, `folder_bytes` all of them together.
+    `file_bytes` bounds one file that it writes, `folder_bytes` all of them together. A child that
+    uses no processor for `idle_s` is taken for stuck; None lets it rest as long as it likes.
     """
 
     cpu_s: int
@@ -63,6 +71,7 @@ class Limits:
     file_bytes: int = 64 * 1024**2
     processes: int = 256
     folder_bytes: int | None = None
+    idle_s: float | None = None
 
     @property
     def all_bytes(self) -> int:
@@ -129,12 +138,18 @@ class Child:
             limit=MOST_OUTPUT,
         )
         try:
-            async with asyncio.timeout(limits.wall_s), _watched(process, writes, limits) as full:
+            async with (
+                asyncio.timeout(limits.wall_s),
+                _watched(process, writes, limits) as full,
+                _kept_busy(process, limits.idle_s) as stuck,
+            ):
                 ended = await _ended(process, on_line)
         except TimeoutError as late:
             raise ExaminationTimeout("The examination was stopped by the clock.") from late
         finally:
             await _stop(process)
+        if stuck.is_set():
+            raise ChildStuck("The program that reads the file stopped working.")
         if full.is_set():
             raise ExaminationTooLarge("The examination wrote more than it may.")
         if ended.status in USED_UP:
@@ -239,6 +254,43 @@ async def _watched(
         if task:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _kept_busy(
+    process: asyncio.subprocess.Process, idle_s: float | None
+) -> AsyncIterator[asyncio.Event]:
+    """Stop the child when it uses no processor for long; the event tells that it was."""
+    stuck = asyncio.Event()
+
+    async def watch(most_s: float) -> None:
+        used, rested = -1.0, 0.0
+        while rested < most_s:
+            await asyncio.sleep(WATCH_S)
+            now = _processor_s(process.pid)
+            rested, used = (rested + WATCH_S if now <= used else 0.0), now
+        stuck.set()
+        await _stop(process)
+
+    task = asyncio.create_task(watch(idle_s)) if idle_s else None
+    try:
+        yield stuck
+    finally:
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _processor_s(pid: int) -> float:
+    """Return the processor time of a process and all below it; 0 once it has ended."""
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        first = psutil.Process(pid)
+        for each in (first, *first.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                times = each.cpu_times()
+                total += times.user + times.system
+    return total
 
 
 def _written(folder: Path) -> int:

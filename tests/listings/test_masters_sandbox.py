@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from listings.masters import gateway
-from listings.masters.gateway import Child, Ended, Limits
+from listings.masters.gateway import Child, ChildStuck, Ended, Limits
 from listings.masters.refusals import ExaminationTimeout, ExaminationTooLarge, NotAVideo
 
 QUICK = Limits(cpu_s=20, wall_s=40)
@@ -302,3 +302,17 @@ async def test_a_required_sandbox_that_is_missing_is_a_refusal(
 async def test_off_means_limits_alone() -> None:
     found = await gateway.sandbox("off")
     assert isinstance(found, Child) and found.bwrap is None
+
+
+async def test_a_child_that_stands_still_is_stopped_long_before_its_clock(
+    child: Child, input_file: Path
+) -> None:
+    limits = Limits(cpu_s=20, wall_s=120, idle_s=2)
+    with pytest.raises(ChildStuck):
+        await python(child, "import threading; threading.Event().wait()", input_file, limits)
+
+
+async def test_a_child_at_work_is_not_taken_for_stuck(child: Child, input_file: Path) -> None:
+    busy = "import time; end = time.monotonic() + 4\nwhile time.monotonic() < end: pass"
+    ended = await python(child, busy, input_file, Limits(cpu_s=60, wall_s=120, idle_s=2))
+    assert ended.status == 0
