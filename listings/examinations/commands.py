@@ -21,6 +21,8 @@ Tier = Literal["sampled", "full"]
 
 FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mxf,mpegts"
 AUDIO_RATE = 11025  # what Chromaprint works at
+HEARD_RATE = 48_000
+PITCHED = {"audio-faster": HEARD_RATE * 25 // 24, "audio-slower": HEARD_RATE * 24 // 25}
 SIGNATURE_RATE = 5  # ISO 24138 takes five frames a second
 SAMPLE_S, PATCH_S = 1, samples.PATCH_EVERY_S
 CLOSE = Fraction(1, 10_000)  # a picture this much before a whole second is on it: times are rounded
@@ -216,6 +218,11 @@ def _sound(folder: Path, film: Film, *, proxy: bool) -> list[str]:
     if first:
         made += ["-map", first, "-ac", "1", "-ar", str(AUDIO_RATE), "-f", "chromaprint"]
         made += ["-fp_format", "raw", f"file:{folder / 'audio'}"]
+    for name, rate in PITCHED.items() if first else ():
+        # Played at another rate, as film is at 25 instead of 24 pictures: faster and higher.
+        made += ["-map", str(first), "-af", f"aresample={HEARD_RATE},asetrate={rate}"]
+        made += ["-ac", "1", "-ar", str(AUDIO_RATE), "-f", "chromaprint"]
+        made += ["-fp_format", "raw", f"file:{folder / name}"]
     if first and proxy:
         made += ["-map", first, "-ac", "2", "-ar", "48000", "-c:a", "aac", "-b:a", "128k"]
         made += [*JOINS, "-f", "mpegts", f"file:{folder / 'heard.ts'}"]

@@ -1,8 +1,8 @@
 """Decodes one piece of a film in the sandbox and leaves what was found in a folder.
 
 The folder of a piece holds `part.json`, `luma`, `signature` (rows), `measures`, `audio`,
-`thumbnail-*.jpg`, `poster-*.jpg`, `proxy.ts` and `heard.ts`: what `merging` joins, wherever and in
-whatever order the pieces were decoded.
+`audio-faster`, `audio-slower`, `thumbnail-*.jpg`, `poster-*.jpg`, `proxy.ts` and `heard.ts`: what
+`merging` joins, wherever and in whatever order the pieces were decoded.
 """
 
 import json
@@ -36,7 +36,10 @@ STROBE_BYTES_PER_S = 120 * 3 * 64 * 36  # at the fastest rate that is measured
 FRAME_LINES_BYTES_PER_S = 120 * 4096
 PROXY_BYTES_PER_S = 1_000_000
 FAULT = re.compile(r"\[(?:error|fatal|panic)\]")
-KEPT = ("part.json", "luma", "signature", "measures", "audio", "proxy.ts", "heard.ts")
+KEPT = (
+    "part.json", "luma", "signature", "measures", "audio", *commands.PITCHED, "proxy.ts",
+    "heard.ts",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """What examinations leave under `derived/<master_id>/`: for others to read, and between pieces.
 
-`query.u1` (codes through every window), `signature.mp7`, `thumbs.json` and `thumbs/<ms>.jpg`,
-`poster.jpg`, `sheet.jpg`, `proxy.mp4`; `pieces/<number>/…` until the pieces are joined.
+`query.u1` (codes through every window), `audio-faster.u32` and `audio-slower.u32` (Chromaprint of
+the sound as film at 25 instead of 24 pictures has it, and the other way round), `signature.mp7`,
+`thumbs.json` and `thumbs/<ms>.jpg`, `poster.jpg`, `sheet.jpg`, `proxy.mp4`; `pieces/<number>/…`
+until the pieces are joined.
 """
 
 import json
@@ -34,6 +36,8 @@ class Derived:
         put, root = self._objects.put, self._root
         put(f"{root}/query.u1", passed.codes.query.tobytes())
         put(f"{root}/signature.mp7", passed.signature)
+        for name, codes in passed.pitched.items():
+            put(f"{root}/{name}.u32", codes)
         for each in passed.thumbnails:
             put(f"{root}/thumbs/{each.at_ms}.jpg", each.path)
         at_ms = [each.at_ms for each in passed.thumbnails]

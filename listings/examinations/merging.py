@@ -3,14 +3,14 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from listings.examinations import decoding, iscc, measuring, mpeg7
-from listings.examinations.commands import SIGNATURE_RATE, Film, Tier
+from listings.examinations.commands import PITCHED, SIGNATURE_RATE, Film, Tier
 from listings.examinations.spans import Span
 from listings.masters import fingerprint, gateway
 from listings.masters.fingerprint import HEIGHT, LUMA_RATE, WIDTH, Codes
@@ -38,10 +38,10 @@ class Passed:
     """What one decode pass found; the paths lie in the folder that the pass was given.
 
     `audio` is raw Chromaprint of the first sound track (4 bytes little endian each, empty when
-    silent); `measures` are integers, lists and None (see `masters/measures`); `iscc` holds the
-    official codes of the content by unit (`video`, `audio`); `signature` is the MPEG-7 video
-    signature in its binary form, five frames a second; `essence` maps `video` to the SHA-256 (hex)
-    of the coded picture without its container.
+    silent), `pitched` the same of it played at other rates, by name; `measures` are integers, lists
+    and None (see `masters/measures`); `iscc` holds the official codes of the content by unit
+    (`video`, `audio`); `signature` is the MPEG-7 video signature in its binary form, five frames a
+    second; `essence` maps `video` to the SHA-256 (hex) of the coded picture without its container.
     """
 
     codes: Codes
@@ -55,6 +55,7 @@ class Passed:
     sheet: Path | None
     proxy: Path | None
     decode_errors: int
+    pitched: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def joined(
     luma = _joined_luma(seen, folder / "luma")
     _check_length(len(luma), promised_ms)
     signed = _joined_rows(seen)
-    audio = b"".join(decoding.taken(piece.folder / "audio") for piece in found)
+    audio = _heard(found, "audio")
     sounds = [sound for piece in found for sound in piece.said["sounds"]]
     parts = [packing.unpacked((piece.folder / "measures").read_bytes()) for piece in seen]
     codes = fingerprint.codes_of(luma)
@@ -105,7 +106,12 @@ def joined(
         sheet=None,
         proxy=None,
         decode_errors=sum(piece.said["errors"] for piece in found),
+        pitched={name: _heard(found, name) for name in PITCHED},
     )
+
+
+def _heard(found: Sequence[Found], name: str) -> bytes:
+    return b"".join(decoding.taken(piece.folder / name) for piece in found)
 
 
 def _check_length(frames: int, promised_ms: int) -> None:

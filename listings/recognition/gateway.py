@@ -13,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from listings.masters.objects import Objects
 from listings.recognition.relation import Footage, Near
 
+PITCHED = {25 / 24: "audio-faster", 24 / 25: "audio-slower"}
+
 
 class Finder(Protocol):
     """Says which protected masters are worth a close look, and where."""
@@ -41,6 +43,16 @@ class Sight:
     async def windows(self, master_id: UUID) -> bytes:
         """Return the codes of a master through every window; empty when none are kept."""
         return b"" if self.objects is None else await _read(self.objects, f"{master_id}/query.u1")
+
+    async def pitched(self, master_id: UUID) -> Mapping[float, bytes]:
+        """Return the sound of a master played faster and slower, by the factor."""
+        if self.objects is None:
+            return {}
+        kept = {
+            factor: await _read(self.objects, f"{master_id}/{name}.u32")
+            for factor, name in PITCHED.items()
+        }
+        return {factor: codes for factor, codes in kept.items() if codes}
 
     async def instants(self, master_id: UUID) -> list[int]:
         """Return the instants (ms) of which a master has a thumbnail, in order."""

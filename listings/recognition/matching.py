@@ -71,7 +71,7 @@ async def asked(session: AsyncSession, master: Master, *, sight: Sight) -> Foota
     """Load what a master is compared by when it is the one in question: through every window."""
     known = await stored(session, master)
     query = await _query(session, master.id, sight, frames=len(known.video))
-    return replace(known, query=query)
+    return replace(known, query=query, pitched=await sight.pitched(master.id))
 
 
 def essence_of(master: Master) -> str | None:

@@ -75,6 +75,7 @@ def listing_record(
         "title": {"zh": "示范作品", "en": "Demonstration Work"},
         "master": str(ids.new(now)),
         "master_sha256": "ab" * 32,
+        "master_chunk_root": None,
         "probe_sha256": "cd" * 32,
         "fingerprint_sha256": "ef" * 32,
         "rights": [RIGHTS],
