@@ -1,6 +1,6 @@
 """`make bench B=robust`: copies of real clips against all works; ours, MPEG-7 and PDQ in one run.
 
-    make bench B=robust                     # ../shared/media where it is there, else tests/media
+    make bench B=robust                     # the clips of tests/media
     make bench B=robust MEDIA=folder        # other clips
     make bench B=robust WRITE=1             # also write the curves of scores to data/
 
@@ -64,14 +64,13 @@ class Pair(NamedTuple):
 
 
 def media() -> list[Path]:
-    """Return the clips: of MEDIA, or of ../shared/media, or those of the tests."""
-    places = [Path(os.environ["MEDIA"])] if os.environ.get("MEDIA") else []
-    places += [ROOT.parent / "shared" / "media", ROOT / "tests" / "media"]
+    """Return the clips of MEDIA, or those of the tests."""
+    place = Path(os.environ.get("MEDIA") or ROOT / "tests" / "media")
     kinds = ("*.mp4", "*.mkv", "*.mov", "*.webm", "*.mxf", "*.ts")
-    for place in places:
-        if found := sorted(path for kind in kinds for path in place.glob(kind)):
-            return found
-    raise SystemExit("There are no clips.")
+    found = sorted(path for kind in kinds for path in place.glob(kind))
+    if not found:
+        raise SystemExit("There are no clips.")
+    return found
 
 
 def see(clip: Path) -> Seen:

@@ -1,8 +1,7 @@
 """Which work is this minute from? 30,000 hours, timed: `make bench B=search`.
 
-The last line is one JSON object. Films are generated (`films`), real clips of `tests/media` (and of
-`../shared/media`, where that is) stand among them, and all are written into scan files as the
-worker writes them. Questions of 60 s at an unknown phase, a fifth of whose bits are turned over,
+The last line is one JSON object. Films are generated (`films`), the real clips of
+`tests/media` stand among them, and all are written into scan files as the worker writes them. Questions of 60 s at an unknown phase, a fifth of whose bits are turned over,
 every other one mirrored, are put one after the other; each is asked as it is and mirrored. Films
 that are not in it are asked about too. At 300 hours every answer is held against comparing all
 pairs with NumPy, which is also the peer that is timed, beside ClickHouse (chDB, the same SQL that
@@ -46,7 +45,6 @@ COPIES = int(os.environ.get("BENCH_QUESTIONS", "120"))
 CLEAN, STRANGERS, WARM_UP = COPIES // 3, COPIES, 3
 NOISE = 0.20
 LIMIT_MS, LIMIT_GIB, LEAST_RECALL = 1_000, 6, 0.99
-SHARED = Path(__file__).parents[2].parent / "shared" / "media"
 NEW = 10**9  # films from here on are in no index
 HELD_OUT = 2  # of the real clips: asked about, and not in it
 PEER_QUESTIONS = 2
@@ -122,7 +120,7 @@ def measured(folder: Path) -> dict[str, Any]:
 
 def real_clips() -> list[Path]:
     """The clips that are here, each once; those held out are the last."""
-    found = {path.name: path for place in (SHARED, MEDIA) for path in place.glob("*.mp4")}
+    found = {path.name: path for path in MEDIA.glob("*.mp4")}
     return sorted(found.values(), key=lambda path: path.stat().st_size)
 
 

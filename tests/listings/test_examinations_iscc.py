@@ -15,7 +15,7 @@ from listings.masters import gateway
 from tests.listings import examinations_factory
 from tests.listings.masters_media import MEDIA, ffmpeg
 
-PICTURE, SOUND = MEDIA / "iscc-demo.mp4", MEDIA / "iscc-demo.mp3"
+PICTURE, SOUND = MEDIA / "iscc/demo.mp4", MEDIA / "iscc/demo.mp3"
 # Source: iscc-sdk, tests/test_video.py (demo.mp4) and tests/test_audio.py (demo.mp3).
 PUBLISHED_VIDEO, PUBLISHED_AUDIO = "ISCC:EMAV4DUD6QORW4X4", "ISCC:EIAWUJFCEZZOJYVD"
 ROWS = arrays.arrays(

@@ -12,7 +12,7 @@ from listings.recognition.gateway import PITCHED
 from tests.listings import examinations_factory
 from tests.listings.masters_media import ffmpeg
 
-SPEECH = Path(__file__).parent.parent / "media" / "iscc-demo.mp3"
+SPEECH = Path(__file__).parent.parent / "media" / "iscc" / "demo.mp3"
 SECONDS = 14
 FACTORS = (25 / 24, 24 / 25)
 
