@@ -1,12 +1,13 @@
 """Which work is this minute from? 30,000 hours, timed: `make bench B=search`.
 
-The last line is one JSON object. Films are generated (`films`), the real clips of
-`tests/media` stand among them, and all are written into scan files as the worker writes them. Questions of 60 s at an unknown phase, a fifth of whose bits are turned over,
-every other one mirrored, are put one after the other; each is asked as it is and mirrored. Films
-that are not in it are asked about too. At 300 hours every answer is held against comparing all
-pairs with NumPy, which is also the peer that is timed, beside ClickHouse (chDB, the same SQL that
-the product sends); both are scaled to the whole by their hours, as they read every code as well.
-BENCH_HOURS and BENCH_QUESTIONS make it smaller for a try.
+The last line is one JSON object. Films are generated (`films`), the real clips of `tests/media`
+stand among them, and all are written into scan files as the worker writes them. Questions of 60 s
+at an unknown phase, a fifth of whose bits are turned over, every other one mirrored, are put one
+after the other; each is asked as it is and mirrored. Films that are not in it are asked about
+too. At 300 hours every answer is held against comparing all pairs with NumPy, which is also the
+peer that is timed, beside ClickHouse (chDB, the same SQL that the product sends); both are scaled
+to the whole by their hours, as they read every code as well. BENCH_HOURS and BENCH_QUESTIONS make
+it smaller for a try.
 """
 
 import asyncio
