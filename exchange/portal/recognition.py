@@ -141,7 +141,7 @@ async def send_objection(
 def likeness(
     one: api.ResemblanceOut, *, here: Sequence[int], there: Sequence[int]
 ) -> dict[str, Any]:
-    """Return a resemblance as pages show it; `here` and `there` are instants with a thumbnail."""
+    """Return a resemblance as pages show it; `here` and `there` say whether there are pictures."""
     return {
         **one.model_dump(exclude={"segments", "kind", "why"}),
         "kind": KINDS[one.kind],
@@ -158,7 +158,7 @@ def _shown(one: api.SegmentOut, here: Sequence[int], there: Sequence[int]) -> di
         looks.append(
             {
                 "here": clock(at), "there": clock(far),
-                "here_ms": nearest(here, at), "there_ms": nearest(there, far),
+                "here_ms": at if here else None, "there_ms": far if there else None,
             }
         )  # fmt: skip
     return {
@@ -174,11 +174,6 @@ def clock(at_ms: int) -> str:
     seconds = at_ms // 1000
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
-
-
-def nearest(instants: Sequence[int], at_ms: int) -> int | None:
-    """Return the instant nearest to another; None when there is none."""
-    return min(instants, key=lambda instant: abs(instant - at_ms), default=None)
 
 
 def _stretch(form: Form) -> dict[str, int]:
