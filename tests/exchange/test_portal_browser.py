@@ -37,7 +37,6 @@ from tests.settlement.settlement_factory import Trade, invoiced, paid, with_acco
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=15_000)  # the machine may be busy with other tests
-MEDIA = Path(__file__).parent.parent / "media"
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
 
@@ -56,11 +55,11 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A small picture of our own: upside down, so that it resembles no other test's."""
+    """A small moving picture of our own, so that it resembles no other test's."""
     made = tmp_path_factory.mktemp("clip") / "珠江之花 master.mp4"
     command = [
-        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(MEDIA / "friday.mp4"),
-        "-vf", "vflip,scale=640:360", "-t", "6", "-an", "-pix_fmt", "yuv420p", str(made),
+        imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-t", "6",
+        "-i", "mandelbrot=s=640x360:r=25:end_scale=0.05", "-pix_fmt", "yuv420p", str(made),
     ]  # fmt: skip
     subprocess.run(command, check=True)
     yield made

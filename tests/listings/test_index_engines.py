@@ -186,7 +186,7 @@ async def test_an_entry_that_was_cut_off_on_its_way_is_begun_anew(
     codes = await warehouse.count()
     await indexed(session, film(218, 70), now=NOW)
     entry = (await queries.head(session)).entries
-    monkeypatch.setattr(clickhouse, "_END", "SELECT nonsense {entry} {chain}")
+    monkeypatch.setattr(clickhouse, "_END", "SELECT nonsense, {entry}, '{chain}'")
     with pytest.raises(IndexAway):
         await keeping.copy_up(session, warehouse)
     monkeypatch.undo()
