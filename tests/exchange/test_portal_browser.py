@@ -37,6 +37,7 @@ from tests.settlement.settlement_factory import Trade, invoiced, paid, with_acco
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=15_000)  # the machine may be busy with other tests
+LIVING = "life=s=64x36:r=5:seed=2026:ratio=0.3,scale=640:360:flags=neighbor,fps=25"
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
 
@@ -59,7 +60,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     made = tmp_path_factory.mktemp("clip") / "珠江之花 master.mp4"
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-f", "lavfi", "-t", "6",
-        "-i", "mandelbrot=s=640x360:r=25:end_scale=0.05", "-pix_fmt", "yuv420p", str(made),
+        "-i", LIVING, "-pix_fmt", "yuv420p", str(made),
     ]  # fmt: skip
     subprocess.run(command, check=True)
     yield made
