@@ -29,8 +29,9 @@ LEAST_VOTES = 4  # on one line; background gives 1 or 2
 LEAST_SET, MOST_SET = 48, 208  # signs set; flat, faded or ramped frames have fewer or more
 STILL, MOST_OF_STILL = 8, 6  # bits between neighbours; codes of a still picture that are asked
 SEGMENT_S = 60
-LEAST_ASKED = 60
-TURN = 3  # of ten samples a second: within ten seconds every part of a second has its turn
+LEAST_ASKED = 50  # of a clip, however short, as far as it has codes
+STRIDE = 12  # looks (tenths of a second) between two codes; at 10 a minute took a second to find
+TURN = 7  # tenths: with the stride, every part of a second is asked for in turn
 SLOPES_BP = (10_000, 9_600, 9_800, 10_200, 10_400)
 BIN_MS, LINE_MS = 1_000, 2_000  # lines lie every second and are two seconds wide
 STRETCH_MS, STRETCH_STEP_MS = 64_000, 32_000  # a line is judged over a minute: slopes are coarse
@@ -167,7 +168,7 @@ def segments(video: Codes) -> list[Segment]:
 
 
 def ask(query: Codes, *, windows: Sequence[int] = (0,), every_s: int = 1) -> Question:
-    """Return what to ask about a clip: one code of each second, or of every so many seconds.
+    """Return what to ask about a clip: a code every 1.2 seconds, or so many times that.
 
     A clip of less than a minute is asked as much as a minute, as far as it has codes: few seconds
     would have too few votes.
@@ -175,9 +176,9 @@ def ask(query: Codes, *, windows: Sequence[int] = (0,), every_s: int = 1) -> Que
     Args:
         query: uint8, shape (frames, windows, 40): ten times a second, through every window.
         windows: the windows to ask through; each costs as much as the first.
-        every_s: seconds between two codes; 5 is enough for a film that is copied whole.
+        every_s: how many times 1.2 s lie between two codes; 5 is enough for a film copied whole.
     """
-    step = max(1, min(LUMA_RATE * every_s, len(query) // LEAST_ASKED))
+    step = max(1, min(STRIDE * every_s, len(query) // LEAST_ASKED))
     number = np.arange((len(query) + step - 1) // step)
     frames = number * step + number * TURN % min(step, LUMA_RATE)
     frames = np.minimum(frames, len(query) - 1)
