@@ -218,6 +218,8 @@ KINDS: Mapping[str, KindOfFact] = {
             "bid": str,
             "amount_minor": int,
             "currency": str,
+            "rights": (list, type(None)),  # of the listing's rights; null for all of them
+            "price": (dict, type(None)),  # how the price is reckoned; null for the fixed amount
         },
     ),
     "award.lapsed": KindOfFact(_PARTIES, {"auction": str, "listing": str, "reason": str}),

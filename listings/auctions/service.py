@@ -241,4 +241,6 @@ def _award(auction: Auction, winner: Bid) -> dict[str, Any]:
         "bid": str(winner.id),
         "amount_minor": winner.amount_minor,
         "currency": winner.currency,
+        "rights": None,
+        "price": None,
     }

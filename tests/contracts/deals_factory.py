@@ -124,6 +124,8 @@ async def awarded(
         "bid": str(ids.new(now)),
         "amount_minor": amount_minor,
         "currency": "CNY",
+        "rights": None,
+        "price": None,
     }
     sides = [licensor.id, licensee.id]
     fact = await facts.record(session, "award.made", auction, award, parties=sides, now=now)

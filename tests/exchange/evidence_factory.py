@@ -147,7 +147,7 @@ async def _auctioned(
     closed = {**named, **won, "sold": True, "bids": BIDS, "closed_at": stamp}
     await facts.record(session, "auction.closed", auction, closed, now=NOW)
     sides = {"licensor": str(seller.id), "licensee": str(buyer.id)}
-    award = {**named, **won, **sides, "work": listing["work"]}
+    award = {**named, **won, **sides, "work": listing["work"], "rights": None, "price": None}
     await facts.record(
         session, "award.made", auction, award, parties=[seller.id, buyer.id], now=NOW
     )

@@ -241,7 +241,7 @@ async def test_a_sold_auction_closes_with_an_award_that_names_both_parties(
         "auction": str(room.auction.id), "listing": str(room.auction.listing_id),
         "work": str(room.auction.work_id), "licensor": str(room.seller),
         "licensee": str(room.bidders[1]), "bid": str(winner.id), "amount_minor": 130_000,
-        "currency": "CNY",
+        "currency": "CNY", "rights": None, "price": None,
     }  # fmt: skip
     assert set(award.parties) == {room.seller, room.bidders[1]}
     assert await service.close_due(session, now=end) == 0
