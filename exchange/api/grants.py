@@ -20,7 +20,8 @@ from contracts.titles.tables import RightsGrant
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.listings import RIGHT, RIGHTS, Instant, Limit, RightIn, WordingOut, said
+from exchange.api.listings import RIGHT, RIGHTS, Limit, RightIn, WordingOut, said
+from exchange.api.sales import Instant
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 
 router = APIRouter(route_class=JsonRoute, tags=["grants"])

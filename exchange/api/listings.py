@@ -1,13 +1,13 @@
 """Listings (挂牌): drafting, publishing, searching."""
 
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from contracts.money import MOST_MINOR, AmountOutOfRange, WrongCurrency
+from contracts.money import AmountOutOfRange, WrongCurrency
 from contracts.refusal import CommitUnknown, IdReused, InvalidContent, Malformed, Unknown
 from contracts.refusal import NotAllowed as RoleMissing
 from contracts.rights import rules as rights
@@ -21,6 +21,7 @@ from exchange import recognition_verbs
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, MaybeCaller, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.sales import SALE, SaleIn
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
@@ -50,29 +51,9 @@ RIGHT: dict[str, Any] = {
     "exclusivity": "exclusive",
     "runs_max": 3,
 }
-_TERMS: dict[str, Any] = {
-    "method": "english",
-    "auction_id": "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01",
-    "currency": "CNY",
-    "floor_minor": 100_000_000,
-    "step_minor": 1_000_000,
-    "opens_at": "2026-11-22T09:00:00Z",
-    "closes_at": "2026-11-23T09:00:00Z",
-    "soft_close_s": 60,
-    "hard_stop_at": "2026-11-23T10:00:00Z",
-}
-
-
-def _in_reach(instant: datetime) -> datetime:
-    if not 2000 <= instant.year <= 2199:
-        raise ValueError("the time lies outside the years 2000 to 2199")
-    return instant.astimezone(UTC)
-
 
 Code = Annotated[str, Field(max_length=40)]
 Codes = Annotated[list[Code], Field(max_length=300)]
-Instant = Annotated[AwareDatetime, AfterValidator(_in_reach)]
-Amount = Annotated[int, Field(strict=True, ge=1, le=MOST_MINOR)]
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -118,20 +99,6 @@ class RightIn(Shape):
         return self
 
 
-class SaleIn(Shape):
-    """How it is sold: an ascending auction under the id that its auction will have."""
-
-    method: Literal["english"]
-    auction_id: UUID
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    floor_minor: Annotated[Amount, Field(description="The least first bid, in minor units.")]
-    step_minor: Amount
-    opens_at: Instant
-    closes_at: Instant
-    soft_close_s: Annotated[int, Field(strict=True, ge=0, le=3600)]
-    hard_stop_at: Instant
-
-
 class ListingIn(Shape):
     """What is offered: a work, its master, rights, and the terms of sale."""
 
@@ -142,7 +109,7 @@ class ListingIn(Shape):
                     "work_id": "0199a3c0-5a01-7c3e-9c50-3f1f6a1f0a01",
                     "master_id": "0199a3c0-6b02-7c3e-9c50-3f1f6a1f0a01",
                     "rights": [RIGHT],
-                    "sale": _TERMS,
+                    "sale": SALE,
                 }
             ]
         }
@@ -243,7 +210,7 @@ async def draft_listing(
         work_id=given.work_id,
         master_id=given.master_id,
         rights=[right.model_dump(mode="json") for right in given.rights],
-        sale=given.sale.model_dump(mode="json"),
+        sale=given.sale.model_dump(mode="json", exclude_none=True),
         now=now,
     )
     response.status_code = 201 if created else 200

@@ -29,7 +29,7 @@ from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.encumbrances import asker
-from exchange.api.listings import Instant
+from exchange.api.sales import Instant
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 
 router = APIRouter(route_class=JsonRoute, tags=["runs"])

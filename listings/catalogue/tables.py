@@ -35,9 +35,8 @@ class Listing(SQLModel, table=True):
             name="listing_offers_rights",
         ),
         CheckConstraint(
-            "coalesce(sale ->> 'method' = 'english' AND (sale ->> 'floor_minor')::bigint > 0 "
-            "AND (sale ->> 'step_minor')::bigint > 0 AND sale ->> 'currency' ~ '^[A-Z]{3}$', "
-            "false)",
+            "coalesce(sale ->> 'method' ~ '^[a-z]+$' AND (sale ->> 'floor_minor')::bigint > 0 "
+            "AND sale ->> 'currency' ~ '^[A-Z]{3}$', false)",
             name="listing_sale_has_terms",
         ),
     )
@@ -49,6 +48,8 @@ class Listing(SQLModel, table=True):
     auction_id: UUID = Field(unique=True)
     rights: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     sale: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    # What the sale keeps to itself until the close: the amount of a hidden reserve (保留价).
+    secret: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
     state: str = "draft"
     epoch: int | None = Field(
         default=None, sa_column=Column(BigInteger, nullable=True, unique=True)

@@ -137,7 +137,7 @@ BAD_SALES = [
     ({"step_minor": -1}, "invalid-content"),
     ({"floor_minor": 10**13, "step_minor": 10**13}, "amount-out-of-range"),
     ({"currency": "XXX"}, "wrong-currency"),
-    ({"method": "dutch"}, "invalid-content"),
+    ({"method": "dutch"}, "bad-sale"),
     ({"closes_at": "2020-01-01T00:00:00Z", "opens_at": "2019-01-01T00:00:00Z"}, "bad-sale"),
     ({"hard_stop_at": "2020-01-01T00:00:00Z"}, "bad-sale"),
     ({"hard_stop_at": "2150-01-01T00:00:00Z"}, "bad-sale-terms"),

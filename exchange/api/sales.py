@@ -1,0 +1,179 @@
+"""The terms of sale as they are sent: a method, its times and money, and the rules that go with it.
+
+Only the shape is looked at here; whether the terms hold together is decided by
+`listings.auctions.rulebook`.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
+
+from contracts.money import MOST_MINOR
+from exchange.api.deps import Shape
+
+SALE: dict[str, Any] = {
+    "method": "english",
+    "auction_id": "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01",
+    "currency": "CNY",
+    "floor_minor": 100_000_000,
+    "step_minor": 1_000_000,
+    "opens_at": "2026-11-22T09:00:00Z",
+    "closes_at": "2026-11-23T09:00:00Z",
+    "soft_close_s": 60,
+    "hard_stop_at": "2026-11-23T10:00:00Z",
+}
+SEALED: dict[str, Any] = {
+    "method": "weighted",
+    "preset": "weighted",
+    "auction_id": "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a02",
+    "currency": "CNY",
+    "floor_minor": 50_000_000,
+    "opens_at": "2026-11-22T09:00:00Z",
+    "closes_at": "2026-11-29T09:00:00Z",
+    "terms": {
+        "criteria": [
+            {
+                "code": "price", "kind": "price", "weight_bp": 7000,
+                "worst": 50_000_000, "best": 200_000_000,
+                "title_zh": "报价", "title_en": "Price",
+            },
+            {
+                "code": "first-telecast", "kind": "number", "weight_bp": 3000,
+                "worst": 180, "best": 0,
+                "title_zh": "首播前天数", "title_en": "Days before the first telecast",
+            },
+        ]
+    },
+    "secrecy": {"bidders": "hidden", "amounts": "secret"},
+    "admission": {"kind": "applied", "deposit_minor": 5_000_000},
+}  # fmt: skip
+
+
+def in_reach(instant: datetime) -> datetime:
+    """Refuse years that no sale reaches; return the instant in UTC."""
+    if not 2000 <= instant.year <= 2199:
+        raise ValueError("the time lies outside the years 2000 to 2199")
+    return instant.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(in_reach)]
+Amount = Annotated[int, Field(strict=True, ge=1, le=MOST_MINOR)]
+Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
+Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Trigger = Annotated[str, Field(pattern="^[a-z][a-z-]{0,39}$")]
+
+
+class ClosingIn(Shape):
+    """How bidding ends: at a fixed instant, softly (延时), or in timed cycles (限时竞价)."""
+
+    kind: Literal["fixed", "soft", "timed"]
+    window_s: Annotated[Whole, Field(le=3600)] = 0
+    top_k: Annotated[
+        int,
+        Field(strict=True, ge=1, le=10, description="Which places must change to move the close."),
+    ] = 1
+    most_extensions: Annotated[int, Field(strict=True, ge=0, le=10_000)] | None = None
+    free_until: Annotated[
+        Instant | None, Field(description="The end of the free period (自由竞价期).")
+    ] = None
+
+
+class ReserveIn(Shape):
+    """The price below which it is not sold (保留价, 拍卖法 art. 28 and 50)."""
+
+    kind: Literal["none", "open", "hidden"]
+    amount_minor: Annotated[
+        Amount | None, Field(description="A hidden one is kept apart until the close.")
+    ] = None
+
+
+class TieIn(Shape):
+    """Who is first among equals: the earlier bid, or a lot fixed before the first bid."""
+
+    rule: Literal["sequence", "lottery"]
+
+
+class FirstRefusalIn(Shape):
+    """Parties who may equal the best price after the close (优先购买权, 场内行权)."""
+
+    parties: Annotated[list[UUID], Field(min_length=1, max_length=20)]
+    window_s: Annotated[Whole, Field(ge=60, le=86_400)]
+
+
+class AdmissionIn(Shape):
+    """Who may bid: every verified broadcaster, or whoever applied and was admitted (资格)."""
+
+    kind: Literal["verified", "applied"]
+    deposit_minor: Annotated[
+        int, Field(strict=True, ge=0, le=MOST_MINOR, description="The deposit (保证金).")
+    ] = 0
+    until: Instant | None = None
+    most_bidders: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
+    cap_minor: Annotated[
+        Amount | None, Field(description="The most that one bidder may bind itself to.")
+    ] = None
+
+
+class SecrecyIn(Shape):
+    """What nobody sees before the close: who bids and how many, and the amounts."""
+
+    bidders: Literal["alias", "hidden"]
+    amounts: Annotated[
+        Literal["open", "secret", "sealed"],
+        Field(description="`sealed`: not even the exchange can read them."),
+    ]
+
+
+class ShareIn(Shape):
+    """A part of the key that opens sealed bids: who holds it, and the hash that proves it."""
+
+    holder: Literal["seller", "exchange", "auditor"]
+    party: UUID
+    sha256: Hex
+
+
+class OpeningIn(Shape):
+    """The key that sealed bids are encrypted to; two of its three shares open them."""
+
+    public_key: Annotated[str, Field(max_length=200, description="SPKI of a P-256 key, base64.")]
+    shares: Annotated[list[ShareIn], Field(min_length=3, max_length=3)]
+
+
+class SaleIn(Shape):
+    """How it is sold, under the id that its auction will have; what is absent is the default.
+
+    `GET /v1/auction-methods` lists the methods, their presets and the law that each rests on.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SALE, SEALED]})
+
+    method: Literal[
+        "english", "proxy", "fixed", "intent", "sealed", "vickrey", "weighted", "dutch", "package"
+    ]
+    preset: Annotated[str, Field(max_length=40)] | None = None
+    auction_id: UUID
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+    floor_minor: Annotated[
+        Amount, Field(description="The price asked (挂牌价): the least bid, in minor units.")
+    ]
+    step_minor: Amount | None = None
+    opens_at: Instant
+    closes_at: Instant
+    soft_close_s: Annotated[int, Field(strict=True, ge=0, le=3600)] | None = None
+    hard_stop_at: Instant | None = None
+    terms: Annotated[
+        dict[str, Any] | None, Field(max_length=30, description="What the method asks for itself.")
+    ] = None
+    closing: ClosingIn | None = None
+    reserve: ReserveIn | None = None
+    tie: TieIn | None = None
+    first_refusal: FirstRefusalIn | None = None
+    admission: AdmissionIn | None = None
+    secrecy: SecrecyIn | None = None
+    opening: OpeningIn | None = None
+    forfeits: Annotated[
+        list[Trigger] | None, Field(max_length=12, description="What a deposit is lost for.")
+    ] = None
+    default: Literal["next-best", "none"] | None = None
