@@ -7,14 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids, rfc3339
+from contracts import ids
 from contracts.money import EXPONENTS
 from contracts.rights import vocabulary
 from exchange.api import listings as api
 from exchange.api import masters as masters_api
 from exchange.api import works as works_api
 from exchange.api.deps import Ctx, Now, Session
-from exchange.portal import render, said
+from exchange.portal import render, said, sales
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import ZONE, Language, mark
 from exchange.portal.visitors import Holder, Visitor
@@ -51,9 +51,11 @@ async def listing_form(
     *,
     work: str = "",
     master: str = "",
+    way: str = "english",
 ) -> Response:
-    """Show the form that drafts a listing."""
+    """Show the form that drafts a listing, sold in one way; the others are a click away."""
     spoken = render.speaks(request)
+    chosen = sales.way(way)
     return render.page(
         request,
         "listing_new.html",
@@ -61,6 +63,11 @@ async def listing_form(
         auction_id=ids.new(now),
         work=work,
         master=master,
+        way=way if way in sales.WAYS else "english",
+        way_hint=spoken.say(chosen.hint),
+        asks=chosen.asks,
+        ways=sales.choices(spoken),
+        further_criteria=sales.FURTHER_CRITERIA,
         **await _own(session, visitor, spoken),
         **_vocabulary(spoken),
         **_times(now),
@@ -78,7 +85,7 @@ async def send_listing(
         work_id=form.id("work_id"),
         master_id=form.id("master_id"),
         rights=[_right(form, n) for n in range(1, MOST_RIGHTS + 1) if form.text(f"right_{n}")],
-        sale=_sale(form),
+        sale=sales.read(form),
     )
     await api.draft_listing(
         listing_id=listing_id,
@@ -123,21 +130,6 @@ def _right(form: Form, n: int) -> dict[str, Any]:
     }
 
 
-def _sale(form: Form) -> dict[str, Any]:
-    currency = form.text("currency")
-    return {
-        "method": "english",
-        "auction_id": str(form.id("auction_id")),
-        "currency": currency,
-        "floor_minor": form.minor("floor", currency),
-        "step_minor": form.minor("step", currency),
-        "opens_at": rfc3339.exact(form.instant("opens_at")),
-        "closes_at": rfc3339.exact(form.instant("closes_at")),
-        "soft_close_s": form.whole("soft_close_s"),
-        "hard_stop_at": rfc3339.exact(form.instant("hard_stop_at")),
-    }
-
-
 async def _own(session: AsyncSession, visitor: Visitor, spoken: Language) -> dict[str, Any]:
     works = await works_api.list_works(session, visitor.caller, None, MOST_CHOICES)
     masters = await masters_api.list_masters(session, visitor.caller, None, MOST_CHOICES)
@@ -174,6 +166,8 @@ def _times(now: datetime) -> dict[str, Any]:
     return {
         "opens_at": here.strftime("%Y-%m-%dT%H:%M"),
         "closes_at": closes.strftime("%Y-%m-%dT%H:%M"),
+        "free_until": closes.strftime("%Y-%m-%dT%H:%M"),
+        "timed_closes_at": (closes + timedelta(seconds=300)).strftime("%Y-%m-%dT%H:%M:%S"),
         "hard_stop_at": (closes + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M"),
         "first_day": f"{here.year + 1}-01-01",
         "last_day": f"{here.year + 2}-12-31",
