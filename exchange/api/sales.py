@@ -98,7 +98,7 @@ class TieIn(Shape):
 class FirstRefusalIn(Shape):
     """Parties who may equal the best price after the close (优先购买权, 场内行权)."""
 
-    parties: Annotated[list[UUID], Field(min_length=1, max_length=20)]
+    holders: Annotated[list[UUID], Field(min_length=1, max_length=20)]
     window_s: Annotated[Whole, Field(ge=60, le=86_400)]
 
 
@@ -116,16 +116,6 @@ class AdmissionIn(Shape):
     ] = None
 
 
-class SecrecyIn(Shape):
-    """What nobody sees before the close: who bids and how many, and the amounts."""
-
-    bidders: Literal["alias", "hidden"]
-    amounts: Annotated[
-        Literal["open", "secret", "sealed"],
-        Field(description="`sealed`: not even the exchange can read them."),
-    ]
-
-
 class ShareIn(Shape):
     """A part of the key that opens sealed bids: who holds it, and the hash that proves it."""
 
@@ -139,6 +129,19 @@ class OpeningIn(Shape):
 
     public_key: Annotated[str, Field(max_length=200, description="SPKI of a P-256 key, base64.")]
     shares: Annotated[list[ShareIn], Field(min_length=3, max_length=3)]
+
+
+class SecrecyIn(Shape):
+    """What nobody sees before the close: who bids and how many, and the amounts."""
+
+    bidders: Literal["alias", "hidden"]
+    amounts: Annotated[
+        Literal["open", "secret", "sealed"],
+        Field(description="`sealed`: not even the exchange can read them."),
+    ]
+    opening: Annotated[
+        OpeningIn | None, Field(description="With `sealed` alone: the key that opens the bids.")
+    ] = None
 
 
 class SaleIn(Shape):
@@ -172,7 +175,6 @@ class SaleIn(Shape):
     first_refusal: FirstRefusalIn | None = None
     admission: AdmissionIn | None = None
     secrecy: SecrecyIn | None = None
-    opening: OpeningIn | None = None
     forfeits: Annotated[
         list[Trigger] | None, Field(max_length=12, description="What a deposit is lost for.")
     ] = None

@@ -162,10 +162,10 @@ def _tie(form: Form, _currency: str) -> dict[str, Any]:
 
 def _secrecy(form: Form, _currency: str) -> dict[str, Any]:
     amounts = form.text("amounts") or "secret"
-    sale: dict[str, Any] = {"secrecy": {"bidders": "hidden", "amounts": amounts}}
+    secrecy: dict[str, Any] = {"bidders": "hidden", "amounts": amounts}
     if amounts == "sealed":
-        sale["opening"] = _json(form, "opening")
-    return sale
+        secrecy["opening"] = _json(form, "opening")
+    return {"secrecy": secrecy}
 
 
 def _hidden(_form: Form, _currency: str) -> dict[str, Any]:
