@@ -1,5 +1,6 @@
 """Reactions about deals: an award opens one, its opening certifies it, its settlement ends it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,13 +8,14 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import rules, service
+from contracts.deals import opening, rules, service
 from contracts.deals.gateway import TypstPress
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
 from contracts.parties import queries as parties
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import Unknown
+from contracts.titles.parting import RightsNotOffered
 from contracts.titles.rules import RightsNotReserved
 from exchange.authority import open_authority
 from exchange.context import Context
@@ -36,7 +38,8 @@ async def open_deal(
     licensee = await parties.get_party(session, UUID(award["licensee"]))
     try:
         async with session.begin_nested():
-            await service.open_deal(
+            await opening.divide(session, await _awards(session, fact), now=now)
+            await opening.open_deal(
                 session,
                 rules.deal_id_of(fact.id),
                 work_id=UUID(award["work"]),
@@ -47,8 +50,8 @@ async def open_deal(
                 anchor={**anchor, "log": context.settings.log_origin},
                 now=now,
             )
-    except RightsNotReserved as lost:
-        await service.lapse(session, award, reason=lost.code, now=now)
+    except (RightsNotReserved, RightsNotOffered) as lost:
+        await opening.lapse(session, award, reason=lost.code, now=now)
 
 
 async def certify_deal(
@@ -87,6 +90,14 @@ async def void_deals_under(
 
 async def _void(session: AsyncSession, deal_id: str, *, reason: str, now: datetime) -> None:
     await service.void(session, UUID(deal_id), reason=reason, by=EXCHANGE_PARTY_ID, now=now)
+
+
+async def _awards(session: AsyncSession, fact: SealedFact) -> list[Mapping[str, Any]]:
+    """Return every award of the auction: those that take parts divide its rights together."""
+    if fact.record.get("rights") is None:
+        return []
+    made = await facts.all_of(session, fact.subject, fact.kind)
+    return [canonical.loads(one.record) for one in made]
 
 
 async def _published(

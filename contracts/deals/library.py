@@ -20,7 +20,14 @@ import noto_cjk_sans_otc
 from contracts import canonical
 from contracts.refusal import Kind, Refusal
 
-TEMPLATE_ID, TEMPLATE_VERSION = "licence-zh-en", "1"
+# Version 2 prints prices beside the fixed one, and contracts that follow an offer.
+TEMPLATE_ID, TEMPLATE_VERSION = "licence-zh-en", "2"
+# The clause about the fee that a contract has, by how its price is reckoned.
+FEES: Mapping[str, str] = {
+    "flat": "fee-and-payment",
+    "guarantee-share": "fee-guarantee-and-share",
+    "per-run": "fee-per-run",
+}
 
 
 class ClauseUnknown(Refusal):
@@ -83,12 +90,21 @@ def _clause(raw: Mapping[str, Any]) -> Clause:
     )
 
 
-CLAUSES: tuple[Clause, ...] = tuple(
+LIBRARY: tuple[Clause, ...] = tuple(
     _clause(raw)
     for raw in json.loads(files("contracts.deals").joinpath("clauses.json").read_text("utf-8"))[
         "clauses"
     ]
 )
+
+
+def clauses_for(model: str) -> tuple[Clause, ...]:
+    """Return the clauses of a contract whose price is reckoned this way."""
+    others = set(FEES.values()) - {FEES[model]}
+    return tuple(clause for clause in LIBRARY if clause.ref not in others)
+
+
+CLAUSES = clauses_for("flat")
 
 
 def clause(ref: str, version: str, sha256: str) -> Clause:
@@ -97,7 +113,7 @@ def clause(ref: str, version: str, sha256: str) -> Clause:
     Raises:
         ClauseUnknown: there is none of that name, version and text.
     """
-    for known in CLAUSES:
+    for known in LIBRARY:
         if (known.ref, known.version, known.sha256) == (ref, version, sha256):
             return known
     raise ClauseUnknown(f"Clause {ref!r} version {version!r} is unknown.", ref=ref)

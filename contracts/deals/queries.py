@@ -1,6 +1,7 @@
 """Reading deals, their documents and signing sessions."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_
@@ -9,6 +10,11 @@ from sqlmodel import col, select
 
 from contracts.deals.tables import Deal, DealDocument, SigningSession
 from contracts.refusal import Unknown
+from contracts.works.tables import Work
+
+_UNSIGNED = (
+    col(Deal.offer_id).is_not(None), col(Deal.signing).in_(("drafted", "certified")),
+)  # fmt: skip
 
 
 async def find_deal(session: AsyncSession, deal_id: UUID) -> Deal | None:
@@ -50,6 +56,27 @@ async def deals_of(
             or_(col(Deal.licensor_id) == party_id, col(Deal.licensee_id) == party_id)
         )
     return (await session.execute(chosen)).scalars().all()
+
+
+async def unsigned_of_offers(session: AsyncSession, work_id: UUID) -> Sequence[Deal]:
+    """Lock and return the deals of offers in a work's tree that nobody has signed, by their ids.
+
+    Deals are locked before trees, here as by whoever signs, so that nobody waits in a ring.
+    """
+    root = select(col(Work.root_id)).where(col(Work.id) == work_id).scalar_subquery()
+    chosen = (
+        select(Deal)
+        .join(Work, col(Work.id) == col(Deal.work_id))
+        .where(col(Work.root_id) == root, *_UNSIGNED)
+    )
+    locked = chosen.order_by(col(Deal.id)).with_for_update(of=Deal)
+    return (await session.scalars(locked.execution_options(populate_existing=True))).all()
+
+
+async def find_unsigned_since(session: AsyncSession, instant: datetime) -> UUID | None:
+    """Return a deal of an offer that was opened before an instant and nobody has signed."""
+    chosen = select(col(Deal.id)).where(col(Deal.created_at) <= instant, *_UNSIGNED)
+    return (await session.scalars(chosen.order_by(col(Deal.id)).limit(1))).one_or_none()
 
 
 async def find_document(session: AsyncSession, deal_id: UUID) -> DealDocument | None:

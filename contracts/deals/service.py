@@ -1,4 +1,4 @@
-"""Opening deals, certifying and signing their contracts, and following them to their payment."""
+"""Certifying and signing the contracts of deals, and following them to their payment."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,80 +11,21 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, locking
-from contracts.deals import library, queries, revisions, rules, sealing, terms
+from contracts.deals import queries, revisions, rules, sealing
 from contracts.deals.gateway import Press
 from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
 from contracts.deals.sealing import Prepared
 from contracts.deals.tables import Deal, SigningSession
 from contracts.facts import service as facts
-from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.parties import service as registry
 from contracts.parties.gateway import Certifier
-from contracts.parties.tables import Party, PartyKey
+from contracts.parties.rules import EXCHANGE_PARTY_ID
+from contracts.parties.tables import PartyKey
 from contracts.refusal import IdReused, Unknown
+from contracts.titles import parting
+from contracts.titles import rules as title_rules
 from contracts.titles import service as titles
-
-
-async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and callers name each.
-    session: AsyncSession,
-    deal_id: UUID,
-    *,
-    work_id: UUID,
-    listing: Mapping[str, Any],
-    award: Mapping[str, Any],
-    licensor: Party,
-    licensee: Party,
-    anchor: Mapping[str, Any],
-    now: datetime,
-) -> Deal:
-    """Open the deal that an award leads to: freeze its terms and hold its rights for the licensee.
-
-    Args:
-        session: the open transaction.
-        deal_id: of the deal; the same id again returns the deal that is there.
-        work_id: the work.
-        listing: the record of the fact `listing.published`.
-        award: the record of the fact `award.made`.
-        licensor: who grants.
-        licensee: who is granted.
-        anchor: `fact`, the id of `listing.published`, and `log`, the origin of the log it is in.
-        now: the instant of freezing.
-
-    Raises:
-        ContractHeadMissing: the listing lacks what 著作权法 art. 26 requires.
-        TextCannotBePrinted: a name or title would not show on paper what it says.
-        RightsNotReserved: the listing's rights are not reserved any more.
-    """
-    if (known := await queries.find_deal(session, deal_id)) is not None:
-        return known
-    exchange = await registry.ensure_exchange(session, now=now)
-    price = Money(award["amount_minor"], award["currency"])
-    sides = (_side("licensor", licensor), _side("licensee", licensee), _side("exchange", exchange))
-    deal = _frozen(terms.Agreed(deal_id, listing, anchor, award, price, sides), work_id, now=now)
-    session.add(deal)
-    await session.flush()
-    await titles.hold(
-        session, work_id,
-        source=listing["listing"], grantee_id=licensee.id, deal_id=deal_id, now=now,
-    )  # fmt: skip
-    payload = {
-        "deal": str(deal.id),
-        "listing": str(deal.listing_id),
-        "terms_sha256": deal.terms_sha256,
-        "supersedes": None,
-    }
-    await _record(session, "deal.opened", deal, payload, now=now)
-    return deal
-
-
-async def lapse(
-    session: AsyncSession, award: Mapping[str, Any], *, reason: str, now: datetime
-) -> None:
-    """Tell both sides that no deal follows an award: its rights are not there any more."""
-    told = {"auction": award["auction"], "listing": award["listing"], "reason": reason}
-    auction_id, sides = UUID(award["auction"]), [UUID(award["licensor"]), UUID(award["licensee"])]
-    await facts.record(session, "award.lapsed", auction_id, told, parties=sides, now=now)
 
 
 async def certify(
@@ -202,6 +143,8 @@ async def complete_session(
         WrongKey: the signature is of another key of one of the parties.
         BadSignature: the signature does not fit.
         DocumentNotSound: the signed file does not pass its own check.
+        RightsAlreadyGranted: the deal follows an offer, and another was signed before it.
+        Refusal: any other of `contracts.titles.parting.keep`.
     """
     deal = await _locked(session, deal_id)
     begun = await _begun(session, deal, session_id, party_id=party_id)
@@ -215,6 +158,8 @@ async def complete_session(
     if begun.on_sha256 != deal.pdf_sha256:
         raise NotYourTurn("The contract has changed since this session was opened.")
     await _check_key(session, deal, begun, der)
+    if begun.role == "licensor" and deal.offer_id is not None:
+        await _keep_rights(session, deal, now=now)
     pdf = await revisions.signed(session, deal, begun, der, certifier=certifier)
     begun.completed_at, begun.signature = now, der
     await _keep(session, deal, begun, pdf, state=state, now=now)
@@ -241,7 +186,7 @@ async def void(
     if deal.signing == "voided":
         return deal
     rules.check_voidable(deal.signing)
-    await titles.release(session, deal.work_id, source=str(deal.listing_id), now=now)
+    await parting.release_deal(session, deal.work_id, deal_id=deal.id, now=now)
     deal.signing = "voided"
     await session.flush()
     payload = {"deal": str(deal.id), "reason": reason, "by": str(by)}
@@ -306,6 +251,53 @@ async def _execute(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
     await _record(session, "deal.executed", deal, payload, now=now)
 
 
+async def void_overtaken(session: AsyncSession, deal_id: UUID, *, now: datetime) -> list[UUID]:
+    """Give up the unsigned deals of offers whose rights a signed one took; return which.
+
+    Both sides of each are told by `deal.voided`.
+
+    Raises:
+        Unknown: there is no such deal.
+    """
+    winner, voided = await queries.get_deal(session, deal_id), []
+    for other in await queries.unsigned_of_offers(session, winner.work_id):
+        try:
+            await parting.check_free(
+                session, other.work_id, grantor_id=other.licensor_id,
+                grantee_id=other.licensee_id, boxes=granted(other), now=now,
+            )  # fmt: skip
+        except title_rules.RightsAlreadyGranted as gone:
+            voided.append(other.id)
+            await void(session, other.id, reason=gone.code, by=EXCHANGE_PARTY_ID, now=now)
+    return voided
+
+
+async def void_unsigned(session: AsyncSession, *, now: datetime) -> int:
+    """Give up one deal of an offer that nobody signed for HOLD_DAYS; return how many it was."""
+    due = await queries.find_unsigned_since(session, now - title_rules.HOLD_LASTS)
+    if due is None:
+        return 0
+    await void(session, due, reason="not-signed", by=EXCHANGE_PARTY_ID, now=now)
+    return 1
+
+
+def granted(deal: Deal) -> list[dict[str, Any]]:
+    """Return the rights that a deal grants, as the wire carries them."""
+    grants: list[dict[str, Any]] = canonical.loads(deal.terms)["grants"]
+    return [
+        {name: value for name, value in grant.items() if name not in ("from", "until")}
+        for grant in grants
+    ]
+
+
+async def _keep_rights(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+    """Hold what was agreed in an offer: the first signature has the rights."""
+    await parting.keep(
+        session, deal.work_id, deal_id=deal.id, grantor_id=deal.licensor_id,
+        grantee_id=deal.licensee_id, boxes=granted(deal), now=now,
+    )  # fmt: skip
+
+
 async def _prepared(
     session: AsyncSession, key: PartyKey, pdf: bytes, *, role: str, press: Press, now: datetime
 ) -> Prepared:
@@ -352,31 +344,6 @@ def _role(deal: Deal, party_id: UUID) -> str:
     if party_id not in roles:
         raise Unknown("There is no such deal.", deal=str(deal.id))
     return roles[party_id]
-
-
-def _frozen(agreed: terms.Agreed, work_id: UUID, *, now: datetime) -> Deal:
-    """Return the deal whose terms are what was agreed, as they stand at this instant."""
-    content = terms.build(agreed, clauses=library.CLAUSES, template=library.template(), now=now)
-    frozen = canonical.dumps(content)
-    licensor, licensee, _exchange = agreed.sides
-    return Deal(
-        id=agreed.deal,
-        work_id=work_id,
-        contract_no=content["contract"],
-        listing_id=UUID(agreed.listing["listing"]),
-        auction_id=UUID(agreed.award["auction"]),
-        licensor_id=licensor.party,
-        licensee_id=licensee.party,
-        terms=frozen,
-        terms_sha256=canonical.sha256_hex(frozen),
-        amount_minor=agreed.price.amount_minor,
-        currency=agreed.price.currency,
-        created_at=now,
-    )
-
-
-def _side(role: str, party: Party) -> terms.Side:
-    return terms.Side(role, party.id, party.name_zh, party.name_en, party.uscc)
 
 
 async def _record(

@@ -43,13 +43,17 @@ class Deal(SQLModel, table=True):
         CheckConstraint(
             "performance = 'pending' OR signing = 'executed'", name="deal_performs_when_executed"
         ),
+        CheckConstraint(
+            "(auction_id IS NULL) <> (offer_id IS NULL)", name="deal_follows_one_agreement"
+        ),
     )
 
     id: UUID = Field(primary_key=True)
     work_id: UUID = Field(foreign_key="work.id", index=True)
     contract_no: str = Field(unique=True)
-    listing_id: UUID = Field(unique=True)
-    auction_id: UUID
+    listing_id: UUID | None = Field(default=None, index=True)
+    auction_id: UUID | None = None
+    offer_id: UUID | None = Field(default=None, index=True)
     licensor_id: UUID = Field(foreign_key="party.id", index=True)
     licensee_id: UUID = Field(foreign_key="party.id", index=True)
     terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -13,8 +13,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from contracts import canonical, rfc3339
-from contracts.deals import labels, library, words
-from contracts.money import Money
+from contracts.deals import labels, library, pricing, words
+from contracts.deals.pricing import Price
 from contracts.refusal import Kind, Refusal
 from contracts.rights import rules as rights
 from contracts.rights import wording
@@ -76,14 +76,19 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What was agreed: the listing's public record, its anchor in the log, award, price, sides."""
+    """What was agreed: the listing's public record, its anchor in the log, award, price, sides.
+
+    Where there was an offer instead of an auction, `award` names its accepted version, and the
+    listing and its anchor may be None inside `listing` and `anchor`. `rights` are those granted.
+    """
 
     deal: UUID
     listing: Mapping[str, Any]
     anchor: Mapping[str, Any]
     award: Mapping[str, Any]
-    price: Money
+    price: Price
     sides: Sequence[Side]
+    rights: Sequence[Mapping[str, Any]]
 
 
 def contract_number(deal: UUID, now: datetime) -> str:
@@ -106,7 +111,9 @@ def build(
         ParameterMissing: a clause leaves something open that the terms do not give.
     """
     listing, price = agreed.listing, agreed.price
-    parameters = {**PARAMETERS, "log_origin": agreed.anchor["log"]}
+    parameters = {
+        **PARAMETERS, "log_origin": agreed.anchor["log"], **pricing.parameters(price)
+    }  # fmt: skip
     terms = {
         "typ": TYPE,
         "contract": contract_number(agreed.deal, now),
@@ -124,15 +131,15 @@ def build(
             "probe_sha256": listing["probe_sha256"],
             "fingerprint_sha256": listing["fingerprint_sha256"],
         },
-        "award": {"auction": agreed.award["auction"], "bid": agreed.award["bid"]},
-        "grants": [_grant(wire) for wire in listing["rights"]],
-        "wording": [_worded(wire) for wire in listing["rights"]],
+        "award": origin_of(agreed.award),
+        "grants": [_grant(wire) for wire in agreed.rights],
+        "wording": [_worded(wire) for wire in agreed.rights],
         "consideration": {
-            "kind": "fixed",
+            **pricing.consideration(price),
             "tax": "inclusive",
-            "currency": price.currency,
-            "amount": price.decimal(),
-            "in_words": words.in_chinese(price),
+            "currency": price.due.currency,
+            "amount": price.due.decimal(),
+            "in_words": words.in_chinese(price.due),
         },
         "parameters": parameters,
         "clauses": [clause.named() for clause in clauses],
@@ -145,6 +152,12 @@ def build(
     for clause in clauses:
         clause.filled(parameters)
     return terms
+
+
+def origin_of(award: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how terms name where they come from: a bid in an auction, or a version of an offer."""
+    kept = ("auction", "bid") if "auction" in award else ("offer", "version", "version_sha256")
+    return {name: award[name] for name in kept}
 
 
 def view(terms: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contracts.facts.rules import Audience, KindOfFact
 
 _PUBLIC, _PARTIES, _STAFF = Audience.PUBLIC, Audience.PARTIES, Audience.STAFF
+_SIDES = Audience.SIDES
 _MAYBE = (str, type(None))
 
 KINDS: Mapping[str, KindOfFact] = {
@@ -186,13 +187,19 @@ KINDS: Mapping[str, KindOfFact] = {
         {
             "auction": str,
             "bid": str,
-            "paddle": int,
-            "amount_minor": int,
+            "paddle": (int, type(None)),  # null while bidders stay hidden, and so the sequence
+            "amount_minor": int,  # the visible price after it
             "currency": str,
-            "sequence": int,
+            "sequence": (int, type(None)),
             "received_at": str,
             "closes_at": str,
         },
+    ),
+    "bid.received": KindOfFact(  # where amounts are secret or sealed; read by the bidder
+        _PARTIES, {"auction": str, "bid": str, "event_sha256": str, "received_at": str}
+    ),
+    "bidding.ended": KindOfFact(  # the result comes later
+        _PUBLIC, {"auction": str, "listing": str, "method": str, "closed_at": str}
     ),
     "auction.closed": KindOfFact(
         _PUBLIC,
@@ -222,10 +229,42 @@ KINDS: Mapping[str, KindOfFact] = {
             "price": (dict, type(None)),  # how the price is reckoned; null for the fixed amount
         },
     ),
+    # negotiated in private: nobody but the two sides reads these
+    "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),
+    "offerable.closed": KindOfFact(_PARTIES, {"offerable": str, "work": str}),
+    "offer.made": KindOfFact(
+        _SIDES,
+        {
+            "offer": str,
+            "version": str,
+            "number": int,
+            "by": str,
+            "version_sha256": str,
+            "expires_at": str,
+        },
+    ),
+    "offer.accepted": KindOfFact(
+        _SIDES, {"offer": str, "version": str, "version_sha256": str, "by": str}
+    ),
+    "offer.ended": KindOfFact(_SIDES, {"offer": str, "outcome": str, "reason": _MAYBE}),
+    "request.made": KindOfFact(
+        _SIDES, {"request": str, "sha256": str, "open": bool, "deadline_at": str}
+    ),
+    "request.answered": KindOfFact(
+        _SIDES, {"request": str, "answer": str, "commitment": str, "state": str}
+    ),
+    "request.ended": KindOfFact(_SIDES, {"request": str, "outcome": str, "commitments": list}),
     "award.lapsed": KindOfFact(_PARTIES, {"auction": str, "listing": str, "reason": str}),
     # deals and the register
     "deal.opened": KindOfFact(
-        _PARTIES, {"deal": str, "listing": str, "terms_sha256": str, "supersedes": _MAYBE}
+        _PARTIES,
+        {
+            "deal": str,
+            "listing": _MAYBE,
+            "offer": _MAYBE,
+            "terms_sha256": str,
+            "supersedes": _MAYBE,
+        },
     ),
     "deal.certified": KindOfFact(
         _PARTIES, {"deal": str, "terms_sha256": str, "base_sha256": str, "pdf_sha256": str}

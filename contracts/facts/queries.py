@@ -36,3 +36,9 @@ async def find_first_of(session: AsyncSession, subject: UUID, kind: str) -> Fact
         .limit(1)
     )
     return found.scalar_one_or_none()
+
+
+async def all_of(session: AsyncSession, subject: UUID, kind: str) -> list[Fact]:
+    """Return every fact of this kind about the object, the earliest first, sealed or not."""
+    wanted = select(Fact).where(col(Fact.subject) == subject, col(Fact.kind) == kind)
+    return list(await session.scalars(wanted.order_by(col(Fact.recorded_at), col(Fact.id))))

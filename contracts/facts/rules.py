@@ -22,6 +22,7 @@ class Audience(Enum):
 
     PUBLIC = "public"
     PARTIES = "parties"  # the parties named with the fact, and staff
+    SIDES = "sides"  # the parties named with the fact alone: what is negotiated in private
     STAFF = "staff"
 
 

@@ -48,11 +48,20 @@ async def sealed_facts(
     viewer_party: UUID | None,
     staff: bool,
     subject: UUID | None = None,
+    own: bool = False,
 ) -> list[SealedFact]:
-    """Return the facts with a number above `after` that the viewer may read, in order."""
+    """Return the facts with a number above `after` that the viewer may read, in order.
+
+    With `own`, only those that name the viewer's party. Staff without a party is the exchange's own
+    process, which hands on to each what each may read.
+    """
     wanted = [col(LogEntry.seq) > after]
     if not staff:
         wanted.append(_readable_by(viewer_party))
+    elif viewer_party is not None:
+        wanted.append(_not_private_to_others(viewer_party))
+    if own:
+        wanted.append(func.array_position(col(Fact.parties), viewer_party).is_not(None))
     if subject is not None:
         wanted.append(col(LogEntry.subject) == subject)
     found = await session.execute(
@@ -234,5 +243,13 @@ def _readable_by(party: UUID | None) -> ColumnElement[bool]:
     public = col(Fact.kind).in_(rules.kinds_for(Audience.PUBLIC))
     if party is None:
         return public
-    of_parties = col(Fact.kind).in_(rules.kinds_for(Audience.PARTIES))
-    return or_(public, of_parties & (func.array_position(col(Fact.parties), party).is_not(None)))
+    of_parties = col(Fact.kind).in_(rules.kinds_for(Audience.PARTIES, Audience.SIDES))
+    return or_(public, of_parties & _names(party))
+
+
+def _not_private_to_others(party: UUID) -> ColumnElement[bool]:
+    return or_(col(Fact.kind).not_in(rules.kinds_for(Audience.SIDES)), _names(party))
+
+
+def _names(party: UUID) -> ColumnElement[bool]:
+    return func.array_position(col(Fact.parties), party).is_not(None)

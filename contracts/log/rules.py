@@ -148,14 +148,15 @@ def chain(size: int, waiting: Sequence[Waiting], last: Mapping[UUID, bytes]) -> 
     return entries
 
 
-def kinds_for(audience: Audience) -> list[str]:
-    """Return the kinds of fact with this audience."""
-    return [name for name, kind in KINDS.items() if kind.audience is audience]
+def kinds_for(*audiences: Audience) -> list[str]:
+    """Return the kinds of fact with one of these audiences."""
+    return [name for name, kind in KINDS.items() if kind.audience in audiences]
 
 
 def may_read(kind: str, parties: Sequence[UUID], *, party: UUID | None, staff: bool) -> bool:
     """Tell whether somebody of `party` (or of the staff) may read the record of a fact."""
     audience = KINDS[kind].audience if kind in KINDS else Audience.STAFF
-    if staff or audience is Audience.PUBLIC:
+    if audience is Audience.PUBLIC or (staff and audience is not Audience.SIDES):
         return True
-    return audience is Audience.PARTIES and party is not None and party in parties
+    shared = audience in (Audience.PARTIES, Audience.SIDES)
+    return shared and party is not None and party in parties

@@ -44,6 +44,7 @@ class Standing:
     origin: str = "exchange"
     expires_at: datetime | None = None
     effective_at: datetime | None = None
+    deal_id: UUID | None = None
 
 
 async def locked(session: AsyncSession, work_id: UUID) -> Work:

@@ -57,7 +57,8 @@ class DealOut(Shape):
 
     id: UUID
     contract_no: str
-    listing_id: UUID
+    listing_id: Annotated[UUID | None, Field(description="null where no listing was sold")]
+    offer_id: Annotated[UUID | None, Field(description="the offer that was accepted, if one was")]
     work_id: UUID
     licensor: SideOut
     licensee: SideOut
@@ -278,6 +279,7 @@ def deal_out(deal: Deal) -> DealOut:
         id=deal.id,
         contract_no=deal.contract_no,
         listing_id=deal.listing_id,
+        offer_id=deal.offer_id,
         work_id=deal.work_id,
         licensor=_side_out(sides["licensor"]),
         licensee=_side_out(sides["licensee"]),

@@ -1,5 +1,6 @@
 """Deals: the list, and one deal with its timeline, contract, terms and money."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,7 @@ async def deal_page(
     deal = await api.get_deal(deal_id=deal_id, session=session, caller=caller)
     frozen = await api.get_deal_terms(deal_id=deal_id, session=session, caller=caller)
     terms = canonical.loads(bytes(frozen.body))
-    about = await _about(session, deal, UUID(terms["award"]["auction"]))
+    about = await _about(session, deal, terms["award"])
     return render.page(
         request,
         "deal.html",
@@ -93,12 +94,13 @@ def _name(side: api.SideOut, spoken: Language) -> str:
     return spoken.pick(side.name_zh, side.name_en)
 
 
-async def _about(session: AsyncSession, deal: api.DealOut, auction_id: UUID) -> list[UUID]:
+async def _about(session: AsyncSession, deal: api.DealOut, award: Mapping[str, Any]) -> list[UUID]:
     """Return the objects whose facts tell the deal's story."""
     invoices = select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id)
     payments = select(col(Payment.id)).where(col(Payment.invoice_id).in_(invoices))
     payouts = select(col(Payout.id)).where(col(Payout.deal_id) == deal.id)
-    found = [deal.id, deal.listing_id, auction_id]
+    agreed = [UUID(award.get("auction") or award["offer"])]
+    found = [deal.id, *agreed] + ([deal.listing_id] if deal.listing_id else [])
     for wanted in (invoices, payments, payouts):
         found += (await session.scalars(wanted)).all()
     return found

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.deals import rules, service
+from contracts.deals import opening, rules, service
 from contracts.deals.gateway import TypstPress
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -151,7 +151,7 @@ async def opened_deal(
         subject=subject,
         now=now,
     )
-    return await service.open_deal(
+    return await opening.open_deal(
         session,
         rules.deal_id_of(won.made),
         work_id=won.work_id,

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import canonical, ids
-from contracts.deals import library, rules, terms
+from contracts.deals import library, pricing, rules, terms
 from contracts.deals.library import ClauseUnknown, ParameterMissing
+from contracts.deals.pricing import Price
 from contracts.deals.terms import ContractHeadMissing, TextCannotBePrinted
 from contracts.money import Money
 from tests.conftest import NOW
@@ -25,6 +26,8 @@ PUBLISHED = dict(
         exclusivity/1 ace1049f925b810c830eb781fb19ac8506257df00ecc70c28a7153571c9dfa5e
         territory-and-term/1 6e2d8fba33ad2d9ee459a758f47a65793a916e5fa56885a8568abfc063caa35c
         fee-and-payment/1 746478f1cd97b339eb1f0fb4fd06afef20ba49fde607ec8d503bf79fe1aebe4a
+        fee-guarantee-and-share/1 b4187b434156231e04c76f37f4b1e74d1a634fe36c36904df0514e40e2b67f6c
+        fee-per-run/1 feebd26198987e6d3b6065b353f87dac422f064dc92e20d8593820e71bcc82c6
         delivery/1 1b911cc796e0ab32031c6660dea537e70a5c7c37fecb107d8f5393d51ebac7c0
         title-warranty/1 b4a2f6777ae02846735cd20e5bd534241927061698a96e2e0da2d4e384fdb4c6
         integrity/1 1c0b83e83e9f9fa95b5833ced60d162c0689162a4ccdfc12342acd5f74b25588
@@ -69,8 +72,9 @@ AGREED = terms.Agreed(
     listing=LISTING,
     anchor={"fact": str(uuid(10)), "log": "log.uhdx.local/2026"},
     award={"auction": str(uuid(4)), "bid": str(uuid(11))},
-    price=Money(120_000_000, "CNY"),
+    price=Price(pricing.FLAT, Money(120_000_000, "CNY")),
     sides=SIDES,
+    rights=LISTING["rights"],
 )
 TEMPLATE = {"id": "licence-zh-en", "version": "1", "sha256": "0" * 64, "font_sha256": "1" * 64}
 
@@ -82,7 +86,8 @@ def built(
 
 
 def listed(**changes: Any) -> terms.Agreed:
-    return replace(AGREED, listing={**LISTING, **changes})
+    listing = {**LISTING, **changes}
+    return replace(AGREED, listing=listing, rights=listing["rights"])
 
 
 def test_the_terms_say_what_was_agreed() -> None:
@@ -105,7 +110,9 @@ def test_the_canonical_bytes_read_back_and_write_again_the_same() -> None:
 @given(st.integers(1, 10**13), st.integers(1, 10**13))
 def test_another_price_gives_another_hash(one: int, other: int) -> None:
     hashes = {
-        canonical.sha256_hex(canonical.dumps(built(replace(AGREED, price=Money(minor, "CNY")))))
+        canonical.sha256_hex(
+            canonical.dumps(built(replace(AGREED, price=Price(pricing.FLAT, Money(minor, "CNY")))))
+        )
         for minor in (one, other)
     }
     assert len(hashes) == len({one, other})
@@ -148,10 +155,11 @@ def test_a_title_that_does_not_show_what_it_says_is_refused(sign: str) -> None:
 
 
 def test_both_languages_of_a_clause_hold_the_same_numbers_and_parameters() -> None:
-    for clause in library.CLAUSES:
+    fees = {"share_percent": "1.00", "per_run": "1.00", "runs_paid": 1, "statement_days": 30}
+    for clause in library.LIBRARY:
         open_zh, open_en = (set(re.findall(r"\{(\w+)\}", text)) for text in (clause.zh, clause.en))
         assert open_zh == open_en, clause.ref
-        filled = clause.filled({**terms.PARAMETERS, "log_origin": "log.example/1"})
+        filled = clause.filled({**terms.PARAMETERS, "log_origin": "log.example/1", **fees})
         assert "{" not in filled["zh"] + filled["en"]
 
 
@@ -163,7 +171,7 @@ def test_a_clause_with_an_open_parameter_is_not_printed() -> None:
 
 
 def test_a_published_clause_never_changes() -> None:
-    now = {f"{clause.ref}/{clause.version}": clause.sha256 for clause in library.CLAUSES}
+    now = {f"{clause.ref}/{clause.version}": clause.sha256 for clause in library.LIBRARY}
     assert now == PUBLISHED
 
 
@@ -200,3 +208,41 @@ def test_the_id_of_a_deal_follows_from_its_award(second: int) -> None:
     assert deal != award
     assert (deal.version, deal.variant) == (8, "specified in RFC 4122")
     assert deal.int >> 80 == award.int >> 80
+
+
+SHARED = {"model": "guarantee-share", "guarantee_minor": 50_000_000, "share_bp": 1250}
+BY_RUN = {"model": "per-run", "per_run_minor": 30_000, "runs_paid": 4}
+
+
+def priced(wire: dict[str, Any]) -> dict[str, Any]:
+    price = pricing.read(wire, currency="CNY")
+    agreed = replace(AGREED, price=price)
+    clauses = library.clauses_for(price.model)
+    return terms.build(agreed, clauses=clauses, template=TEMPLATE, now=NOW)
+
+
+def test_a_guarantee_with_a_share_is_said_in_numbers_and_in_one_clause_about_the_fee() -> None:
+    made = priced(SHARED)
+    assert made["consideration"] == {
+        "kind": "guarantee-share", "tax": "inclusive", "currency": "CNY", "amount": "500000.00",
+        "in_words": "人民币伍拾万元整", "share_bp": 1250, "share_of": "net-receipts",
+    }  # fmt: skip
+    fees = [named["ref"] for named in made["clauses"] if named["ref"].startswith("fee-")]
+    assert fees == ["fee-guarantee-and-share"]
+    said = next(c for c in terms.view(made)["clauses"] if c["title"]["en"].startswith("Guarant"))
+    assert "12.50%" in said["zh"]
+    assert "12.50%" in said["en"]
+
+
+def test_a_price_by_the_run_names_the_runs_that_its_first_sum_pays_for() -> None:
+    made = priced(BY_RUN)
+    assert made["consideration"]["amount"] == "1200.00"
+    assert made["consideration"]["per_run"] == "300.00"
+    assert made["consideration"]["runs_paid"] == 4
+    assert [n["ref"] for n in made["clauses"] if n["ref"].startswith("fee-")] == ["fee-per-run"]
+
+
+def test_terms_of_an_accepted_offer_name_its_version_and_no_auction() -> None:
+    accepted = {"offer": str(uuid(1)), "version": str(uuid(2)), "version_sha256": "ab" * 32}
+    made = built(replace(AGREED, award={**accepted, "amount_minor": 1}))
+    assert made["award"] == accepted

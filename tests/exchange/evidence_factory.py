@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
+from contracts.deals import opening
 from contracts.deals import service as deals
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -86,7 +87,7 @@ async def _sold(
     )
     listing = await _published(session, made, licensor.party, master)
     award = await _auctioned(session, listing[1], licensor.party, licensee.party)
-    deal = await deals.open_deal(
+    deal = await opening.open_deal(
         session,
         ids.new(NOW),
         work_id=made.id,

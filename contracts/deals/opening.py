@@ -1,0 +1,166 @@
+"""Opening deals: what was awarded or accepted is frozen as the terms of a contract."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import canonical
+from contracts.deals import library, pricing, queries, terms
+from contracts.deals.pricing import Price
+from contracts.deals.tables import Deal
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.parties import service as registry
+from contracts.parties.tables import Party
+from contracts.titles import parting
+from contracts.titles import service as titles
+
+
+async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and callers name each.
+    session: AsyncSession,
+    deal_id: UUID,
+    *,
+    work_id: UUID,
+    listing: Mapping[str, Any],
+    award: Mapping[str, Any],
+    licensor: Party,
+    licensee: Party,
+    anchor: Mapping[str, Any],
+    now: datetime,
+) -> Deal:
+    """Open the deal that an award or an accepted offer leads to: freeze its terms.
+
+    What an auction awarded is held for the licensee from now on. What follows an offer is held from
+    the first signature on: whoever signs first has the rights.
+
+    Args:
+        session: the open transaction.
+        deal_id: of the deal; the same id again returns the deal that is there.
+        work_id: the work.
+        listing: the record of the fact `listing.published`, or the same of what was never listed
+            (`listing` is None then).
+        award: the record of the fact `award.made`; or `offer`, `version` and `version_sha256` of
+            what was accepted, with the same `amount_minor`, `currency`, `rights` and `price`.
+        licensor: who grants.
+        licensee: who is granted.
+        anchor: `fact`, the id of `listing.published` or None, and `log`, the origin of the log.
+        now: the instant of freezing.
+
+    Raises:
+        ContractHeadMissing: the listing lacks what 著作权法 art. 26 requires.
+        TextCannotBePrinted: a name or title would not show on paper what it says.
+        RightsNotOffered: an awarded right lies outside of the listing's.
+        RightsNotReserved: the awarded rights are not reserved any more.
+    """
+    if (known := await queries.find_deal(session, deal_id)) is not None:
+        return known
+    exchange = await registry.ensure_exchange(session, now=now)
+    part = award.get("rights")
+    if part is not None:
+        parting.check_inside(part, listing["rights"])
+    sides = (_side("licensor", licensor), _side("licensee", licensee), _side("exchange", exchange))
+    granted = listing["rights"] if part is None else part
+    agreed = terms.Agreed(deal_id, listing, anchor, award, price_of(award), sides, granted)
+    deal = _frozen(agreed, work_id, now=now)
+    session.add(deal)
+    await session.flush()
+    if "auction" in award:
+        await titles.hold(
+            session, work_id,
+            source=_source(award), grantee_id=licensee.id, deal_id=deal_id, now=now,
+        )  # fmt: skip
+    await _record(session, deal, now=now)
+    return deal
+
+
+async def divide(session: AsyncSession, awards: list[Mapping[str, Any]], *, now: datetime) -> None:
+    """Divide a listing's reserved rights among the awards that take parts of them; once.
+
+    Args:
+        session: the open transaction.
+        awards: the records of every `award.made` of one auction.
+        now: the instant.
+    """
+    parts = {_source(one): one["rights"] for one in awards if one.get("rights") is not None}
+    if parts:
+        first = awards[0]
+        await parting.divide(
+            session, UUID(first["work"]), source=first["listing"], parts=parts,
+            grantor_id=UUID(first["licensor"]), now=now,
+        )  # fmt: skip
+
+
+async def lapse(
+    session: AsyncSession, award: Mapping[str, Any], *, reason: str, now: datetime
+) -> None:
+    """Tell both sides that no deal follows an award: its rights are not there any more."""
+    told = {"auction": award["auction"], "listing": award["listing"], "reason": reason}
+    auction_id, sides = UUID(award["auction"]), [UUID(award["licensor"]), UUID(award["licensee"])]
+    await facts.record(session, "award.lapsed", auction_id, told, parties=sides, now=now)
+
+
+def price_of(award: Mapping[str, Any]) -> Price:
+    """Return the price of an award: the fixed amount, or as its model says.
+
+    Raises:
+        ValueError: the model's sum is not the award's amount (a bug, not a refusal).
+    """
+    due = Money(award["amount_minor"], award["currency"])
+    wire = award.get("price")
+    if wire is None:
+        return Price(pricing.FLAT, due)
+    price = pricing.read(wire, currency=due.currency)
+    if price.due != due:
+        raise ValueError("the award's amount is not what its price model makes due")
+    return price
+
+
+def _source(award: Mapping[str, Any]) -> str:
+    listing: str = award["listing"]
+    return listing if award.get("rights") is None else parting.part_source(listing, award["bid"])
+
+
+def _frozen(agreed: terms.Agreed, work_id: UUID, *, now: datetime) -> Deal:
+    """Return the deal whose terms are what was agreed, as they stand at this instant."""
+    clauses = library.clauses_for(agreed.price.model)
+    content = terms.build(agreed, clauses=clauses, template=library.template(), now=now)
+    frozen = canonical.dumps(content)
+    licensor, licensee, _exchange = agreed.sides
+    return Deal(
+        id=agreed.deal,
+        work_id=work_id,
+        contract_no=content["contract"],
+        listing_id=_id(agreed.listing["listing"]),
+        auction_id=_id(agreed.award.get("auction")),
+        offer_id=_id(agreed.award.get("offer")),
+        licensor_id=licensor.party,
+        licensee_id=licensee.party,
+        terms=frozen,
+        terms_sha256=canonical.sha256_hex(frozen),
+        amount_minor=agreed.price.due.amount_minor,
+        currency=agreed.price.due.currency,
+        created_at=now,
+    )
+
+
+def _id(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
+
+
+def _side(role: str, party: Party) -> terms.Side:
+    return terms.Side(role, party.id, party.name_zh, party.name_en, party.uscc)
+
+
+async def _record(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+    payload = {
+        "deal": str(deal.id),
+        "listing": deal.listing_id and str(deal.listing_id),
+        "offer": deal.offer_id and str(deal.offer_id),
+        "terms_sha256": deal.terms_sha256,
+        "supersedes": None,
+    }
+    sides = [deal.licensor_id, deal.licensee_id]
+    await facts.record(session, "deal.opened", deal.id, payload, parties=sides, now=now)
