@@ -35,18 +35,19 @@ from exchange.api import (
     runs,
     screeners,
     sessions,
+    streams,
     stripe,
     thumbs,
     works,
 )
 from exchange.context import Context
-from exchange.feed import Feed
+from exchange.feed import Feed, Sealed
 from exchange.portal import pages
 
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
-    auctions, facts, log, deals, invoices, payouts, ledger, stripe, avails, availability, odrl,
-    conformance, encumbrances, events, runs, screeners, pictures, recognition, declarations,
+    auctions, streams, facts, log, deals, invoices, payouts, ledger, stripe, avails, availability,
+    odrl, conformance, encumbrances, events, runs, screeners, pictures, recognition, declarations,
     matches, thumbs,
 )  # fmt: skip
 DESCRIPTION = (
@@ -72,7 +73,7 @@ def create_app(context: Context | None) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.context = context
-    app.state.feed = Feed(context.db) if context else None
+    app.state.feed = Feed(Sealed(context.db)) if context else None
     problems.install(app)
     app.add_middleware(bodies.BodyBounds)
     for module in ROUTERS:

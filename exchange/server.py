@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,9 +13,11 @@ from fastapi import FastAPI
 from exchange import embedded
 from exchange.app import create_app
 from exchange.context import open_context
+from exchange.feed import Feed
 from exchange.settings import Settings
+from exchange.streams import Protocol
 
-SHUTDOWN_S = 3  # open feeds are cut after this long
+SHUTDOWN_S = 3  # what is not answered by then is cut
 
 
 def serve(settings: Settings) -> None:
@@ -24,15 +27,35 @@ def serve(settings: Settings) -> None:
     # database hears the farewell.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     app.router.lifespan_context = _lifespan
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=Protocol,
         log_level="warning",
         timeout_graceful_shutdown=SHUTDOWN_S,
         proxy_headers=False,  # headers a client can forge are not believed
         server_header=False,
     )
+    server = Server(config, app.state.feed)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+class Server(uvicorn.Server):
+    """A server that ends the open feeds when it stops; it would wait for them otherwise."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        """Prepare."""
+        super().__init__(config)
+        self._feed = feed
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the feeds, then stop as always."""
+        self._feed.close()
+        await super().shutdown(sockets)
 
 
 @asynccontextmanager

@@ -5,13 +5,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
 from pydantic import ConfigDict
 
 from contracts.facts.rules import SealedFact
 from contracts.log import queries
 from contracts.refusal import InvalidContent
-from exchange import feed
+from exchange import streams
 from exchange.api import problems
 from exchange.api.deps import MaybeCaller, Session, Shape
 from exchange.feed import Viewer
@@ -30,9 +29,28 @@ _FACT: dict[str, Any] = {
     "recorded_at": "2026-11-22T09:00:00Z",
 }
 
+STREAM: dict[str, Any] = {
+    "description": (
+        "Events: `id` is the fact's number, `event` its kind, `data` the fact and `server_time`. "
+        "Every five seconds an event `clock`, without `id`, holds `server_time` alone."
+    ),
+    "content": {
+        "text/event-stream": {
+            "schema": {"type": "string"},
+            "example": "id: 41\nevent: listing.ended\ndata: {…}\n\n",
+        }
+    },
+}
 After = Annotated[
     int,
     Query(ge=-1, le=2**62, description="The last number seen; -1 for none.", examples=[40]),
+]
+IdleS = Annotated[
+    int, Query(ge=0, le=LONGEST_IDLE_S, description="End after so long without a fact.")
+]
+LastEventId = Annotated[
+    int | None,
+    Header(ge=-1, le=2**62, description="Goes before `after`.", examples=[40]),
 ]
 Subject = Annotated[
     UUID | None, Query(description="Only facts about this object.", examples=[_SUBJECT])
@@ -104,17 +122,9 @@ async def list_facts(
 
 @router.get(
     "/feed",
-    response_class=StreamingResponse,
+    response_class=streams.EventStream,
     responses={
-        200: {
-            "description": "Events: `id` is the fact's number, `event` its kind, `data` the fact.",
-            "content": {
-                "text/event-stream": {
-                    "schema": {"type": "string"},
-                    "example": "id: 41\nevent: listing.ended\ndata: {…}\n\n",
-                }
-            },
-        },
+        200: STREAM,
         **problems.responses(SignInNeeded, ScopeMissing, InvalidContent),
     },
 )
@@ -123,22 +133,25 @@ async def follow_feed(
     caller: MaybeCaller,
     after: After = queries.BEFORE_ALL,
     subject: Subject = None,
-    idle_s: Annotated[
-        int, Query(ge=0, le=LONGEST_IDLE_S, description="End after so long without a fact.")
-    ] = 300,
-    last_event_id: Annotated[int | None, Header(ge=-1, le=2**62, examples=[40])] = None,
-) -> StreamingResponse:
+    idle_s: IdleS = 300,
+    last_event_id: LastEventId = None,
+) -> streams.EventStream:
     """Follow facts live (server-sent events), from the first or after the one last seen.
 
     A browser that lost its connection resumes by itself: `Last-Event-ID` goes before `after`.
+    Who reads too slowly is cut off, and resumes the same way.
     """
-    facts = request.app.state.feed.follow(
-        _viewer(caller, subject),
+    return stream(request, _viewer(caller, subject), after, last_event_id, idle_s)
+
+
+def stream(
+    request: Request, viewer: Viewer, after: int, last_event_id: int | None, idle_s: int
+) -> streams.EventStream:
+    """Answer with what the viewer may read above the number last seen."""
+    follower = request.app.state.feed.follow(
+        viewer,
         after=after if last_event_id is None else last_event_id,
         idle_s=float(idle_s),
+        cut=streams.cutter(request.scope),
     )
-    return StreamingResponse(
-        feed.stream(facts),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return streams.EventStream(follower)

@@ -1,8 +1,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
-from uuid import UUID
+from typing import Any
 
 import httpx
 import pytest
@@ -10,15 +11,14 @@ import uvicorn
 
 from contracts import ids
 from contracts.facts import service as facts
-from contracts.facts.rules import SealedFact
 from contracts.log import merkle, proof, queries
 from contracts.log.gateway import LogKeyMissing, LogSigner
 from contracts.log.note import Verifier
-from exchange import feed, keys
+from exchange import clock, feed, keys
 from exchange.app import create_app
 from exchange.context import Context
 from exchange.db import Database
-from exchange.feed import Feed, Viewer
+from exchange.feed import Feed, Sealed, Viewer
 from exchange.settings import Settings
 from tests.conftest import NOW
 from tests.contracts.log_factory import a_fact, a_private_fact, seal_all
@@ -41,63 +41,46 @@ async def start(db: Database, signer: LogSigner) -> int:  # noqa: ARG001 - it se
 
 
 def quick(db: Database) -> Feed:
-    return Feed(db, poll_s=0.02, beat_s=0.1)
+    return Feed(Sealed(db), poll_s=0.02, beat_s=0.1)
 
 
-async def read(
-    live: Feed, viewer: Viewer, *, after: int, idle_s: float = 0.0
-) -> list[SealedFact | None]:
-    return [fact async for fact in live.follow(viewer, after=after, idle_s=idle_s)]
+async def read(live: Feed, viewer: Viewer, *, after: int, idle_s: float = 0.0) -> list[str]:
+    """The events that a follower gets, until its stream ends."""
+    follower = live.follow(viewer, after=after, idle_s=idle_s)
+    whole = b"".join([piece async for piece in follower.pieces()])
+    return whole.decode().split("\n\n")[:-1]
 
 
-def ids_of(seen: list[SealedFact | None]) -> list[UUID]:
-    return [fact.id for fact in seen if fact is not None]
+def numbers(events: list[str]) -> list[int]:
+    return [int(one.split("\n")[0][4:]) for one in events if one.startswith("id: ")]
+
+
+def data(event: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(event.rsplit("\ndata: ", 1)[1])
+    return found
 
 
 async def test_a_follower_gets_what_was_missed_and_then_what_comes(
     db: Database, signer: LogSigner, start: int
 ) -> None:
-    missed = await a_fact(db)
+    await a_fact(db)
     await seal_all(db, signer)
     following = asyncio.create_task(read(quick(db), EVERYBODY, after=start, idle_s=1))
     await asyncio.sleep(0.2)
-    coming = []
     for _ in range(3):
-        coming.append(await a_fact(db))
+        await a_fact(db)
         await seal_all(db, signer)
-    assert ids_of(await following) == [missed, *coming]
+    assert numbers(await following) == [start + 1, start + 2, start + 3, start + 4]
 
 
 async def test_a_follower_resumes_after_the_number_it_saw(
     db: Database, signer: LogSigner, start: int
 ) -> None:
-    recorded = [await a_fact(db) for _ in range(4)]
-    await seal_all(db, signer)
-    assert ids_of(await read(quick(db), EVERYBODY, after=start + 2)) == recorded[2:]
-
-
-async def test_a_long_backlog_comes_page_by_page(
-    db: Database, signer: LogSigner, start: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "PAGE", 2)
-    recorded = [await a_fact(db) for _ in range(7)]
-    await seal_all(db, signer)
-    assert ids_of(await read(quick(db), EVERYBODY, after=start)) == recorded
-
-
-async def test_a_follower_further_behind_than_what_is_kept_loses_nothing(
-    db: Database, signer: LogSigner, start: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(feed, "KEPT", 1)
-    live = quick(db)
-    following = asyncio.create_task(read(live, EVERYBODY, after=start, idle_s=1))
-    await asyncio.sleep(0.1)
-    recorded = []
     for _ in range(4):
-        recorded += [await a_fact(db), await a_fact(db)]
-        await seal_all(db, signer)
-        await asyncio.sleep(0.05)
-    assert ids_of(await following) == recorded
+        await a_fact(db)
+    await seal_all(db, signer)
+    seen = await read(quick(db), EVERYBODY, after=start + 2)
+    assert numbers(seen) == [start + 3, start + 4]
 
 
 async def test_followers_see_what_they_may_read(
@@ -110,24 +93,42 @@ async def test_followers_see_what_they_may_read(
         Viewer(mine, staff=False),
         Viewer(None, staff=True),
         Viewer(mine, staff=False, subject=mine),
+        Viewer(mine, staff=False, own=True),
+        Viewer(ids.new(NOW), staff=False, own=True),
     ]
     following = [
         asyncio.create_task(read(live, viewer, after=start, idle_s=0.6)) for viewer in viewers
     ]
     await asyncio.sleep(0.1)
-    public, private = await a_fact(db), await a_private_fact(db, mine)
+    await a_fact(db)
+    await a_private_fact(db, mine)
     await seal_all(db, signer)
-    seen = [ids_of(page) for page in await asyncio.gather(*following)]
+    seen = [numbers(page) for page in await asyncio.gather(*following)]
+    public, private = start + 1, start + 2
     both = [public, private]
-    assert seen == [[public], [public], both, both, [private]]
-    from_database = [ids_of(await read(live, viewer, after=start)) for viewer in viewers]
+    assert seen == [[public], [public], both, both, [private], [private], []]
+    from_database = [numbers(await read(live, viewer, after=start)) for viewer in viewers]
     assert from_database == seen
 
 
-async def test_silence_is_filled_with_heartbeats_and_ends(db: Database, start: int) -> None:
+async def test_silence_is_filled_with_the_servers_time_and_ends(db: Database, start: int) -> None:
+    before = clock.now()
     seen = await read(quick(db), EVERYBODY, after=start, idle_s=0.45)
-    assert len(seen) >= 2
-    assert seen == [None] * len(seen)
+    assert seen[0] == "retry: 1000"
+    assert len(seen) >= 3
+    told = [datetime.fromisoformat(data(one)["server_time"]) for one in seen[1:]]
+    assert all(one.startswith("event: clock\n") for one in seen[1:])
+    assert before <= told[0] < told[1] <= clock.now()
+
+
+async def test_every_event_carries_the_servers_time(
+    db: Database, signer: LogSigner, start: int
+) -> None:
+    await a_fact(db)
+    before = clock.now()
+    await seal_all(db, signer)
+    event = (await read(quick(db), EVERYBODY, after=start))[-1]
+    assert before <= datetime.fromisoformat(data(event)["server_time"]) <= clock.now()
 
 
 async def test_a_following_ends_in_any_case(
@@ -141,13 +142,13 @@ async def test_no_transaction_stays_open_while_a_follower_waits(
     database_url: str, start: int
 ) -> None:
     own = Database(database_url)
-    following = asyncio.create_task(read(Feed(own), EVERYBODY, after=start, idle_s=0.9))
+    following = asyncio.create_task(read(Feed(Sealed(own)), EVERYBODY, after=start, idle_s=0.9))
     try:
         open_ones = 0
         for _ in range(10):
             await asyncio.sleep(0.05)
             open_ones += own.engine.pool.checkedout()  # type: ignore[attr-defined]
-        assert open_ones <= 5  # the poller looks in for moments; a held transaction gives 10
+        assert open_ones <= 7  # the poller looks in for moments; a held transaction gives 10
     finally:
         await following
         await own.close()
@@ -156,9 +157,9 @@ async def test_no_transaction_stays_open_while_a_follower_waits(
 async def test_the_poller_stops_when_nobody_follows(db: Database, start: int) -> None:
     live = quick(db)
     await read(live, EVERYBODY, after=start)
-    assert live._poller is None
+    assert live._tasks == []
     await read(live, EVERYBODY, after=start)
-    assert live._followers == 0
+    assert live._followers == set()
 
 
 @pytest.fixture
@@ -189,10 +190,13 @@ async def test_the_feed_streams_over_http(
         [sealed] = await seal_all(db, signer)
         async for line in got.aiter_lines():
             lines.append(line)
-            if line.startswith("data:"):
+            if line.startswith('data: {"kind"'):
                 break
-    assert lines[:5] == ["retry: 1000", "", f"id: {sealed.seq}", "event: listing.ended", lines[4]]
-    assert json.loads(lines[4].removeprefix("data: ")) == {
+    assert lines[:3] == ["retry: 1000", "", "event: clock"]
+    assert lines[-3:-1] == [f"id: {sealed.seq}", "event: listing.ended"]
+    said = json.loads(lines[-1].removeprefix("data: "))
+    assert datetime.fromisoformat(said.pop("server_time")) <= clock.now()
+    assert said == {
         "seq": sealed.seq,
         "kind": "listing.ended",
         "subject": str(subject),
