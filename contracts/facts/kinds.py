@@ -5,6 +5,7 @@ Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor unit
 
 from collections.abc import Mapping
 
+from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
 
 _PUBLIC, _PARTIES, _STAFF = Audience.PUBLIC, Audience.PARTIES, Audience.STAFF
@@ -229,6 +230,7 @@ KINDS: Mapping[str, KindOfFact] = {
             "price": (dict, type(None)),  # how the price is reckoned; null for the fixed amount
         },
     ),
+    **NOTICES,
     # negotiated in private: nobody but the two sides reads these
     "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),
     "offerable.closed": KindOfFact(_PARTIES, {"offerable": str, "work": str}),
@@ -255,6 +257,27 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     "request.ended": KindOfFact(_SIDES, {"request": str, "outcome": str, "commitments": list}),
     "award.lapsed": KindOfFact(_PARTIES, {"auction": str, "listing": str, "reason": str}),
+    # sealed bids
+    "opening.registered": KindOfFact(_PARTIES, {"auction": str, "key_sha256": str, "party": str}),
+    "opening.acknowledged": KindOfFact(
+        _PARTIES, {"auction": str, "key_sha256": str, "holder": str}
+    ),
+    "share.released": KindOfFact(_PUBLIC, {"auction": str, "holder": str}),
+    "bid.revealed": KindOfFact(_PARTIES, {"auction": str, "bid": str}),
+    "bids.revealed": KindOfFact(
+        _PUBLIC,
+        {
+            "auction": str,
+            "listing": str,
+            "method": str,
+            "opened": int,
+            "failed": int,
+            "revealed_at": str,
+        },
+    ),
+    "seal.failed": KindOfFact(
+        _PARTIES, {"auction": str, "listing": str, "bid": str, "party": str, "reason": str}
+    ),
     # deals and the register
     "deal.opened": KindOfFact(
         _PARTIES,

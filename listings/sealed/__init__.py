@@ -1,0 +1,1 @@
+"""Sealed bids (密封报价): commitments, ciphertexts, and the key that two of three holders open."""

@@ -1,0 +1,83 @@
+"""Reading opening keys, shares, reveals, and what was opened."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import canonical
+from contracts.refusal import Unknown
+from listings.auctions.tables import Auction, AuctionEvent, Bid
+from listings.sealed.rules import Found, Lot, SealedBid
+from listings.sealed.tables import SealedAcknowledgement, SealedKey, SealedReveal, SealedShare
+
+
+async def get_key(session: AsyncSession, auction_id: UUID) -> SealedKey:
+    """Return the key of an auction, opened already or still to come.
+
+    Raises:
+        Unknown: it has none.
+    """
+    key = await session.get(SealedKey, auction_id, populate_existing=True)
+    if key is None:
+        raise Unknown("There is no opening key of this auction.")
+    return key
+
+
+async def acknowledgements(
+    session: AsyncSession, auction_id: UUID
+) -> dict[str, SealedAcknowledgement]:
+    """Return who has shown that it has its share, by holder."""
+    wanted = select(SealedAcknowledgement).where(
+        col(SealedAcknowledgement.auction_id) == auction_id
+    )
+    return {row.holder: row for row in await session.scalars(wanted)}
+
+
+async def shares(session: AsyncSession, auction_id: UUID) -> dict[str, SealedShare]:
+    """Return the shares handed in, by holder."""
+    wanted = select(SealedShare).where(col(SealedShare.auction_id) == auction_id)
+    return {row.holder: row for row in await session.scalars(wanted)}
+
+
+async def reveals(session: AsyncSession, auction_id: UUID) -> dict[UUID, Found]:
+    """Return what bidders said themselves, by bid."""
+    wanted = select(SealedReveal).where(col(SealedReveal.auction_id) == auction_id)
+    return {
+        row.bid_id: Found(canonical.loads(row.content), row.nonce)
+        for row in await session.scalars(wanted)
+    }
+
+
+async def bids(session: AsyncSession, auction_id: UUID) -> list[tuple[SealedBid, UUID]]:
+    """Return every sealed bid in its order, with its bidder."""
+    wanted = select(Bid).where(col(Bid.auction_id) == auction_id).order_by(col(Bid.sequence))
+    return [
+        (SealedBid(row.id, row.paddle, row.sequence, canonical.loads(row.content)), row.party_id)
+        for row in await session.scalars(wanted)
+        if row.content is not None
+    ]
+
+
+async def revealed(session: AsyncSession, auction_id: UUID) -> dict[str, Any] | None:
+    """Return the body of the event that opened the bids; None before."""
+    wanted = select(col(AuctionEvent.body)).where(
+        col(AuctionEvent.auction_id) == auction_id, col(AuctionEvent.kind) == "revealed"
+    )
+    body = (await session.scalars(wanted)).first()
+    return None if body is None else dict(canonical.loads(body))
+
+
+async def lot(session: AsyncSession, auction: Auction, *, reveal_s: int) -> Lot:
+    """Return what the opening of an auction depends on."""
+    return Lot(
+        auction=auction.id,
+        listing=auction.listing_id,
+        is_closed=auction.state == "closed",
+        is_void=auction.state == "void",
+        is_opened=await revealed(session, auction.id) is not None,
+        closes_at=auction.closes_at,
+        reveal_s=reveal_s,
+    )
