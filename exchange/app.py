@@ -34,6 +34,7 @@ from exchange.api import (
     references,
     runs,
     screeners,
+    sealed,
     sessions,
     streams,
     stripe,
@@ -47,8 +48,8 @@ from exchange.portal import pages
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
     auctions, streams, facts, log, deals, invoices, payouts, ledger, stripe, avails, availability,
-    odrl, conformance, encumbrances, events, runs, screeners, pictures, recognition, declarations,
-    matches, thumbs,
+    odrl, conformance, encumbrances, events, runs, screeners, sealed, pictures, recognition,
+    declarations, matches, thumbs,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

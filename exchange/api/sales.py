@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 from contracts.money import MOST_MINOR
 from exchange.api.deps import Shape
+from exchange.api.sealed import OpeningKeyIn
 
 SALE: dict[str, Any] = {
     "method": "english",
@@ -61,7 +62,6 @@ def in_reach(instant: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, AfterValidator(in_reach)]
 Amount = Annotated[int, Field(strict=True, ge=1, le=MOST_MINOR)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=10**9)]
-Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Trigger = Annotated[str, Field(pattern="^[a-z][a-z-]{0,39}$")]
 
 
@@ -116,21 +116,6 @@ class AdmissionIn(Shape):
     ] = None
 
 
-class ShareIn(Shape):
-    """A part of the key that opens sealed bids: who holds it, and the hash that proves it."""
-
-    holder: Literal["seller", "exchange", "auditor"]
-    party: UUID
-    sha256: Hex
-
-
-class OpeningIn(Shape):
-    """The key that sealed bids are encrypted to; two of its three shares open them."""
-
-    public_key: Annotated[str, Field(max_length=200, description="SPKI of a P-256 key, base64.")]
-    shares: Annotated[list[ShareIn], Field(min_length=3, max_length=3)]
-
-
 class SecrecyIn(Shape):
     """What nobody sees before the close: who bids and how many, and the amounts."""
 
@@ -140,7 +125,7 @@ class SecrecyIn(Shape):
         Field(description="`sealed`: not even the exchange can read them."),
     ]
     opening: Annotated[
-        OpeningIn | None, Field(description="With `sealed` alone: the key that opens the bids.")
+        OpeningKeyIn | None, Field(description="With `sealed` alone: the key that opens the bids.")
     ] = None
 
 

@@ -15,7 +15,7 @@ from contracts.refusal import IdReused, Unknown
 from listings.sealed import envelope, opening, queries, rules
 from listings.sealed.ceremony import FalseShare
 from listings.sealed.opening import Opening
-from listings.sealed.rules import NotTheHolder, OpeningKeyNotReady
+from listings.sealed.rules import OpeningKeyNotReady
 from listings.sealed.sharing import HOLDERS
 from listings.sealed.tables import SealedAcknowledgement, SealedKey
 
@@ -34,6 +34,9 @@ async def register(
         BadOpeningKey: it is not one, or not this auction's.
         IdReused: the auction has another key, which stays.
     """
+    taken = await session.get(SealedKey, auction_id)
+    if taken is not None and taken.party_id != party_id:
+        raise IdReused("This id is taken.")
     document = canonical.dumps(opening.read(wire, auction=auction_id))
     said = {"party_id": party_id, "document": document}
     made = await session.execute(
@@ -74,8 +77,7 @@ async def acknowledge(
     The same holder again gets the first answer.
 
     Raises:
-        Unknown: the auction has no key.
-        NotTheHolder: the seller's share is another party's.
+        Unknown: the auction has no key, or the seller's share is another party's.
         FalseShare: the signature was not made with this share, over this key.
     """
     key = await queries.get_key(session, auction_id)
@@ -128,13 +130,10 @@ def check_holder(key: SealedKey, holder: str, *, party_id: UUID) -> None:
     """Check that a party may act for a holder; for staff the caller has looked at the role.
 
     Raises:
-        Unknown: there is no such holder.
-        NotTheHolder: it is the seller's, and the party is another.
+        Unknown: there is no such holder, or it is the seller's, and the party is another.
     """
-    if holder not in HOLDERS:
-        raise Unknown("There is no such holder.")
-    if holder == "seller" and key.party_id != party_id:
-        raise NotTheHolder("This share is the seller's.")
+    if holder not in HOLDERS or (holder == "seller" and key.party_id != party_id):
+        raise Unknown("There is no opening key of this auction.")
 
 
 def parsed(key: SealedKey) -> Opening:

@@ -183,8 +183,9 @@ def missing_holders(acknowledged: Iterable[str]) -> list[str]:
 
 def bound_minor(content: Mapping[str, Any]) -> int:
     """Return the most that an opened bid binds its bidder for."""
-    amounts: list[int] = [one["amount_minor"] for one in content.get("packages", ())]
-    return max([*amounts, content.get("amount_minor", 0)])
+    said: list[int] = [one["amount_minor"] for one in content.get("packages", ())]
+    said.append(content.get("amount_minor", 0))
+    return max(said)
 
 
 def _fits(lot: Lot, bid: SealedBid, found: Found) -> bool:

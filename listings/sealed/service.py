@@ -57,8 +57,7 @@ async def hand_in(
     """Take a holder's share; the second of two opens every bid. The same share again is the same.
 
     Raises:
-        Unknown: there is no such auction, or it is not sealed.
-        NotTheHolder: it is another's to hand in.
+        Unknown: there is no such sealed auction, or the seller's share is another party's.
         FalseShare: it is not the share of this holder.
         OpeningNotDue: the auction has not closed.
         OpeningDone: the bids are open already.
