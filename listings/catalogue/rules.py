@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from contracts import rfc3339
 from contracts.refusal import Kind, Refusal
 from contracts.rights import rules as rights
 from contracts.rights.algebra import RightsBox
 from contracts.titles import rules as titles
-from listings.auctions import rules as auctions
-from listings.auctions.rules import Terms
+from listings.auctions import rulebook
+from listings.auctions.rulebook import Sale
 
 MOST_RIGHTS = 50
 # A sale that runs longer would outlast the prices and the papers it was checked with.
@@ -60,11 +59,15 @@ class ListingPublished(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """The rights and the sale of a listing, checked, in the form that is stored and published."""
+    """The rights and the sale of a listing, checked, in the form that is stored and published.
+
+    `secret` is what of the sale stays unpublished: the amount of a hidden reserve (保留价).
+    """
 
     rights: list[dict[str, Any]]
     sale: dict[str, Any]
     auction_id: UUID
+    secret: dict[str, Any] | None = None
 
 
 def offer(
@@ -75,31 +78,38 @@ def offer(
     Raises:
         TooManyRights: none, or more than the most.
         RightsOfferedTwice: two of them overlap.
-        BadSale, WrongCurrency, AmountOutOfRange: the terms of sale do not hold.
         BadSaleTerms: the sale runs too long, or past the rights.
-        Refusal: any of `contracts.rights.rules.resolve` and `expand`.
+        Refusal: any of `auctions.rulebook.read_sale`, and of `contracts.rights.rules.resolve` and
+            `expand`.
     """
     expanded = [one for wire in wires for one in rights.expand(wire)]
     if not 1 <= len(expanded) <= MOST_RIGHTS:
         raise TooManyRights("The number of rights is out of range.", most=MOST_RIGHTS)
     boxes = [rights.resolve(wire) for wire in expanded]
     titles.check_apart(boxes)
-    terms = auctions.read_sale(sale, barred=frozenset({seller}), now=now)
-    check_times(terms, boxes, now=now)
-    auction_id = _auction_id(sale["auction_id"])
-    return Offer([rights.normal(wire) for wire in expanded], _sale(terms, auction_id), auction_id)
+    read = rulebook.read_sale(sale, barred=frozenset({seller}), now=now)
+    check_times(read, boxes, now=now)
+    normal = [rights.normal(wire) for wire in expanded]
+    return Offer(normal, dict(read.public), read.auction_id, dict(read.secret) or None)
 
 
-def check_times(terms: Terms, boxes: Sequence[RightsBox], *, now: datetime) -> None:
+def whole_sale(sale: Mapping[str, Any], secret: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the terms of sale with what was kept apart from them."""
+    if not secret:
+        return dict(sale)
+    return {**sale, "reserve": {**sale["reserve"], "amount_minor": secret["reserve_minor"]}}
+
+
+def check_times(sale: Sale, boxes: Sequence[RightsBox], *, now: datetime) -> None:
     """Check that the sale ends in time.
 
     Raises:
-        BadSaleTerms: it runs too long, or a right runs out before the hard stop.
+        BadSaleTerms: it runs too long, or a right runs out before the sale's end.
     """
-    if terms.hard_stop_at - now > LONGEST_SALE:
+    if sale.ends_by - now > LONGEST_SALE:
         raise BadSaleTerms("The sale runs too long.", longest_days=LONGEST_SALE.days)
     for place, box in enumerate(boxes):
-        if box.window.end <= terms.hard_stop_at:
+        if box.window.end <= sale.ends_by:
             raise BadSaleTerms("A right runs out before the sale ends.", place=place)
 
 
@@ -131,24 +141,3 @@ def check_ready(state: str) -> None:
     """
     if state != "ready":
         raise MasterNotReady("The master is not ready.", state=state)
-
-
-def _auction_id(text: Any) -> UUID:
-    try:
-        return UUID(text)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise auctions.BadSale("The auction's id is no UUID.") from error
-
-
-def _sale(terms: Terms, auction_id: UUID) -> dict[str, Any]:
-    return {
-        "method": auctions.METHOD,
-        "auction_id": str(auction_id),
-        "currency": terms.currency,
-        "floor_minor": terms.floor_minor,
-        "step_minor": terms.step_minor,
-        "opens_at": rfc3339.exact(terms.opens_at),
-        "closes_at": rfc3339.exact(terms.closes_at),
-        "soft_close_s": terms.soft_close_s,
-        "hard_stop_at": rfc3339.exact(terms.hard_stop_at),
-    }
