@@ -213,8 +213,11 @@ KINDS: Mapping[str, KindOfFact] = {
             "currency": str,
             "bids": int,
             "closed_at": str,
+            "result_sha256": str,
+            "log_head": str,  # the auction's log up to its result
         },
     ),
+    "clock.stepped": KindOfFact(_STAFF, {"ingress": _MAYBE, "offset_ms": int, "found_at": str}),
     "award.made": KindOfFact(
         _PARTIES,
         {
@@ -251,9 +254,6 @@ KINDS: Mapping[str, KindOfFact] = {
     "offer.ended": KindOfFact(_SIDES, {"offer": str, "outcome": str, "reason": _MAYBE}),
     "request.made": KindOfFact(
         _SIDES, {"request": str, "sha256": str, "open": bool, "deadline_at": str}
-    ),
-    "request.answered": KindOfFact(
-        _SIDES, {"request": str, "answer": str, "commitment": str, "state": str}
     ),
     "request.ended": KindOfFact(_SIDES, {"request": str, "outcome": str, "commitments": list}),
     "award.lapsed": KindOfFact(_PARTIES, {"auction": str, "listing": str, "reason": str}),
@@ -366,6 +366,38 @@ KINDS: Mapping[str, KindOfFact] = {
     "transfer.made": KindOfFact(
         _PARTIES,
         {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},
+    ),
+    # deposits (保证金); nothing is recorded of them while their auction runs
+    "deposit.released": KindOfFact(
+        _PARTIES, {"auction": str, "party": str, "amount_minor": int, "currency": str}
+    ),
+    "deposit.applied": KindOfFact(
+        _PARTIES,
+        {
+            "auction": str,
+            "party": str,
+            "deal": str,
+            "invoice": str,
+            "amount_minor": int,
+            "currency": str,
+        },
+    ),
+    "deposit.forfeited": KindOfFact(
+        _PARTIES,
+        {"auction": str, "party": str, "amount_minor": int, "currency": str, "reason": str},
+    ),
+    "deposit.distributed": KindOfFact(
+        _PARTIES,
+        {
+            "auction": str,
+            "party": str,
+            "amount_minor": int,
+            "currency": str,
+            "fees_minor": int,
+            "shortfall_minor": int,
+            "seller_minor": int,
+            "claim_minor": int,
+        },
     ),
     "settlement.booked": KindOfFact(_PARTIES, {"deal": str, "payout": str, "postings_sha256": str}),
 }

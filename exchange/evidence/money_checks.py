@@ -1,7 +1,7 @@
 """Checks of the money: every journal balances, and what came in went where the facts say."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts import canonical
@@ -34,42 +34,56 @@ def balance(bundle: Bundle) -> str:
 
 
 def settlement(bundle: Bundle) -> str:
-    """The postings are those booked; payment = transfers + commission, each where it should be."""
+    """The postings are those booked; payment + deposit = transfers + commission, each in place."""
     if bundle.manifest.stage != SETTLED:
         return "not settled yet; nothing is claimed"
     journals: Journals = bundle.json(POSTINGS)
     booked = bundle.one("settlement.booked").record["postings_sha256"]
     if not any(_digest(journals[:end]) == booked for end in range(len(journals), 0, -1)):
         raise Failed(POSTINGS, "are not the postings whose hash was recorded")
-    payment = bundle.one("payment.received").record
+    payments = [event.record for event in bundle.all_of("payment.received")]
+    deposits = [event.record for event in bundle.all_of("deposit.applied")]
     transfers = [event.record for event in bundle.all_of("transfer.made")]
-    _same_price(bundle, payment)
-    _same_account(journals, payment, key=f"{payment['provider']}:received", sign=1)
+    price = _same_price(bundle, [*payments, *deposits])
+    for payment in payments:
+        _same_account(journals, payment, key=f"{payment['provider']}:received", sign=1)
+    for deposit in deposits:
+        key = f"deposit:invoice:{deposit['invoice']}:applied"
+        _same_account(journals, deposit, key=key, sign=1, prefix="deposit:")
     for transfer in transfers:
         _same_account(journals, transfer, key=f"{transfer['provider']}:made", sign=-1)
     paid_out = sum(transfer["amount_minor"] for transfer in transfers)
-    commission = -_posted(journals, "commission", payment["currency"])
-    if payment["amount_minor"] != paid_out + commission:
+    commission = -_posted(journals, "commission", price["currency"])
+    if price["amount_minor"] != paid_out + commission:
         raise Failed(POSTINGS, "the payment is not the transfers and the commission")
     return (
-        f"{payment['currency']} minor units: {payment['amount_minor']} = "
+        f"{price['currency']} minor units: {price['amount_minor']} = "
         f"{paid_out} in {len(transfers)} transfers + {commission} commission"
     )
 
 
-def _same_price(bundle: Bundle, payment: Mapping[str, Any]) -> None:
-    for kind in ("deal.executed", "invoice.issued"):
-        record = bundle.one(kind).record
-        for field in ("deal", "amount_minor", "currency"):
-            if record[field] != payment[field]:
-                raise Failed(EVENTS, f"{kind} and payment.received differ in {field}")
+def _same_price(bundle: Bundle, paid: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the invoice's fact: it names the deal's price, and what was paid adds up to it."""
+    invoice = bundle.one("invoice.issued").record
+    deal = bundle.one("deal.executed").record
+    for field in ("deal", "amount_minor", "currency"):
+        if deal[field] != invoice[field]:
+            raise Failed(EVENTS, f"deal.executed and invoice.issued differ in {field}")
+    for one in paid:
+        if (one["deal"], one["currency"]) != (invoice["deal"], invoice["currency"]):
+            raise Failed(EVENTS, "a payment is of another deal, or in another currency")
+    if sum(one["amount_minor"] for one in paid) != invoice["amount_minor"]:
+        raise Failed(EVENTS, "invoice.issued and payment.received differ in amount_minor")
+    return invoice
 
 
-def _same_account(journals: Journals, moved: Mapping[str, Any], *, key: str, sign: int) -> None:
-    """Check that the journal `key` moved this money in (+1) or out (-1) at the provider."""
+def _same_account(
+    journals: Journals, moved: Mapping[str, Any], *, key: str, sign: int, prefix: str = "psp:"
+) -> None:
+    """Check that the journal `key` moved this money in (+1) or out (-1), at the provider."""
     found = [journal for journal in journals if journal["key"] == key]
     wanted = sign * moved["amount_minor"]
-    if len(found) != 1 or _posted(found, "psp:", moved["currency"]) != wanted:
+    if len(found) != 1 or _posted(found, prefix, moved["currency"]) != wanted:
         raise Failed(POSTINGS, f"no journal {key} moves what its fact says")
 
 

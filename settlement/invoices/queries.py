@@ -73,11 +73,11 @@ async def open_payments(
 
 
 async def charge_of_deal(session: AsyncSession, deal_id: UUID) -> str | None:
-    """Return the charge that paid a deal's invoice, or None."""
+    """Return the charge that paid the whole of a deal's invoice; None where a deposit paid too."""
     wanted = (
         select(Payment.charge_id)
         .join(Invoice, col(Invoice.paid_by) == col(Payment.id))
-        .where(col(Invoice.deal_id) == deal_id)
+        .where(col(Invoice.deal_id) == deal_id, col(Invoice.deposit_minor) == 0)
     )
     found: str | None = await session.scalar(wanted)
     return found

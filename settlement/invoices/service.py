@@ -64,6 +64,30 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
     return invoice
 
 
+async def credit_deposit(
+    session: AsyncSession, invoice: Invoice, amount: Money, *, now: datetime
+) -> None:
+    """Note that a deposit paid a part of an invoice just issued (保证金转价款), once.
+
+    The journal of the deposit is booked by the caller. What covers the price pays the invoice.
+    """
+    invoice.deposit_minor = amount.amount_minor
+    if invoice.due.amount_minor == 0:
+        lines = await plans.lines(session, invoice.deal_id)
+        await ledger.post(
+            session,
+            idem_key=f"invoice:{invoice.id}:paid-by-deposit",
+            kind="payment.received",
+            actor=ACTOR,
+            deal_id=invoice.deal_id,
+            lines=_earned_now(lines, invoice.currency),
+            now=now,
+        )
+        invoice.state, invoice.paid_at, invoice.paid_by = rules.PAID, now, invoice.id
+        await settlements.advance(session, invoice.deal_id, to=FUNDED)
+    await session.flush()
+
+
 async def request_payment(
     session: AsyncSession,
     invoice_id: UUID,
@@ -73,7 +97,7 @@ async def request_payment(
     method: str,
     now: datetime,
 ) -> tuple[Payment, bool]:
-    """Ask the provider for a payment of the whole invoice; return it and whether it is new.
+    """Ask the provider for a payment of all that is due; return it and whether it is new.
 
     Raises:
         Unknown: the invoice is not the payer's.
@@ -96,7 +120,7 @@ async def request_payment(
         invoice_id=invoice_id,
         payer_id=payer_id,
         method=method,
-        amount_minor=invoice.amount_minor,
+        amount_minor=invoice.due.amount_minor,
         currency=invoice.currency,
         state=rules.REQUESTED,
         requested_at=now,
@@ -181,7 +205,7 @@ async def _receive(
     session: AsyncSession, payment: Payment, received: Money, *, now: datetime
 ) -> None:
     invoice = await _locked_invoice(session, payment.invoice_id)
-    exact = invoice.state == rules.ISSUED and rules.settles(invoice.amount, received)
+    exact = invoice.state == rules.ISSUED and rules.settles(invoice.due, received)
     lines = await plans.lines(session, invoice.deal_id)
     await ledger.post(
         session,
@@ -242,11 +266,16 @@ def _received(invoice: Invoice, received: Money, lines: Sequence[SettlementLine]
         (accounts.PSP_CLEARING, received),
         (accounts.receivable(invoice.payer_id), Money(-received.amount_minor, received.currency)),
     ]
+    return moved + _earned_now(lines, received.currency)
+
+
+def _earned_now(lines: Sequence[SettlementLine], currency: str) -> list[Line]:
+    moved: list[Line] = []
     for line in lines:
         if line.kind != COMMISSION:
-            amount = Money(line.amount_minor, received.currency)
+            amount = Money(line.amount_minor, currency)
             moved.append((accounts.payee_held(line.payee_id), amount))
-            moved.append((accounts.payee_due(line.payee_id), Money(0, amount.currency) - amount))
+            moved.append((accounts.payee_due(line.payee_id), Money(0, currency) - amount))
     return moved
 
 

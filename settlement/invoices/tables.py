@@ -33,6 +33,9 @@ class Invoice(SQLModel, table=True):
         CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="invoice_paid_when"),
         CheckConstraint("(state = 'paid') = (paid_by IS NOT NULL)", name="invoice_paid_by_one"),
         CheckConstraint("amount_minor > 0", name="invoice_amount_is_positive"),
+        CheckConstraint(
+            "deposit_minor BETWEEN 0 AND amount_minor", name="invoice_deposit_is_part_of_it"
+        ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="invoice_currency_is_a_code"),
     )
 
@@ -41,6 +44,10 @@ class Invoice(SQLModel, table=True):
     deal_id: UUID = Field(foreign_key="settlement.deal_id", unique=True)
     payer_id: UUID = Field(foreign_key="party.id", index=True)
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    # The part that a deposit has paid (保证金转价款).
+    deposit_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
     currency: str = Field(sa_column=Column(String(3), nullable=False))
     state: str
     issued_at: datetime = Field(sa_column=_instant(nullable=False))
@@ -49,8 +56,13 @@ class Invoice(SQLModel, table=True):
 
     @property
     def amount(self) -> Money:
-        """What is owed."""
+        """The whole price."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def due(self) -> Money:
+        """What is still to be paid: the price without the deposit."""
+        return Money(self.amount_minor - self.deposit_minor, self.currency)
 
 
 class Payment(SQLModel, table=True):

@@ -15,6 +15,7 @@ from contracts.refusal import Kind, Refusal
 PSP_CLEARING = "psp:stripe:clearing"
 COMMISSION = "commission"
 SUSPENSE_PSP = "suspense:psp"
+BANK_DEPOSITS = "bank:deposits"  # the bank account that holds deposits alone (保证金专户)
 
 Line = tuple[str, Money]
 
@@ -35,10 +36,13 @@ class Opening:
     ceiling_minor: int | None = None
 
 
-# What payees are owed and what buyers owe can never change sides; accounts that mirror what others
-# did (psp, suspense) have no limit, because an outside fact cannot be refused.
+# What payees and bidders are owed and what buyers owe can never change sides; accounts that mirror
+# what others did (psp, bank, suspense) have no limit, because an outside fact cannot be refused.
 CHART: tuple[tuple[str, Opening], ...] = (
     ("psp:", Opening("asset")),
+    ("bank:", Opening("asset")),
+    ("deposit:", Opening("liability", ceiling_minor=0)),
+    ("forfeited:", Opening("liability", ceiling_minor=0)),
     ("receivable:", Opening("asset", floor_minor=0)),
     ("payee:", Opening("liability", ceiling_minor=0)),
     ("commission", Opening("income", ceiling_minor=0)),
@@ -64,6 +68,21 @@ def payee_due(party_id: UUID) -> str:
 def payee_in_transit(party_id: UUID) -> str:
     """Return the code of what is on its way to a payee (在途)."""
     return f"payee:{party_id}:in-transit"
+
+
+def deposit(auction_id: UUID, party_id: UUID) -> str:
+    """Return the code of what is held of a bidder's deposit (保证金)."""
+    return f"deposit:{auction_id}:{party_id}"
+
+
+def deposit_returning(party_id: UUID) -> str:
+    """Return the code of deposits on their way back to a bidder (退还在途)."""
+    return f"deposit:{party_id}:returning"
+
+
+def forfeited(auction_id: UUID, party_id: UUID) -> str:
+    """Return the code of a forfeited deposit that is still to be distributed."""
+    return f"forfeited:{auction_id}:{party_id}"
 
 
 def opening(code: str) -> Opening:

@@ -180,17 +180,19 @@ def account_params(*, country: str, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def transfer_params(
-    *, amount_minor: int, currency: str, account: str, charge: str, names: Mapping[str, str]
+    *, amount_minor: int, currency: str, account: str, charge: str | None, names: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the request that pays a payee out of one charge; `names` holds deal and intent.
 
     `source_transaction` is the charge, not the payment intent: the transfer waits for its funds.
+    None where a deposit paid a part: no charge covers it then, the provider's balance does.
     """
+    source = {} if charge is None else {"source_transaction": charge}
     return {
         "amount": amount_minor,
         "currency": currency.lower(),
         "destination": account,
-        "source_transaction": charge,
+        **source,
         "transfer_group": names["deal"],
         "metadata": {"intent_id": names["intent_id"], "payout": names["payout"]},
     }

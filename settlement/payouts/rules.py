@@ -79,8 +79,13 @@ class Decision:
     content_sha256: str
 
 
-def content(payout_id: UUID, *, deal_id: UUID, charge: str, transfers: Sequence[Transfer]) -> bytes:
-    """Return the canonical bytes of everything that a payout will do."""
+def content(
+    payout_id: UUID, *, deal_id: UUID, charge: str | None, transfers: Sequence[Transfer]
+) -> bytes:
+    """Return the canonical bytes of everything that a payout will do.
+
+    Without a charge, which a deposit paid in part, transfers come from the balance at the provider.
+    """
     return canonical.dumps(
         {
             "payout": str(payout_id),

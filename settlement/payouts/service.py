@@ -237,7 +237,7 @@ async def _content(
 ) -> tuple[list[Transfer], bytes]:
     """Return what the payout would do if it were prepared now, as values and canonical bytes."""
     charge = await invoices.charge_of_deal(session, settlement.deal_id)
-    if settlement.state != FUNDED or charge is None:
+    if settlement.state != FUNDED:
         raise rules.SettlementNotFunded(
             "The settlement has no money to pay out.", state=settlement.state
         )

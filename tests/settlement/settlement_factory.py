@@ -101,7 +101,9 @@ async def invoiced(
     return Trade(deal.id, film.id, buyer, owners, invoice)
 
 
-async def paid(session: AsyncSession, trade: Trade, *, now: datetime) -> None:
+async def paid(
+    session: AsyncSession, trade: Trade, *, now: datetime, received: Money | None = None
+) -> None:
     """Pay a trade's invoice, as if the provider had shown it."""
     payment_id = ids.new(now)
     await invoices.request_payment(
@@ -115,7 +117,7 @@ async def paid(session: AsyncSession, trade: Trade, *, now: datetime) -> None:
     seen = Seen(
         provider_id=f"pi_{payment_id}",
         state=SUCCEEDED,
-        received=trade.invoice.amount,
+        received=received or trade.invoice.amount,
         charge_id=f"ch_{payment_id}",
         payment_id=payment_id,
     )

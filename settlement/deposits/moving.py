@@ -1,0 +1,254 @@
+"""Movements of deposits: returns, forfeitures, distributions; one prepares, another decides."""
+
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import canonical, locking
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.refusal import IdReused
+from settlement.deposits import booking, queries, rules
+from settlement.deposits.rules import Move, ReceiptKnown
+from settlement.deposits.tables import Deposit, DepositMovement
+from settlement.ledger.rules import Line
+
+ACTOR = "exchange"
+
+
+class Decision(TypedDict):
+    """Who decides on a movement, and the hash of what they read."""
+
+    person_id: UUID
+    content_sha256: str
+
+
+async def prepare(
+    session: AsyncSession,
+    movement_id: UUID,
+    auction_id: UUID,
+    party_id: UUID,
+    *,
+    move: Move,
+    person_id: UUID,
+    now: datetime,
+) -> tuple[DepositMovement, bool]:
+    """Prepare a return, forfeiture or distribution (经办); return it and whether it is new.
+
+    Raises:
+        Unknown: there is no such deposit.
+        IdReused: the id names another movement.
+        DepositMovePending: another waits for its decision.
+        DepositNotFree, TriggerNotNamed, DepositTooSmall: see `rules.check_move`.
+    """
+    deposit = await booking.locked(session, auction_id, party_id)
+    raw = rules.content(movement_id, deposit.terms(), move)
+    known = await session.get(DepositMovement, movement_id)
+    if known is not None:
+        if known.content != raw:
+            raise IdReused("This id names another movement.")
+        return known, False
+    other = await queries.find_waiting(session, auction_id, party_id)
+    if other is not None:
+        raise rules.DepositMovePending("One movement waits already.", movement=str(other.id))
+    await _check(session, deposit, move)
+    movement = DepositMovement(
+        id=movement_id,
+        auction_id=auction_id,
+        party_id=party_id,
+        kind=move.kind,
+        amount_minor=move.amount_minor,
+        reason=move.reason,
+        fees_minor=move.fees_minor,
+        shortfall_minor=move.shortfall_minor,
+        state=rules.PREPARED,
+        content=raw,
+        content_sha256=canonical.sha256_hex(raw),
+        prepared_by=person_id,
+        prepared_at=now,
+    )
+    session.add(movement)
+    await session.flush()
+    return movement, True
+
+
+async def approve(
+    session: AsyncSession, movement_id: UUID, *, decision: Decision, now: datetime
+) -> DepositMovement:
+    """Approve a movement (复核) and book it; a return then waits for the bank.
+
+    The same approval again gets the same answer.
+
+    Raises:
+        Unknown: there is no such movement.
+        DepositMoveDecided, DepositOtherPerson, DepositMoveChanged: see `rules.check_decision`.
+        DepositNotFree, TriggerNotNamed, DepositTooSmall: it would not be prepared now.
+    """
+    movement, deposit = await _both(session, movement_id)
+    if movement.state != rules.PREPARED and _is_repeated(movement, decision):
+        return movement
+    _check_decision(movement, decision)
+    await _check(session, deposit, movement.move())
+    movement.decided_by, movement.decided_at = decision["person_id"], now
+    movement.state = rules.APPROVED if movement.kind == rules.RETURN else rules.DONE
+    kind, lines = await _carry_out(session, deposit, movement)
+    await session.flush()
+    await booking.book(
+        session,
+        key=f"deposit:movement:{movement.id}",
+        kind=kind,
+        actor=str(decision["person_id"]),
+        lines=lines,
+        now=now,
+    )
+    await _tell_moved(session, deposit, movement, now=now)
+    return movement
+
+
+async def refuse(
+    session: AsyncSession, movement_id: UUID, *, decision: Decision, reason: str, now: datetime
+) -> DepositMovement:
+    """Refuse a movement with a reason; another can be prepared.
+
+    Raises:
+        Unknown: there is no such movement.
+        DepositMoveDecided, DepositOtherPerson, DepositMoveChanged: see `rules.check_decision`.
+    """
+    movement, _ = await _both(session, movement_id)
+    if movement.refused_reason == reason and _is_repeated(movement, decision):
+        return movement
+    _check_decision(movement, decision)
+    movement.state, movement.refused_reason = rules.REFUSED, reason
+    movement.decided_by, movement.decided_at = decision["person_id"], now
+    await session.flush()
+    return movement
+
+
+async def record_return(
+    session: AsyncSession, movement_id: UUID, *, reference: str, person_id: UUID, now: datetime
+) -> DepositMovement:
+    """Record that the bank's statement shows an approved return (退还到账), once.
+
+    Raises:
+        Unknown: there is no such movement.
+        DepositMoveDecided: it is no approved return, or another reference was recorded.
+        ReceiptKnown: the reference stands for another return.
+    """
+    movement, deposit = await _both(session, movement_id)
+    if movement.state == rules.DONE and movement.reference == reference:
+        return movement
+    if (movement.kind, movement.state) != (rules.RETURN, rules.APPROVED):
+        raise rules.DepositMoveDecided("No approved return waits here.", state=movement.state)
+    taken = select(DepositMovement.id).where(col(DepositMovement.reference) == reference)
+    if await session.scalar(taken) is not None:
+        raise ReceiptKnown("This reference stands for another return.")
+    movement.state, movement.reference = rules.DONE, reference
+    await session.flush()
+    amount = Money(movement.amount_minor, deposit.currency)
+    await booking.book(
+        session,
+        key=f"deposit:movement:{movement.id}:returned",
+        kind="deposit.returned",
+        actor=str(person_id),
+        lines=rules.returned_lines(deposit.terms(), amount),
+        now=now,
+    )
+    return movement
+
+
+async def _carry_out(
+    session: AsyncSession, deposit: Deposit, movement: DepositMovement
+) -> tuple[str, list[Line]]:
+    """Change what the deposit holds; return the journal's kind and lines."""
+    terms, amount = deposit.terms(), Money(movement.amount_minor, deposit.currency)
+    if movement.kind == rules.DISTRIBUTE:
+        parts = _parts(movement)
+        movement.claim_minor = parts.claim_minor if rules.CLAIM_BEYOND in deposit.forfeits else 0
+        return "deposit.distributed", rules.distributed_lines(terms, parts)
+    way = rules.RELEASED if movement.kind == rules.RETURN else rules.FORFEITED
+    await booking.stand(
+        session, deposit, rules.taken(deposit.balance(), way, movement.amount_minor)
+    )
+    if movement.kind == rules.RETURN:
+        return "deposit.released", rules.return_lines(terms, amount)
+    return "deposit.forfeited", rules.forfeited_lines(terms, amount)
+
+
+def _parts(movement: DepositMovement) -> rules.Waterfall:
+    return rules.waterfall(
+        movement.amount_minor,
+        fees_minor=movement.fees_minor,
+        shortfall_minor=movement.shortfall_minor,
+    )
+
+
+async def _check(session: AsyncSession, deposit: Deposit, move: Move) -> None:
+    rules.check_move(
+        move,
+        deposit.balance(),
+        is_free=deposit.free_at is not None,
+        forfeits=deposit.forfeits,
+        pool_minor=await queries.pool_minor(session, deposit.auction_id, deposit.party_id),
+    )
+
+
+def _check_decision(movement: DepositMovement, decision: Decision) -> None:
+    rules.check_decision(
+        state=movement.state,
+        prepared_by=movement.prepared_by,
+        decided_by=decision["person_id"],
+        same=decision["content_sha256"] == movement.content_sha256,
+    )
+
+
+def _is_repeated(movement: DepositMovement, decision: Decision) -> bool:
+    seen = (movement.decided_by, movement.content_sha256)
+    return seen == (decision["person_id"], decision["content_sha256"])
+
+
+async def _tell_moved(
+    session: AsyncSession, deposit: Deposit, movement: DepositMovement, *, now: datetime
+) -> None:
+    if movement.kind == rules.RETURN:
+        if deposit.free_at is not None:  # an excess that goes back earlier would count bidders
+            await booking.tell(session, deposit, "deposit.released", movement.amount_minor, now=now)
+        return
+    if movement.kind == rules.FORFEIT:
+        said = {"reason": movement.reason}
+        await facts.record(
+            session,
+            "deposit.forfeited",
+            movement.id,
+            {**booking.said(deposit, movement.amount_minor), **said},
+            parties=[deposit.party_id, deposit.seller_id],
+            now=now,
+        )
+        return
+    parts = _parts(movement)
+    await facts.record(
+        session,
+        "deposit.distributed",
+        movement.id,
+        {
+            **booking.said(deposit, movement.amount_minor),
+            "fees_minor": parts.fees_minor,
+            "shortfall_minor": parts.shortfall_minor,
+            "seller_minor": parts.seller_minor,
+            "claim_minor": movement.claim_minor,
+        },
+        parties=[deposit.party_id, deposit.seller_id],
+        now=now,
+    )
+
+
+async def _both(session: AsyncSession, movement_id: UUID) -> tuple[DepositMovement, Deposit]:
+    """Return a movement and its deposit, both locked: the deposit first, as everywhere."""
+    seen = await queries.get_movement(session, movement_id)
+    deposit = await booking.locked(session, seen.auction_id, seen.party_id)
+    locked = await locking.find_locked(
+        session, DepositMovement, col(DepositMovement.id) == movement_id
+    )
+    return locked or seen, deposit
