@@ -22,7 +22,9 @@ from rich.table import Table
 
 from contracts.refusal import Refusal
 from exchange import (
+    auction_cli,
     avails_cli,
+    bid_cli,
     clock,
     conformance_cli,
     doctor,
@@ -34,6 +36,7 @@ from exchange import (
     migrating,
     openapi,
     probe_cli,
+    sealed_cli,
     server,
     worker,
 )
@@ -52,6 +55,7 @@ app = typer.Typer(
 )
 ledger_app = typer.Typer(help="The books.", no_args_is_help=True)
 staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
+app.add_typer(auction_cli.app, name="auction")
 app.add_typer(avails_cli.app, name="avails")
 app.add_typer(files_cli.imf_app, name="imf")
 app.command("hash")(files_cli.hash_file)
@@ -59,6 +63,8 @@ app.add_typer(index_cli.app, name="index")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
+app.add_typer(sealed_cli.app, name="sealed")
+app.add_typer(bid_cli.app, name="bid")
 app.command("probe")(probe_cli.probe)
 app.command("conformance")(conformance_cli.conformance)
 app.command("match")(match_cli.match)

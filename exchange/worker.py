@@ -19,7 +19,8 @@ from contracts.titles import holds
 from exchange import clock, embedded, index_verbs, jobs, master_verbs, pieces, screener_verbs
 from exchange.context import Context
 from exchange.keys import log_signer
-from listings.auctions import service as auctions
+from listings.auctions import ending
+from listings.sealed import service as sealed
 from settlement.stripe import service as stripe
 from settlement.stripe.gateway import Gateway, open_gateway
 
@@ -34,6 +35,7 @@ SWEEP_EVERY_S = 300.0
 # Whoever asks for rights frees what ran out before them; this is for those who only look.
 HOLDS_EVERY_S = 2.0
 INDEX_EVERY_S = 10.0
+OPENED_EVERY_S = 1.0  # what two shares open is opened as they come; this is for the rest
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
@@ -51,6 +53,7 @@ async def work(context: Context) -> None:
             tasks.create_task(embedded.keep_running(settings.home))
         tasks.create_task(_again(lambda: seal(context, signer), "seal"))
         tasks.create_task(_again(lambda: close_due(context), "close"))
+        tasks.create_task(_again(lambda: open_due(context), "open", rest_s=OPENED_EVERY_S))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
         tasks.create_task(_again(lambda: drop_expired(context), "drop", rest_s=SWEEP_EVERY_S))
         tasks.create_task(_again(lambda: expire_holds(context), "expire", rest_s=HOLDS_EVERY_S))
@@ -70,7 +73,13 @@ async def seal(context: Context, signer: LogSigner) -> int:
 async def close_due(context: Context) -> int:
     """Close the auctions whose time has come."""
     async with context.db.transaction() as session:
-        return await auctions.close_due(session, now=clock.now())
+        return await ending.close_due(session, now=clock.now())
+
+
+async def open_due(context: Context) -> int:
+    """Open sealed bids whose shares did not come in time with what their bidders said."""
+    async with context.db.transaction() as session:
+        return await sealed.open_due(session, now=clock.now())
 
 
 async def expire_holds(context: Context) -> int:

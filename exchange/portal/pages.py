@@ -28,6 +28,7 @@ from exchange.portal import (
     rights,
     runs,
     screeners,
+    sealed,
     title_documents,
     works,
 )
@@ -37,7 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
-        conformance, masters, listings, market, posters, auctions, deals, money, keys,
+        conformance, masters, listings, market, posters, auctions, sealed, deals, money, keys,
         queue, parties, settlements, payouts, ledger, cases,
     )
 )  # fmt: skip

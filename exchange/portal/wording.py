@@ -115,4 +115,17 @@ WORDS: Mapping[str, str] = {
     "package_refused": mark("Refused"),
     "fault_error": mark("Error"),
     "fault_warning": mark("Warning"),
+    # sealed bids
+    "sealed_sealed": mark("Sealed"),
+    "sealed_closed": mark("Closed, not opened yet"),
+    "sealed_opened": mark("Opened"),
+    "sealed_void": mark("Void"),
+    "holder_seller": mark("Seller"),
+    "holder_exchange": mark("Exchange"),
+    "holder_auditor": mark("Auditor"),
+    "seal_does-not-decrypt": mark("Does not decrypt"),
+    "seal_commitment-mismatch": mark("Not what was promised"),
+    "seal_bad-content": mark("No valid bid inside"),
+    "seal_not-revealed": mark("Not opened in time"),
+    "seal_above-cap": mark("Above the bidder's cap"),
 }

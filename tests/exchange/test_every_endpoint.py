@@ -19,6 +19,7 @@ from exchange import clock, openapi
 from exchange.app import create_app
 from exchange.context import Context
 from listings.screeners import service as screeners
+from listings.sealed import keys as sealed_keys
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
 from tests.exchange import documents_factory, uploads_factory
@@ -26,6 +27,7 @@ from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
 from tests.listings.catalogue_factory import drafted_listing, published_listing
 from tests.listings.recognition_factory import declared_of_another
+from tests.listings.sealed_factory import ceremony_of
 
 DOCUMENT = openapi.document()
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
@@ -35,11 +37,13 @@ PUBLIC = {
     "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
-    "get_listing_picture",
+    "get_listing_picture", "get_opening",
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
-TELL_AN_ID_IS_TAKEN = {"create_api_key", "register_work", "draft_listing", "import_avails"}
+TELL_AN_ID_IS_TAKEN = {
+    "create_api_key", "register_work", "draft_listing", "import_avails", "register_opening_key",
+}  # fmt: skip
 # What is free of a published work is told to everybody who has signed in, never whose the rest is.
 ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
 OPEN_TO_STRANGERS = (
@@ -94,7 +98,7 @@ class Operation:
 
     def address(self, ids: Mapping[str, str]) -> str:
         """The path with these ids, and with ids of nothing in the place of others."""
-        known = {"at_ms": "0", "picture": "poster", **ids}
+        known = {"at_ms": "0", "picture": "poster", "holder": "seller", **ids}
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 
     def content(self) -> Any:
@@ -249,6 +253,10 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         return str((await session.execute(text(query), deal)).scalars().first())
 
     published = await published_listing(session, seller=trade.licensor, now=now)
+    await sealed_keys.register(
+        session, published.auction_id, ceremony_of(published.auction_id).wire,
+        party_id=trade.licensor.id, now=now,
+    )  # fmt: skip
     draft = await drafted_listing(session, seller=trade.licensor, now=now)
     work = await works.get_work(session, trade.deal.work_id)
     elsewhere = terms(territories=["JP"])

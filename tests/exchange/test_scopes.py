@@ -131,8 +131,13 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "list_cases": ("read", STAFF),
     "get_thumb": ("read", ANYBODY),
     "decide_case": ("list", frozenset({Role.OPERATOR})),
+    "acknowledge_share": ("read", frozenset({Role.HOLDER, Role.OPERATOR, Role.AUDITOR})),
+    "get_opening_key": ("read", ANYBODY),
+    "register_opening_key": ("list", HOLDER),
+    "release_share": ("read", frozenset({Role.HOLDER, Role.OPERATOR, Role.AUDITOR})),
+    "reveal_bid": ("bid", BROADCASTER),
 }
-TYPED = {"at_ms": 0, "picture": "poster"}  # places in a path that hold no id
+TYPED = {"at_ms": 0, "picture": "poster", "holder": "seller"}  # places in a path that hold no id
 DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
 # itself, for the payment provider, whose signature is looked at instead, and for whoever has the
