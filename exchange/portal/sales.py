@@ -22,6 +22,7 @@ class Way:
     label: str
     hint: str
     asks: frozenset[str]
+    preset: str | None = None
 
 
 _SEALED = frozenset({"secrecy", "reserve", "tie"})
@@ -37,54 +38,63 @@ WAYS: Mapping[str, Way] = {
         mark("Ascending auction with timed cycles"),
         mark("A free period, then a countdown that every bid starts again."),
         frozenset({"step", "timed", "reserve"}),
+        preset="multi-round",
     ),
     "proxy": Way(
         "proxy",
         mark("Ascending auction with maximum bids"),
         mark("Bidders name their maximum; the price rises only as far as it must."),
         frozenset({"step", "soft", "reserve"}),
+        preset="maximum-bids",
     ),
     "fixed": Way(
         "fixed",
         mark("Fixed price"),
         mark("The first qualified bidder who takes the price gets it."),
         frozenset(),
+        preset="listed-price",
     ),
     "sealed": Way(
         "sealed",
         mark("One sealed bid"),
         mark("One bid each, opened together; the highest wins and pays its bid."),
         _SEALED,
+        preset="one-shot",
     ),
     "vickrey": Way(
         "vickrey",
         mark("Sealed bids, second price"),
         mark("One bid each, opened together; the highest wins and pays the second."),
         _SEALED,
+        preset="second-price",
     ),
     "weighted": Way(
         "weighted",
         mark("Weighted score"),
         mark("Price and other criteria are scored by a formula that is published before."),
         frozenset({"secrecy", "tie", "criteria"}),
+        preset="weighted",
     ),
     "dutch": Way(
         "dutch",
         mark("Descending price"),
         mark("The price falls step by step until somebody takes it."),
         frozenset({"start", "step"}),
+        preset="descending",
     ),
     "intent": Way(
         "intent",
         mark("Quotes, then negotiation"),
         mark("Quotes bind nobody; they make the list of those you negotiate with."),
         frozenset({"secrecy"}),
+        preset="negotiated",
     ),
     "package": Way(
         "package",
         mark("Package auction"),
         mark("Bidders combine rights, territories and windows; the best combination wins."),
         frozenset({"hidden"}),
+        preset="combinations",
     ),
 }
 
@@ -114,6 +124,8 @@ def read(form: Form) -> dict[str, Any]:
         "opens_at": rfc3339.exact(form.instant("opens_at")),
         "closes_at": rfc3339.exact(form.instant("closes_at")),
     }
+    if chosen.preset is not None:
+        sale["preset"] = chosen.preset
     for asked in sorted(chosen.asks):
         sale |= _READERS[asked](form, currency)
     return sale | _admission(form, currency)
