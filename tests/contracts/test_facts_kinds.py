@@ -8,7 +8,9 @@ from tests.conftest import NOW
 
 # What is on offer and at which price it stands; bidders appear by paddle (号牌) alone.
 MARKET = {
-    "auction.closed", "auction.opened", "bid.placed", "listing.ended", "listing.published",
+    "auction.closed", "auction.opened", "auction.paused", "auction.resumed", "auction.voided",
+    "award.defaulted", "bid.placed", "disclosure.begun", "disclosure.changed", "disclosure.ended", "listing.ended", "listing.published",
+    "result.publicised",
 }  # fmt: skip
 # Whose key signs, so that a stranger can check a contract's signatures.
 KEYS = {"key.registered", "key.revoked"}

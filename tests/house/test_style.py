@@ -77,7 +77,7 @@ def test_every_refusal_tells_what_to_do_next() -> None:
 def test_every_kind_of_fact_is_recorded_somewhere_and_none_is_recorded_without_a_schema() -> None:
     written, recorded = set(), set()
     for path in modules():
-        if path.name in ("kinds.py", "reactions.py") or "exchange" in path.parts[-4:-1]:
+        if path.name in ("kinds.py", "notices.py", "reactions.py") or "exchange" in path.parts[-4:-1]:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and node.value in KINDS:
