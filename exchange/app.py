@@ -4,19 +4,23 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from exchange.api import (
+    auction_log,
     auctions,
     availability,
     avails,
+    bids,
     bodies,
     conformance,
     deals,
     declarations,
+    disclosures,
     documents,
     encumbrances,
     events,
     facts,
     grants,
     health,
+    incidents,
     invoices,
     keys,
     ledger,
@@ -34,6 +38,7 @@ from exchange.api import (
     references,
     runs,
     screeners,
+    screens,
     sealed,
     sessions,
     streams,
@@ -41,15 +46,18 @@ from exchange.api import (
     thumbs,
     works,
 )
+from exchange.bidding import Bidding
 from exchange.context import Context
+from exchange.door import BidDoor
 from exchange.feed import Feed, Sealed
 from exchange.portal import pages
+from exchange.signing import Signing
 
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
-    auctions, streams, facts, log, deals, invoices, payouts, ledger, stripe, avails, availability,
-    odrl, conformance, encumbrances, events, runs, screeners, sealed, pictures, recognition,
-    declarations, matches, thumbs,
+    auctions, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger, stripe,
+    avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
+    pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "
@@ -74,9 +82,12 @@ def create_app(context: Context | None) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
     app.state.context = context
+    app.state.bidding = Bidding(context.db) if context else None
+    app.state.signing = Signing(context.db) if context else None
     app.state.feed = Feed(Sealed(context.db)) if context else None
     problems.install(app)
     app.add_middleware(bodies.BodyBounds)
+    app.add_middleware(BidDoor)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)

@@ -64,7 +64,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     watch: asyncio.Task[None] | None = None
     if context.settings.database_url is None:
         watch = asyncio.create_task(embedded.keep_running(context.settings.home))
+    await app.state.bidding.start()
     yield
+    await app.state.bidding.close()
     if watch is not None:
         watch.cancel()
         with suppress(asyncio.CancelledError):

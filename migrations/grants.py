@@ -8,7 +8,7 @@ APPEND_ONLY = (
     "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal",
     "ledger_posting", "settlement_line", "reaction_done", "deal_document",
     "bid", "paddle", "encumbrance_consent", "run_rule", "telecast", "telecast_cancelled",
-    "auction_event", "refused_bid", "outage",
+    "auction_event", "refused_bid", "outage", "disclosure_step",
     "sealed_key", "sealed_acknowledgement", "sealed_share", "sealed_reveal",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).

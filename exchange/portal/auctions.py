@@ -7,10 +7,11 @@ from fastapi import APIRouter, Request, Response
 from contracts import ids
 from contracts.money import Money
 from contracts.works import queries as works
-from exchange.api import auctions as api
+from exchange import door
 from exchange.api.deps import Now, Session
+from exchange.identity.rules import Role
 from exchange.portal import live, render
-from exchange.portal.forms import Sent, shape
+from exchange.portal.forms import Sent
 from exchange.portal.visitors import MaybeVisitor, SignedIn
 from listings.auctions import queries
 
@@ -25,7 +26,7 @@ async def auction_page(
     values = await live.figures(session, auction_id, visitor=visitor, now=now)
     shown = values["auction"]
     row = await queries.get_auction(session, auction_id)
-    least = Money(shown.least_minor, shown.currency).decimal()
+    least = Money(shown.least_minor or shown.floor_minor, shown.currency).decimal()
     work = await works.get_work(session, row.work_id)
     return render.page(
         request, "auction.html", work=work, least=least, bid_id=ids.new(now), **values
@@ -42,13 +43,11 @@ async def auction_figures(
 
 
 @router.post("/bids")
-async def send_bid(
-    request: Request, auction_id: UUID, visitor: SignedIn, form: Sent, session: Session, now: Now
-) -> Response:
+async def send_bid(request: Request, auction_id: UUID, visitor: SignedIn, form: Sent) -> Response:
     """Place a bid under the id that the form was made with: sent twice, it counts once."""
+    visitor.caller.need("bid", Role.BROADCASTER)
     currency = form.text("currency")
-    body = shape(api.BidIn, amount_minor=form.minor("amount", currency), currency=currency)
-    await api.place_bid(
-        auction_id, form.id("bid_id"), body, now, session, visitor.caller, Response()
-    )
+    given = {"amount_minor": form.minor("amount", currency), "currency": currency}
+    with request.app.state.bidding.receipt() as at:
+        await door.place(request.app, visitor.caller, auction_id, form.id("bid_id"), given, at)
     return render.see(request, f"/auctions/{auction_id}")

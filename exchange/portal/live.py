@@ -25,14 +25,10 @@ async def figures(
     cursor = await log.size(session) - 1
     auction = await api.get_auction(auction_id, session)
     mine = visitor.caller.party_id if visitor else None
-    recent = [
-        {
-            "sequence": bid.sequence,
-            "paddle": bid.paddle,
-            "amount_minor": bid.amount_minor,
-            "received_at": bid.received_at,
-            "mine": bid.party_id == mine,
-        }
-        for bid in await queries.latest_bids(session, auction_id, limit=LATEST)
-    ]
+    shown = api.Shown.of(await queries.get_auction(session, auction_id))
+    latest = []
+    if shown.all_bids or mine is not None:
+        only = None if shown.all_bids else mine
+        latest = await queries.latest_bids(session, auction_id, limit=LATEST, party_id=only)
+    recent = [api.listed(bid, mine, shown) for bid in latest]
     return {"auction": auction, "cursor": cursor, "recent": recent, "now": now}

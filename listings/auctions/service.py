@@ -1,32 +1,40 @@
-"""Opening auctions, placing bids, closing what is due.
+"""Opening auctions, writing their log, and concluding them.
 
-The auction's row lock orders bids and the close: whatever is acknowledged before the close is
-counted, whatever comes after it is refused.
+Whoever changes an auction holds its row's lock: the lock orders bids and every other event, so that
+the log has one order and no gap.
 """
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, locking, rfc3339
 from contracts.facts import service as facts
-from contracts.money import Money
-from contracts.parties import queries as parties
 from contracts.refusal import IdReused, Unknown
 from contracts.titles import queries as titles
-from listings.auctions import queries, rules
-from listings.auctions.tables import Auction, Bid, Paddle
+from listings.admissions import queries as admissions
+from listings.admissions import service as admitting
+from listings.auctions import chain, queries, rulebook, rules
+from listings.auctions.ingress import NotDurable
+from listings.auctions.model import Book, Event, Standing
+from listings.auctions.tables import Auction, AuctionEvent
+from listings.bundles import cells as bundle_cells
+from listings.sealed import keys as opening_keys
 
-# More auctions than this are closed at the next call; one transaction stays short.
-CLOSED_AT_ONCE = 50
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+_SETTINGS = text(
+    "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
+    "current_setting('synchronous_commit')"
+)
 
 
-async def open_auction(
+async def open_auction(  # noqa: PLR0913 - a frozen auction is told everything at once.
     session: AsyncSession,
     auction_id: UUID,
     *,
@@ -35,163 +43,229 @@ async def open_auction(
     seller_id: UUID,
     sale: Mapping[str, Any],
     now: datetime,
+    rights: Sequence[Mapping[str, Any]] = (),
+    supersedes: UUID | None = None,
 ) -> Auction:
     """Open the auction of a listing with the rules in `sale`, frozen from here on.
 
-    The seller and the co-owners of the work at this moment are barred from bidding.
+    The seller and the co-owners of the work at this moment are barred from bidding. Other rules are
+    another auction: the old one is voided first, and the new one names it in `supersedes`.
+
+    Args:
+        session: the open transaction.
+        auction_id: the id that the seller chose.
+        listing_id: what is sold.
+        work_id: the work whose rights they are.
+        seller_id: who sells.
+        sale: the whole sale as the wire carries it, a hidden reserve included.
+        now: the instant of publication.
+        rights: the listing's rights, which a package auction divides into cells.
+        supersedes: the void auction of the same listing that this one takes the place of.
 
     Raises:
-        BadSale, WrongCurrency, AmountOutOfRange: the terms of sale do not hold.
+        Refusal: any of `rulebook.read_sale`.
         IdReused: the id names another auction.
+        NotDurable: the server may lose what it has confirmed.
     """
     known = await session.get(Auction, auction_id)
     if known is not None:
         return _same_auction(known, listing_id=listing_id, seller_id=seller_id)
+    await check_durable(session)
     owners = {share.party_id for share in await titles.shares(session, work_id)}
-    terms = rules.read_sale(sale, barred=frozenset({seller_id} | owners), now=now)
-    book = canonical.dumps(
-        rules.rulebook(terms, auction=auction_id, listing=listing_id, work=work_id)
+    barred = frozenset({seller_id} | owners)
+    read = rulebook.read_sale(sale, barred=barred, now=now)
+    secret = _secret(read)
+    holders = await admitting.set_aside(session, auction_id, read.holders) if read.holders else []
+    if read.opening is not None:
+        await opening_keys.use(session, auction_id, read.opening, seller_id=seller_id)
+    rules_ = rulebook.rulebook(
+        read,
+        auction=auction_id,
+        listing=listing_id,
+        work=work_id,
+        supersedes=supersedes,
+        holders=holders,
+        more_terms=_cells(read, rights),
+        **_commitments(auction_id, secret),
     )
-    auction = Auction(
-        id=auction_id,
-        work_id=work_id,
-        listing_id=listing_id,
-        seller_id=seller_id,
-        barred=sorted(terms.barred),
-        state="open",
-        rulebook=book,
-        rulebook_sha256=canonical.sha256_hex(book),
-        currency=terms.currency,
-        floor_minor=terms.floor_minor,
-        step_minor=terms.step_minor,
-        opens_at=terms.opens_at,
-        announced_closes_at=terms.closes_at,
-        closes_at=terms.closes_at,
-        soft_close_s=terms.soft_close_s,
-        hard_stop_at=terms.hard_stop_at,
-    )
+    auction = _row(rules_, secret, seller_id=seller_id, barred=sorted(barred))
     session.add(auction)
+    await session.flush()
+    await append(session, auction, "opened", {"rulebook_sha256": auction.rulebook_sha256}, at=now)
     await facts.record(session, "auction.opened", auction_id, _opened(auction), now=now)
     return auction
 
 
-async def place_bid(
-    session: AsyncSession,
-    auction_id: UUID,
-    bid_id: UUID,
-    *,
-    party_id: UUID,
-    person_id: UUID,
-    amount: Money,
-    received_at: datetime,
-) -> tuple[Bid, bool]:
-    """Place a bid; return it and whether it is new.
-
-    The same id with the same content returns the bid as it was first accepted, also after the
-    close. `received_at` is the instant the request came in, before any waiting.
+async def check_durable(session: AsyncSession) -> None:
+    """Refuse a server that may lose what it has confirmed.
 
     Raises:
-        Unknown: there is no such auction.
-        IdReused: the id names another bid of this auction.
-        OwnListing, BidderNotVerified, WrongCurrency, AmountOutOfRange, AuctionNotOpen,
-        AuctionClosed, BidTooLow: see `rules.judge`.
+        NotDurable: fsync, full_page_writes or synchronous_commit is off.
     """
-    auction = await _locked(session, auction_id)
-    known = await queries.find_bid(session, auction_id, bid_id)
-    if known is not None:
-        return _same_bid(known, party_id=party_id, amount=amount), False
-    bidder = await _bidder(session, party_id)
-    proposal = rules.Proposal(bid_id, bidder, amount)
-    verdict = rules.judge(auction.terms(), auction.standing(), proposal, received_at)
-    auction.stand(verdict.standing)
-    bid = Bid(
-        auction_id=auction_id,
-        id=bid_id,
-        party_id=party_id,
-        person_id=person_id,
-        paddle=await _paddle(session, auction_id, party_id),
-        sequence=verdict.standing.bids,
-        amount_minor=amount.amount_minor,
-        currency=amount.currency,
-        received_at=received_at,
-        closes_at=verdict.standing.closes_at,
-    )
-    session.add(bid)
-    await facts.record(session, "bid.placed", auction_id, _placed(bid), now=received_at)
-    return bid, True
+    row = (await session.execute(_SETTINGS)).one()
+    off = [name for name, value in zip(DURABLE, row, strict=True) if value == "off"]
+    if off:
+        raise NotDurable("The database may lose what it has confirmed.", off=off)
 
 
-async def close_due(session: AsyncSession, *, now: datetime) -> int:
-    """Close the auctions whose time has come; return how many.
+async def locked(session: AsyncSession, auction_id: UUID) -> Auction:
+    """Return the auction, locked until the transaction ends.
 
-    An auction whose row a bid holds just now is left to the next call. Each close records
-    `auction.closed` and, with a leading bid, `award.made`.
+    Raises:
+        Unknown: there is none of that id.
     """
-    due = await session.execute(
-        select(Auction)
-        .where(col(Auction.state) == "open", col(Auction.closes_at) <= now)
-        .order_by(col(Auction.closes_at))
-        .limit(CLOSED_AT_ONCE)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
-    auctions = [auction for auction in due.scalars() if rules.is_due(auction.standing(), now)]
-    for auction in auctions:
-        await _close(session, auction, now=now)
-    return len(auctions)
-
-
-async def _close(session: AsyncSession, auction: Auction, *, now: datetime) -> None:
-    auction.state, auction.closed_at = "closed", now
-    await facts.record(session, "auction.closed", auction.id, _closed(auction), now=now)
-    winner = await queries.standing(session, auction)
-    if winner is None:
-        return
-    await facts.record(
-        session,
-        "award.made",
-        auction.id,
-        _award(auction, winner),
-        parties=[auction.seller_id, winner.party_id],
-        now=now,
-    )
-
-
-async def _locked(session: AsyncSession, auction_id: UUID) -> Auction:
     auction = await locking.find_locked(session, Auction, col(Auction.id) == auction_id)
     if auction is None:
         raise Unknown("There is no such auction.")
     return auction
 
 
-async def _bidder(session: AsyncSession, party_id: UUID) -> rules.Bidder:
-    party = await parties.get_party(session, party_id)
-    return rules.Bidder(party_id, party.kind == "broadcaster", party.state == "verified")
+async def append(
+    session: AsyncSession, auction: Auction, kind: str, body: Mapping[str, Any], *, at: datetime
+) -> bytes:
+    """Append one event to the log of an auction whose row is locked; return its hash.
+
+    Bids come in batches instead (`placing.place_bids`).
+
+    Raises:
+        BrokenLog: the event cannot follow what the log holds (a bug, not a refusal).
+    """
+    book = queries.book(auction)
+    before = queries.standing(auction) if auction.standing else rules.begin(book)
+    seq = before.seq + 1
+    event = Event(seq, kind, at, dict(body))
+    after = rules.advance(book, before, event)
+    raw = canonical.dumps(event.body)
+    previous = auction.head_sha256 or chain.GENESIS
+    head = chain.link(previous, chain.event(seq, kind, at, raw))
+    session.add(AuctionEvent(auction_id=auction.id, seq=seq, kind=kind, at=at, body=raw, hash=head))
+    _stand(auction, after, head=head, kind=kind, at=at)
+    await session.flush()
+    return head
 
 
-async def _paddle(session: AsyncSession, auction_id: UUID, party_id: UUID) -> int:
-    """Return the bidder's number, the next free one at its first bid (the auction is locked)."""
-    known = await session.get(Paddle, (auction_id, party_id))
-    if known is not None:
-        return known.number
-    highest = await session.execute(
-        select(func.max(col(Paddle.number))).where(col(Paddle.auction_id) == auction_id)
+async def conclude(session: AsyncSession, auction_id: UUID, *, now: datetime) -> dict[str, Any]:
+    """Award a closed auction by its log and make the result known; after a default, award anew.
+
+    Raises:
+        Unknown: there is no such auction.
+        BrokenLog: it has not closed, or its log lacks what the award needs.
+    """
+    auction = await locked(session, auction_id)
+    book = queries.book(auction)
+    result = rules.award(book, await queries.events(session, auction_id))
+    again = auction.result is not None
+    await append(session, auction, "awarded", result, at=now)
+    auction.result = canonical.dumps(result)
+    await session.flush()
+    if not again:
+        await facts.record(session, "auction.closed", auction.id, _closed(auction, result), now=now)
+    whose = await admissions.parties_of(session, auction_id)
+    winners = [whose[award["paddle"]] for award in result["awards"]]
+    await admitting.release(session, auction_id, keep=winners)
+    for award, winner in zip(result["awards"], winners, strict=True):
+        await facts.record(
+            session,
+            "award.made",
+            auction.id,
+            _award(auction, book, award, winner),
+            parties=[auction.seller_id, winner],
+            now=now,
+        )
+    return result
+
+
+def _secret(read: rulebook.Sale) -> dict[str, Any]:
+    """Draw what the rulebook commits to and the log opens after the close."""
+    secret: dict[str, Any] = dict(read.secret)
+    if "reserve_minor" in secret:
+        secret["nonce"] = secrets.token_bytes(32).hex()
+    if read.tie_rule == "lottery":
+        secret["seed"] = secrets.token_bytes(32).hex()
+    return secret
+
+
+def _commitments(auction_id: UUID, secret: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return what the rulebook says of each secret."""
+    seed, reserve = secret.get("seed"), secret.get("reserve_minor")
+    nonce = bytes.fromhex(secret.get("nonce", ""))
+    return {
+        "seed_commitment": rulebook.seed_commitment(auction_id, bytes.fromhex(seed))
+        if seed
+        else None,
+        "reserve_commitment": rulebook.reserve_commitment(auction_id, reserve, nonce)
+        if reserve
+        else None,
+    }
+
+
+def _cells(read: rulebook.Sale, rights: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the cells that a package auction divides the rights into."""
+    if read.method != "package":
+        return {}
+    return {"cells": bundle_cells.listed(rights, read.terms)}
+
+
+def _row(
+    rules_: Mapping[str, Any], secret: dict[str, Any], *, seller_id: UUID, barred: list[UUID]
+) -> Auction:
+    raw = canonical.dumps(rules_)
+    book = rulebook.read(rules_, reserve_minor=secret.get("reserve_minor"))
+    standing = rules.begin(book)
+    step = book.terms.get("step") or {}
+    return Auction(
+        id=book.auction,
+        work_id=book.work,
+        listing_id=book.listing,
+        seller_id=seller_id,
+        barred=barred,
+        state="open",
+        method=book.method,
+        supersedes=book.supersedes,
+        rulebook=raw,
+        rulebook_sha256=canonical.sha256_hex(raw),
+        currency=book.currency,
+        floor_minor=book.terms.get("floor_minor") or book.terms.get("price_minor") or 1,
+        step_minor=step.get("minor"),
+        opens_at=book.opens_at,
+        announced_closes_at=book.closes_at,
+        closes_at=standing.closes_at,
+        soft_close_s=book.closing.window_s if book.closing.kind == "soft" else None,
+        hard_stop_at=standing.hard_stop_at,
+        secret=secret or None,
     )
-    number = (highest.scalar_one() or 0) + 1
-    session.add(Paddle(auction_id=auction_id, party_id=party_id, number=number))
-    return number
+
+
+def _stand(auction: Auction, after: Standing, *, head: bytes, kind: str, at: datetime) -> None:
+    for name, value in columns(after).items():
+        setattr(auction, name, value)
+    auction.head_sha256 = head
+    if kind in ("closed", "voided"):
+        auction.state = "closed" if kind == "closed" else "void"
+        auction.closed_at = auction.closed_at or at
+    elif auction.state in ("open", "paused"):
+        auction.state = "paused" if after.paused_at else "open"
+
+
+def columns(standing: Standing) -> dict[str, Any]:
+    """Return the columns of an auction's row that follow from its standing."""
+    waits = standing.phase == "ended" or standing.paused_at is not None
+    return {
+        "closes_at": standing.closes_at,
+        "hard_stop_at": standing.hard_stop_at,
+        "leading_bid": standing.leading_bid,
+        "leading_amount_minor": standing.price_minor,
+        "bids": standing.bids,
+        "extensions": standing.extensions,
+        "seq": standing.seq,
+        "standing": standing.to_json(),
+        "due_at": None if waits else standing.closes_at,
+    }
 
 
 def _same_auction(known: Auction, *, listing_id: UUID, seller_id: UUID) -> Auction:
     if (known.listing_id, known.seller_id) != (listing_id, seller_id):
         raise IdReused("This id names the auction of another listing.")
-    return known
-
-
-def _same_bid(known: Bid, *, party_id: UUID, amount: Money) -> Bid:
-    same = (party_id, amount.amount_minor, amount.currency)
-    if (known.party_id, known.amount_minor, known.currency) != same:
-        raise IdReused("This id names another bid of this auction.")
     return known
 
 
@@ -201,46 +275,37 @@ def _opened(auction: Auction) -> dict[str, Any]:
         "listing": str(auction.listing_id),
         "rulebook_sha256": auction.rulebook_sha256,
         "opens_at": rfc3339.exact(auction.opens_at),
-        "closes_at": rfc3339.exact(auction.closes_at),
+        "closes_at": rfc3339.exact(auction.announced_closes_at),
     }
 
 
-def _placed(bid: Bid) -> dict[str, Any]:
-    return {
-        "auction": str(bid.auction_id),
-        "bid": str(bid.id),
-        "paddle": bid.paddle,
-        "amount_minor": bid.amount_minor,
-        "currency": bid.currency,
-        "sequence": bid.sequence,
-        "received_at": rfc3339.exact(bid.received_at),
-        "closes_at": rfc3339.exact(bid.closes_at),
-    }
-
-
-def _closed(auction: Auction) -> dict[str, Any]:
+def _closed(auction: Auction, result: Mapping[str, Any]) -> dict[str, Any]:
+    awards = result["awards"]
     return {
         "auction": str(auction.id),
         "listing": str(auction.listing_id),
-        "sold": auction.leading_bid is not None,
-        "bid": str(auction.leading_bid) if auction.leading_bid else None,
-        "amount_minor": auction.leading_amount_minor,
+        "sold": result["outcome"] == "sold",
+        "bid": awards[0]["bid"] if len(awards) == 1 else None,
+        "amount_minor": sum(award["amount_minor"] for award in awards) if awards else None,
         "currency": auction.currency,
-        "bids": auction.bids,
+        "bids": result["bids"],
         "closed_at": rfc3339.exact(auction.closes_at),
+        "result_sha256": canonical.sha256_hex(auction.result or b""),
+        "log_head": (auction.head_sha256 or b"").hex(),
     }
 
 
-def _award(auction: Auction, winner: Bid) -> dict[str, Any]:
+def _award(auction: Auction, book: Book, award: Mapping[str, Any], winner: UUID) -> dict[str, Any]:
+    items = award["items"]
     return {
         "auction": str(auction.id),
         "listing": str(auction.listing_id),
         "work": str(auction.work_id),
         "licensor": str(auction.seller_id),
-        "licensee": str(winner.party_id),
-        "bid": str(winner.id),
-        "amount_minor": winner.amount_minor,
-        "currency": winner.currency,
-        "rights": None,
+        "licensee": str(winner),
+        "bid": award["bid"],
+        "amount_minor": award["amount_minor"],
+        "currency": auction.currency,
+        "rights": None if items is None else bundle_cells.rights(book.terms["cells"], items),
         "price": None,
     }

@@ -1,10 +1,12 @@
-"""Rows of auctions: the rules frozen at opening, the standing, bids and paddles.
+"""Rows of auctions: the frozen rules and the head of the log, its events, bids and refused bids.
 
-Migration 0007 adds triggers: the frozen columns stay, `closes_at` never decreases, a closed auction
-stays closed, bids and paddles are only ever added.
+The log (`auction_event`) is the truth; the auction's row keeps the fold of it. Migration 0024 has
+the triggers: the frozen columns stay, closes never move back, a void auction stays void, events,
+bids and refused bids are only ever added.
 """
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -13,15 +15,15 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Identity,
     Index,
     LargeBinary,
     UniqueConstraint,
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
-
-from listings.auctions import rules
 
 
 class Auction(SQLModel, table=True):
@@ -29,83 +31,96 @@ class Auction(SQLModel, table=True):
 
     __tablename__ = "auction"
     __table_args__ = (
-        CheckConstraint("state IN ('open', 'closed')", name="auction_state"),
+        CheckConstraint("state IN ('open', 'paused', 'closed', 'void')", name="auction_state"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="auction_currency"),
         CheckConstraint("rulebook_sha256 ~ '^[0-9a-f]{64}$'", name="auction_rulebook_hash"),
-        CheckConstraint("floor_minor >= 1 AND step_minor >= 1", name="auction_amounts"),
+        CheckConstraint(
+            "floor_minor >= 1 AND step_minor >= 1 AND leading_amount_minor >= 1",
+            name="auction_amounts",
+        ),
         CheckConstraint("soft_close_s BETWEEN 0 AND 3600", name="auction_soft_close"),
         CheckConstraint("opens_at < closes_at AND closes_at <= hard_stop_at", name="auction_times"),
-        CheckConstraint("extensions >= 0 AND bids >= extensions", name="auction_counts"),
+        CheckConstraint("extensions >= 0 AND bids >= 0 AND seq >= 0", name="auction_counts"),
         CheckConstraint(
-            "(bids = 0) = (leading_bid IS NULL) AND (bids = 0) = (leading_amount_minor IS NULL)",
-            name="auction_leader",
+            "(state IN ('closed', 'void')) = (closed_at IS NOT NULL)", name="auction_closed"
         ),
-        CheckConstraint("leading_amount_minor >= floor_minor", name="auction_leads_above_floor"),
-        CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="auction_closed"),
-        Index("auction_due", "closes_at", postgresql_where=text("state = 'open'")),
+        CheckConstraint(
+            "octet_length(head_sha256) = 32 AND (head_sha256 IS NULL) = (seq IS NULL)",
+            name="auction_head",
+        ),
+        CheckConstraint("result IS NULL OR state IN ('closed', 'void')", name="auction_result"),
+        Index("auction_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        Index(
+            "auction_of_listing",
+            "listing_id",
+            unique=True,
+            postgresql_where=text("state <> 'void'"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
     work_id: UUID = Field(index=True)
-    listing_id: UUID = Field(unique=True)
+    listing_id: UUID
     seller_id: UUID = Field(foreign_key="party.id")
     barred: list[UUID] = Field(sa_column=Column(ARRAY(Uuid()), nullable=False))
     state: str
+    method: str | None = None  # None: opened before auctions had logs
+    supersedes: UUID | None = None
     rulebook: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     rulebook_sha256: str
     currency: str
     floor_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    step_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    step_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     opens_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     announced_closes_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     closes_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    soft_close_s: int
-    hard_stop_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    soft_close_s: int | None = None
+    hard_stop_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
     extensions: int = 0
     leading_bid: UUID | None = None
     leading_amount_minor: int | None = Field(
         default=None, sa_column=Column(BigInteger, nullable=True)
-    )
+    )  # the visible price
     bids: int = 0
     closed_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )
+    seq: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    head_sha256: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    standing: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
+    # When the closer looks at it next; None while it waits for something other than the clock.
+    due_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    result: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    # What the rulebook only commits to: the hidden reserve and its nonce, the lottery's seed.
+    secret: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
+    )
 
-    def terms(self) -> rules.Terms:
-        """Return what was promised at opening."""
-        return rules.Terms(
-            currency=self.currency,
-            floor_minor=self.floor_minor,
-            step_minor=self.step_minor,
-            opens_at=self.opens_at,
-            closes_at=self.announced_closes_at,
-            soft_close_s=self.soft_close_s,
-            hard_stop_at=self.hard_stop_at,
-            barred=frozenset(self.barred),
-        )
 
-    def standing(self) -> rules.Standing:
-        """Return how the auction stands."""
-        return rules.Standing(
-            closes_at=self.closes_at,
-            leading_bid=self.leading_bid,
-            leading_minor=self.leading_amount_minor,
-            bids=self.bids,
-            extensions=self.extensions,
-            is_closed=self.state == "closed",
-        )
+class AuctionEvent(SQLModel, table=True):
+    """One event of an auction's log; `body` holds RFC 8785 bytes, `hash` the chain up to it."""
 
-    def stand(self, standing: rules.Standing) -> None:
-        """Take over a new standing."""
-        self.closes_at = standing.closes_at
-        self.leading_bid = standing.leading_bid
-        self.leading_amount_minor = standing.leading_minor
-        self.bids = standing.bids
-        self.extensions = standing.extensions
+    __tablename__ = "auction_event"
+    __table_args__ = (
+        CheckConstraint("seq >= 0", name="auction_event_seq"),
+        CheckConstraint("kind ~ '^[a-z]+$'", name="auction_event_kind"),
+        CheckConstraint("octet_length(hash) = 32", name="auction_event_hash"),
+    )
+
+    auction_id: UUID = Field(primary_key=True, foreign_key="auction.id")
+    seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    kind: str
+    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class Bid(SQLModel, table=True):
-    """An accepted bid; refused ones leave no row."""
+    """An accepted bid and what it was answered with; `sequence` is the number of its event."""
 
     __tablename__ = "bid"
     __table_args__ = (
@@ -122,21 +137,59 @@ class Bid(SQLModel, table=True):
     person_id: UUID
     paddle: int
     sequence: int
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     currency: str
     received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     closes_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    # NULL in bids placed before auctions had logs.
+    content: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    leads: bool | None = None  # it led when it was accepted
+    price_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    event_sha256: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    # The fact that tells of it, and what its leaf will hold; where it may not be told before the
+    # close it is recorded then, with this blind.
+    fact_id: UUID | None = None
+    commitment: str | None = None
+    blind: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
 
 
-class Paddle(SQLModel, table=True):
-    """The number (号牌) under which the public sees a bidder in one auction."""
+class RefusedBid(SQLModel, table=True):
+    """A bid that was refused, with what was told: for disputes and screens, outside of the log."""
 
-    __tablename__ = "paddle"
-    __table_args__ = (
-        UniqueConstraint("auction_id", "number", name="paddle_number"),
-        CheckConstraint("number >= 1", name="paddle_from_one"),
+    __tablename__ = "refused_bid"
+
+    id: int | None = Field(
+        default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
     )
+    auction_id: UUID = Field(foreign_key="auction.id", index=True)
+    bid_id: UUID
+    party_id: UUID = Field(foreign_key="party.id")
+    person_id: UUID
+    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    code: str
+    told: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
-    auction_id: UUID = Field(primary_key=True, foreign_key="auction.id")
-    party_id: UUID = Field(primary_key=True, foreign_key="party.id")
-    number: int
+
+class Ingress(SQLModel, table=True):
+    """A process that takes bids in: when it beat last, and up to when it has written all."""
+
+    __tablename__ = "ingress"
+
+    id: UUID = Field(primary_key=True)
+    beat_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    watermark: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class Outage(SQLModel, table=True):
+    """A stretch in which no process took bids in."""
+
+    __tablename__ = "outage"
+    __table_args__ = (CheckConstraint("began_at < ended_at", name="outage_lasts"),)
+
+    id: UUID = Field(primary_key=True)
+    began_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    ended_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, index=True)
+    )

@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids, rfc3339
-from contracts.money import Money
 from contracts.parties.tables import Party
-from listings.auctions import service
-from listings.auctions.tables import Auction, Bid
+from listings.auctions import placing, service
+from listings.auctions.arrivals import Arrival, Placed
+from listings.auctions.tables import Auction
 from tests.contracts import parties_factory
 
 
@@ -56,15 +56,26 @@ async def open_auction(
 
 async def bid(
     session: AsyncSession, auction: Auction, party_id: UUID, amount_minor: int, *, now: datetime
-) -> Bid:
+) -> Placed:
     """Place a bid under a new id."""
-    placed, _ = await service.place_bid(
-        session,
-        auction.id,
-        ids.new(now),
-        party_id=party_id,
-        person_id=ids.new(now),
-        amount=Money(amount_minor, auction.currency),
-        received_at=now,
+    return await placing.place_bid(
+        session, auction.id, arrival(party_id, amount_minor, at=now), now=now
     )
-    return placed
+
+
+def arrival(
+    party_id: UUID,
+    amount_minor: int,
+    *,
+    at: datetime,
+    bid_id: UUID | None = None,
+    currency: str = "CNY",
+) -> Arrival:
+    """Return a bid as it comes in at the door, under a new id if none is given."""
+    return Arrival(
+        bid_id=bid_id or ids.new(at),
+        party_id=party_id,
+        person_id=ids.new(at),
+        content={"amount_minor": amount_minor, "currency": currency},
+        received_at=at,
+    )

@@ -1,5 +1,5 @@
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,16 +12,17 @@ from sqlmodel import col
 
 from contracts import canonical, ids
 from contracts.facts.tables import Fact
-from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from contracts.titles import service as titles
 from exchange.db import Database
-from listings.auctions import queries, rules, service
+from listings.admissions.rules import BidderNotVerified, OwnListing
+from listings.auctions import ending, placing, queries, service
+from listings.auctions.refusals import AuctionClosed, BidTooLow
 from listings.auctions.tables import Auction, Bid
 from tests.conftest import NOW
 from tests.contracts.works_factory import work
 from tests.listings import auctions_factory as factory
-from tests.listings.auctions_factory import bid, enrol, open_auction
+from tests.listings.auctions_factory import arrival, bid, enrol, open_auction
 
 SOON = NOW + timedelta(seconds=1)
 # What commits and closes lives in another year, so that it closes nobody else's auctions.
@@ -55,8 +56,9 @@ async def test_an_opened_auction_has_its_rules_hashed_and_made_known(session: As
     assert auction.rulebook_sha256 == canonical.sha256_hex(auction.rulebook)
     book = canonical.loads(auction.rulebook)
     assert canonical.dumps(book) == auction.rulebook
-    assert (book["floor_minor"], book["step_minor"]) == (100_000, 1_000)
-    assert book["soft_close_s"] == 60
+    assert book["terms"]["floor_minor"] == 100_000
+    assert book["terms"]["step"] == {"kind": "fixed", "minor": 1_000}
+    assert book["closing"]["window_s"] == 60
     (opened,) = await facts_about(session, auction.id, "auction.opened")
     assert canonical.loads(opened.record) == {
         "auction": str(auction.id),
@@ -86,12 +88,14 @@ async def test_a_bid_leads_and_is_made_known_by_paddle_alone(session: AsyncSessi
     room = await a_room(session)
     placed = await bid(session, room.auction, room.bidders[0], 120_000, now=SOON)
     assert (placed.sequence, placed.paddle) == (1, 1)
-    assert (room.auction.leading_bid, room.auction.leading_amount_minor) == (placed.id, 120_000)
-    assert await queries.standing(session, room.auction) is placed
+    assert (room.auction.leading_bid, room.auction.leading_amount_minor) == (
+        placed.bid_id, 120_000,
+    )  # fmt: skip
+    assert (await queries.leading(session, room.auction)).id == placed.bid_id
     (fact,) = await facts_about(session, room.auction.id, "bid.placed")
     assert canonical.loads(fact.record) == {
         "auction": str(room.auction.id),
-        "bid": str(placed.id),
+        "bid": str(placed.bid_id),
         "paddle": 1,
         "amount_minor": 120_000,
         "currency": "CNY",
@@ -114,22 +118,18 @@ async def test_a_bidder_keeps_its_paddle_and_others_get_the_next(session: AsyncS
 
 
 async def test_the_same_bid_twice_is_one_bid_with_its_first_answer(session: AsyncSession) -> None:
-    room = await a_room(session)
-    call: dict[str, Any] = {
-        "party_id": room.bidders[0], "person_id": ids.new(NOW), "amount": Money(100_000, "CNY"),
-    }  # fmt: skip
-    bid_id = ids.new(NOW)
-    first, created = await service.place_bid(
-        session, room.auction.id, bid_id, **call, received_at=SOON
+    room = await a_room(session, now=LONG_AGO)
+    at = LONG_AGO + timedelta(seconds=1)
+    mine = arrival(room.bidders[0], 100_000, at=at)
+    first = await placing.place_bid(session, room.auction.id, mine, now=at)
+    await bid(session, room.auction, room.bidders[1], 101_000, now=at)
+    late = LONG_AGO + timedelta(hours=1)
+    await ending.close_due(session, now=late)
+    again = await placing.place_bid(
+        session, room.auction.id, replace(mine, received_at=late), now=late
     )
-    await bid(session, room.auction, room.bidders[1], 101_000, now=SOON)
-    room.auction.state, room.auction.closed_at = "closed", SOON
-    late = NOW + timedelta(hours=1)
-    again, made = await service.place_bid(
-        session, room.auction.id, bid_id, **call, received_at=late
-    )
-    assert (created, made) == (True, False)
-    assert (again.sequence, again.received_at) == (1, first.received_at)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert replace(again, is_new=True) == first
     assert len(await facts_about(session, room.auction.id, "bid.placed")) == 2
 
 
@@ -137,18 +137,12 @@ async def test_the_same_bid_twice_is_one_bid_with_its_first_answer(session: Asyn
 async def test_an_id_with_other_content_is_refused(session: AsyncSession, other: str) -> None:
     room = await a_room(session)
     placed = await bid(session, room.auction, room.bidders[0], 100_000, now=SOON)
+    changed = arrival(
+        room.bidders[other == "party"], 200_000 if other == "amount" else 100_000, at=SOON,
+        bid_id=placed.bid_id, currency="HKD" if other == "currency" else "CNY",
+    )  # fmt: skip
     with pytest.raises(IdReused):
-        await service.place_bid(
-            session,
-            room.auction.id,
-            placed.id,
-            party_id=room.bidders[other == "party"],
-            person_id=placed.person_id,
-            amount=Money(
-                200_000 if other == "amount" else 100_000, "HKD" if other == "currency" else "CNY"
-            ),
-            received_at=SOON,
-        )
+        await placing.place_bid(session, room.auction.id, changed, now=SOON)
 
 
 async def test_a_refused_bid_changes_nothing(session: AsyncSession) -> None:
@@ -156,13 +150,13 @@ async def test_a_refused_bid_changes_nothing(session: AsyncSession) -> None:
     await bid(session, room.auction, room.bidders[0], 100_000, now=SOON)
     before = room.auction.model_dump()
     unverified = await enrol(session, now=NOW, state="registered")
-    with pytest.raises(rules.BidTooLow):
+    with pytest.raises(BidTooLow):
         await bid(session, room.auction, room.bidders[1], 100_500, now=SOON)
-    with pytest.raises(rules.OwnListing):
+    with pytest.raises(OwnListing):
         await bid(session, room.auction, room.seller, 200_000, now=SOON)
-    with pytest.raises(rules.BidderNotVerified):
+    with pytest.raises(BidderNotVerified):
         await bid(session, room.auction, unverified.id, 200_000, now=SOON)
-    with pytest.raises(rules.AuctionClosed):
+    with pytest.raises(AuctionClosed):
         await bid(session, room.auction, room.bidders[1], 200_000, now=room.auction.closes_at)
     await session.refresh(room.auction)
     assert room.auction.model_dump() == before
@@ -182,7 +176,7 @@ async def test_a_co_owner_of_the_work_does_not_bid_for_it(session: AsyncSession)
         now=NOW,
     )
     auction = await open_auction(session, seller_id=seller.id, work_id=shared.id, now=NOW)
-    with pytest.raises(rules.OwnListing):
+    with pytest.raises(OwnListing):
         await bid(session, auction, partner.id, 200_000, now=SOON)
     assert auction.bids == 0
 
@@ -190,10 +184,7 @@ async def test_a_co_owner_of_the_work_does_not_bid_for_it(session: AsyncSession)
 async def test_a_bid_for_no_auction_is_unknown(session: AsyncSession) -> None:
     bidder = await enrol(session, now=NOW)
     with pytest.raises(Unknown):
-        await service.place_bid(
-            session, ids.new(NOW), ids.new(NOW), party_id=bidder.id, person_id=bidder.id,
-            amount=Money(1, "CNY"), received_at=NOW,
-        )  # fmt: skip
+        await placing.place_bid(session, ids.new(NOW), arrival(bidder.id, 1, at=NOW), now=NOW)
 
 
 async def test_a_late_bid_moves_the_close_and_says_so(session: AsyncSession) -> None:
@@ -212,7 +203,7 @@ async def test_pages_of_bids_follow_the_sequence(session: AsyncSession) -> None:
     ]
     first = await queries.bids_page(session, room.auction.id, after=None, limit=2)
     rest = await queries.bids_page(session, room.auction.id, after=first[-1].id, limit=10)
-    assert [b.id for b in first + rest] == [b.id for b in placed]
+    assert [b.id for b in first + rest] == [b.bid_id for b in placed]
     with pytest.raises(Unknown):
         await queries.bids_page(session, room.auction.id, after=ids.new(NOW), limit=10)
     with pytest.raises(Unknown):
@@ -226,32 +217,34 @@ async def test_a_sold_auction_closes_with_an_award_that_names_both_parties(
     at = LONG_AGO + timedelta(seconds=5)
     await bid(session, room.auction, room.bidders[0], 100_000, now=at)
     winner = await bid(session, room.auction, room.bidders[1], 130_000, now=at)
-    assert await service.close_due(session, now=LONG_AGO + timedelta(minutes=9)) == 0
+    assert await ending.close_due(session, now=LONG_AGO + timedelta(minutes=9)) == 0
     end = LONG_AGO + timedelta(minutes=10)
-    assert await service.close_due(session, now=end) == 1
+    assert await ending.close_due(session, now=end) == 1
     assert (room.auction.state, room.auction.closed_at) == ("closed", end)
     (closed,) = await facts_about(session, room.auction.id, "auction.closed")
     assert canonical.loads(closed.record) == {
         "auction": str(room.auction.id), "listing": str(room.auction.listing_id), "sold": True,
-        "bid": str(winner.id), "amount_minor": 130_000, "currency": "CNY", "bids": 2,
+        "bid": str(winner.bid_id), "amount_minor": 130_000, "currency": "CNY", "bids": 2,
         "closed_at": "2020-05-01T09:10:00Z",
+        "result_sha256": canonical.sha256_hex(room.auction.result or b""),
+        "log_head": (room.auction.head_sha256 or b"").hex(),
     }  # fmt: skip
     (award,) = await facts_about(session, room.auction.id, "award.made")
     assert canonical.loads(award.record) == {
         "auction": str(room.auction.id), "listing": str(room.auction.listing_id),
         "work": str(room.auction.work_id), "licensor": str(room.seller),
-        "licensee": str(room.bidders[1]), "bid": str(winner.id), "amount_minor": 130_000,
+        "licensee": str(room.bidders[1]), "bid": str(winner.bid_id), "amount_minor": 130_000,
         "currency": "CNY", "rights": None, "price": None,
     }  # fmt: skip
     assert set(award.parties) == {room.seller, room.bidders[1]}
-    assert await service.close_due(session, now=end) == 0
+    assert await ending.close_due(session, now=end) == 0
 
 
 async def test_an_auction_without_bids_closes_unsold_and_without_award(
     session: AsyncSession,
 ) -> None:
     room = await a_room(session, now=LONG_AGO)
-    assert await service.close_due(session, now=LONG_AGO + timedelta(minutes=10)) == 1
+    assert await ending.close_due(session, now=LONG_AGO + timedelta(minutes=10)) == 1
     (closed,) = await facts_about(session, room.auction.id, "auction.closed")
     assert canonical.loads(closed.record)["sold"] is False
     assert await facts_about(session, room.auction.id, "award.made") == []
@@ -266,7 +259,10 @@ async def test_an_auction_without_bids_closes_unsold_and_without_award(
         "UPDATE auction SET closes_at = hard_stop_at + interval '1 second' WHERE id = :id",
         "UPDATE auction SET (bids, leading_bid, leading_amount_minor) = (0, NULL, NULL) "
         "WHERE id = :id",
-        "UPDATE auction SET leading_bid = id, leading_amount_minor = 100999 WHERE id = :id",
+        "UPDATE auction SET seq = seq + 1 WHERE id = :id",
+        "UPDATE auction SET head_sha256 = sha256('x') WHERE id = :id",
+        "UPDATE auction_event SET body = '{}' WHERE auction_id = :id",
+        "DELETE FROM auction_event WHERE auction_id = :id",
         "UPDATE bid SET amount_minor = 5 WHERE auction_id = :id",
         "DELETE FROM bid WHERE auction_id = :id",
         "UPDATE paddle SET number = 9 WHERE auction_id = :id",
@@ -283,7 +279,7 @@ async def test_the_database_keeps_the_rules_and_the_bids(
 
 async def test_a_closed_auction_stays_closed_in_the_database(session: AsyncSession) -> None:
     room = await a_room(session, now=LONG_AGO)
-    await service.close_due(session, now=LONG_AGO + timedelta(minutes=10))
+    await ending.close_due(session, now=LONG_AGO + timedelta(minutes=10))
     await session.flush()
     with pytest.raises(DBAPIError, match="keeps its word"):
         await session.execute(
@@ -301,23 +297,21 @@ async def test_a_bid_that_races_the_close_is_counted_or_refused(db: Database, at
     async def raise_it(who: int) -> UUID | None:
         try:
             async with db.transaction() as mine:
-                placed, _ = await service.place_bid(
-                    mine, auction_id, ids.new(LONG_AGO), party_id=room.bidders[who],
-                    person_id=room.bidders[who], amount=Money(100_000 + who * 1_000, "CNY"),
-                    received_at=end - timedelta(milliseconds=1),
-                )  # fmt: skip
-        except (rules.AuctionClosed, rules.BidTooLow):
+                at = end - timedelta(milliseconds=1)
+                sent = arrival(room.bidders[who], 100_000 + who * 1_000, at=at)
+                placed = await placing.place_bid(mine, auction_id, sent, now=at)
+        except (AuctionClosed, BidTooLow):
             return None
-        return placed.id
+        return placed.bid_id
 
     async def close() -> None:
         async with db.transaction() as mine:
-            await service.close_due(mine, now=end)
+            await ending.close_due(mine, now=end)
 
     answers = await asyncio.gather(raise_it(0), close(), raise_it(1), close(), raise_it(2))
     acknowledged = {answer for answer in answers if answer is not None}
     async with db.transaction() as session:
-        await service.close_due(session, now=end + timedelta(minutes=30))
+        await ending.close_due(session, now=end + timedelta(minutes=30))
     async with db.sessions() as session:
         auction = await queries.get_auction(session, auction_id)
         rows = await session.execute(select(Bid).where(col(Bid.auction_id) == auction_id))
