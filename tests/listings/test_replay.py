@@ -1,0 +1,241 @@
+"""Invariants 34 and 35: the log alone gives the result, and nothing in it can be changed unseen."""
+
+import ast
+import json
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts import canonical
+from exchange import replaying
+from listings.auctions import export, verify_auction
+from listings.auctions.verify_auction import Bad
+from tests.contracts import campaign
+from tests.listings import replay_play
+from tests.listings.replay_play import SINGLE, Play
+
+COMMANDS = 40
+PROGRAM = Path(verify_auction.__file__)
+
+
+@pytest.mark.parametrize("method", SINGLE)
+def test_invariant_34_a_second_program_gives_the_same_result_byte_for_byte(
+    method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def case(drawn: random.Random) -> bool:
+        replay_play.check(Play(method, drawn.randrange(2**60)).run(COMMANDS))
+        return True
+
+    count = campaign.size(25, 3_500)
+    campaign.play(f"replay of {method}, {COMMANDS} commands each", case, count, capsys)
+
+
+@given(st.sampled_from(SINGLE), st.integers(0, 2**60), st.integers(0, 60))
+@settings(max_examples=40)
+def test_invariant_34_also_for_whatever_hypothesis_thinks_of(
+    method: str, seed: int, commands: int
+) -> None:
+    replay_play.check(Play(method, seed).run(commands))
+
+
+# --- invariant 35 ------------------------------------------------------------------------------
+
+
+def played() -> list[Play]:
+    """A log of each method that has something to hide, with bids in it."""
+    found = []
+    for method in SINGLE:
+        seed = 0
+        while True:
+            play = Play(method, seed).run(25)
+            if play.standing.bids >= (1 if method in ("fixed", "dutch") else 4):
+                found.append(play)
+                break
+            seed += 1
+    return found
+
+
+LOGS = {play.method: play for play in played()}
+
+
+def split(raw: bytes) -> list[bytes]:
+    return raw[:-1].split(b"\n")
+
+
+def joined(lines: list[bytes]) -> bytes:
+    return b"\n".join(lines) + b"\n"
+
+
+def rewritten(line: bytes, change: Callable[[dict[str, object]], None]) -> bytes:
+    """An event with one thing changed, in canonical form again; its hash stays."""
+    event = json.loads(line)
+    change(event)
+    return verify_auction.dumps(event)
+
+
+def later(event: dict[str, object]) -> None:
+    event["at"] = verify_auction.instant(verify_auction.micros(event["at"]) + 1)
+
+
+def other_body(event: dict[str, object]) -> None:
+    event["body"] = {**dict(event["body"]), "more": 1}  # type: ignore[call-overload]
+
+
+def other_kind(event: dict[str, object]) -> None:
+    event["kind"] = "voided" if event["kind"] != "voided" else "closed"
+
+
+def next_number(event: dict[str, object]) -> None:
+    event["seq"] = int(str(event["seq"])) + 1
+
+
+def other_hash(event: dict[str, object]) -> None:
+    event["hash"] = "0" * 64
+
+
+CHANGES = (later, other_body, other_kind, next_number, other_hash)
+
+
+def tampered(lines: list[bytes]) -> Iterator[tuple[str, int, list[bytes]]]:
+    """Every event altered in every part, dropped, doubled, and swapped with the next."""
+    for seq in range(len(lines) - 1):
+        at = seq + 1  # the first line is the rulebook
+        for change in CHANGES:
+            changed = rewritten(lines[at], change)
+            yield change.__name__, seq, [*lines[:at], changed, *lines[at + 1 :]]
+        yield "dropped", seq, [*lines[:at], *lines[at + 1 :]]
+        yield "doubled", seq + 1, [*lines[: at + 1], lines[at], *lines[at + 1 :]]
+        spaced = lines[at].replace(b",", b", ", 1)
+        yield "not canonical", seq, [*lines[:at], spaced, *lines[at + 1 :]]
+        if at + 1 < len(lines):
+            yield "swapped", seq, [*lines[:at], lines[at + 1], lines[at], *lines[at + 2 :]]
+
+
+@pytest.mark.parametrize("method", SINGLE)
+def test_invariant_35_whatever_is_changed_is_found_at_the_first_bad_event(method: str) -> None:
+    lines = split(LOGS[method].exported())
+    verify_auction.verify(joined(lines))
+    tried = 0
+    for name, seq, changed in tampered(lines):
+        with pytest.raises(Bad) as found:
+            verify_auction.verify(joined(changed))
+        assert found.value.seq == seq, (name, seq, str(found.value))
+        tried += 1
+    assert tried >= 8 * (len(lines) - 1)
+
+
+def forged(play: Play, seq: int, change: Callable[[dict[str, object]], None]) -> bytes:
+    """A log with one event changed and every hash from there on made anew."""
+    raw = []
+    for event in play.raw:
+        value = json.loads(event)
+        if value["seq"] == seq:
+            change(value)
+        raw.append(verify_auction.dumps(value))
+    return b"".join(export.lines(play.book_bytes, play.book_sha256, export.chained(raw)))
+
+
+def more_money(event: dict[str, object]) -> None:
+    body = event["body"]
+    assert isinstance(body, dict)
+    body["content"]["amount_minor"] += 1
+
+
+@pytest.mark.parametrize("method", ["english", "proxy", "fixed", "dutch", "vickrey", "weighted"])
+def test_a_forger_who_makes_every_hash_anew_is_caught_by_the_rules_or_by_the_last_hash(
+    method: str,
+) -> None:
+    play = next(
+        play
+        for play in (Play(method, seed).run(25) for seed in range(1_000))
+        if play.standing.bids and not play.rulebook["opening"] and play.result()
+    )
+    whole = verify_auction.verify(play.exported())
+    bids = [event.seq for event in play.events if event.kind == "bid"]
+    for seq in bids:
+        raw = forged(play, seq, more_money)
+        try:
+            found = verify_auction.verify(raw)
+        except Bad as bad:
+            assert bad.seq is not None and bad.seq >= seq
+        else:  # a losing bid that changes nothing: the last hash tells
+            assert found["head_sha256"] != whole["head_sha256"]
+
+
+def test_another_rulebook_is_found_before_any_event() -> None:
+    play = LOGS["english"]
+    lines = split(play.exported())
+    changed = {**play.rulebook, "default": "none", "currency": "USD"}
+    raw = canonical.dumps(changed)
+    for first in (
+        export.head(raw, play.book_sha256)[:-1],  # the hash stays
+        export.head(raw, canonical.sha256_hex(raw))[:-1],  # the hash follows
+    ):
+        with pytest.raises(Bad) as found:
+            verify_auction.verify(joined([first, *lines[1:]]))
+        assert found.value.seq in (None, 0)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"{}", b"[]", b"null", b"\xff", b'{"a":1.0}', b'{"a":NaN}', b'{"a":1,"a":1}',
+     b"[" * 100_000, b'{"a":' + b"9" * 5_000 + b"}", b'{"seq":0}', b'"\\ud800"'],
+)  # fmt: skip
+def test_garbage_in_the_place_of_an_event_is_named(line: bytes) -> None:
+    lines = split(LOGS["proxy"].exported())
+    with pytest.raises(Bad) as found:
+        verify_auction.verify(joined([*lines[:2], line, *lines[3:]]))
+    assert found.value.seq == 1
+
+
+# --- the program -------------------------------------------------------------------------------
+
+
+def test_the_program_runs_alone_and_tells_by_its_exit_status(tmp_path: Path) -> None:
+    play = LOGS["proxy"]
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(play.exported())
+    status, said = replaying.verified(log)
+    result = play.result()
+    assert (status, said["holds"]) == (0, True)
+    assert result is not None
+    assert said["result_sha256"] == canonical.sha256_hex(result)
+    lines = split(play.exported())
+    log.write_bytes(joined([*lines[:3], *lines[4:]]))
+    status, said = replaying.verified(log)
+    assert (status, said["holds"], said["seq"]) == (1, False, 2)
+    status, said = replaying.verified(tmp_path / "no-such-file")
+    assert (status, said["holds"]) == (2, False)
+
+
+def test_the_program_compares_with_a_head_and_a_result_known_from_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play = LOGS["english"]
+    log, result = tmp_path / "log.jsonl", tmp_path / "result.json"
+    log.write_bytes(play.exported())
+    result.write_bytes(play.result() or b"")
+    head = verify_auction.verify(play.exported())["head_sha256"]
+    good = [str(log), "--head", head, "--result", str(result)]
+    assert verify_auction.main(good) == 0
+    assert verify_auction.main([str(log), "--head", "0" * 64]) == 1
+    result.write_bytes(b"{}")
+    assert verify_auction.main([str(log), "--result", str(result)]) == 1
+    assert "the result is not the one given" in capsys.readouterr().out
+
+
+def test_the_program_needs_the_standard_library_alone_and_no_new_python() -> None:
+    tree = ast.parse(PROGRAM.read_text(encoding="utf-8"), feature_version=(3, 9))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(str(node.module).split(".")[0])
+    assert names <= sys.stdlib_module_names
+    assert not names & {"random", "time", "socket", "subprocess"}
