@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -59,7 +58,6 @@ def case(book: Book, events: Sequence[Event]) -> Case:
         out=frozenset(event.body["paddle"] for event in events if event.kind == "defaulted"),
         reserve_minor=reserve,
         seed=seed,
-        pauses=_stops(events),
         solved=solved.body if solved else None,
     )
 
@@ -82,19 +80,13 @@ def _opened(book: Book, content: Any) -> Mapping[str, Any]:
 
 def _entry(event: Event, content: Mapping[str, Any]) -> Entry:
     bid = Bid(UUID(event.body["bid"]), event.body["paddle"], content, event.at)
-    return Entry(event.seq, bid)
+    return Entry(event.seq, bid, event.body["after"]["price_minor"])
 
 
 def _needed(found: Mapping[str, Event], kind: str) -> Event:
     if kind not in found:
         raise BrokenLog(f"the log has no event {kind!r}")
     return found[kind]
-
-
-def _stops(events: Sequence[Event]) -> list[tuple[datetime, datetime]]:
-    begun = [event.at for event in events if event.kind == "paused"]
-    over = [event.at for event in events if event.kind == "resumed"]
-    return list(zip(begun, over, strict=False))
 
 
 def _opens(book: Book, standing: Standing, event: Event) -> Standing:

@@ -7,6 +7,7 @@ from listings.auctions.methods import (
     english,
     fixed,
     intent,
+    package,
     proxy,
     sealed,
     vickrey,
@@ -16,5 +17,5 @@ from listings.auctions.model import Method
 
 METHODS: Mapping[str, Method] = {
     module.METHOD.code: module.METHOD
-    for module in (english, proxy, fixed, intent, sealed, vickrey, weighted, dutch)
+    for module in (english, proxy, fixed, intent, sealed, vickrey, weighted, dutch, package)
 }

@@ -124,10 +124,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A bid of the log, with the event's number; a sealed one with what was opened."""
+    """A bid of the log: the event's number, the bid (a sealed one as opened), the price it left."""
 
     seq: int
     bid: Bid
+    price_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,6 @@ class Case:
         out: the paddles in default.
         reserve_minor: the reserve, if there is one.
         seed: the lottery's, where the tie rule is lottery.
-        pauses: what is over, in order.
         solved: the body of the `solved` event (package).
     """
 
@@ -148,7 +148,6 @@ class Case:
     out: frozenset[int]
     reserve_minor: int | None
     seed: bytes | None
-    pauses: Sequence[tuple[datetime, datetime]]
     solved: Mapping[str, Any] | None
 
 

@@ -105,10 +105,7 @@ def check(book: Book, content: Mapping[str, Any]) -> None:
 def decide(book: Book, case: Case) -> Outcome:
     """Sell to the taker, at the price in force when the bid came in."""
     takers = [entry for entry in case.entries if entry.bid.paddle not in case.out][:1]
-    ranking = [
-        Ranked(entry, price_of(book, tick_at(book, case.pauses, entry.bid.received_at)))
-        for entry in takers
-    ]
+    ranking = [Ranked(entry, entry.price_minor or 0) for entry in takers]
     return awarding.sell(book, case, ranking, awarding.own_amount)
 
 

@@ -1,0 +1,548 @@
+"""An auction played against a naive model of the rules: everything is counted again each time.
+
+The model keeps the accepted bids in a list and knows nothing of standings: price, leader and close
+are computed from that list after every command, the slow way. `World` is driven by Hypothesis and
+by the campaign alike.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
+
+from contracts import canonical, rfc3339
+from contracts.refusal import Refusal
+from listings.auctions import rulebook, rules
+from listings.auctions.model import BrokenLog, Event, Standing
+from tests.listings import auctions_cases as cases
+from tests.listings.auctions_cases import SEED, Play
+
+SECOND = timedelta(seconds=1)
+TAG = b"uhdx/auction-event/v1\x00"
+STEPS: tuple[Mapping[str, Any] | None, ...] = (
+    None,
+    {"kind": "bp", "bp": 500, "least_minor": 700},
+    {"kind": "table", "rows": [[0, 1_000], [120_000, 2_500], [150_000, 4_000]]},
+)
+PADDLES = (1, 2, 3, 4, 5)  # 1 and 2 hold the right of first refusal, where there is one
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Which auction is played."""
+
+    kind: str
+    step: int = 0
+    reserve: str = "none"
+    tie: str = "sequence"
+    default: str = "next-best"
+    top_k: int = 1
+    most_extensions: int | None = None
+    option: bool = False
+
+    def document(self) -> tuple[dict[str, Any], int | None]:
+        """Return the rulebook and the hidden reserve."""
+        changes: dict[str, Any] = {"default": self.default}
+        if self.kind in ("english", "timed", "refusal", "proxy"):
+            changes |= self._rising()
+        if self.kind in ("sealed", "vickrey", "weighted", "intent"):
+            changes |= {"tie": {"rule": self.tie}}
+            terms = cases._SPECIAL[self.kind].get("terms", {})
+            changes |= {"terms": {**terms, "replaceable": not self.option}}
+        hidden = None
+        if self.reserve != "none" and self.kind not in ("fixed", "dutch", "intent"):
+            changes |= {"reserve": {"kind": self.reserve, "amount_minor": 118_000}}
+            hidden = 118_000 if self.reserve == "hidden" else None
+        return cases.document(self.kind, **changes), hidden
+
+    def _rising(self) -> dict[str, Any]:
+        special = cases._SPECIAL[self.kind]
+        limits = {"top_k": self.top_k, "most_extensions": self.most_extensions}
+        soft = {"kind": "soft", "window_s": 60, **limits}
+        changes: dict[str, Any] = {
+            "soft_close_s": None,
+            "closing": {**special.get("closing", soft), **limits},
+        }
+        terms: dict[str, Any] = {}
+        if STEPS[self.step] is not None:
+            changes, terms = {**changes, "step_minor": None}, {"step": STEPS[self.step]}
+        if self.kind == "timed":
+            terms |= {"needs_free_bid": self.option}
+        if self.kind == "english":
+            terms |= {"multiples": self.option}
+        return {**changes, "terms": terms}
+
+
+@dataclass
+class Taken:
+    """An accepted bid, as the model remembers it."""
+
+    paddle: int
+    content: Mapping[str, Any]
+    moment: datetime
+    bid: str
+    price: int | None = None  # what it was worth to the ranking: a match takes the price it met
+
+
+@dataclass
+class Model:
+    """The rules once more, slowly."""
+
+    doc: Mapping[str, Any]
+    reserve: int | None
+    taken: list[Taken] = field(default_factory=list)
+    pauses: list[list[datetime]] = field(default_factory=list)
+    closes_at: datetime = cases.NOW
+    stop: datetime | None = None
+    extensions: int = 0
+    closed: bool = False
+    out: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Read what the close is at first."""
+        self.terms, self.method = self.doc["terms"], self.doc["method"]
+        first = self.doc["first_refusal"]
+        self.holders = first["holders"] if first else []
+        self.match = timedelta(seconds=first["window_s"]) if first else timedelta()
+        self.closes_at = datetime.fromisoformat(self.doc["closes_at"]) + self.match
+        stop = self.doc["hard_stop_at"]
+        self.stop = datetime.fromisoformat(stop) if stop else None
+        self.opens_at = datetime.fromisoformat(self.doc["opens_at"])
+        self.window = timedelta(seconds=self.doc["closing"]["window_s"])
+
+    # --- what a bid may be
+
+    def accepts(self, paddle: int, content: Mapping[str, Any], moment: datetime) -> bool:
+        """Tell whether the bid counts."""
+        if self.closed or not self.opens_at <= moment < self.closes_at:
+            return False
+        if any(begun <= moment < (over or datetime.max.replace(tzinfo=moment.tzinfo))
+               for begun, over in map(self._both, self.pauses)):  # fmt: skip
+            return False
+        if self.method in ("english", "proxy"):
+            return self._rises(paddle, content, moment)
+        if self.method in ("fixed", "dutch"):
+            return not self.taken and self._asked(content, moment)
+        again = any(bid.paddle == paddle for bid in self.taken)
+        return content["amount_minor"] >= self.terms["floor_minor"] and (
+            self.terms["replaceable"] or not again
+        )
+
+    def _both(self, pause: list[datetime]) -> tuple[datetime, datetime | None]:
+        return pause[0], pause[1] if len(pause) > 1 else None
+
+    def _rises(self, paddle: int, content: Mapping[str, Any], moment: datetime) -> bool:
+        matching = moment >= self.closes_at - self.match
+        lead = self.leader()
+        if "match" in content:
+            return (
+                matching and paddle in self.holders and lead is not None
+                and lead.paddle not in self.holders
+            )  # fmt: skip
+        if matching:
+            return False
+        price, amount = self.price(), content["amount_minor"]
+        if self.terms.get("needs_free_bid") and moment >= self.free() and paddle not in self.early:
+            return False
+        if self.method == "proxy" and lead is not None and lead.paddle == paddle:
+            return amount > lead.content["amount_minor"]
+        base = self.terms["floor_minor"] if price is None else price
+        least = base if price is None else base + self.step(base)
+        whole = not self.terms.get("multiples") or (amount - base) % self.step(base) == 0
+        return bool(amount >= least and whole)
+
+    early: set[int] = field(default_factory=set)
+
+    def _asked(self, content: Mapping[str, Any], moment: datetime) -> bool:
+        if self.method == "fixed":
+            return bool(content["amount_minor"] == self.terms["price_minor"])
+        tick, interval = content["tick"], self.terms["interval_s"]
+        now = self.tick(moment)
+        fresh = self.run(moment) - now * interval * SECOND <= self.terms["grace_s"] * SECOND
+        seen = tick == now or (tick == now - 1 and fresh)
+        return bool(seen and content["amount_minor"] == self.asked(tick))
+
+    def run(self, moment: datetime) -> timedelta:
+        """How long the clock has run, second by second of the pauses left out."""
+        over = [pause for pause in self.pauses if len(pause) > 1]
+        paused = sum(
+            (min(moment, end) - begun for begun, end in over if begun < moment), timedelta()
+        )
+        return moment - self.opens_at - paused
+
+    def tick(self, moment: datetime) -> int:
+        """Count the ticks one by one."""
+        tick, run = 0, self.run(moment)
+        while (tick + 1) * self.terms["interval_s"] * SECOND <= run and (
+            self.asked(tick) > self.terms["floor_minor"]
+        ):
+            tick += 1
+        return tick
+
+    def asked(self, tick: int) -> int:
+        """Return the price of a tick, lowered one by one."""
+        price = self.terms["start_minor"]
+        for _ in range(tick):
+            price = max(self.terms["floor_minor"], price - self.terms["decrement_minor"])
+        return int(price)
+
+    def step(self, price: int) -> int:
+        """Return the step at a price."""
+        step = self.terms["step"]
+        if step["kind"] == "fixed":
+            return int(step["minor"])
+        if step["kind"] == "bp":
+            exact = Fraction(price * step["bp"], 10_000)
+            up = exact.numerator // exact.denominator + (exact.denominator != 1)
+            return int(max(step["least_minor"], up))
+        found = 0
+        for begin, size in step["rows"]:
+            if begin <= price:
+                found = size
+        return int(found)
+
+    # --- where it stands
+
+    def leader(self) -> Taken | None:
+        """Return who leads."""
+        if self.method in ("fixed", "dutch"):
+            return self.taken[0] if self.taken else None
+        if self.method not in ("english", "proxy") or not self.taken:
+            return None
+        if self.method == "english":
+            return self.taken[-1]
+        return min(
+            self.taken, key=lambda bid: (-bid.content["amount_minor"], self.taken.index(bid))
+        )
+
+    def price(self) -> int | None:
+        """Return the visible price."""
+        if self.method == "proxy" and self.taken:
+            return self.proxy(self.taken)
+        lead = self.leader()
+        return None if lead is None else lead.price
+
+    def proxy(self, bids: list[Taken]) -> int:
+        """Return the price that all maxima make."""
+        best: dict[int, int] = {}
+        for bid in bids:
+            best[bid.paddle] = max(best.get(bid.paddle, 0), bid.content["amount_minor"])
+        first, *others = sorted(best.values(), reverse=True)
+        price = int(self.terms["floor_minor"])
+        if others:
+            price = min(first, others[0] + self.step(others[0]))
+        if self.reserve is not None and first >= self.reserve:
+            price = max(price, self.reserve)
+        return price
+
+    def top(self) -> list[int]:
+        """Return the first paddles in order."""
+        ranked = sorted(
+            enumerate(self.taken), key=lambda one: (-(one[1].price or 0), -one[0])
+        ) if self.method == "english" else sorted(
+            enumerate(self.taken), key=lambda one: (-one[1].content["amount_minor"], one[0])
+        )  # fmt: skip
+        return list(dict.fromkeys(bid.paddle for _, bid in ranked))[: self.doc["closing"]["top_k"]]
+
+    def free(self) -> datetime:
+        """Return the end of the free period."""
+        end = datetime.fromisoformat(self.doc["closing"]["free_until"])
+        for pause in self.pauses:
+            if len(pause) > 1 and pause[0] < end:
+                end += pause[1] - pause[0]
+        return end
+
+    # --- what happens
+
+    def take(self, paddle: int, content: Mapping[str, Any], moment: datetime, bid: str) -> None:
+        """Remember an accepted bid and move the close."""
+        before, price = self.top() if self.method in ("english", "proxy") else [], self.price()
+        taken = Taken(paddle, content, moment, bid)
+        taken.price = price if "match" in content else content.get("amount_minor")
+        if self.method == "dutch":
+            taken.price = self.asked(self.tick(moment))
+        self.taken.append(taken)
+        closing = self.doc["closing"]
+        if self.method in ("fixed", "dutch"):
+            self.closes_at = min(self.closes_at, moment + timedelta(microseconds=1))
+        if self.method not in ("english", "proxy"):
+            return
+        if closing["kind"] == "timed" and moment < self.free():
+            self.early.add(paddle)
+        want = None
+        ends = self.closes_at - self.match
+        stirred = self.top() != before
+        if "match" in content:
+            want = moment + self.match + self.match
+        elif closing["kind"] == "soft" and stirred and moment > ends - self.window:
+            want = moment + self.window + self.match
+        elif closing["kind"] == "timed" and moment >= self.free():
+            if self.method == "english" or stirred:
+                want = moment + self.window + self.match
+        limit = closing["most_extensions"]
+        if want is None or (limit is not None and self.extensions >= limit):
+            return
+        want = want if self.stop is None else min(want, self.stop)
+        if want > self.closes_at:
+            self.closes_at, self.extensions = want, self.extensions + 1
+
+    def result(self) -> tuple[str, str | None, int | None, int | None, list[int]]:
+        """Return outcome, reason, the winner's paddle and price, and the paddles in order."""
+        if not self.taken:
+            return "unsold", "no-bids", None, None, []
+        ranked = self.ranked()
+        order = [bid.paddle for bid in ranked]
+        if self.out and self.doc["default"] == "none":
+            return "unsold", "defaulted", None, None, order
+        if not ranked:
+            return "unsold", "defaulted", None, None, []
+        if self.method == "intent":
+            return "shortlist", None, None, None, order
+        held = [bid for bid in ranked if self._worth(bid) >= (self.reserve or 0)]
+        if not held:
+            return "unsold", "reserve-not-met", None, None, order
+        price = self._worth(held[0])
+        if self.method == "vickrey":
+            others = [self._worth(bid) for bid in ranked if bid is not held[0]]
+            price = max([*others, self.reserve or 0, self.terms["floor_minor"]])
+        if self.method == "proxy":
+            price = self.proxy([bid for bid in self.taken if bid.paddle not in self.out])
+        return "sold", None, held[0].paddle, price, order
+
+    def _worth(self, bid: Taken) -> int:
+        return int(bid.price if bid.price is not None else bid.content["amount_minor"])
+
+    def ranked(self) -> list[Taken]:
+        """Return each paddle's bid, the best first."""
+        bids = [bid for bid in self.taken if bid.paddle not in self.out]
+        place = {id(bid): number for number, bid in enumerate(self.taken)}
+        if self.method in ("sealed", "vickrey", "weighted", "intent"):
+            bids = list({bid.paddle: bid for bid in bids}.values())
+
+        def key(bid: Taken) -> tuple[Any, ...]:
+            tie: Any = place[id(bid)]
+            if self.doc["tie"]["rule"] == "lottery":
+                tie = hashlib.sha256(SEED + UUID(bid.bid).bytes).hexdigest()
+            if self.method == "weighted":
+                return (-self.score(bid), -self._worth(bid), tie)
+            if self.method == "english":
+                return (-self._worth(bid), "match" not in bid.content, tie)
+            return (-self._worth(bid), tie)
+
+        best: dict[int, Taken] = {}
+        for bid in sorted(bids, key=key):
+            best.setdefault(bid.paddle, bid)
+        return list(best.values())
+
+    def score(self, bid: Taken) -> Fraction:
+        """Return the weighted score."""
+        total = Fraction(0)
+        for row in self.terms["criteria"]:
+            value = bid.content["values"].get(row["code"], bid.content["amount_minor"])
+            part = Fraction(value - row["worst"]) / (row["best"] - row["worst"])
+            total += Fraction(row["weight_bp"], 10_000) * max(Fraction(0), min(Fraction(1), part))
+        return total
+
+
+class World:
+    """One auction, played by the rules and by the model; every command compares them."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Open it."""
+        self.setup = setup
+        self.doc, hidden = setup.document()
+        self.book = rulebook.read(self.doc, reserve_minor=hidden)
+        self.play = Play(self.book)
+        reserve = hidden if hidden is not None else self.book.reserve_minor
+        self.model = Model(self.doc, reserve)
+        self.now = self.book.opens_at
+        self.head = self._chained(b"\x00" * 32, self.play.events[0])
+        self.seen = 1
+        self.commands = 0
+
+    # --- commands
+
+    def bid(self, paddle: int, jump: int, lag: int = 0, values: int = 0) -> None:
+        """Bid some way above or below what would lead, received a little before or after now."""
+        moment = self.now - lag * SECOND / 2
+        self._offer(paddle, self._content(moment, jump, values), moment)
+
+    def match(self, paddle: int) -> None:
+        """Exercise a right of first refusal, whether or not there is one."""
+        if self.setup.kind in ("english", "timed", "refusal"):
+            self._offer(paddle, {"match": True}, self.now)
+
+    def storm(self, bids: list[tuple[int, int, int]]) -> None:
+        """Let several bids arrive in the last moments before the close, out of order."""
+        for paddle, jump, back in bids:
+            moment = self.model.closes_at - back * SECOND / 4
+            self._offer(paddle, self._content(moment, jump, 0), moment)
+
+    def wait(self, seconds: int) -> None:
+        """Let time pass; a negative step is a clock that was put back."""
+        self.now += seconds * SECOND
+        self._check()
+
+    def pause(self) -> None:
+        """Pause."""
+        if self.model.closed or self.play.standing.paused_at or self.now < self.book.opens_at:
+            return
+        self.play.pause(self.now)
+        self.model.pauses.append([self.now])
+        self._check()
+
+    def resume(self, seconds: int) -> None:
+        """Go on."""
+        if self.model.closed or not self.play.standing.paused_at:
+            return
+        begun = self.model.pauses[-1][0]
+        self.now = max(self.now, begun) + seconds * SECOND
+        self.play.resume(self.now)
+        self.model.pauses[-1].append(self.now)
+        self.model.closes_at += self.now - begun
+        if self.model.stop:
+            self.model.stop += self.now - begun
+        self._check()
+
+    def extend(self, seconds: int) -> None:
+        """Move the end after an outage."""
+        if self.model.closed:
+            return
+        self.model.closes_at += seconds * SECOND
+        if self.model.stop:
+            self.model.stop = max(self.model.stop, self.model.closes_at)
+        body = {
+            "reason": "outage",
+            "closes_at": rfc3339.exact(self.model.closes_at),
+            "hard_stop_at": rfc3339.exact(self.model.stop) if self.model.stop else None,
+        }
+        self.play.add("extended", body, moment=self.now)
+        self._check()
+
+    def close(self) -> None:
+        """Close."""
+        if self.model.closed or self.play.standing.paused_at:
+            return
+        self.play.close()
+        self.model.closed, self.now = True, max(self.now, self.model.closes_at)
+        self._check()
+
+    def default(self) -> None:
+        """Let the winner default."""
+        winner = self.model.result()[2] if self.model.closed else None
+        if winner is None:
+            return
+        self.play.default(winner)
+        self.model.out.add(winner)
+        self._check()
+
+    def forge(self, which: int) -> None:
+        """Try an event that the rules could not have written here; it is refused."""
+        seq, at = self.play.standing.seq + 1, self.now
+        end = rfc3339.exact(self.model.closes_at + SECOND)
+        forged = [
+            Event(seq + 1, "voided", at, {"reason": ""}),
+            Event(seq, "opened", at, {"rulebook_sha256": self.book.sha256}),
+            Event(seq, "closed", self.model.closes_at + SECOND, {"closes_at": end}),
+            Event(seq, "surprise", at, {}),
+            Event(seq, "resumed", at, {"closes_at": end, "hard_stop_at": None}),
+        ][which]
+        try:
+            rules.advance(self.book, self.play.standing, forged)
+        except BrokenLog:
+            self._check()
+        else:
+            raise AssertionError(f"{forged.kind} was taken")
+
+    # --- checks
+
+    def _content(self, moment: datetime, jump: int, values: int) -> dict[str, Any]:
+        price = self.model.price()
+        if self.setup.kind == "dutch":
+            tick = max(0, self.model.tick(max(moment, self.book.opens_at)) - (values % 3))
+            amount = self.model.asked(tick) + (jump if jump < 0 else 0)
+            return {**cases.content(self.book, max(1, amount)), "tick": tick}
+        if self.setup.kind == "fixed":
+            return cases.content(self.book, max(1, 100_000 + min(0, jump)))
+        base = 100_000
+        if price is not None:
+            base = price + self.model.step(price)
+        content = cases.content(self.book, max(1, base + jump * 500))
+        return (
+            {**content, "values": {"days": 30 * values}}
+            if self.setup.kind == "weighted"
+            else content
+        )
+
+    def _offer(self, paddle: int, content: Mapping[str, Any], moment: datetime) -> None:
+        before, expected = self.play.standing, self.model.accepts(paddle, content, moment)
+        told: Refusal | None = None
+        try:
+            self.play.bid(paddle, content, moment=moment)
+        except Refusal as refusal:
+            told = refusal
+        assert (told is None) == expected, (told, content, moment, self.model)
+        if told is None:
+            last = self.play.events[-1]
+            self.model.take(paddle, content, moment, last.body["bid"])
+            assert rules.advance(self.book, before, last) == self.play.standing
+        else:
+            assert self.play.standing is before
+            if moment < self.model.closes_at and not self.model.closed:
+                assert told.code != "auction-closed"  # received in time is never late
+        self._check()
+
+    def _check(self) -> None:
+        self.commands += 1
+        standing, model, lead = self.play.standing, self.model, self.model.leader()
+        assert standing.seq == len(self.play.events) - 1
+        assert [event.seq for event in self.play.events] == list(range(len(self.play.events)))
+        assert standing.bids == len(model.taken)
+        assert standing.price_minor == model.price()
+        assert standing.leading_paddle == (lead.paddle if lead else None)
+        assert str(standing.leading_bid) == (lead.bid if lead else "None")
+        assert standing.closes_at == model.closes_at
+        assert standing.hard_stop_at == model.stop
+        assert standing.extensions == model.extensions
+        assert model.stop is None or standing.closes_at <= model.stop
+        assert (standing.phase == "ended") == model.closed
+        assert Standing.from_json(standing.to_json()) == standing
+        for event in self.play.events[self.seen :]:
+            self.head = self._chained(self.head, event)
+        self.seen = len(self.play.events)
+        self._check_award()
+
+    def _check_award(self) -> None:
+        result = self.play.award()
+        outcome, reason, winner, price, order = self.model.result()
+        assert (result["outcome"], result["reason"]) == (outcome, reason)
+        assert [entry["paddle"] for entry in result["ranking"]] == order
+        awards = [(award["paddle"], award["amount_minor"]) for award in result["awards"]]
+        assert awards == ([(winner, price)] if outcome == "sold" else [])
+        assert result["bids"] == len(self.model.taken)
+
+    def finish(self) -> list[bytes]:
+        """End it, fold the whole log afresh, and return the exported lines."""
+        if self.play.standing.paused_at:
+            self.resume(1)
+        self.close()
+        assert rules.fold(self.book, self.play.events) == self.play.standing
+        result = rules.award(self.book, self.play.events)
+        assert canonical.dumps(result) == canonical.dumps(self.play.award())
+        self.play.add("awarded", result, moment=self.now)
+        assert rules.award(self.book, self.play.events) == result
+        prices = [event.body["after"]["price_minor"] for event in self.play.events
+                  if event.kind == "bid"]  # fmt: skip
+        assert all(a is None or a <= b for a, b in pairwise(prices))
+        lines = cases.lines(self.doc, self.play.events)
+        assert canonical.loads(lines[self.seen])["hash"] == self.head.hex()
+        return lines
+
+    def _chained(self, head: bytes, event: Event) -> bytes:
+        wire = {"seq": event.seq, "kind": event.kind, "at": rfc3339.exact(event.at),
+                "body": dict(event.body)}  # fmt: skip
+        return hashlib.sha256(TAG + head + canonical.dumps(wire)).digest()
