@@ -6,7 +6,7 @@ ROLE = "exchange_app"
 # Rows that are only ever added; triggers refuse the rest even to the owner.
 APPEND_ONLY = (
     "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal",
-    "ledger_posting", "settlement_line", "reaction_done", "deal_document",
+    "ledger_posting", "settlement_line", "reaction_done", "deal_document", "offer_version",
     "bid", "paddle", "encumbrance_consent", "run_rule", "telecast", "telecast_cancelled",
     "auction_event", "refused_bid", "outage", "disclosure_step",
     "sealed_key", "sealed_acknowledgement", "sealed_share", "sealed_reveal",

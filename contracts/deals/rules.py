@@ -89,12 +89,15 @@ class DealNotEffective(Refusal):
     hint = "A deal takes effect when both parties have signed."
 
 
-def deal_id_of(award_fact: UUID) -> UUID:
+def deal_id_of(award_fact: UUID, place: int = 0) -> UUID:
     """Return the id of the deal that an award leads to: the same for every retry.
+
+    An accepted offer leads to a deal for each of its works, whose `place` counts from 0.
 
     A UUIDv8 (RFC 9562 §5.8) with the time of the fact, so that deals are ordered by age.
     """
-    digest = hashlib.sha256(b"uhdx/deal/v1\x00" + award_fact.bytes).digest()
+    counted = place.to_bytes(2, "big") if place else b""
+    digest = hashlib.sha256(b"uhdx/deal/v1\x00" + award_fact.bytes + counted).digest()
     value = (award_fact.int >> 80) << 80 | int.from_bytes(digest[:10])
     return UUID(int=value & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62)
 

@@ -1,0 +1,1 @@
+"""Offers (要约): private negotiation between one licensor and one licensee, in versions."""
