@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     port: int = 8000
     base_url: str = ""
     log_origin: str = "log.uhdx.local/2026"
+    # Which methods of sale may be offered; development has all, production says what it holds.
+    operator_licence: Literal["property_exchange", "auction_house", "none"] | None = None
     stripe_api_key: SecretStr = SecretStr("sk_test_standin")
     stripe_api_base: str = "http://127.0.0.1:8001"
     stripe_webhook_secret: SecretStr = SecretStr("whsec_standin")
@@ -71,7 +73,16 @@ class Settings(BaseSettings):
                     )
             if self.database_url is None:
                 raise ValueError("EXCHANGE_DATABASE_URL must name a PostgreSQL in production")
+            if self.operator_licence is None:
+                raise ValueError(
+                    "EXCHANGE_OPERATOR_LICENCE must say property_exchange, auction_house or none"
+                )
         return self
+
+    @property
+    def licence(self) -> str:
+        """The operator's licence; in development, where none is given, that of an exchange."""
+        return self.operator_licence or "property_exchange"
 
     @cached_property
     def objects(self) -> Path:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field, model_validator
 
+from contracts.calendar import YearNotLoaded
 from contracts.money import AmountOutOfRange, WrongCurrency
 from contracts.refusal import CommitUnknown, IdReused, InvalidContent, Malformed, Unknown
 from contracts.refusal import NotAllowed as RoleMissing
@@ -26,6 +27,8 @@ from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions.rules import BadSale
 from listings.catalogue import queries, rules, service
 from listings.catalogue.queries import Entry, Search
+from listings.disclosures import gate, progress
+from listings.disclosures import rules as disclosing
 from listings.recognition.rules import LooksLikeAnotherWork, RecognitionUnderReview
 
 router = APIRouter(route_class=JsonRoute)
@@ -39,6 +42,11 @@ RIGHTS = (
     rules.TooManyRights,
 )  # fmt: skip
 _SALE = (BadSale, rules.BadSaleTerms, WrongCurrency, AmountOutOfRange)
+_ADMITTED = (
+    gate.MethodNotLicensed, gate.NoticeTooShort, disclosing.DisclosureNeeded,
+    disclosing.FloorBelowAssessed, disclosing.ConsentNeeded, disclosing.AssessmentTooOld,
+    progress.DisclosureTooShort, YearNotLoaded,
+)  # fmt: skip
 RIGHT: dict[str, Any] = {
     "right": "broadcasting",
     "media": ["satellite"],
@@ -224,7 +232,7 @@ async def draft_listing(
         *_SIGNED, Unknown, rules.MasterNotReady, rules.MasterOfAnotherWork,
         title_rules.CoOwnerConsentMissing, LooksLikeAnotherWork, RecognitionUnderReview,
         title_rules.RightsNotHeld, ExceedsHolding, title_rules.RightsAlreadyGranted,
-        RightsNotAvailable, IdReused, *_SALE, CommitUnknown,
+        RightsNotAvailable, IdReused, *_SALE, *_ADMITTED, CommitUnknown,
     ),
 )  # fmt: skip
 async def publish_listing(
@@ -235,8 +243,14 @@ async def publish_listing(
     Publishing twice gives the same answer.
     """
     caller.need("list", Role.HOLDER)
-    sight = recognition_verbs.sight(context)
-    await service.publish(session, listing_id, party_id=caller.party_id, now=now, sight=sight)
+    await service.publish(
+        session,
+        listing_id,
+        party_id=caller.party_id,
+        now=now,
+        sight=recognition_verbs.sight(context),
+        licence=context.settings.licence,
+    )
     return _out(await queries.get_entry(session, listing_id, viewer=caller.party_id))
 
 

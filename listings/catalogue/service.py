@@ -20,11 +20,13 @@ from contracts.titles import queries as titles_read
 from contracts.titles import rules as title_rules
 from contracts.titles import service as titles
 from contracts.works.tables import Work
-from listings.auctions import rules as auction_rules
+from listings.auctions import rulebook
 from listings.auctions import service as auctions
 from listings.catalogue import rules
 from listings.catalogue.rules import ListingPublished, Offer
 from listings.catalogue.tables import CatalogueEpoch, Listing
+from listings.disclosures import service as disclosures
+from listings.disclosures.gate import PROPERTY_EXCHANGE
 from listings.masters import queries as masters
 from listings.masters.tables import Master
 from listings.recognition import service as recognition
@@ -94,7 +96,13 @@ async def draft(  # noqa: PLR0913 - an offer has that many parts, and callers na
 
 
 async def publish(
-    session: AsyncSession, listing_id: UUID, *, party_id: UUID, now: datetime, sight: Sight = PLAIN
+    session: AsyncSession,
+    listing_id: UUID,
+    *,
+    party_id: UUID,
+    now: datetime,
+    sight: Sight = PLAIN,
+    licence: str = PROPERTY_EXCHANGE,
 ) -> Listing:
     """Publish a draft: reserve its rights, open its auction, make it known; again is the same.
 
@@ -107,6 +115,7 @@ async def publish(
         party_id: whose it is.
         now: the instant of the request.
         sight: what other masters are searched with.
+        licence: what the operator may do (`listings.disclosures.gate`).
 
     Raises:
         Unknown: the listing is not the party's.
@@ -114,9 +123,9 @@ async def publish(
         CoOwnerConsentMissing: a co-owner has not agreed to an exclusive licence.
         LooksLikeAnotherWork: the picture is on offer under another title.
         RecognitionUnderReview: a person has to compare it with a listed work first.
-        RightsNotHeld, ExceedsHolding, RightsAlreadyGranted, RightsNotAvailable: the rights are not
-            there to be offered.
+        RightsNotHeld, ExceedsHolding, RightsAlreadyGranted, RightsNotAvailable: they are not free.
         BadSale, BadSaleTerms: the sale's time has passed since it was drafted.
+        Refusal: any of `disclosures.admit`.
     """
     listing = await _locked(session, listing_id)
     if listing is None or listing.party_id != party_id:
@@ -130,6 +139,7 @@ async def publish(
     seen = await _check_recognised(session, look, now=now)
     try:
         async with session.begin_nested():
+            await disclosures.admit(session, listing, licence=licence, now=now)
             return await _publish(session, listing, work, look, seen=seen, now=now)
     except (LooksLikeAnotherWork, RecognitionUnderReview):
         # Found at the last moment, and taken back with all the rest: found once more, to stay.
@@ -146,7 +156,8 @@ async def _publish(
     )
     await auctions.open_auction(
         session, listing.auction_id,
-        listing_id=listing.id, work_id=work.id, seller_id=party_id, sale=listing.sale, now=now,
+        listing_id=listing.id, work_id=work.id, seller_id=party_id,
+        sale=rules.whole_sale(listing.sale, listing.secret), rights=listing.rights, now=now,
     )  # fmt: skip
     epoch = await _turn(session, look, seen=seen, now=now)
     payload = _record(listing, work, master)
@@ -197,7 +208,8 @@ def _says(
     if (known.work_id, known.master_id) != subject:
         return False
     offer = rules.offer(wires, sale, seller=known.party_id, now=known.drafted_at)
-    return (known.rights, known.sale) == (offer.rights, offer.sale)
+    says = (offer.rights, offer.sale, offer.secret)
+    return (known.rights, known.sale, known.secret) == says
 
 
 async def _write(
@@ -214,7 +226,7 @@ async def _write(
     try:
         async with session.begin_nested():
             listing.work_id, listing.master_id = subject
-            listing.rights, listing.sale = offer.rights, offer.sale
+            listing.rights, listing.sale, listing.secret = offer.rights, offer.sale, offer.secret
             listing.auction_id, listing.drafted_at = offer.auction_id, now
             session.add(listing)
     except IntegrityError as error:
@@ -231,8 +243,9 @@ async def _auction_taken(session: AsyncSession, auction_id: UUID, *, but: UUID) 
 
 async def _check(session: AsyncSession, listing: Listing, master: Master, *, now: datetime) -> None:
     boxes = [rights_rules.resolve(wire) for wire in listing.rights]
-    terms = auction_rules.read_sale(listing.sale, barred=frozenset({listing.party_id}), now=now)
-    rules.check_times(terms, boxes, now=now)
+    sale = rules.whole_sale(listing.sale, listing.secret)
+    read = rulebook.read_sale(sale, barred=frozenset({listing.party_id}), now=now)
+    rules.check_times(read, boxes, now=now)
     rules.check_belongs(master.work_id, work=listing.work_id)
     rules.check_ready(master.state)
     await _check_consents(session, listing, boxes)

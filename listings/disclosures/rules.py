@@ -60,6 +60,13 @@ class DisclosureNeeded(Refusal):
     hint = "File the disclosure of this listing; publish once the exchange has accepted it."
 
 
+class OwnershipDeclared(Refusal):
+    """Who owns the party was declared; only the exchange changes it."""
+
+    kind, code = Kind.CONFLICT, "ownership-declared"
+    hint = "Ask the exchange to correct it, with the papers that show it."
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What the seller files; amounts in minor units of one currency, days in Shanghai.

@@ -9,6 +9,7 @@ REAL = {
     "stripe_api_key": "sk_live_x8",
     "stripe_webhook_secret": "whsec_x8",
     "stripe_api_base": "https://api.stripe.com",
+    "operator_licence": "auction_house",
 }
 
 
@@ -26,6 +27,13 @@ def test_production_refuses_placeholders(name: str, placeholder: str) -> None:
 def test_production_needs_a_database_of_its_own() -> None:
     with pytest.raises(ValidationError, match="DATABASE_URL"):
         Settings(**{**REAL, "database_url": None})
+
+
+def test_production_says_which_licence_the_operator_holds() -> None:
+    assert Settings(**REAL).licence == "auction_house"
+    assert Settings().licence == "property_exchange"
+    with pytest.raises(ValidationError, match="OPERATOR_LICENCE"):
+        Settings(**{**REAL, "operator_licence": None})
 
 
 def test_the_objects_folder_may_be_a_file_url() -> None:

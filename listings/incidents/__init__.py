@@ -1,0 +1,1 @@
+"""Incidents (竞价异常): pausing, going on, bidding anew, voiding, and winners who default."""
