@@ -129,10 +129,7 @@ async def reveal(
 
 
 async def open_due(session: AsyncSession, *, now: datetime) -> int:
-    """Open what two shares did not open in time with what bidders said; return how many.
-
-    An auction without a bid is concluded at once.
-    """
+    """Open what two shares did not open in time with what bidders said; return how many."""
     rows = await session.execute(
         select(Auction, SealedKey)
         .join(SealedKey, col(SealedKey.auction_id) == col(Auction.id))
@@ -147,15 +144,10 @@ async def open_due(session: AsyncSession, *, now: datetime) -> int:
         if auctions_read.book(auction).secrecy["amounts"] != "sealed":
             continue  # a key was made for it and is not used
         case = await _locked(session, key)
-        if case.lot.is_opened:
+        if case.lot.is_opened or now < case.lot.reveal_until:
             continue
-        if not case.bids:
-            await auctions.conclude(session, case.auction.id, now=now)
-        elif now >= case.lot.reveal_until:
-            said = await queries.reveals(session, case.auction.id)
-            await _reveal_all(session, case, said, rules.NOT_REVEALED, key=None, now=now)
-        else:
-            continue
+        said = await queries.reveals(session, case.auction.id)
+        await _reveal_all(session, case, said, rules.NOT_REVEALED, key=None, now=now)
         done += 1
     return done
 
