@@ -1,0 +1,166 @@
+"""Package auctions for tests: a solver that tries everything, random problems, rulebook terms."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+from uuid import UUID
+
+from listings.bundles import posing, problem
+from listings.bundles.problem import Chosen, Item, Kept, Number, Offer, Problem
+
+WIRE = {
+    "right": "broadcasting",
+    "media": ["terrestrial"],
+    "territories": ["CN", "HK", "JP"],
+    "excluded": [],
+    "languages": ["zh", "en"],
+    "first_day": "2027-01-01",
+    "last_day": "2028-12-31",
+    "tz": "Asia/Shanghai",
+    "exclusivity": "exclusive",
+    "runs_max": None,
+}
+MADE_BY = {"name": "brute force", "version": "1"}
+
+
+class Brute:
+    """Tries every choice, and knows nothing of linear programs."""
+
+    def best(
+        self,
+        given: Problem,
+        weights: Mapping[int, Number],
+        kept: Sequence[Kept] = (),
+        but: Chosen | None = None,
+    ) -> Chosen | None:
+        """Return the best of all choices; see `problem.Solver`."""
+        found: tuple[Number, Chosen] | None = None
+        for chosen in choices(given, sorted(weights)):
+            if chosen == but or any(problem.total(k.weights, chosen) < k.least for k in kept):
+                continue
+            value = problem.total(weights, chosen)
+            if found is None or value > found[0]:
+                found = (value, chosen)
+        return None if found is None else found[1]
+
+
+def choices(given: Problem, places: Sequence[int]) -> list[Chosen]:
+    """Return every choice that fits: of each bidder one offer or none, checked one by one."""
+    mine: dict[int, list[int]] = {}
+    for place in places:
+        mine.setdefault(given.offers[place].bidder, []).append(place)
+    alone = replace(given, least_winners=1)
+    found: list[tuple[int, ...]] = [()]
+    for options in mine.values():
+        more = [(*one, place) for one in found for place in options]
+        found += [one for one in more if problem.is_feasible(alone, one)]
+    return [tuple(sorted(one)) for one in found if problem.is_feasible(given, one)]
+
+
+def blocking(given: Problem, coalition: frozenset[int]) -> Number:
+    """Return the most that some bidders' offers are worth together."""
+    places = [at for at, offer in enumerate(given.offers) if offer.bidder in coalition]
+    worth = problem.values(given)
+    return max(problem.total(worth, chosen) for chosen in choices(given, places))
+
+
+def every_row(given: Problem, chosen: Chosen) -> list[tuple[frozenset[int], Number]]:
+    """Return the whole core: of every coalition, who pays and how much at least."""
+    bidders = sorted({offer.bidder for offer in given.offers})
+    worth = problem.values(given)
+    rows = []
+    for size in range(len(bidders) + 1):
+        for coalition in map(frozenset, combinations(bidders, size)):
+            inside = [place for place in chosen if given.offers[place].bidder in coalition]
+            payers = frozenset(at for at, place in enumerate(chosen) if place not in inside)
+            rows.append((payers, blocking(given, coalition) - problem.total(worth, inside)))
+    return rows
+
+
+def any_problem(rnd: random.Random, *, most_offers: int = 12, most_bidders: int = 6) -> Problem:
+    """Return a small problem of any kind: copies, shared spaces, equal values."""
+    items: list[Item] = []
+    for space in range(rnd.randint(1, 5)):
+        if rnd.random() < 0.8:
+            items.append(Item(1, space, True))
+        if not items or items[-1].space != space or rnd.random() < 0.3:
+            items.append(Item(rnd.choice([None, 1, 2, 3]), space, False))
+    largest = rnd.choice([3, 20, 1000, 10**9])
+    return Problem(
+        tuple(items),
+        tuple(
+            _any_offer(rnd, items, most_bidders, largest)
+            for _ in range(rnd.randint(1, most_offers))
+        ),
+        rnd.choice([1, 1, 1, 2, 3]),
+        rnd.choice(["cells", "winners", "none"]),
+    )
+
+
+def _any_offer(rnd: random.Random, items: Sequence[Item], most_bidders: int, largest: int) -> Offer:
+    taken: dict[int, int] = {}
+    for place in rnd.sample(range(len(items)), rnd.randint(1, len(items))):
+        taken.setdefault(items[place].space, place)
+    keep = rnd.randint(1, len(taken))
+    packed = frozenset(list(taken.values())[:keep])
+    key = (rnd.getrandbits(26), rnd.getrandbits(26))
+    return Offer(rnd.randrange(most_bidders), packed, rnd.randint(0, largest), key)
+
+
+@dataclass(frozen=True, slots=True)
+class BidOf:
+    """A bid as posing sees it."""
+
+    bid_id: UUID
+    paddle: int
+    content: Mapping[str, Any]
+
+
+def terms(**changes: Any) -> dict[str, Any]:
+    """Return the terms of a package auction with two cells to cut at, without the cells."""
+    plain = {
+        "floor_minor": 1,
+        "cuts": {"territories": [], "media": [], "days": []},
+        "non_exclusive": None,
+        "reserve_minor": 0,
+        "reserves": {},
+        "most_packages": 200,
+        "most_cells": None,
+        "least_winners": 1,
+        "secondary": "cells",
+        "payments": "core",
+        "time_limit_s": 60,
+    }
+    return plain | changes
+
+
+def goods(codes: str, **changes: Any) -> dict[str, Any]:
+    """Return terms whose cells are single letters, one copy each and no reserve."""
+    cells = [
+        {"code": code, "space": at, "of": 0, "exclusivity": "exclusive", "copies": 1,
+         "reserve_minor": 0, "right": WIRE}
+        for at, code in enumerate(codes)
+    ]  # fmt: skip
+    return terms(**changes) | {"cells": cells, "floor_minor": 0}
+
+
+def posed(on: Mapping[str, Any], *bids: Mapping[str, int], seed: bytes = b"seed") -> posing.Posed:
+    """Return the problem of bids written as letters: {"AB": 10}; paddles count from 1."""
+    listed = [
+        BidOf(
+            UUID(int=at + 1),
+            at + 1,
+            {"packages": [{"cells": list(cells), "amount_minor": amount}
+                          for cells, amount in bid.items()]},
+        )
+        for at, bid in enumerate(bids)
+    ]  # fmt: skip
+    return posing.pose(on, listed, seed=seed)
+
+
+def paid(certificate: Mapping[str, Any]) -> dict[int, Fraction]:
+    """Return what each paddle pays, exactly."""
+    return {one["paddle"]: Fraction(one["paid"]) for one in certificate["winners"]}
