@@ -4,15 +4,18 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from exchange.api import (
+    admissions,
     auction_log,
     auctions,
     availability,
     avails,
+    barring,
     bids,
     bodies,
     conformance,
     deals,
     declarations,
+    deposits,
     disclosures,
     documents,
     encumbrances,
@@ -29,6 +32,8 @@ from exchange.api import (
     masters,
     matches,
     odrl,
+    offerables,
+    offers,
     packages,
     parties,
     payouts,
@@ -36,6 +41,7 @@ from exchange.api import (
     problems,
     recognition,
     references,
+    requests,
     runs,
     screeners,
     screens,
@@ -58,6 +64,7 @@ ROUTERS = (
     auctions, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger, stripe,
     avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
+    admissions, deposits, barring, offerables, offers, requests,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -8,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.deals import queries as deals
 from contracts.facts.rules import SealedFact
 from exchange.context import Context
+from listings.admissions import applying
+from listings.admissions import service as admissions
+from settlement.deposits import service as deposits
 from settlement.invoices import service as invoices
 from settlement.plans import service as plans
 from settlement.plans.rules import Terms
@@ -16,7 +19,11 @@ from settlement.plans.rules import Terms
 async def plan_settlement(
     _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
 ) -> None:
-    """Woken by `deal.executed`: plan who gets which part of the price, and invoice the licensee."""
+    """Woken by `deal.executed`: plan who gets which part of the price, and invoice the licensee.
+
+    The deposit of an auction's winner becomes price (保证金转价款); what is left of it goes back,
+    and the winner is bound for nothing more.
+    """
     deal = await deals.get_deal(session, UUID(fact.record["deal"]))
     terms = Terms(
         deal_id=deal.id,
@@ -27,4 +34,9 @@ async def plan_settlement(
         terms_sha256=deal.terms_sha256,
     )
     settlement = await plans.plan(session, terms, now=now)
-    await invoices.issue(session, settlement, now=now)
+    invoice = await invoices.issue(session, settlement, now=now)
+    if deal.auction_id is not None:
+        await admissions.free(session, deal.auction_id, deal.licensee_id)
+        whose = (deal.auction_id, deal.licensee_id)
+        await deposits.apply(session, *whose, invoice=invoice, now=now)
+        await deposits.set_one_free(session, *whose, return_by=applying.return_by(now), now=now)

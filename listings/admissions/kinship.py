@@ -75,6 +75,12 @@ def shared_node(kind: str, value: str) -> str:
     return f"{what}:{digest}"
 
 
+def parties_named(relations: Iterable[Relation]) -> frozenset[UUID]:
+    """Return the parties that relations lead to."""
+    nodes = (relation.node.partition(":") for relation in relations)
+    return frozenset(UUID(name) for kind, _, name in nodes if kind == "party")
+
+
 def groups(relations: Iterable[Relation]) -> Groups:
     """Return who belongs together; owners of less than a quarter join nobody."""
     made = Groups()

@@ -90,13 +90,6 @@ class AdmissionDecided(Refusal):
     hint = "Read the admission's `state`; papers are not changed after the decision."
 
 
-class DepositMissing(Refusal):
-    """The deposit of an applicant was not in before the day."""
-
-    kind, code = Kind.CONFLICT, "deposit-missing"
-    hint = "Record the bank's credit first, if there is one before `until`."
-
-
 @dataclass(frozen=True, slots=True)
 class Gate:
     """What a rulebook says about admission."""

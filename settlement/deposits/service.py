@@ -117,6 +117,14 @@ async def set_one_free(
         await _free(session, deposit, return_by=return_by, now=now)
 
 
+async def keep(session: AsyncSession, auction_id: UUID, party_id: UUID) -> None:
+    """Hold a deposit again that is still there: its bidder won after another's default."""
+    deposit = await booking.find_locked(session, auction_id, party_id)
+    if deposit is not None and deposit.held_minor:
+        deposit.free_at = deposit.return_by = None
+        await session.flush()
+
+
 async def apply(
     session: AsyncSession, auction_id: UUID, party_id: UUID, *, invoice: Invoice, now: datetime
 ) -> int:
