@@ -4,7 +4,9 @@ Source: practice of property exchanges (重新报价 and 继续报价 after a fa
 authority that the seller gave beforehand); 拍卖法 art. 39 (a buyer who does not pay).
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from contracts import rfc3339
 from contracts.refusal import Kind, Refusal
@@ -93,3 +95,25 @@ def resumed(
     length = at - paused_at
     stop = None if hard_stop_at is None else rfc3339.exact(hard_stop_at + length)
     return {"closes_at": rfc3339.exact(closes_at + length), "hard_stop_at": stop}
+
+
+def moved(sale: Mapping[str, Any], times: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the terms of sale at other times: all else stays, and what hangs on them moves along.
+
+    The end of a free period lies one cycle before the close; the last instant to be admitted lies
+    as far from the opening as before.
+    """
+    made = {**{name: value for name, value in sale.items() if name != "hard_stop_at"}, **times}
+    closing, admission = sale.get("closing", {}), sale.get("admission", {})
+    if closing.get("free_until") is not None:
+        free = _instant(times["closes_at"]) - timedelta(seconds=closing["window_s"])
+        made["closing"] = {**closing, "free_until": rfc3339.exact(free)}
+    if admission.get("until") is not None:
+        later = _instant(times["opens_at"]) - _instant(sale["opens_at"])
+        until = rfc3339.exact(_instant(admission["until"]) + later)
+        made["admission"] = {**admission, "until": until}
+    return made
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -210,8 +210,7 @@ async def replace(
         raise Unknown("There is no such listing.")
     invited = list((await admissions.parties_of(session, auction.id)).values())
     await void(session, auction, reason=reason, now=now, successor=times.auction_id)
-    kept = {name: value for name, value in listing.sale.items() if name != "hard_stop_at"}
-    sale = {**kept, **times.wire()}
+    sale = rules.moved(listing.sale, times.wire())
     made = await auctions.open_auction(
         session,
         times.auction_id,
