@@ -516,8 +516,13 @@ async def test_invariant_21_no_amount_can_be_read_in_the_whole_database_before_t
     amounts = (8_675_309_417, 7_318_529_463, 9_241_753_886)
     for who, amount in zip(room.bidders, amounts, strict=True):
         await room.bid(who, amount)
-    with pytest.raises(Refusal):  # a bidder's mistake: it sends its amount in clear
-        await room.send(room.bidders[0], {"amount_minor": amounts[0], "currency": "CNY"})
+    clear = {"amount_minor": amounts[0], "currency": "CNY"}
+    stranger = (await enrol(session, now=NOW, state="registered")).id
+    for who in (room.bidders[0], stranger):  # a mistake: the amount is sent in clear
+        with pytest.raises(Refusal):
+            await room.send(who, clear)
+    with pytest.raises(Refusal):
+        await room.send(room.bidders[0], {**room.sealed(room.bidders[0], 5).content, **clear})
     looked_for = [form for amount in amounts for form in forms(amount)]
     open_ = await dumped(session)
     assert str(room.auction.id) in open_
