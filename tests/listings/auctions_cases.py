@@ -1,6 +1,7 @@
 """Sales, rulebooks and logs of every method, made without a database."""
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,12 @@ _SPECIAL: Mapping[str, dict[str, Any]] = {
         "step_minor": 1_000,
         "closes_at": stamp(15),
         "closing": {"kind": "timed", "window_s": 300, "free_until": stamp(10)},
+    },
+    "timed-proxy": {
+        "method": "proxy",
+        "step_minor": 1_000,
+        "closes_at": stamp(12),
+        "closing": {"kind": "timed", "window_s": 120, "free_until": stamp(10)},
     },
     "refusal": {
         "method": "english",
@@ -221,3 +228,9 @@ def lines(document: Mapping[str, Any], events: Sequence[Event]) -> list[bytes]:
         head = hashlib.sha256(b"uhdx/auction-event/v1\x00" + head + canonical.dumps(wire)).digest()
         out.append(canonical.dumps({**wire, "hash": head.hex()}))
     return out
+
+
+def cipher(number: int) -> dict[str, Any]:
+    """Return a sealed bid that has the form of one and holds nothing."""
+    raw = b"\x01\x04" + number.to_bytes(8) + b"\x00" * (94 + 256 - 10)
+    return {"commitment": hashlib.sha256(raw).hexdigest(), "sealed": b64encode(raw).decode()}

@@ -47,7 +47,7 @@ class Setup:
     def document(self) -> tuple[dict[str, Any], int | None]:
         """Return the rulebook and the hidden reserve."""
         changes: dict[str, Any] = {"default": self.default}
-        if self.kind in ("english", "timed", "refusal", "proxy"):
+        if self.kind in ("english", "timed", "refusal", "proxy", "timed-proxy"):
             changes |= self._rising()
         if self.kind in ("sealed", "vickrey", "weighted", "intent"):
             changes |= {"tie": {"rule": self.tie}}
@@ -266,24 +266,26 @@ class Model:
         if self.method == "dutch":
             taken.price = self.asked(self.tick(moment))
         self.taken.append(taken)
-        closing = self.doc["closing"]
         if self.method in ("fixed", "dutch"):
             self.closes_at = min(self.closes_at, moment + timedelta(microseconds=1))
         if self.method not in ("english", "proxy"):
             return
-        if closing["kind"] == "timed" and moment < self.free():
+        if self.doc["closing"]["kind"] == "timed" and moment < self.free():
             self.early.add(paddle)
-        want = None
-        ends = self.closes_at - self.match
-        stirred = self.top() != before
+        self._move(self._want(content, moment, stirred=self.top() != before))
+
+    def _want(
+        self, content: Mapping[str, Any], moment: datetime, *, stirred: bool
+    ) -> datetime | None:
         if "match" in content:
-            want = moment + self.match + self.match
-        elif closing["kind"] == "soft" and stirred and moment > ends - self.window:
-            want = moment + self.window + self.match
-        elif closing["kind"] == "timed" and moment >= self.free():
-            if self.method == "english" or stirred:
-                want = moment + self.window + self.match
-        limit = closing["most_extensions"]
+            return moment + self.match + self.match
+        late = moment > self.closes_at - self.match - self.window
+        if self.doc["closing"]["kind"] == "timed":
+            late, stirred = moment >= self.free(), stirred or self.method == "english"
+        return moment + self.window + self.match if late and stirred else None
+
+    def _move(self, want: datetime | None) -> None:
+        limit = self.doc["closing"]["most_extensions"]
         if want is None or (limit is not None and self.extensions >= limit):
             return
         want = want if self.stop is None else min(want, self.stop)
