@@ -1,289 +1,523 @@
-import itertools
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.money import MOST_MINOR, AmountOutOfRange, Money, WrongCurrency
-from contracts.refusal import Refusal
-from listings.auctions import rules
-from listings.auctions.rules import Accepted, Bidder, Proposal, Standing, Terms, judge
-from tests.conftest import NOW
-from tests.listings.auctions_factory import sale_of
+from contracts import rfc3339
+from contracts.money import MOST_MINOR, AmountOutOfRange, WrongCurrency
+from contracts.refusal import InvalidContent
+from listings.auctions import contents, rulebook, rules
+from listings.auctions.methods import dutch
+from listings.auctions.model import Event, Standing
+from tests.listings import auctions_cases as cases
+from tests.listings.auctions_cases import Play, at
 
-SELLER = UUID(int=1)
-BIDDERS = [Bidder(UUID(int=n), True, True) for n in (2, 3, 4)]
-TERMS = Terms(
-    currency="CNY",
-    floor_minor=100_000,
-    step_minor=1_000,
-    opens_at=NOW,
-    closes_at=NOW + timedelta(minutes=10),
-    soft_close_s=60,
-    hard_stop_at=NOW + timedelta(minutes=12),
-    barred=frozenset({SELLER}),
-)
-START = Standing(closes_at=TERMS.closes_at)
+SECOND = timedelta(seconds=1)
 
 
-def proposal(amount_minor: int, *, number: int = 0, bidder: Bidder = BIDDERS[0]) -> Proposal:
-    return Proposal(UUID(int=1_000 + number), bidder, Money(amount_minor, "CNY"))
+def game(kind: str = "english", **changes: Any) -> Play:
+    return Play(cases.book(kind, **changes))
 
 
-@st.composite
-def terms(draw: st.DrawFn) -> Terms:
-    floor = draw(st.integers(1, 10**6))
-    open_s = draw(st.integers(1, 3_600))
-    closes_at = NOW + timedelta(seconds=open_s)
-    return Terms(
-        currency="CNY",
-        floor_minor=floor,
-        step_minor=draw(st.integers(1, 10**5)),
-        opens_at=NOW,
-        closes_at=closes_at,
-        soft_close_s=draw(st.integers(0, 3_600)),
-        hard_stop_at=closes_at + timedelta(seconds=draw(st.integers(0, 7_200))),
-        barred=frozenset({SELLER}),
-    )
-
-
-@st.composite
-def sequences(draw: st.DrawFn) -> tuple[Terms, list[tuple[Proposal, datetime]]]:
-    """Terms, and bids at times that mostly go forward but may step back a little."""
-    rule, log, seconds = draw(terms()), [], 0
-    for number in range(draw(st.integers(0, 25))):
-        seconds += draw(st.integers(-5, 600))
-        amount = draw(st.integers(1, 3 * 10**6))
-        who = draw(st.sampled_from(BIDDERS))
-        log.append((proposal(amount, number=number, bidder=who), NOW + timedelta(seconds=seconds)))
-    return rule, log
-
-
-def play(
-    rule: Terms,
-    log: list[tuple[Proposal, datetime]],
-    seen: Callable[[Standing, Standing, Proposal, datetime], None] = lambda *_: None,
-) -> tuple[Standing, list[tuple[Proposal, datetime]]]:
-    standing, accepted = Standing(closes_at=rule.closes_at), []
-    for bid, at in log:
-        try:
-            verdict = judge(rule, standing, bid, at)
-        except Refusal:
-            continue
-        seen(standing, verdict.standing, bid, at)
-        standing = verdict.standing
-        accepted.append((bid, at))
-    return standing, accepted
-
-
-@given(sequences())
-def test_accepted_amounts_rise_by_at_least_a_step(
-    case: tuple[Terms, list[tuple[Proposal, datetime]]],
-) -> None:
-    rule, log = case
-    _, accepted = play(rule, log)
-    amounts = [bid.amount.amount_minor for bid, _ in accepted]
-    assert all(b - a >= rule.step_minor for a, b in itertools.pairwise(amounts))
-    assert all(amount >= rule.floor_minor for amount in amounts)
-
-
-@given(sequences())
-def test_the_standing_is_the_highest_accepted_bid(
-    case: tuple[Terms, list[tuple[Proposal, datetime]]],
-) -> None:
-    standing, accepted = play(*case)
-    assert standing.bids == len(accepted)
-    best = max(accepted, key=lambda entry: entry[0].amount.amount_minor, default=None)
-    if best is None:
-        assert (standing.leading_bid, standing.leading_minor) == (None, None)
-    else:
-        assert standing.leading_bid == best[0].bid_id
-        assert standing.leading_minor == best[0].amount.amount_minor
-
-
-@given(sequences())
-def test_the_close_never_goes_back_and_never_passes_the_hard_stop(
-    case: tuple[Terms, list[tuple[Proposal, datetime]]],
-) -> None:
-    rule, log = case
-
-    def seen(before: Standing, after: Standing, _bid: Proposal, at: datetime) -> None:
-        assert before.closes_at <= after.closes_at <= rule.hard_stop_at
-        assert rule.opens_at <= at < before.closes_at
-        assert after.extensions - before.extensions == (after.closes_at > before.closes_at)
-        left = min(rule.hard_stop_at, at + timedelta(seconds=rule.soft_close_s))
-        assert after.closes_at >= left
-
-    play(rule, log, seen)
-
-
-@given(sequences())
-def test_replaying_the_accepted_bids_gives_the_same_standing(
-    case: tuple[Terms, list[tuple[Proposal, datetime]]],
-) -> None:
-    rule, log = case
-    standing, accepted = play(rule, log)
-    again, all_of_them = play(rule, accepted)
-    assert again == standing
-    assert all_of_them == accepted
-
-
-@given(sequences())
-def test_the_least_that_a_refusal_names_is_accepted_at_once(
-    case: tuple[Terms, list[tuple[Proposal, datetime]]],
-) -> None:
-    rule, log = case
-    standing = Standing(closes_at=rule.closes_at)
-    for bid, at in log:
-        try:
-            standing = judge(rule, standing, bid, at).standing
-        except rules.BidTooLow as refusal:
-            least = Money(refusal.data["least_minor"], refusal.data["currency"])
-            verdict = judge(rule, standing, replace(bid, amount=least), at)
-            assert verdict.standing.leading_minor == least.amount_minor
-            below = Money(least.amount_minor - 1, least.currency)
-            if below.amount_minor:
-                with pytest.raises(rules.BidTooLow):
-                    judge(rule, standing, replace(bid, amount=below), at)
-        except (rules.AuctionClosed, rules.AuctionNotOpen):
-            continue
+# --- English
 
 
 def test_the_first_bid_may_be_the_floor() -> None:
-    verdict = judge(TERMS, START, proposal(100_000), NOW)
-    assert verdict == Accepted(
-        replace(START, leading_bid=UUID(int=1_000), leading_minor=100_000, bids=1), False
-    )
+    play = game()
+    accepted = play.bid(3, 100_000, moment=at(0))
+    assert not accepted.extended
+    assert accepted.after == {
+        "closes_at": "2026-11-22T09:10:00Z",
+        "price_minor": 100_000,
+        "leading_bid": str(UUID(int=1_001)),
+    }
+    assert (play.standing.leading_paddle, play.standing.bids) == (3, 1)
 
 
 def test_a_low_bid_is_told_the_least_that_would_lead() -> None:
-    standing = judge(TERMS, START, proposal(150_000), NOW).standing
+    play = game()
+    play.bid(1, 150_000, moment=at(1))
     with pytest.raises(rules.BidTooLow) as refused:
-        judge(TERMS, standing, proposal(150_999, bidder=BIDDERS[1]), NOW)
+        play.bid(2, 150_999, moment=at(1))
     assert refused.value.data == {"least_minor": 151_000, "currency": "CNY"}
+    assert rules.least_minor(play.book, play.standing) == 151_000
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 300_000)), max_size=12))
+def test_the_least_that_a_refusal_names_is_accepted_at_once(bids: list[tuple[int, int]]) -> None:
+    play = game()
+    for paddle, amount in bids:
+        try:
+            play.bid(paddle, amount, moment=at(1))
+        except rules.BidTooLow as refusal:
+            least = refusal.data["least_minor"]
+            if least > 1:
+                with pytest.raises(rules.BidTooLow):
+                    play.bid(paddle, least - 1, moment=at(1))
+            play.bid(paddle, least, moment=at(1))
+            assert play.standing.price_minor == least
 
 
 def test_the_leader_raises_itself_by_a_step_like_everybody() -> None:
-    standing = judge(TERMS, START, proposal(150_000), NOW).standing
+    play = game()
+    play.bid(1, 150_000, moment=at(1))
     with pytest.raises(rules.BidTooLow):
-        judge(TERMS, standing, proposal(150_500, number=1), NOW)
-    assert judge(TERMS, standing, proposal(151_000, number=1), NOW).standing.bids == 2
+        play.bid(1, 150_500, moment=at(1))
+    assert play.bid(1, 151_000, moment=at(1)).standing.bids == 2
 
 
-def test_a_bid_in_the_last_minute_extends_the_close() -> None:
-    at = TERMS.closes_at - timedelta(seconds=20)
-    verdict = judge(TERMS, START, proposal(100_000), at)
-    assert verdict.extended
-    assert verdict.standing.closes_at == at + timedelta(seconds=60)
-    assert verdict.standing.extensions == 1
+def test_a_new_leader_in_the_last_minute_extends_the_close() -> None:
+    play = game()
+    accepted = play.bid(1, 100_000, moment=at(10, seconds=-20))
+    assert accepted.extended
+    assert (accepted.standing.closes_at, accepted.standing.extensions) == (at(10, seconds=40), 1)
+
+
+def test_the_leaders_own_raise_in_the_last_minute_extends_nothing() -> None:
+    play = game()
+    play.bid(1, 100_000, moment=at(10, seconds=-20))
+    assert not play.bid(1, 150_000, moment=at(10, seconds=30)).extended
 
 
 def test_a_bid_before_the_last_minute_leaves_the_close_alone() -> None:
-    at = TERMS.closes_at - timedelta(seconds=60)
-    verdict = judge(TERMS, START, proposal(100_000), at)
-    assert (verdict.extended, verdict.standing.closes_at) == (False, TERMS.closes_at)
+    play = game()
+    assert not play.bid(1, 100_000, moment=at(9)).extended
+    assert play.standing.closes_at == at(10)
 
 
 def test_the_hard_stop_ends_the_extensions() -> None:
-    standing = replace(START, closes_at=TERMS.hard_stop_at)
-    at = TERMS.hard_stop_at - timedelta(microseconds=1)
-    assert not judge(TERMS, standing, proposal(100_000), at).extended
+    play = game(hard_stop_at=cases.stamp(10, seconds=5))
+    assert play.bid(1, 100_000, moment=at(10, seconds=-1)).extended
+    assert play.standing.closes_at == at(10, seconds=5)
+    assert not play.bid(2, 110_000, moment=at(10, seconds=4)).extended
 
 
 def test_a_bid_at_the_very_instant_of_the_close_is_late() -> None:
     with pytest.raises(rules.AuctionClosed) as refused:
-        judge(TERMS, START, proposal(100_000), TERMS.closes_at)
+        game().bid(1, 100_000, moment=at(10))
     assert refused.value.data == {
         "closed_at": "2026-11-22T09:10:00Z", "least_minor": 100_000, "currency": "CNY",
     }  # fmt: skip
 
 
-def test_a_closed_auction_takes_no_bid_even_one_that_was_received_in_time() -> None:
-    with pytest.raises(rules.AuctionClosed):
-        judge(TERMS, replace(START, is_closed=True), proposal(100_000), NOW)
-
-
 def test_a_bid_before_the_opening_is_refused() -> None:
     with pytest.raises(rules.AuctionNotOpen) as refused:
-        judge(TERMS, START, proposal(100_000), NOW - timedelta(seconds=1))
+        game().bid(1, 100_000, moment=at(seconds=-1))
     assert refused.value.data == {"opens_at": "2026-11-22T09:00:00Z"}
 
 
-def test_the_seller_does_not_bid() -> None:
-    with pytest.raises(rules.OwnListing):
-        judge(TERMS, START, proposal(100_000, bidder=Bidder(SELLER, True, True)), NOW)
-
-
-@pytest.mark.parametrize(
-    "bidder", [Bidder(UUID(int=9), False, True), Bidder(UUID(int=9), True, False)]
-)
-def test_only_verified_broadcasters_bid(bidder: Bidder) -> None:
-    with pytest.raises(rules.BidderNotVerified):
-        judge(TERMS, START, proposal(100_000, bidder=bidder), NOW)
-
-
 def test_a_bid_in_another_currency_is_refused() -> None:
-    bid = Proposal(UUID(int=5), BIDDERS[0], Money(100_000, "HKD"))
     with pytest.raises(WrongCurrency) as refused:
-        judge(TERMS, START, bid, NOW)
+        game().bid(1, {"amount_minor": 100_000, "currency": "HKD"}, moment=at(1))
     assert refused.value.data == {"wanted": "CNY"}
 
 
-@pytest.mark.parametrize("amount", [0, -1, -MOST_MINOR])
-def test_a_bid_of_nothing_or_less_is_refused(amount: int) -> None:
-    with pytest.raises(AmountOutOfRange):
-        judge(TERMS, START, proposal(amount), NOW)
-
-
 def test_a_price_at_its_limit_is_raised_no_more() -> None:
-    standing = judge(TERMS, START, proposal(MOST_MINOR), NOW).standing
+    play = game()
+    play.bid(1, MOST_MINOR, moment=at(1))
     with pytest.raises(AmountOutOfRange):
-        judge(TERMS, standing, proposal(MOST_MINOR, number=1), NOW)
+        play.bid(2, MOST_MINOR, moment=at(1))
 
 
-def test_an_auction_is_due_from_its_close_on_and_only_once() -> None:
-    assert not rules.is_due(START, TERMS.closes_at - timedelta(microseconds=1))
-    assert rules.is_due(START, TERMS.closes_at)
-    assert not rules.is_due(replace(START, is_closed=True), TERMS.closes_at)
+def test_whole_steps_alone_are_taken_where_the_rules_say_so() -> None:
+    play = game(terms={"multiples": True})
+    play.bid(1, 103_000, moment=at(1))
+    with pytest.raises(rules.BidNotAStep) as refused:
+        play.bid(2, 104_500, moment=at(1))
+    assert refused.value.data == {"least_minor": 104_000, "step_minor": 1_000, "currency": "CNY"}
+    play.bid(2, 108_000, moment=at(1))
 
 
-def test_the_terms_of_sale_are_read() -> None:
-    read = rules.read_sale(
-        sale_of(UUID(int=7), NOW, hard_stop_at="2026-11-22T17:12:00+08:00"),
-        barred=frozenset({SELLER}),
-        now=NOW,
-    )
-    assert read == TERMS
+def test_a_hidden_reserve_shows_in_no_answer() -> None:
+    plain, hidden = game(), game(reserve={"kind": "hidden", "amount_minor": 120_000})
+    for paddle, amount in ((1, 100_000), (2, 100_500), (2, 119_999), (1, 120_000), (2, 120_500)):
+        told = []
+        for play in (plain, hidden):
+            try:
+                told.append(play.bid(paddle, amount, moment=at(1)).after)
+            except rules.BidTooLow as refusal:
+                told.append(refusal.data)
+        assert told[0] == told[1]
+    assert "120000" not in str(cases.document(reserve={"kind": "hidden", "amount_minor": 120_000}))
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"method": "dutch"},
-        {"surprise": 1},
-        {"soft_close_s": -1},
-        {"soft_close_s": 3_601},
-        {"soft_close_s": True},
-        {"closes_at": "2026-11-22T09:00:00Z"},
-        {"hard_stop_at": "2026-11-22T09:09:59Z"},
-        {"opens_at": "2026-11-22T09:10:00Z"},
-        {"opens_at": "2026-11-20T09:00:00Z", "closes_at": "2026-11-21T09:00:00Z"},
-        {"closes_at": "soon"},
-        {"closes_at": 12},
-        {"closes_at": "2026-11-22T09:10:00"},
-    ],
-)
-def test_terms_of_sale_that_do_not_hold_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(rules.BadSale):
-        rules.read_sale(sale_of(UUID(int=7), NOW, **changes), barred=frozenset(), now=NOW)
+@pytest.mark.parametrize(("bid", "outcome"), [(119_999, "reserve-not-met"), (120_000, None)])
+@pytest.mark.parametrize("kind", ["english", "proxy", "sealed", "vickrey"])
+@pytest.mark.parametrize("hidden", ["open", "hidden"])
+def test_nothing_is_sold_below_the_reserve(
+    kind: str, bid: int, outcome: str | None, hidden: str
+) -> None:
+    play = game(kind, reserve={"kind": hidden, "amount_minor": 120_000})
+    play.bid(1, bid, moment=at(1))
+    result = play.award()
+    assert result["reason"] == outcome
+    assert [award["amount_minor"] for award in result["awards"]] == ([] if outcome else [120_000])
 
 
-@pytest.mark.parametrize("name", ["floor_minor", "step_minor"])
-@pytest.mark.parametrize("value", [0, -5, MOST_MINOR + 1, MOST_MINOR, 1.5, True, "7"])
-def test_floor_and_step_are_whole_and_leave_room(name: str, value: object) -> None:
-    with pytest.raises(AmountOutOfRange):
-        rules.read_sale(sale_of(UUID(int=7), NOW, **{name: value}), barred=frozenset(), now=NOW)
+# --- timed cycles (多次报价)
+
+
+def test_every_bid_after_the_free_period_starts_the_countdown_again() -> None:
+    play = game("timed")
+    play.bid(1, 100_000, moment=at(9))
+    assert play.standing.closes_at == at(15)
+    play.bid(2, 101_000, moment=at(11))
+    assert play.standing.closes_at == at(16)
+    play.bid(2, 102_000, moment=at(15))
+    assert (play.standing.closes_at, play.standing.extensions) == (at(20), 2)
+
+
+def test_the_countdown_runs_once_though_nobody_bids_in_it() -> None:
+    play = game("timed")
+    play.bid(1, 100_000, moment=at(9))
+    assert play.award()["awards"][0]["paddle"] == 1
+    assert play.standing.closes_at == at(15)
+
+
+def test_only_who_bid_in_the_free_period_bids_on_where_the_rules_say_so() -> None:
+    play = game("timed", terms={"needs_free_bid": True})
+    play.bid(1, 100_000, moment=at(9))
+    with pytest.raises(rules.NoFreeBid):
+        play.bid(2, 101_000, moment=at(10))
+    play.bid(1, 101_000, moment=at(10))
+
+
+def test_a_pause_in_the_free_period_moves_its_end() -> None:
+    play = game("timed", terms={"needs_free_bid": True})
+    play.pause(at(9))
+    play.resume(at(12))
+    play.bid(2, 100_000, moment=at(12, seconds=59))
+    assert play.standing.closes_at == at(18)
+    play.bid(2, 101_000, moment=at(13))
+    assert play.standing.closes_at == at(18)
+    play.bid(2, 102_000, moment=at(13, seconds=1))
+    assert play.standing.closes_at == at(18, seconds=1)
+
+
+# --- first refusal (场内行权)
+
+
+def test_a_holder_matches_after_the_end_of_bidding_and_leads_at_the_same_price() -> None:
+    play = game("refusal")
+    play.bid(4, 150_000, moment=at(5))
+    assert play.standing.closes_at == at(12)
+    assert rules.phase(play.book, play.standing, at(11)) == "matching"
+    play.bid(1, {"match": True}, moment=at(11))
+    assert (play.standing.leading_paddle, play.standing.price_minor) == (1, 150_000)
+    award = play.award()["awards"][0]
+    assert (award["paddle"], award["amount_minor"]) == (1, 150_000)
+
+
+def test_after_a_match_bidding_is_open_again_and_the_holder_may_match_again() -> None:
+    play = game("refusal")
+    play.bid(4, 150_000, moment=at(5))
+    play.bid(1, {"match": True}, moment=at(11))
+    assert rules.phase(play.book, play.standing, at(12)) == "bidding"
+    play.bid(4, 151_000, moment=at(12))
+    play.bid(1, {"match": True}, moment=play.standing.closes_at - SECOND)
+    ranking = play.award()["ranking"]
+    assert [(one["paddle"], one["amount_minor"]) for one in ranking] == [(1, 151_000), (4, 151_000)]
+
+
+def test_matching_is_for_holders_alone_and_in_its_time() -> None:
+    play = game("refusal")
+    with pytest.raises(rules.NothingToMatch):
+        play.bid(1, {"match": True}, moment=at(11))
+    play.bid(4, 150_000, moment=at(5))
+    with pytest.raises(rules.NothingToMatch):
+        play.bid(1, {"match": True}, moment=at(9))
+    with pytest.raises(rules.NoFirstRefusal):
+        play.bid(3, {"match": True}, moment=at(11))
+    with pytest.raises(rules.MatchingOnly):
+        play.bid(3, 200_000, moment=at(11))
+    play.bid(2, {"match": True}, moment=at(11))
+    with pytest.raises(rules.NothingToMatch):
+        play.bid(1, {"match": True}, moment=play.standing.closes_at - SECOND)
+    with pytest.raises(rules.NoFirstRefusal):
+        game().bid(1, {"match": True}, moment=at(1))
+
+
+def test_a_match_keeps_its_price_when_the_bidder_it_matched_defaults() -> None:
+    play = game("refusal")
+    play.bid(4, 150_000, moment=at(5))
+    play.bid(1, {"match": True}, moment=at(11))
+    play.close()
+    play.default(4)
+    assert play.award()["awards"][0]["amount_minor"] == 150_000
+
+
+# --- proxy
+
+
+def test_equal_maxima_leave_the_earlier_in_the_lead_at_that_price() -> None:
+    play = game("proxy")
+    play.bid(1, 200_000, moment=at(1))
+    play.bid(2, 200_000, moment=at(2))
+    assert (play.standing.leading_paddle, play.standing.price_minor) == (1, 200_000)
+    assert rules.exposure(play.book, play.standing) == {1: 200_000}
+
+
+def test_a_losing_maximum_extends_only_where_the_second_place_counts() -> None:
+    for top_k, moved in ((1, False), (2, True)):
+        closing = {"kind": "soft", "window_s": 60, "top_k": top_k}
+        play = game("proxy", soft_close_s=None, closing=closing)
+        play.bid(1, 200_000, moment=at(1))
+        assert play.bid(2, 150_000, moment=at(10, seconds=-5)).extended is moved
+
+
+def test_the_leader_is_told_its_own_maximum_and_nobody_elses() -> None:
+    play = game("proxy")
+    play.bid(1, 200_000, moment=at(1))
+    with pytest.raises(rules.BidTooLow) as own:
+        play.bid(1, 200_000, moment=at(1))
+    assert own.value.data["least_minor"] == 200_001
+    with pytest.raises(rules.BidTooLow) as other:
+        play.bid(2, 100_999, moment=at(1))
+    assert other.value.data["least_minor"] == 101_000
+
+
+# --- fixed and falling prices
+
+
+def test_the_first_who_takes_the_price_ends_the_auction() -> None:
+    play = game("fixed")
+    with pytest.raises(rules.WrongPrice):
+        play.bid(1, 100_001, moment=at(1))
+    play.bid(1, 100_000, moment=at(2))
+    assert play.standing.closes_at == at(2) + timedelta(microseconds=1)
+    assert rules.is_due(play.standing, at(2, seconds=1))
+    assert rules.least_minor(play.book, play.standing) is None
+    with pytest.raises(rules.AlreadyTaken):
+        play.bid(2, 100_000, moment=at(1))
+    assert play.award()["awards"][0]["paddle"] == 1
+
+
+def test_a_falling_price_is_taken_at_the_tick_in_force_or_just_before_it() -> None:
+    play = game("dutch")
+    with pytest.raises(rules.StaleTick) as refused:
+        play.bid(1, 200_000, tick=0, moment=at(seconds=36))
+    assert refused.value.data == {"tick": 1, "price_minor": 193_000, "currency": "CNY"}
+    with pytest.raises(rules.StaleTick):
+        play.bid(1, 186_000, tick=2, moment=at(seconds=36))
+    with pytest.raises(rules.WrongPrice):
+        play.bid(1, 199_999, tick=0, moment=at(seconds=35))
+    play.bid(1, 200_000, tick=0, moment=at(seconds=35))
+    assert play.standing.price_minor == 193_000
+    assert play.award()["awards"][0]["amount_minor"] == 193_000
+
+
+def test_a_falling_price_stops_at_the_floor() -> None:
+    book = cases.book("dutch")
+    assert dutch.tick_at(book, [], at(9)) == 15
+    assert [dutch.price_of(book, tick) for tick in (0, 14, 15, 99)] == [
+        200_000, 102_000, 100_000, 100_000,
+    ]  # fmt: skip
+
+
+# --- sealed
+
+
+def test_a_later_bid_replaces_the_earlier_until_the_close() -> None:
+    play = game("sealed")
+    play.bid(1, 300_000, moment=at(1))
+    play.bid(2, 200_000, moment=at(2))
+    play.bid(1, 150_000, moment=at(3))
+    assert rules.exposure(play.book, play.standing) == {1: 150_000, 2: 200_000}
+    assert [one["paddle"] for one in play.award()["ranking"]] == [2, 1]
+
+
+def test_one_shot_is_one_shot() -> None:
+    play = game("sealed", preset="one-shot")
+    play.bid(1, 300_000, moment=at(1))
+    with pytest.raises(rules.AlreadyBid):
+        play.bid(1, 400_000, moment=at(1))
+
+
+def test_sealed_amounts_leave_no_price_and_no_leader() -> None:
+    play = game("vickrey")
+    accepted = play.bid(1, 300_000, moment=at(1))
+    assert (accepted.after["price_minor"], accepted.after["leading_bid"]) == (None, None)
+    assert rules.least_minor(play.book, play.standing) is None
+    with pytest.raises(rules.AuctionClosed) as refused:
+        play.bid(1, 300_000, moment=at(10))
+    assert refused.value.data == {"closed_at": "2026-11-22T09:10:00Z"}
+
+
+def test_an_amount_in_clear_is_refused_where_nobody_may_read_it_and_a_seal_elsewhere() -> None:
+    document = cases.document("sealed")
+    document["secrecy"] = {"bidders": "hidden", "amounts": "sealed"}
+    document["opening"] = {"plain_bytes": 256}
+    play = Play(rulebook.read(document))
+    with pytest.raises(rules.BidNotSealed) as refused:
+        play.bid(1, 300_000, moment=at(1))
+    assert "300000" not in str(refused.value.data) + refused.value.detail
+    play.bid(1, cases.cipher(1), moment=at(1))
+    with pytest.raises(InvalidContent):
+        game("sealed").bid(1, cases.cipher(1), moment=at(1))
+
+
+def test_what_is_opened_has_to_be_a_bid() -> None:
+    book = cases.book("weighted")
+    good = cases.content(book, 100_000, values={"days": 5})
+    rules.opened(book, rules.Bid(UUID(int=1), 1, good, at(1)))
+    for bad, refusal in (
+        ({**good, "amount_minor": 99_999}, rules.BidTooLow),
+        ({**good, "values": {}}, InvalidContent),
+        ({**good, "values": {"days": 5, "more": 1}}, InvalidContent),
+        ({**good, "currency": "USD"}, WrongCurrency),
+    ):
+        with pytest.raises(refusal):
+            rules.opened(book, rules.Bid(UUID(int=1), 1, bad, at(1)))
+
+
+def test_a_score_counts_price_and_criteria_by_their_weights() -> None:
+    play = game("weighted")
+    play.bid(1, 200_000, moment=at(1), values={"days": 0})
+    play.bid(2, 300_000, moment=at(1), values={"days": 180})
+    play.bid(3, 400_000, moment=at(1), values={"days": 90})
+    ranking = play.award()["ranking"]
+    assert [(one["paddle"], one["score"]) for one in ranking] == [
+        (3, [17, 20]), (2, [7, 10]), (1, [13, 20]),
+    ]  # fmt: skip
+    assert ranking[2]["parts"] == {"price": [1, 2], "days": [1, 1]}
+
+
+def test_quotes_make_a_shortlist_and_sell_nothing() -> None:
+    play = game("intent")
+    play.bid(1, 120_000, moment=at(1))
+    play.bid(2, 130_000, moment=at(1))
+    result = play.award()
+    assert (result["outcome"], result["awards"]) == ("shortlist", [])
+    assert [one["paddle"] for one in result["ranking"]] == [2, 1]
+    assert rules.exposure(play.book, play.standing) == {}
+
+
+# --- pauses, defaults, the log
+
+
+def test_a_bid_received_in_a_pause_is_refused_whenever_it_is_decided() -> None:
+    play = game()
+    play.pause(at(5))
+    with pytest.raises(rules.AuctionPaused):
+        play.bid(1, 100_000, moment=at(5))
+    play.bid(1, 100_000, moment=at(5) - SECOND)
+    assert not rules.is_due(play.standing, at(20))
+    play.resume(at(8))
+    with pytest.raises(rules.AuctionPaused):
+        play.bid(2, 110_000, moment=at(8) - SECOND)
+    play.bid(2, 110_000, moment=at(8))
+    assert (play.standing.closes_at, play.standing.hard_stop_at) == (at(13), at(33))
+
+
+def test_an_outage_moves_the_end_by_the_words_of_the_log() -> None:
+    play = game()
+    body = {"reason": "outage", "closes_at": cases.stamp(20), "hard_stop_at": cases.stamp(30)}
+    play.add("extended", body, moment=at(19))
+    assert (play.standing.closes_at, play.standing.extensions) == (at(20), 0)
+    with pytest.raises(rules.BrokenLog):
+        play.add("extended", {**body, "closes_at": cases.stamp(19)}, moment=at(19))
+
+
+@pytest.mark.parametrize(("default", "outcome"), [("next-best", 101_000), ("none", None)])
+def test_a_default_gives_it_to_the_next_where_the_rules_say_so(
+    default: str, outcome: int | None
+) -> None:
+    play = game(default=default)
+    play.bid(1, 101_000, moment=at(1))
+    play.bid(2, 150_000, moment=at(1))
+    play.close()
+    assert play.award()["awards"][0]["paddle"] == 2
+    play.default(2)
+    result = play.award()
+    awards = [award["amount_minor"] for award in result["awards"]]
+    assert awards == ([] if outcome is None else [outcome])
+    assert result["bids"] == 2
+    play.default(1)
+    assert play.award()["reason"] == "defaulted"
+
+
+def test_a_void_auction_takes_nothing_more() -> None:
+    play = game()
+    play.add("voided", {"reason": "a fault"}, moment=at(1))
+    with pytest.raises(rules.AuctionClosed):
+        play.bid(1, 100_000, moment=at(1))
+    with pytest.raises(rules.BrokenLog):
+        play.add("awarded", {}, moment=at(1))
+    with pytest.raises(rules.BrokenLog):
+        play.add("voided", {"reason": ""}, moment=at(1))
+
+
+def test_a_log_that_is_not_closed_has_no_result() -> None:
+    play = game()
+    with pytest.raises(rules.BrokenLog):
+        rules.award(play.book, play.events)
+
+
+@pytest.mark.parametrize("kind", cases.KINDS)
+def test_an_auction_without_bids_is_unsold(kind: str) -> None:
+    result = game(kind).award()
+    assert (result["outcome"], result["reason"]) == ("unsold", "no-bids")
+    assert (result["bids"], result["last_bid_seq"], result["ranking"]) == (0, None, [])
+
+
+def test_every_change_of_a_logged_bid_is_noticed() -> None:
+    play = game()
+    play.bid(1, 100_000, moment=at(1))
+    first, bid = play.events
+    standing = rules.advance(play.book, rules.begin(play.book), first)
+    for body in (
+        {**bid.body, "content": cases.content(play.book, 100_001)},
+        {**bid.body, "content": cases.content(play.book, 99_999)},
+        {**bid.body, "rulebook_sha256": "00" * 32},
+        {**bid.body, "after": {**bid.body["after"], "price_minor": 1}},
+    ):
+        with pytest.raises(rules.BrokenLog):
+            rules.advance(play.book, standing, replace(bid, body=body))
+    for forged in (replace(bid, seq=2), replace(bid, at=at(10)), Event(1, "unheard", at(1), {})):
+        with pytest.raises(rules.BrokenLog):
+            rules.advance(play.book, standing, forged)
+
+
+@given(st.integers(0, 10**6), st.sampled_from([None, 5]))
+def test_a_standing_is_written_and_read_exactly(micros: int, paused: int | None) -> None:
+    play = game("proxy")
+    play.bid(1, 150_000, moment=at(9, seconds=59, microseconds=micros % 999_999))
+    moment = None if paused is None else at(paused)
+    standing = replace(play.standing, paused_at=moment, hard_stop_at=None)
+    assert Standing.from_json(standing.to_json()) == standing
+
+
+def test_which_results_follow_the_close_at_once() -> None:
+    assert all(rules.settles_at_close(cases.book(kind)) for kind in cases.KINDS)
+    document = cases.document("vickrey")
+    document["secrecy"] = {"bidders": "hidden", "amounts": "sealed"}
+    assert not rules.settles_at_close(rulebook.read(document))
+
+
+def test_contents_have_exactly_their_members() -> None:
+    for method, bad, field in (
+        ("english", {"amount_minor": 1}, "currency"),
+        ("english", {"amount_minor": 1, "currency": "CNY", "more": 1}, "more"),
+        ("english", {"amount_minor": 1, "currency": "cny"}, "currency"),
+        ("english", {"match": 1}, "match"),
+        ("proxy", {"match": True}, "amount_minor"),
+        ("dutch", {"amount_minor": 1, "currency": "CNY"}, "tick"),
+        ("dutch", {"amount_minor": 1, "currency": "CNY", "tick": True}, "tick"),
+        ("weighted", {"amount_minor": 1, "currency": "CNY", "values": {"a": 1.0}}, "values.a"),
+        ("package", {"currency": "CNY", "packages": []}, "packages"),
+        (None, {"commitment": "00", "sealed": "AAAA"}, "commitment"),
+        (None, [], ""),
+    ):
+        with pytest.raises(InvalidContent) as refused:
+            contents.read(method, bad)
+        assert refused.value.data["errors"][0]["field"] == field
+
+
+def test_instants_of_events_are_written_exactly() -> None:
+    accepted = game().bid(1, 100_000, moment=at(9, seconds=30, microseconds=7))
+    assert accepted.after["closes_at"] == "2026-11-22T09:10:30.000007Z"
+    assert rfc3339.exact(accepted.standing.closes_at) == accepted.after["closes_at"]
