@@ -132,7 +132,9 @@ async def hold(
         RightsNotReserved: the offer has nothing reserved, or another deal holds it.
     """
     await admission.locked(session, work_id)
-    grants = await queries.by_source(session, work_id, source)
+    # What a deal before this one gave back was reserved anew for whoever comes after it.
+    every = await queries.by_source(session, work_id, source)
+    grants = [grant for grant in every if grant.state != "released"] or every
     if grants and all(grant.deal_id == deal_id and grant.state == "held" for grant in grants):
         return grants
     _all_in(grants, "reserved")
