@@ -22,8 +22,8 @@ from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
 from exchange.identity.tables import Person
+from listings.auctions import placing
 from listings.auctions import queries as auctions
-from listings.auctions import service as bidding
 from listings.catalogue import queries as catalogue
 from settlement.payouts import queries as payouts
 from settlement.payouts import service as paying
@@ -31,6 +31,7 @@ from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import new_eidr
 from tests.exchange.identity_factory import PASSWORD, person
 from tests.exchange.portal_site import Visit, chromium, served, turn, visit
+from tests.listings.auctions_factory import arrival
 from tests.listings.catalogue_factory import published_listing
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 
@@ -75,16 +76,10 @@ async def someone(db: Database, role: str, *, of: Party | None = None) -> tuple[
 
 
 async def bid(db: Database, auction_id: UUID, who: Person, amount_minor: int) -> None:
+    now = clock.now()
+    sent = arrival(who.party_id, amount_minor, at=now)
     async with db.transaction() as session:
-        await bidding.place_bid(
-            session,
-            auction_id,
-            ids.new(clock.now()),
-            party_id=who.party_id,
-            person_id=who.id,
-            amount=Money(amount_minor, "CNY"),
-            received_at=clock.now(),
-        )
+        await placing.place_bid(session, auction_id, sent, now=now)
 
 
 async def register_work(page: Page, seen: Visit) -> None:
