@@ -12,6 +12,7 @@ from contextlib import suppress
 from procrastinate import App
 from sqlalchemy.exc import DBAPIError
 
+from contracts.deals import service as deals
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
@@ -20,6 +21,8 @@ from exchange import clock, embedded, index_verbs, jobs, master_verbs, pieces, s
 from exchange.context import Context
 from exchange.keys import log_signer
 from listings.auctions import ending
+from listings.offers import service as offers
+from listings.requests import service as requests
 from listings.sealed import service as sealed
 from settlement.stripe import service as stripe
 from settlement.stripe.gateway import Gateway, open_gateway
@@ -34,6 +37,8 @@ RESCUE_EVERY_S = 3.0
 SWEEP_EVERY_S = 300.0
 # Whoever asks for rights frees what ran out before them; this is for those who only look.
 HOLDS_EVERY_S = 2.0
+# What has run out cannot be accepted any more; this is for those who wait to be told.
+OFFERS_EVERY_S = 2.0
 INDEX_EVERY_S = 10.0
 OPENED_EVERY_S = 1.0  # what two shares open is opened as they come; this is for the rest
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
@@ -58,6 +63,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: drop_expired(context), "drop", rest_s=SWEEP_EVERY_S))
         tasks.create_task(_again(lambda: expire_holds(context), "expire", rest_s=HOLDS_EVERY_S))
         tasks.create_task(_again(lambda: end_screeners(context), "screeners", rest_s=ENDED_EVERY_S))
+        tasks.create_task(_again(lambda: end_offers(context), "offers", rest_s=OFFERS_EVERY_S))
         tasks.create_task(_again(lambda: keep_index(context), "index", rest_s=INDEX_EVERY_S))
         tasks.create_task(_queue(context))
 
@@ -86,6 +92,17 @@ async def expire_holds(context: Context) -> int:
     """Give back rights that were held until now for a contract nobody signed."""
     async with context.db.transaction() as session:
         return await holds.expire_due(session, now=clock.now())
+
+
+async def end_offers(context: Context) -> int:
+    """End offers that ran out, open answers whose deadline passed, give up unsigned deals."""
+    now = clock.now()
+    async with context.db.transaction() as session:
+        ended = await offers.expire_due(session, now=now)
+    async with context.db.transaction() as session:
+        opened = await requests.open_due(session, now=now)
+    async with context.db.transaction() as session:
+        return ended + opened + await deals.void_unsigned(session, now=now)
 
 
 async def pay_due(context: Context, gateway: Gateway) -> int:

@@ -58,6 +58,12 @@ async def deals_of(
     return (await session.execute(chosen)).scalars().all()
 
 
+async def ids_of_offer(session: AsyncSession, offer_id: UUID) -> Sequence[UUID]:
+    """Return the ids of the deals that followed an accepted offer, in the order of their ids."""
+    chosen = select(col(Deal.id)).where(col(Deal.offer_id) == offer_id).order_by(col(Deal.id))
+    return (await session.scalars(chosen)).all()
+
+
 async def unsigned_of_offers(session: AsyncSession, work_id: UUID) -> Sequence[Deal]:
     """Lock and return the deals of offers in a work's tree that nobody has signed, by their ids.
 

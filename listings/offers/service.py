@@ -59,7 +59,7 @@ async def propose(
         now: the instant.
 
     Raises:
-        Unknown: a right, the licensee, or the negotiation is none that the speaker may see.
+        Unknown: a right, or the licensee, is none that the speaker may see.
         IdReused: an id is taken by something else.
         PartyNotVerified: a side is not verified.
         OwnRights: the licensee is an owner.
@@ -70,7 +70,7 @@ async def propose(
     offer = await locking.find_locked(session, Offer, col(Offer.id) == offer_id)
     known = await queries.find_version(session, version_id)
     if offer is not None and offer.side_of(speaker.party_id) is None:
-        raise Unknown(queries.NO_OFFER)
+        offer = None  # others' negotiations are not there; at the most, their id is taken
     if known is not None:
         if (known.offer_id, known.person_id, known.asked) != (offer_id, speaker.person_id, asked):
             raise IdReused("This id names another version.")
@@ -87,7 +87,8 @@ async def propose(
         try:
             return await _open(session, offer_id, word, sides=sides, now=now), True
         except IdReused:
-            if await session.get(Offer, offer_id) is None:
+            found = await session.get(Offer, offer_id)
+            if found is None or found.side_of(speaker.party_id) is None:
                 raise
             # Another request with this id was first: this one is judged as coming after it.
             return await propose(
@@ -96,16 +97,7 @@ async def propose(
             )  # fmt: skip
     if licensor != offer.licensor_id:
         raise rules.BadOffer("The rights are another licensor's.")
-    await saying.check_owners(session, content, offer.licensee_id)
-    standing = thread(offer, before[-1])
-    offer.versions += 1
-    made = saying.version(offer, word, now=now)
-    after = rules.counter(standing, saying.said(made), now=now)
-    offer.versions, offer.expires_at = after.versions, after.expires_at
-    session.add(made)
-    await session.flush()
-    await _record_version(session, offer, made, now=now)
-    return made, True
+    return await _counter(session, offer, word, latest=before[-1], now=now), True
 
 
 async def open_from(
@@ -231,6 +223,21 @@ def _sides(speaker: Speaker, *, licensor: UUID, licensee: UUID | None) -> dict[s
     if licensee not in (None, speaker.party_id):
         raise rules.BadOffer("You are the licensee yourself.", field="licensee_id")
     return {LICENSOR: licensor, LICENSEE: speaker.party_id}
+
+
+async def _counter(
+    session: AsyncSession, offer: Offer, word: Word, *, latest: OfferVersion, now: datetime
+) -> OfferVersion:
+    await saying.check_owners(session, word.content, offer.licensee_id)
+    standing = thread(offer, latest)
+    offer.versions += 1
+    made = saying.version(offer, word, now=now)
+    after = rules.counter(standing, saying.said(made), now=now)
+    offer.versions, offer.expires_at = after.versions, after.expires_at
+    session.add(made)
+    await session.flush()
+    await _record_version(session, offer, made, now=now)
+    return made
 
 
 async def _open(

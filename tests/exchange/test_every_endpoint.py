@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,14 +18,22 @@ from contracts.works import queries as works
 from exchange import clock, openapi
 from exchange.app import create_app
 from exchange.context import Context
+from listings.auctions import ending
+from listings.auctions import service as bidding
+from listings.catalogue.tables import Listing
+from listings.disclosures import service as disclosures
+from listings.incidents import service as incidents
 from listings.screeners import service as screeners
+from listings.screens import service as screens
 from listings.sealed import keys as sealed_keys
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
 from tests.exchange import documents_factory, uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
+from tests.listings import disclosures_factory
 from tests.listings.catalogue_factory import drafted_listing, published_listing
+from tests.listings.offers_factory import negotiated
 from tests.listings.recognition_factory import declared_of_another
 from tests.listings.sealed_factory import ceremony_of
 
@@ -35,6 +43,7 @@ METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
 PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
     "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
+    "follow_auction", "get_auction_log",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening",
@@ -43,11 +52,12 @@ PUBLIC = {
 # broadcaster may bid in any auction.
 TELL_AN_ID_IS_TAKEN = {
     "create_api_key", "register_work", "draft_listing", "import_avails", "register_opening_key",
+    "open_to_offers", "ask_for_proposals",
 }  # fmt: skip
 # What is free of a published work is told to everybody who has signed in, never whose the rest is.
 ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
 OPEN_TO_STRANGERS = (
-    PUBLIC - {"get_listing", "get_listing_proof", "get_listing_picture"}
+    PUBLIC - {"get_listing", "get_listing_proof", "get_listing_picture", "get_disclosure"}
     | {"place_bid"}
     | ABOUT_PUBLISHED
 )
@@ -257,18 +267,27 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         session, published.auction_id, ceremony_of(published.auction_id).wire,
         party_id=trade.licensor.id, now=now,
     )  # fmt: skip
+    over = await published_listing(session, seller=trade.licensor, now=now)
+    await ending.close(session, await bidding.locked(session, over.auction_id), now=now)
     draft = await drafted_listing(session, seller=trade.licensor, now=now)
     work = await works.get_work(session, trade.deal.work_id)
     elsewhere = terms(territories=["JP"])
     encumbrance = await declared(session, work, trade.licensor, wire=elsewhere)
     declaration = await declared_of_another(session, draft.master_id, now=now)
+    offers = await negotiated(
+        session, published, licensor=trade.licensor, licensee=trade.licensee, now=now
+    )
+    incident = await noticed(session, draft, over.auction_id, now=now)
     return {
+        **offers,
+        "incident_id": incident,
         "encumbrance_id": str(encumbrance.id),
         "declaration_id": str(declaration.id),
         "deal_id": str(trade.deal.id),
         "work_id": str(trade.deal.work_id),
         "party_id": str(trade.licensor.id),
         "auction_id": str(published.auction_id),
+        "closed_auction": str(over.auction_id),
         "listing_id": str(draft.id),
         "offered_work": str(published.work_id),
         "master_id": str(draft.master_id),
@@ -288,11 +307,30 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
     }
 
 
+async def noticed(session: AsyncSession, draft: Listing, auction_id: UUID, *, now: datetime) -> str:
+    """A filed disclosure, a declared owner, and a proposed incident, by the last one's id."""
+    await disclosures_factory.filed(session, draft, now=now)
+    await disclosures.declare_ownership(
+        session, draft.party_id, ownership="state", threshold_minor=None, person_id=uuid4(),
+        by_exchange=True, now=now,
+    )  # fmt: skip
+    await screens.run(session, now=now)
+    paddle = incidents.Measure("default", "不签约", paddle=1)
+    over = await bidding.locked(session, auction_id)
+    over.result = over.result or b"{}"
+    made, _ = await incidents.report(
+        session, uuid4(), auction_id=auction_id, measure=paddle, person_id=uuid4(), now=now
+    )
+    return str(made.id)
+
+
 def ids_for(world: World, asked: Operation) -> dict[str, str]:
     if "/api-keys/" in asked.path:
         return {**world.ids, "key_id": world.ids["api_key"]}
     if "/uploads/" in asked.path:
         return {**world.ids, "master_id": world.ids["upload"]}
+    if asked.name == "get_auction_log":
+        return {**world.ids, "auction_id": world.ids["closed_auction"]}
     if "/avails." in asked.path:
         return {**world.ids, "work_id": world.ids["offered_work"]}
     return world.ids

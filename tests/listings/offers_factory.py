@@ -12,11 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ids
 from contracts.parties.tables import Party
 from contracts.works.tables import Work
+from listings.catalogue.tables import Listing
 from listings.masters.tables import Master
 from listings.offers import opening, service
 from listings.offers.opening import Opening
 from listings.offers.service import Speaker
 from listings.offers.tables import OfferVersion
+from listings.requests import service as requests
+from listings.requests.service import Wish
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
@@ -99,3 +102,30 @@ async def say(
         licensee_id=room.licensee.id if side == "licensor" else None, now=now,
     )  # fmt: skip
     return made
+
+
+async def negotiated(
+    session: AsyncSession, listing: Listing, *, licensor: Party, licensee: Party, now: datetime
+) -> dict[str, str]:
+    """An offer, and an answered request, by the names that paths give them."""
+    made = {name: ids.new(now) for name in ("offerable", "offer", "version", "request", "answer")}
+    said = Opening(listing.master_id, None, wire(media=["iptv"]), ["flat"], "broadcasters")
+    await opening.declare(
+        session, made["offerable"], party_id=licensor.id, work_id=listing.work_id, opening=said,
+        now=now,
+    )  # fmt: skip
+    works = [{"rights": [{"offerable": made["offerable"], "right": None}],
+              "price": {"amount_minor": 5_000_000}}]  # fmt: skip
+    asked = ask(works=works, expires_at=now + WEEK)
+    speaker = Speaker(licensor.id, licensor.id, "licensor")
+    await service.propose(
+        session, made["offer"], made["version"], speaker=speaker, ask=asked,
+        licensee_id=licensee.id, now=now,
+    )  # fmt: skip
+    wish = Wish("寻购纪录片", "", [wire()], [], now + WEEK / 2, None)
+    await requests.ask(session, made["request"], party_id=licensee.id, wish=wish, now=now)
+    await requests.answer(
+        session, made["request"], made["answer"], party_id=licensor.id, person_id=licensor.id,
+        offer=asked, now=now,
+    )  # fmt: skip
+    return {f"{name}_id": str(value) for name, value in made.items()}

@@ -289,7 +289,7 @@ async def test_a_counter_offer_stays_with_the_licensor_it_began_with(
     with pytest.raises(BadOffer):
         await say(session, offer_id, room, "licensee", rooms=[other])
     stranger = Speaker(other.licensee.id, ids.new(NOW), "licensee")
-    with pytest.raises(Unknown):
+    with pytest.raises(IdReused):
         await service.propose(
             session, offer_id, ids.new(NOW), speaker=stranger, ask=ask(room), licensee_id=None,
             now=NOW,
