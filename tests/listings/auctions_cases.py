@@ -12,6 +12,7 @@ from contracts import canonical, rfc3339
 from contracts.refusal import Refusal
 from listings.auctions import rulebook, rules
 from listings.auctions.model import Bid, Book, Event, Standing
+from listings.sealed import commitment as seals
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 AUCTION, LISTING, WORK = UUID(int=7), UUID(int=8), UUID(int=9)
@@ -129,7 +130,8 @@ class Play:
     events: list[Event] = field(default_factory=list)
     standing: Standing = None  # type: ignore[assignment]
     made: int = 0
-    reserve_minor: int | None = None
+    clear: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
+    withheld: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Open the auction."""
@@ -195,6 +197,40 @@ class Play:
             self.add("reserve", body, moment=end)
         if self.book.tie["rule"] == "lottery":
             self.add("lottery", {"seed": SEED.hex()}, moment=end)
+        if self.clear:
+            self.add("revealed", self.revealed(), moment=end)
+
+    def sealed(
+        self, paddle: int, said: Mapping[str, Any], *, moment: datetime, opens: bool = True
+    ) -> None:
+        """Place a bid that nobody can read before the close."""
+        nonce = hashlib.sha256(str(self.made).encode()).digest()
+        commitment = seals.of(
+            auction=self.book.auction,
+            listing=self.book.listing,
+            paddle=paddle,
+            content=said,
+            nonce=nonce,
+        )
+        sent = {**cipher(self.made), "commitment": commitment}
+        self.bid(paddle, sent, moment=moment)
+        bid = self.events[-1].body["bid"]
+        self.clear[bid] = (dict(said), nonce)
+        if not opens:
+            self.withheld.add(bid)
+
+    def revealed(self) -> dict[str, Any]:
+        """Open the latest bid of every paddle together."""
+        bids = [event.body for event in self.events if event.kind == "bid"]
+        latest = {body["paddle"]: body["bid"] for body in bids}
+        kept = [body["bid"] for body in bids if latest[body["paddle"]] == body["bid"]]
+        openings = [
+            {"bid": bid, "content": self.clear[bid][0], "nonce": self.clear[bid][1].hex()}
+            for bid in kept
+            if bid not in self.withheld
+        ]
+        failures = [{"bid": bid, "reason": "not-revealed"} for bid in kept if bid in self.withheld]
+        return {"openings": openings, "failures": failures, "key": None}
 
     def default(self, paddle: int) -> None:
         """Record that a winner did not sign or pay."""
@@ -207,6 +243,7 @@ class Play:
             return rules.award(self.book, self.events)
         copy = Play(self.book)
         copy.events, copy.standing = list(self.events), self.standing
+        copy.clear, copy.withheld = self.clear, self.withheld
         if copy.standing.paused_at is not None:
             copy.resume(copy.standing.paused_at)
         copy.close()

@@ -43,6 +43,7 @@ class Setup:
     top_k: int = 1
     most_extensions: int | None = None
     option: bool = False
+    cipher: bool = False
 
     def document(self) -> tuple[dict[str, Any], int | None]:
         """Return the rulebook and the hidden reserve."""
@@ -57,7 +58,11 @@ class Setup:
         if self.reserve != "none" and self.kind not in ("fixed", "dutch", "intent"):
             changes |= {"reserve": {"kind": self.reserve, "amount_minor": 118_000}}
             hidden = 118_000 if self.reserve == "hidden" else None
-        return cases.document(self.kind, **changes), hidden
+        document = cases.document(self.kind, **changes)
+        if self.cipher and document["secrecy"]["amounts"] == "secret":
+            document["secrecy"]["amounts"] = "sealed"
+            document["opening"] = {"plain_bytes": 256, "reveal_s": 86_400}
+        return document, hidden
 
     def _rising(self) -> dict[str, Any]:
         special = cases._SPECIAL[self.kind]
@@ -86,6 +91,7 @@ class Taken:
     moment: datetime
     bid: str
     price: int | None = None  # what it was worth to the ranking: a match takes the price it met
+    counts: bool = True  # a sealed bid that did not open, or below the floor, does not
 
 
 @dataclass
@@ -113,6 +119,7 @@ class Model:
         self.stop = datetime.fromisoformat(stop) if stop else None
         self.opens_at = datetime.fromisoformat(self.doc["opens_at"])
         self.window = timedelta(seconds=self.doc["closing"]["window_s"])
+        self.is_sealed = self.doc["secrecy"]["amounts"] == "sealed"
 
     # --- what a bid may be
 
@@ -128,9 +135,8 @@ class Model:
         if self.method in ("fixed", "dutch"):
             return not self.taken and self._asked(content, moment)
         again = any(bid.paddle == paddle for bid in self.taken)
-        return content["amount_minor"] >= self.terms["floor_minor"] and (
-            self.terms["replaceable"] or not again
-        )
+        high = self.is_sealed or content["amount_minor"] >= self.terms["floor_minor"]
+        return bool(high and (self.terms["replaceable"] or not again))
 
     def _both(self, pause: list[datetime]) -> tuple[datetime, datetime | None]:
         return pause[0], pause[1] if len(pause) > 1 else None
@@ -301,7 +307,7 @@ class Model:
         if self.out and self.doc["default"] == "none":
             return "unsold", "defaulted", None, None, order
         if not ranked:
-            return "unsold", "defaulted", None, None, []
+            return "unsold", "defaulted" if self.out else "no-valid-bids", None, None, []
         if self.method == "intent":
             return "shortlist", None, None, None, order
         held = [bid for bid in ranked if self._worth(bid) >= (self.reserve or 0)]
@@ -323,7 +329,9 @@ class Model:
         bids = [bid for bid in self.taken if bid.paddle not in self.out]
         place = {id(bid): number for number, bid in enumerate(self.taken)}
         if self.method in ("sealed", "vickrey", "weighted", "intent"):
-            bids = list({bid.paddle: bid for bid in bids}.values())
+            last = {bid.paddle: bid for bid in bids}.values()
+            floor = self.terms["floor_minor"]
+            bids = [bid for bid in last if bid.counts and bid.content["amount_minor"] >= floor]
 
         def key(bid: Taken) -> tuple[Any, ...]:
             tie: Any = place[id(bid)]
@@ -371,7 +379,7 @@ class World:
     def bid(self, paddle: int, jump: int, lag: int = 0, values: int = 0) -> None:
         """Bid some way above or below what would lead, received a little before or after now."""
         moment = self.now - lag * SECOND / 2
-        self._offer(paddle, self._content(moment, jump, values), moment)
+        self._offer(paddle, self._content(moment, jump, values), moment, opens=values != 6)
 
     def match(self, paddle: int) -> None:
         """Exercise a right of first refusal, whether or not there is one."""
@@ -480,17 +488,23 @@ class World:
             else content
         )
 
-    def _offer(self, paddle: int, content: Mapping[str, Any], moment: datetime) -> None:
+    def _offer(
+        self, paddle: int, content: Mapping[str, Any], moment: datetime, *, opens: bool = True
+    ) -> None:
         before, expected = self.play.standing, self.model.accepts(paddle, content, moment)
         told: Refusal | None = None
         try:
-            self.play.bid(paddle, content, moment=moment)
+            if self.model.is_sealed:
+                self.play.sealed(paddle, content, moment=moment, opens=opens)
+            else:
+                self.play.bid(paddle, content, moment=moment)
         except Refusal as refusal:
             told = refusal
         assert (told is None) == expected, (told, content, moment, self.model)
         if told is None:
             last = self.play.events[-1]
             self.model.take(paddle, content, moment, last.body["bid"])
+            self.model.taken[-1].counts = opens or not self.model.is_sealed
             assert rules.advance(self.book, before, last) == self.play.standing
         else:
             assert self.play.standing is before

@@ -28,6 +28,7 @@ setups = st.builds(
     top_k=st.integers(1, 3),
     most_extensions=st.sampled_from([None, 0, 2]),
     option=st.booleans(),
+    cipher=st.booleans(),
 )
 
 
