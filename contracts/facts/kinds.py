@@ -257,27 +257,6 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     "request.ended": KindOfFact(_SIDES, {"request": str, "outcome": str, "commitments": list}),
     "award.lapsed": KindOfFact(_PARTIES, {"auction": str, "listing": str, "reason": str}),
-    # sealed bids
-    "opening.registered": KindOfFact(_PARTIES, {"auction": str, "key_sha256": str, "party": str}),
-    "opening.acknowledged": KindOfFact(
-        _PARTIES, {"auction": str, "key_sha256": str, "holder": str}
-    ),
-    "share.released": KindOfFact(_PUBLIC, {"auction": str, "holder": str}),
-    "bid.revealed": KindOfFact(_PARTIES, {"auction": str, "bid": str}),
-    "bids.revealed": KindOfFact(
-        _PUBLIC,
-        {
-            "auction": str,
-            "listing": str,
-            "method": str,
-            "opened": int,
-            "failed": int,
-            "revealed_at": str,
-        },
-    ),
-    "seal.failed": KindOfFact(
-        _PARTIES, {"auction": str, "listing": str, "bid": str, "party": str, "reason": str}
-    ),
     # deals and the register
     "deal.opened": KindOfFact(
         _PARTIES,

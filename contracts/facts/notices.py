@@ -1,4 +1,4 @@
-"""Kinds of fact about notices: disclosures, incidents of auctions, screens.
+"""Kinds of fact about notices: disclosures, incidents of auctions, screens, opened seals.
 
 They are part of `contracts.facts.kinds.KINDS`, which is what everybody asks.
 """
@@ -73,5 +73,26 @@ NOTICES: Mapping[str, KindOfFact] = {
     # leads for people to look at
     "screens.run": KindOfFact(
         _STAFF, {"run": str, "auctions": int, "leads": int, "findings_sha256": str}
+    ),
+    # sealed bids
+    "opening.registered": KindOfFact(_PARTIES, {"auction": str, "key_sha256": str, "party": str}),
+    "opening.acknowledged": KindOfFact(
+        _PARTIES, {"auction": str, "key_sha256": str, "holder": str}
+    ),
+    "share.released": KindOfFact(_PUBLIC, {"auction": str, "holder": str}),
+    "bid.revealed": KindOfFact(_PARTIES, {"auction": str, "bid": str}),
+    "bids.revealed": KindOfFact(
+        _PUBLIC,
+        {
+            "auction": str,
+            "listing": str,
+            "method": str,
+            "opened": int,
+            "failed": int,
+            "revealed_at": str,
+        },
+    ),
+    "seal.failed": KindOfFact(
+        _PARTIES, {"auction": str, "listing": str, "bid": str, "party": str, "reason": str}
     ),
 }

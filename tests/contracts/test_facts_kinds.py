@@ -9,8 +9,9 @@ from tests.conftest import NOW
 # What is on offer and at which price it stands; bidders appear by paddle (号牌) alone.
 MARKET = {
     "auction.closed", "auction.opened", "auction.paused", "auction.resumed", "auction.voided",
-    "award.defaulted", "bid.placed", "disclosure.begun", "disclosure.changed", "disclosure.ended", "listing.ended", "listing.published",
-    "result.publicised",
+    "award.defaulted", "bid.placed", "bidding.ended", "bids.revealed", "disclosure.begun",
+    "disclosure.changed", "disclosure.ended", "listing.ended", "listing.published",
+    "result.publicised", "share.released",
 }  # fmt: skip
 # Whose key signs, so that a stranger can check a contract's signatures.
 KEYS = {"key.registered", "key.revoked"}

@@ -129,6 +129,7 @@
     const told = document.getElementById("told");
     const say = (form, name, more) => {
       told.hidden = false;
+      told.className = name === "Done" ? "note good" : "note bad";
       told.textContent = form.dataset[`say${name}`] + (more ? ` ${more}` : "");
     };
 
