@@ -33,9 +33,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, follower: Follower) -> None:
-        """Prepare the answer."""
-        super().__init__(headers=dict(HEADERS))
+    def __init__(self, follower: Follower, status_code: int = 200) -> None:
+        """Prepare the answer; FastAPI reads the status from the default here."""
+        super().__init__(status_code=status_code, headers=dict(HEADERS))
         del self.headers["content-length"]
         self._follower = follower
 

@@ -41,9 +41,9 @@ async def follow_auction(
     With a key or session, every bid comes. Whoever only watches sees the latest state, at most
     five times a second; so does everybody while the rules hide how many bid.
     """
-    auction = await queries.get_auction(session, auction_id)
     if caller is not None:
         caller.need("read")
+    auction = await queries.get_auction(session, auction_id)
     viewer = Viewer(
         caller.party_id if caller else None,
         staff=caller is not None and caller.is_staff,
