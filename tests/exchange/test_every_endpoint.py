@@ -13,11 +13,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import Money
 from contracts.parties.tables import Party
 from contracts.works import queries as works
 from exchange import clock, openapi
 from exchange.app import create_app
 from exchange.context import Context
+from listings.admissions.tables import AdmissionRow
 from listings.auctions import ending
 from listings.auctions import service as bidding
 from listings.catalogue.tables import Listing
@@ -26,6 +28,8 @@ from listings.incidents import service as incidents
 from listings.screeners import service as screeners
 from listings.screens import service as screens
 from listings.sealed import keys as sealed_keys
+from settlement.deposits import service as deposits
+from settlement.deposits.rules import Terms as DepositTerms
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
 from tests.exchange import documents_factory, uploads_factory
@@ -58,7 +62,7 @@ TELL_AN_ID_IS_TAKEN = {
 ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
 OPEN_TO_STRANGERS = (
     PUBLIC - {"get_listing", "get_listing_proof", "get_listing_picture", "get_disclosure"}
-    | {"place_bid"}
+    | {"place_bid", "apply_for_admission"}
     | ABOUT_PUBLISHED
 )
 # Nobody is shown the one (a draft is not in the log); the other is asked with its own id below.
@@ -108,7 +112,8 @@ class Operation:
 
     def address(self, ids: Mapping[str, str]) -> str:
         """The path with these ids, and with ids of nothing in the place of others."""
-        known = {"at_ms": "0", "picture": "poster", "holder": "seller", **ids}
+        known = {"at_ms": "0", "picture": "poster", "holder": "seller", "currency": "CNY"}
+        known |= ids
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 
     def content(self) -> Any:
@@ -269,6 +274,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
     )  # fmt: skip
     over = await published_listing(session, seller=trade.licensor, now=now)
     await ending.close(session, await bidding.locked(session, over.auction_id), now=now)
+    await applicant(session, published.auction_id, trade)
     draft = await drafted_listing(session, seller=trade.licensor, now=now)
     work = await works.get_work(session, trade.deal.work_id)
     elsewhere = terms(territories=["JP"])
@@ -286,6 +292,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "deal_id": str(trade.deal.id),
         "work_id": str(trade.deal.work_id),
         "party_id": str(trade.licensor.id),
+        "depositor": str(trade.licensee.id),
         "auction_id": str(published.auction_id),
         "closed_auction": str(over.auction_id),
         "listing_id": str(draft.id),
@@ -324,7 +331,19 @@ async def noticed(session: AsyncSession, draft: Listing, auction_id: UUID, *, no
     return str(made.id)
 
 
+async def applicant(session: AsyncSession, auction_id: UUID, trade: Trade) -> None:
+    """The licensee has applied, and was asked for a deposit."""
+    session.add(AdmissionRow(auction_id=auction_id, party_id=trade.licensee.id, state="applied"))
+    terms_ = DepositTerms(
+        auction_id=auction_id, party_id=trade.licensee.id, seller_id=trade.licensor.id,
+        required=Money(1, "CNY"), until=None, forfeits=(),
+    )  # fmt: skip
+    await deposits.require(session, terms_, now=clock.now())
+
+
 def ids_for(world: World, asked: Operation) -> dict[str, str]:
+    if "/deposits/" in asked.path:
+        return {**world.ids, "party_id": world.ids["depositor"]}
     if "/api-keys/" in asked.path:
         return {**world.ids, "key_id": world.ids["api_key"]}
     if "/uploads/" in asked.path:

@@ -149,6 +149,24 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "register_opening_key": ("list", HOLDER),
     "release_share": ("read", frozenset({Role.HOLDER, Role.OPERATOR, Role.AUDITOR})),
     "reveal_bid": ("bid", BROADCASTER),
+    "apply_for_admission": ("bid", BROADCASTER),
+    "get_admission": ("read", ANYBODY),
+    "list_admissions": ("read", STAFF),
+    "decide_admission": ("deal", frozenset({Role.OPERATOR})),
+    "get_limits": ("read", ANYBODY),
+    "set_credit_line": ("money", frozenset({Role.OPERATOR})),
+    "block_party": ("deal", frozenset({Role.OPERATOR})),
+    "lift_block": ("deal", frozenset({Role.OPERATOR})),
+    "declare_relation": ("deal", frozenset({Role.OPERATOR})),
+    "end_relation": ("deal", frozenset({Role.OPERATOR})),
+    "list_deposits": ("read", ANYBODY),
+    "get_deposit": ("read", ANYBODY),
+    "get_deposit_file": ("read", STAFF),
+    "record_deposit": ("money", frozenset({Role.OPERATOR})),
+    "prepare_deposit_movement": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "approve_deposit_movement": ("money", frozenset({Role.APPROVER})),
+    "refuse_deposit_movement": ("money", frozenset({Role.APPROVER})),
+    "record_deposit_return": ("money", frozenset({Role.OPERATOR})),
     "accept_offer": ("deal", TRADERS),
     "answer_request": ("deal", HOLDER),
     "ask_for_proposals": ("deal", BROADCASTER),
@@ -167,7 +185,8 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "withdraw_offer": ("deal", TRADERS),
     "withdraw_request": ("deal", BROADCASTER),
 }
-TYPED = {"at_ms": 0, "picture": "poster", "holder": "seller"}  # places in a path that hold no id
+# Places in a path that hold no id.
+TYPED = {"at_ms": 0, "picture": "poster", "holder": "seller", "currency": "CNY"}
 DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
 # itself, for the payment provider, whose signature is looked at instead, and for whoever has the
