@@ -175,9 +175,12 @@ def _tie(form: Form, _currency: str) -> dict[str, Any]:
 def _secrecy(form: Form, _currency: str) -> dict[str, Any]:
     amounts = form.text("amounts") or "secret"
     secrecy: dict[str, Any] = {"bidders": "hidden", "amounts": amounts}
-    if amounts == "sealed":
-        secrecy["opening"] = _json(form, "opening")
-    return {"secrecy": secrecy}
+    if amounts != "sealed":
+        return {"secrecy": secrecy}
+    secrecy["opening"] = _json(form, "opening")
+    # The key was made for an auction to come, under the id that this one takes.
+    made_for = {"auction_id": secrecy["opening"].get("auction", "")}
+    return {"secrecy": secrecy, **made_for}
 
 
 def _hidden(_form: Form, _currency: str) -> dict[str, Any]:
