@@ -177,10 +177,11 @@ def _secrecy(form: Form, _currency: str) -> dict[str, Any]:
     secrecy: dict[str, Any] = {"bidders": "hidden", "amounts": amounts}
     if amounts != "sealed":
         return {"secrecy": secrecy}
-    secrecy["opening"] = _json(form, "opening")
+    opening = secrecy["opening"] = _json(form, "opening")
+    if not isinstance(opening, dict) or "auction" not in opening:
+        return {"secrecy": secrecy}  # refused by the rules of opening keys
     # The key was made for an auction to come, under the id that this one takes.
-    made_for = {"auction_id": secrecy["opening"].get("auction", "")}
-    return {"secrecy": secrecy, **made_for}
+    return {"secrecy": secrecy, "auction_id": opening["auction"]}
 
 
 def _hidden(_form: Form, _currency: str) -> dict[str, Any]:
