@@ -23,6 +23,7 @@ from exchange import clock
 from exchange.db import Database
 from listings.auctions import ingress, placing, service
 from listings.auctions.arrivals import Arrival, Placed
+from listings.auctions.deciding import Answer
 from listings.auctions.ingress import BEAT_S, IngressLost
 
 _log = logging.getLogger("exchange.bidding")
@@ -219,7 +220,7 @@ class Bidding:
         self._committed_s = clock.ticks()
         return [one for one, answer in zip(batch, answers, strict=True) if self._wait(one, answer)]
 
-    async def _write(self, auction_id: UUID, arrivals: Sequence[Arrival]) -> list[placing.Answer]:
+    async def _write(self, auction_id: UUID, arrivals: Sequence[Arrival]) -> list[Answer]:
         async with self._db.transaction() as session:
             return await placing.place_bids(
                 session, auction_id, arrivals, now=self.clock.now(), door=self._door
@@ -237,7 +238,7 @@ class Bidding:
         first = await self._decide(auction_id, batch[:middle])
         return first + await self._decide(auction_id, batch[middle:])
 
-    def _wait(self, one: _Waiting, answer: placing.Answer) -> bool:
+    def _wait(self, one: _Waiting, answer: Answer) -> bool:
         """Answer, or tell that the bid has to wait on."""
         if isinstance(answer, Placed | Refusal):
             one.tell(answer)

@@ -4,7 +4,7 @@ Locks are taken in one order: the auction's row (by the caller), then credit lin
 """
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -45,6 +45,18 @@ RELEASE = text(
     "AND NOT party_id = ANY(CAST(:keep AS uuid[]))"
 )
 
+# Who may bid at once: admitted, and nothing else to look at (no block, no credit line). It is asked
+# once for every batch of bids; `loaded` answers for everybody else.
+READY = (
+    "SELECT a.party_id, p.number, a.cap_minor FROM admission a "
+    "JOIN paddle p ON p.auction_id = a.auction_id AND p.party_id = a.party_id "
+    "WHERE a.auction_id = %(auction)s AND a.party_id = ANY(%(parties)s) AND a.state = 'admitted' "
+    "AND NOT EXISTS (SELECT FROM party_block o "
+    "  WHERE o.party_id = a.party_id AND o.lifted_at IS NULL) "
+    "AND NOT EXISTS (SELECT FROM credit_line c "
+    "  WHERE c.party_id = a.party_id AND c.currency = %(currency)s)"
+)
+
 
 class Lot(Protocol):
     """What admission reads of an auction's row."""
@@ -81,6 +93,17 @@ async def loaded(
     for party in new:
         stood.setdefault(party, Admission(party, None, rules.MISSING))
     return await _with_room(session, auction, stood)
+
+
+def ready(
+    rows: Sequence[tuple[UUID, int, int | None]], rulebook: bytes
+) -> dict[UUID, Admission]:
+    """Return the admissions in the answer to READY."""
+    cap = rules.gate(rulebook).cap_minor
+    return {
+        party: Admission(party, number, rules.ADMITTED, cap_minor=rules.least(cap, own))
+        for party, number, own in rows
+    }
 
 
 async def expose(

@@ -18,7 +18,7 @@ from contracts import rfc3339
 from contracts.facts import service as facts
 from contracts.facts.tables import Fact
 from listings.admissions import queries as admissions
-from listings.auctions import ingress, queries, rules, service
+from listings.auctions import deciding, ingress, queries, rules, service
 from listings.auctions.model import Book
 from listings.auctions.tables import Auction, Bid
 
@@ -133,7 +133,9 @@ async def _tell_received(session: AsyncSession, auction: Auction, *, now: dateti
         facts.happened(
             "bid.received",
             auction.id,
-            received(auction.id, bid.id, bid.event_sha256 or b"", bid.received_at),
+            deciding.received(
+                auction.id, bid.id, bid.event_sha256 or b"", rfc3339.exact(bid.received_at)
+            ),
             parties=[bid.party_id],
             now=now,
             known=(bid.fact_id, bid.blind) if bid.fact_id and bid.blind else None,
@@ -151,16 +153,6 @@ async def _untold(session: AsyncSession, auction_id: UUID) -> Sequence[Bid]:
         .order_by(col(Bid.sequence))
     )
     return rows.scalars().all()
-
-
-def received(auction: UUID, bid: UUID, event_sha256: bytes, at: datetime) -> dict[str, Any]:
-    """Return the record of `bid.received`."""
-    return {
-        "auction": str(auction),
-        "bid": str(bid),
-        "event_sha256": event_sha256.hex(),
-        "received_at": rfc3339.exact(at),
-    }
 
 
 def _ended(auction: Auction) -> dict[str, Any]:

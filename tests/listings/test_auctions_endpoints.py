@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 
 from contracts import canonical, ids
 from contracts.money import MOST_MINOR
+from exchange import receipts
 from exchange.api import deps
 from exchange.app import create_app
 from exchange.context import Context
@@ -92,6 +93,7 @@ async def test_an_auction_is_shown_with_its_rules_and_the_least_that_would_lead(
         "opens_at": "2026-11-22T09:00:00Z", "closes_at": "2026-11-22T09:10:00Z",
         "hard_stop_at": "2026-11-22T09:30:00Z", "currency": "CNY", "floor_minor": 100_000,
         "step_minor": 1_000, "least_minor": 100_000, "standing": None, "bids": 0, "extensions": 0,
+        "method": "english", "supersedes": None, "result": None,
     }  # fmt: skip
 
 
@@ -99,7 +101,11 @@ async def test_a_bid_is_answered_with_its_number_and_leads(room: Room) -> None:
     bid_id = ids.new(NOW)
     answer = await room.bid(room.bidders[0], 120_000, bid_id=bid_id)
     assert answer.status_code == 201
-    assert answer.json() == {
+    given = answer.json()
+    signer = receipts.signer(room.app.state.context.settings)
+    said = receipts.check(given.pop("receipt"), signer.public_pem.encode())
+    assert (said["bid"], said["sequence"]) == (str(bid_id), 1)
+    assert given == {
         "id": str(bid_id), "auction_id": room.auction, "amount_minor": 120_000, "currency": "CNY",
         "paddle": 1, "sequence": 1, "received_at": "2026-11-22T09:00:01Z", "leading": True,
         "closes_at": "2026-11-22T09:10:00Z",
