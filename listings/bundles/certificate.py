@@ -18,10 +18,11 @@ from listings.bundles.problem import Chosen
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """No choice among the offers named sums to more than this, and one sums to it."""
+    """No choice among the offers named, of those that reach `kept`, sums to more than `most`."""
 
     weights: Mapping[int, problem.Number]
     most: problem.Number
+    kept: tuple[problem.Kept, ...] = ()
 
 
 VERSION = 1
@@ -109,8 +110,12 @@ def claims(posed: Posed, given: Mapping[str, Any]) -> list[Claim]:
     chosen, priced = _read(posed, given)
     if given["fallback"] == FALLBACKS[0]:
         return []
-    worth: dict[int, problem.Number] = dict(problem.values(posed.problem))
-    asked = [Claim(worth, problem.total(worth, chosen))]
+    worth = problem.values(posed.problem)
+    asked: list[Claim] = []
+    kept: tuple[problem.Kept, ...] = ()
+    for goal in problem.goals(posed.problem):
+        asked.append(Claim(goal, problem.total(goal, chosen), kept))
+        kept = (*kept, problem.Kept(goal, int(problem.total(goal, chosen))))
     if priced is None:
         return asked
     offers = posed.problem.offers
@@ -126,10 +131,18 @@ def asked(posed: Posed, claimed: Sequence[Claim]) -> dict[str, Any]:
     return {
         "problem": problem.wire(posed.problem),
         "claims": [
-            {"weights": {str(at): str(w) for at, w in one.weights.items()}, "most": str(one.most)}
+            {
+                "weights": _told(one.weights),
+                "most": str(one.most),
+                "kept": [[_told(kept.weights), str(kept.least)] for kept in one.kept],
+            }
             for one in claimed
         ],
     }
+
+
+def _told(weights: Mapping[int, problem.Number]) -> dict[str, str]:
+    return {str(place): str(weight) for place, weight in weights.items()}
 
 
 def _fault_of_prices(posed: Posed, chosen: Chosen, priced: pricing.Priced) -> str | None:

@@ -7,7 +7,7 @@ written here anew, as SCIP's own.
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import floor, lcm
 from typing import Any
@@ -23,8 +23,8 @@ def main() -> None:
     asked = json.load(sys.stdin)
     given = problem.read(asked["problem"])
     for claim in asked["claims"]:
-        weights = {int(place): Fraction(weight) for place, weight in claim["weights"].items()}
-        best = optimum(given, weights, limit_s=asked["limit_s"])
+        kept = [(_read(weights), Fraction(least)) for weights, least in claim["kept"]]
+        best = optimum(given, _read(claim["weights"]), kept, limit_s=asked["limit_s"])
         most = Fraction(claim["most"])
         line = {"best": None if best is None else str(best), "holds": best == most}
         sys.stdout.write(json.dumps(line) + "\n")
@@ -36,8 +36,25 @@ def version() -> str:
     return str(pyscipopt.Model().version())
 
 
-def optimum(given: Problem, weights: Mapping[int, Fraction], *, limit_s: float) -> Fraction | None:
-    """Return the largest sum of weights, exactly; None where it was not found in time."""
+def _read(weights: Mapping[str, str]) -> dict[int, Fraction]:
+    return {int(place): Fraction(weight) for place, weight in weights.items()}
+
+
+def optimum(
+    given: Problem,
+    weights: Mapping[int, Fraction],
+    kept: Sequence[tuple[Mapping[int, Fraction], Fraction]] = (),
+    *,
+    limit_s: float,
+) -> Fraction | None:
+    """Return the largest sum of weights, exactly; None where it was not found in time.
+
+    Args:
+        given: what may be taken together.
+        weights: of the offers that may be chosen.
+        kept: sums of whole numbers that the choice must reach.
+        limit_s: how long it may take.
+    """
     parts = lcm(*(weight.denominator for weight in weights.values()), 1)
     model = pyscipopt.Model()
     model.hideOutput()
@@ -45,6 +62,9 @@ def optimum(given: Problem, weights: Mapping[int, Fraction], *, limit_s: float) 
         model.setParam(name, most)
     taken = {place: model.addVar(vtype="B", name=f"x{place}") for place in sorted(weights)}
     _restrict(model, given, taken)
+    for reached, least in kept:
+        total = pyscipopt.quicksum(int(reached[place]) * var for place, var in taken.items())
+        model.addCons(total >= float(least) - 0.5)
     model.setObjective(
         pyscipopt.quicksum(int(weights[place] * parts) * taken[place] for place in taken),
         "maximize",

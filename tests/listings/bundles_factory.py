@@ -2,13 +2,14 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
 from uuid import UUID
 
 from listings.bundles import posing, problem
+from listings.bundles.posing import Package
 from listings.bundles.problem import Chosen, Item, Kept, Number, Offer, Problem
 
 WIRE = {
@@ -23,6 +24,13 @@ WIRE = {
     "exclusivity": "exclusive",
     "runs_max": None,
 }
+# Wurman, Zhong & Cai (2004); amounts as in mechlib's wurman2004example.txt.
+WURMAN = (
+    {"A": 10, "B": 3, "AB": 18, "C": 2, "AC": 18, "BC": 10, "ABC": 20},
+    {"A": 4, "B": 9, "AB": 15, "C": 3, "AC": 12, "BC": 18, "ABC": 20},
+    {"A": 1, "B": 3, "AB": 11, "C": 9, "AC": 16, "BC": 17, "ABC": 25},
+    {"A": 7, "B": 7, "AB": 16, "C": 7, "AC": 16, "BC": 16, "ABC": 20},
+)
 MADE_BY = {"name": "brute force", "version": "1"}
 
 
@@ -110,15 +118,6 @@ def _any_offer(rnd: random.Random, items: Sequence[Item], most_bidders: int, lar
     return Offer(rnd.randrange(most_bidders), packed, rnd.randint(0, largest), key)
 
 
-@dataclass(frozen=True, slots=True)
-class BidOf:
-    """A bid as posing sees it."""
-
-    bid_id: UUID
-    paddle: int
-    content: Mapping[str, Any]
-
-
 def terms(**changes: Any) -> dict[str, Any]:
     """Return the terms of a package auction with two cells to cut at, without the cells."""
     plain = {
@@ -147,18 +146,19 @@ def goods(codes: str, **changes: Any) -> dict[str, Any]:
     return terms(**changes) | {"cells": cells, "floor_minor": 0}
 
 
-def posed(on: Mapping[str, Any], *bids: Mapping[str, int], seed: bytes = b"seed") -> posing.Posed:
-    """Return the problem of bids written as letters: {"AB": 10}; paddles count from 1."""
-    listed = [
-        BidOf(
-            UUID(int=at + 1),
-            at + 1,
-            {"packages": [{"cells": list(cells), "amount_minor": amount}
-                          for cells, amount in bid.items()]},
-        )
-        for at, bid in enumerate(bids)
+def packages(*bids: Mapping[str, int]) -> list[Package]:
+    """Return bids written as letters: {"AB": 10}; paddles and ids count from 1."""
+    return [
+        Package(UUID(int=at), at, {"currency": "CNY", "packages": [
+            {"cells": list(cells), "amount_minor": amount} for cells, amount in bid.items()
+        ]})
+        for at, bid in enumerate(bids, start=1)
     ]  # fmt: skip
-    return posing.pose(on, listed, seed=seed)
+
+
+def posed(on: Mapping[str, Any], *bids: Mapping[str, int], seed: bytes = b"seed") -> posing.Posed:
+    """Return the problem of bids written as letters."""
+    return posing.pose(on, packages(*bids), seed=seed)
 
 
 def paid(certificate: Mapping[str, Any]) -> dict[int, Fraction]:

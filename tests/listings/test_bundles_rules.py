@@ -16,6 +16,7 @@ from listings.bundles.problem import Item, Offer, Problem, Unproven
 from tests.contracts.campaign import play, size
 from tests.listings.bundles_factory import (
     MADE_BY,
+    WURMAN,
     Brute,
     any_problem,
     blocking,
@@ -26,12 +27,6 @@ from tests.listings.bundles_factory import (
 )
 
 LIMIT_S = 60.0
-WURMAN = (
-    {"A": 10, "B": 3, "AB": 18, "C": 2, "AC": 18, "BC": 10, "ABC": 20},
-    {"A": 4, "B": 9, "AB": 15, "C": 3, "AC": 12, "BC": 18, "ABC": 20},
-    {"A": 1, "B": 3, "AB": 11, "C": 9, "AC": 16, "BC": 17, "ABC": 25},
-    {"A": 7, "B": 7, "AB": 16, "C": 7, "AC": 16, "BC": 16, "ABC": 20},
-)
 # Two of them could share the cells for the same 28; three winners are preferred.
 ABC = goods("ABC", secondary="winners")
 laws = settings(max_examples=60, deadline=None)
