@@ -39,6 +39,10 @@ Ownership = Literal["state", "state_controlled", "other"]
 class OwnershipIn(Shape):
     """Who owns the party; a state-owned one may set the floor from which it discloses licences."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"ownership": "state", "threshold_minor": 100000000}]}
+    )
+
     ownership: Annotated[Ownership, Field(description="国有独资/全资, 国有控股, 其他")]
     threshold_minor: Annotated[
         Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR)] | None,
@@ -105,12 +109,18 @@ class DisclosureIn(Shape):
 class ReviewIn(Shape):
     """What the exchange says to a filing; a return says why."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"outcome": "accepted"}]})
+
     outcome: Literal["accepted", "returned"]
     reason: Reason | None = None
 
 
 class ChangeIn(Shape):
     """A change of a running disclosure; where its end moves, the new auction's times."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"kind": "suspend", "reason": "权属异议，待核实"}]}
+    )
 
     kind: Annotated[
         Literal["extend", "supplement", "suspend", "resume", "terminate"],

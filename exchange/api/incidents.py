@@ -57,6 +57,8 @@ class IncidentIn(Shape):
 class DecisionIn(Shape):
     """What the second person says."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"outcome": "done"}]})
+
     outcome: Literal["done", "refused"]
 
 

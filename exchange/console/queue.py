@@ -16,6 +16,8 @@ from exchange.api.deps import Now, Session
 from exchange.portal import render
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
+from listings.disclosures import queries as disclosures
+from listings.incidents import queries as incidents
 from listings.recognition import queries as recognition
 from settlement.payouts.tables import Payout
 from settlement.plans.tables import Settlement
@@ -33,6 +35,8 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
     tasks = [
         *await _to_verify(session, spoken),
         *await _to_compare(session, spoken),
+        *await _to_review(session, spoken),
+        *await _to_decide_on(session),
         *await _to_prepare(session),
         *await _to_decide(session),
         *await _stuck(session),
@@ -67,6 +71,34 @@ async def _to_compare(session: AsyncSession, spoken: Language) -> list[dict[str,
             since=row.opened_at or row.searched_at,
         )
         for row, master, party in await recognition.open_cases(session, after=FIRST, limit=MOST)
+    ]
+
+
+async def _to_review(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
+    return [
+        _task(
+            mark("Review a disclosure"),
+            f"/listings/{row.listing_id}/disclosure",
+            role=OPERATOR,
+            whose=spoken.pick(work.title_zh, work.title_en),
+            since=row.filed_at,
+            amount=(row.floor_minor, row.currency),
+        )
+        for row, work in await disclosures.to_review(session, limit=MOST)
+    ]
+
+
+async def _to_decide_on(session: AsyncSession) -> list[dict[str, Any]]:
+    return [
+        _task(
+            mark("Decide on a measure about an auction"),
+            "/console/incidents",
+            role=APPROVER,
+            whose=row.reason,
+            since=row.proposed_at,
+        )
+        for row in await incidents.latest(session, limit=MOST)
+        if row.state == "proposed"
     ]
 
 

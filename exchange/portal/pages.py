@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from exchange.console import ledger, parties, payouts, queue, settlements
+from exchange.console import ledger, notices, parties, payouts, queue, settlements
 from exchange.console import recognition as cases
 from exchange.portal import (
     accounts,
@@ -13,18 +13,22 @@ from exchange.portal import (
     avails,
     conformance,
     deals,
+    disclosures,
     errors,
     keys,
     listings,
     market,
     masters,
     money,
+    offerables,
+    offers,
     packages,
     posters,
     recognition,
     register,
     register_forms,
     render,
+    requests,
     rights,
     runs,
     screeners,
@@ -38,8 +42,9 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
-        conformance, masters, listings, market, posters, auctions, sealed, deals, money, keys,
-        queue, parties, settlements, payouts, ledger, cases,
+        conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
+        offerables, requests, deals, money, keys,
+        queue, parties, settlements, payouts, ledger, cases, notices,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

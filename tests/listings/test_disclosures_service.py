@@ -1,6 +1,6 @@
 """Disclosures in the database: filed, reviewed, begun with the listing, and their result."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,6 @@ from contracts.works import queries as works
 from listings.auctions import queries as auctions
 from listings.catalogue import service as catalogue
 from listings.catalogue.tables import Listing
-from listings.disclosures import filing as filings
 from listings.disclosures import gate, progress, queries, rules, running, service
 from listings.disclosures.running import Change
 from listings.disclosures.tables import Disclosure
@@ -24,25 +23,16 @@ from listings.incidents import queries as incident_queries
 from listings.incidents.rules import IncidentState
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
+from tests.listings import disclosures_factory
 from tests.listings.auctions_factory import bid, enrol
 from tests.listings.catalogue_factory import drafted_listing
+from tests.listings.disclosures_factory import filed
 
 PERSON = ids.new(NOW)
 FLOOR = 2_000_000 * 100  # ten working days
 TODAY = calendar.day_of(NOW)
 LAST = calendar.add_working_days(TODAY, 10)
 LAWFUL = calendar.end_of(LAST)
-FILED: dict[str, Any] = {
-    "subject": "licence",
-    "assessed_minor": FLOOR,
-    "assessed_on": date(2026, 9, 30),
-    "assessor": "示范资产评估有限公司",
-    "assessment_no": "评备字〔2026〕第0018号",
-    "approving_body": "示范广播电视集团",
-    "decision_no": "集团会纪〔2026〕31号",
-    "summary": "4K纪录片信息网络传播权。",
-    "extension_days": 5,
-}
 
 
 def times(start: datetime) -> dict[str, str]:
@@ -58,20 +48,9 @@ async def draft(session: AsyncSession, seller: Party, **sale: Any) -> Listing:
     return await drafted_listing(session, seller=seller, now=NOW, **sale)
 
 
-async def file(session: AsyncSession, listing: Listing, **changes: Any) -> Disclosure:
-    row, _ = await service.file(
-        session, listing.id, party_id=listing.party_id, person_id=PERSON,
-        filing=filings.read({**FILED, **changes}), now=NOW,
-    )  # fmt: skip
-    return row
-
-
 async def accepted(session: AsyncSession, seller: Party, **sale: Any) -> Listing:
     listing = await draft(session, seller, **sale)
-    await file(session, listing)
-    await service.review(
-        session, listing.id, outcome="accepted", reason=None, person_id=PERSON, now=NOW
-    )
+    await disclosures_factory.accepted(session, listing, now=NOW)
     return listing
 
 
@@ -124,7 +103,7 @@ async def test_before_it_has_begun_only_its_party_and_the_staff_see_a_disclosure
 ) -> None:
     seller = await party(session, now=NOW)
     listing = await draft(session, seller)
-    await file(session, listing)
+    await filed(session, listing, now=NOW)
     await queries.get_disclosure(session, listing.id, viewer=seller.id, is_staff=False)
     await queries.get_disclosure(session, listing.id, viewer=None, is_staff=True)
     for viewer in (None, ids.new(NOW)):
@@ -176,7 +155,7 @@ async def test_what_is_not_accepted_or_has_changed_since_is_not_published(
     session: AsyncSession,
 ) -> None:
     listing = await draft(session, await party(session, now=NOW))
-    await file(session, listing)
+    await filed(session, listing, now=NOW)
     with pytest.raises(rules.DisclosureNeeded):
         await publish(session, listing)
     await service.review(
@@ -198,7 +177,7 @@ async def test_times_alone_may_change_after_the_acceptance(session: AsyncSession
 
 async def test_a_returned_filing_says_why_and_is_filed_again(session: AsyncSession) -> None:
     listing = await draft(session, await party(session, now=NOW))
-    await file(session, listing)
+    await filed(session, listing, now=NOW)
     with pytest.raises(rules.BadDisclosure):
         await service.review(
             session, listing.id, outcome="returned", reason=None, person_id=PERSON, now=NOW
@@ -207,7 +186,7 @@ async def test_a_returned_filing_says_why_and_is_filed_again(session: AsyncSessi
         session, listing.id, outcome="returned", reason="缺评估备案号", person_id=PERSON, now=NOW
     )
     assert row.state == "returned"
-    assert (await file(session, listing, assessor="另一评估公司")).state == "filed"
+    assert (await filed(session, listing, now=NOW, assessor="另一评估公司")).state == "filed"
 
 
 async def test_a_licence_that_does_not_cover_the_method_refuses_its_publication(
@@ -274,7 +253,7 @@ async def test_no_bid_is_lost_to_a_change_of_the_disclosure(session: AsyncSessio
     kept = {name: value for name, value in listing.sale.items() if name not in dropped}
     listing.sale = {**kept, **dynamic}
     await session.flush()
-    await file(session, listing)
+    await filed(session, listing, now=NOW)
     await service.review(
         session, listing.id, outcome="accepted", reason=None, person_id=PERSON, now=NOW
     )
@@ -318,21 +297,23 @@ async def test_what_lapsed_is_relisted_below_nine_tenths_with_consent_alone(
     low = FLOOR * 9 // 10 - 1
     again = await draft(session, seller, work=await _work(session, first), floor_minor=low)
     with pytest.raises(rules.FloorBelowAssessed):
-        await file(session, again)
+        await filed(session, again, now=NOW, assessed_minor=FLOOR)
     with pytest.raises(rules.ConsentNeeded):
-        await file(session, again, previous=first.id)
+        await filed(session, again, now=NOW, assessed_minor=FLOOR, previous=first.id)
     consent = {
         "body": "示范广播电视集团", "number": "同意函〔2026〕7号", "given_on": TODAY,
         "document_sha256": "ab" * 32,
     }  # fmt: skip
-    row = await file(session, again, previous=first.id, consent=consent)
+    row = await filed(
+        session, again, now=NOW, assessed_minor=FLOOR, previous=first.id, consent=consent
+    )
     assert (row.changed, row.consented, row.first_on) == (True, True, TODAY)
     assert rules.required_days(row.notice()) == 20
 
 
 async def test_steps_are_only_ever_added(session: AsyncSession) -> None:
     listing = await draft(session, await party(session, now=NOW))
-    await file(session, listing)
+    await filed(session, listing, now=NOW)
     with pytest.raises(DBAPIError, match="permission denied"):
         await session.execute(text("DELETE FROM disclosure_step"))
 
