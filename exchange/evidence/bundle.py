@@ -19,6 +19,7 @@ from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
 from contracts.facts.tables import Fact
 from contracts.log import queries as log
+from contracts.log import rules
 from contracts.log.gateway import LogSigner
 from contracts.log.tables import LogEntry
 from contracts.parties.gateway import LocalAuthority
@@ -26,12 +27,14 @@ from contracts.refusal import Kind, Refusal
 from exchange.evidence import archive, manifest
 from exchange.evidence.manifest import EXECUTED, SETTLED
 from exchange.evidence.opened import (
+    AUCTION,
     CHECKPOINT,
     CONTRACT,
     EVENTS,
     FINGERPRINT,
     LISTING,
     LOG_KEY,
+    OFFER,
     POSTINGS,
     PROBE,
     README,
@@ -40,7 +43,10 @@ from exchange.evidence.opened import (
     Event,
     proof_name,
 )
+from listings.auctions import chain, export
+from listings.auctions import queries as auctions
 from listings.masters import queries as masters
+from listings.offers import queries as offers
 from settlement.invoices.tables import Invoice
 from settlement.ledger import queries as ledger
 from settlement.payouts.tables import Payout
@@ -82,8 +88,9 @@ async def assemble(
     if "deal.executed" not in kinds:
         raise EvidenceNotReady("The deal is not executed, or not sealed yet.", signing=deal.signing)
     files = {
-        **await _of_log(session, sealed, signer),
+        **await _of_log(session, sealed, signer, deal=deal),
         **await _of_listing(session, sealed),
+        **await _of_origin(session, deal),
         **await _of_contract(session, deal, authority),
         POSTINGS: canonical.dumps(await ledger.journals_of_deal(session, deal.id)),
         README: README_FILE.read_bytes(),
@@ -107,17 +114,22 @@ async def _subjects(session: AsyncSession, deal: Deal) -> list[UUID]:
     invoices = await session.execute(select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id))
     payouts = await session.execute(select(col(Payout.id)).where(col(Payout.deal_id) == deal.id))
     found = [*invoices.scalars(), *payouts.scalars()]
-    return [deal.listing_id, deal.auction_id, deal.id, *keys, *found]
+    origin = [one for one in (deal.listing_id, deal.auction_id, deal.offer_id) if one is not None]
+    return [*origin, deal.id, *keys, *found]
 
 
 async def _of_log(
-    session: AsyncSession, sealed: Sequence[tuple[LogEntry, Fact]], signer: LogSigner
+    session: AsyncSession,
+    sealed: Sequence[tuple[LogEntry, Fact]],
+    signer: LogSigner,
+    *,
+    deal: Deal,
 ) -> dict[str, bytes]:
     seqs = [entry.seq for entry, _ in sealed]
     covering = await log.first_checkpoint_over(session, seqs[-1])
     proofs = await log.proofs(session, seqs, covering)
     files = {proof_name(proof.index): proof.text.encode() for proof in proofs}
-    events = [_event(entry, fact).line() + b"\n" for entry, fact in sealed]
+    events = [_event(entry, fact, deal).line() + b"\n" for entry, fact in sealed]
     return {
         **files,
         EVENTS: b"".join(events),
@@ -126,30 +138,57 @@ async def _of_log(
     }
 
 
-def _event(entry: LogEntry, fact: Fact) -> Event:
+def _event(entry: LogEntry, fact: Fact, deal: Deal) -> Event:
+    shown = _is_shown(fact, deal)
     return Event(
         index=entry.seq,
         fact=str(fact.id),
         kind=fact.kind,
         subject=str(fact.subject),
         recorded_at=rfc3339.to_the_second(fact.recorded_at),
-        record=canonical.loads(fact.record),
-        blind=fact.blind,
+        record=canonical.loads(fact.record) if shown else {},
+        blind=fact.blind if shown else b"",
         leaf=entry.leaf,
     )
+
+
+def _is_shown(fact: Fact, deal: Deal) -> bool:
+    """Tell whether a bundle opens a fact: what other bidders did in the auction stays theirs."""
+    if fact.subject not in (deal.auction_id, deal.listing_id):
+        return True
+    sides = (deal.licensor_id, deal.licensee_id)
+    return any(rules.may_read(fact.kind, fact.parties, party=side, staff=False) for side in sides)
 
 
 async def _of_listing(
     session: AsyncSession, sealed: Sequence[tuple[LogEntry, Fact]]
 ) -> dict[str, bytes]:
-    published = next(fact.record for _, fact in sealed if fact.kind == "listing.published")
-    master_id = UUID(canonical.loads(published)["master"])
+    published = [fact.record for _, fact in sealed if fact.kind == "listing.published"]
+    if not published:  # negotiated in private, never listed
+        return {}
+    master_id = UUID(canonical.loads(published[0])["master"])
     master = await masters.get_master(session, master_id)
     return {
-        LISTING: published,
+        LISTING: published[0],
         PROBE: canonical.dumps(master.probe),
         FINGERPRINT: canonical.dumps(master.fingerprint),
     }
+
+
+async def _of_origin(session: AsyncSession, deal: Deal) -> dict[str, bytes]:
+    """Return what the deal follows from: the auction's log, or the version that was accepted."""
+    if deal.offer_id is not None:
+        accepted = UUID(canonical.loads(deal.terms)["award"]["version"])
+        version = await offers.find_version(session, accepted)
+        return {} if version is None else {OFFER: version.content}
+    if deal.auction_id is None:
+        return {}
+    auction = await auctions.get_auction(session, deal.auction_id)
+    if auction.seq is None:  # held before auctions had logs
+        return {}
+    rows = await auctions.log(session, auction.id)
+    told = ((chain.event(row.seq, row.kind, row.at, row.body), row.hash) for row in rows)
+    return {AUCTION: b"".join(export.lines(auction.rulebook, auction.rulebook_sha256, told))}
 
 
 async def _of_contract(

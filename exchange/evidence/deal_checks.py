@@ -1,12 +1,13 @@
-"""Checks of what was sold and signed: listing record, award, terms, contract, signatures."""
+"""Checks of what was sold and signed: listing record, terms, contract, signatures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from contracts import canonical
 from contracts.deals import verification
 from contracts.deals.sealing import ROLES
 from contracts.money import Money
+from exchange.evidence import origin_checks
 from exchange.evidence.opened import (
     CONTRACT,
     EVENTS,
@@ -18,11 +19,17 @@ from exchange.evidence.opened import (
     Bundle,
     Event,
     Failed,
+    all_same,
 )
 
 
 def listing(bundle: Bundle) -> str:
     """The listing is the published one, and binds probe and fingerprint."""
+    if bundle.json(TERMS)["asset"]["listing"] is None:
+        return "never listed: negotiated in private"
+    for name in (LISTING, PROBE, FINGERPRINT):
+        if name not in bundle.files:
+            raise Failed(name, "is missing")
     record = bundle.one("listing.published").record
     if bundle.json(LISTING) != record:
         raise Failed(LISTING, "is not the record that was published")
@@ -31,29 +38,6 @@ def listing(bundle: Bundle) -> str:
         if canonical.sha256_hex(bundle.files[name]) != record[field]:
             raise Failed(name, f"is not what the listing's {field} names")
     return f"listing {record['listing']}, master {record['master_sha256'][:16]}…"
-
-
-def award(bundle: Bundle) -> str:
-    """The best bid won, for its amount, and the deal is about that listing."""
-    given, closed = bundle.one("award.made").record, bundle.one("auction.closed").record
-    bids = [event.record for event in bundle.all_of("bid.placed")]
-    best = max(bids, key=lambda bid: (bid["amount_minor"], -bid["sequence"]), default=None)
-    if best is None or len(bids) != closed["bids"]:
-        raise Failed(EVENTS, "the bids are not as many as the auction closed with")
-    for field in ("bid", "amount_minor", "currency"):
-        if not best[field] == closed[field] == given[field]:
-            raise Failed(EVENTS, f"the best bid and the award differ in {field}")
-    opened, executed = bundle.one("deal.opened").record, bundle.one("deal.executed").record
-    same = (
-        (opened["listing"], given["listing"]),
-        (bundle.one("listing.published").record["listing"], given["listing"]),
-        (bundle.one("listing.published").record["auction"], given["auction"]),
-        (str(bundle.manifest.deal), executed["deal"]),
-        (executed["amount_minor"], given["amount_minor"]),
-        (executed["currency"], given["currency"]),
-    )
-    _all_same(same, EVENTS, "listing, award and deal do not belong together")
-    return f"{len(bids)} bids; {_money(given)}"
 
 
 def terms(bundle: Bundle) -> str:
@@ -65,21 +49,22 @@ def terms(bundle: Bundle) -> str:
             raise Failed(TERMS, f"is not what {kind} recorded")
     if any(one != bundle.files[TERMS] for one in verification.attachments(bundle.files[CONTRACT])):
         raise Failed(CONTRACT, "carries other terms than terms.json")
-    published, given = bundle.one("listing.published"), bundle.one("award.made").record
-    asset, sides = agreed["asset"], {side["role"]: side["party"] for side in agreed["parties"]}
-    price = Money(given["amount_minor"], given["currency"])
+    sides = {side["role"]: side["party"] for side in agreed["parties"]}
+    executed = bundle.one("deal.executed").record
+    price = Money(executed["amount_minor"], executed["currency"])
     same = [
         (agreed["deal"], str(bundle.manifest.deal)),
-        (asset["fact"], published.fact),
-        (agreed["award"], {"auction": given["auction"], "bid": given["bid"]}),
         (agreed["consideration"]["amount"], price.decimal()),
         (agreed["consideration"]["currency"], price.currency),
-        (sides.get("licensor"), given["licensor"]),
-        (sides.get("licensee"), given["licensee"]),
+        *origin_checks.agreed(bundle, agreed, sides),
     ]
-    bound = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
-    same += [(asset[field], published.record[field]) for field in bound]
-    _all_same(same, TERMS, "does not fit the listing and the award")
+    asset = agreed["asset"]
+    if asset["listing"] is not None:
+        published = bundle.one("listing.published")
+        bound = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
+        same += [(asset["fact"], published.fact)]
+        same += [(asset[field], published.record[field]) for field in bound]
+    all_same(same, TERMS, "does not fit what was agreed and listed")
     return f"contract {agreed['contract']}, terms {digest[:16]}…"
 
 
@@ -128,14 +113,3 @@ def _was_registered(bundle: Bundle, signed: Event) -> bool:
 
 def _record(event: Event) -> Mapping[str, Any]:
     return event.record
-
-
-def _all_same(pairs: Iterable[tuple[Any, Any]], where: str, detail: str) -> None:
-    for left, right in pairs:
-        if left != right:
-            raise Failed(where, f"{detail}: {left} is not {right}")
-
-
-def _money(record: Mapping[str, Any]) -> str:
-    price = Money(record["amount_minor"], record["currency"])
-    return f"{price.currency} {price.decimal()}"

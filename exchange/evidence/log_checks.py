@@ -8,7 +8,8 @@ from contracts.facts import rules as facts
 from contracts.log import merkle, proof
 from exchange.evidence.opened import CHECKPOINT, EVENTS, Bundle, Event, Failed
 
-# Which field of its record names the object that a fact is about.
+# Which field of its record names the object that a fact is about; other nouns (a pause, a seal, a
+# disclosure) are about the auction, listing or offer that their record names.
 SUBJECTS = {
     "listing": "listing",
     "auction": "auction",
@@ -22,7 +23,9 @@ SUBJECTS = {
     "payout": "payout",
     "transfer": "payout",
     "key": "key",
+    "offer": "offer",
 }
+ABOUT = ("auction", "listing", "offer", "deal")
 
 
 def proofs(bundle: Bundle) -> str:
@@ -45,6 +48,9 @@ def proofs(bundle: Bundle) -> str:
 def leaves(bundle: Bundle) -> str:
     """Each leaf commits to the record beside it, and to nothing else."""
     for event in bundle.events:
+        if event.is_withheld:
+            _check_withheld(event)
+            continue
         prev = canonical.loads(event.leaf)["prev"]
         recorded_at = _instant(event)
         commitment = facts.commitment(event.blind, canonical.dumps(dict(event.record)))
@@ -70,9 +76,22 @@ def _instant(event: Event) -> datetime:
     return datetime.strptime(event.recorded_at, rfc3339.WHOLE_SECONDS).replace(tzinfo=UTC)
 
 
+def _check_withheld(event: Event) -> None:
+    """A fact without its record still is what its leaf says."""
+    leaf = canonical.loads(event.leaf)
+    if event.record or (leaf["fact"], leaf["kind"]) != (event.fact, event.kind):
+        raise Failed(EVENTS, f"the leaf at index {event.index} is not that of the fact")
+
+
 def _subject(event: Event) -> str:
+    if event.is_withheld:  # its place in the chain shows what it is about
+        return event.subject
     noun = event.kind.partition(".")[0]
-    if noun not in SUBJECTS:
+    subject: str
+    if noun in SUBJECTS:
+        subject = event.record[SUBJECTS[noun]]
+        return subject
+    named = [event.record[name] for name in ABOUT if event.record.get(name)]
+    if not named:
         raise Failed(EVENTS, f"a fact {event.kind} has no place in a bundle")
-    subject: str = event.record[SUBJECTS[noun]]
-    return subject
+    return event.subject if event.subject in named else str(named[0])

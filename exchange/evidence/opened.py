@@ -1,6 +1,6 @@
 """An opened bundle: its files as values, for the checks (no database, no network)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,9 @@ CONTRACT, TERMS, EVENTS = "contract.pdf", "terms.json", "events.jsonl"
 CHECKPOINT, LOG_KEY, ROOT = "checkpoint.txt", "log.vkey", "pki/root.pem"
 LISTING, PROBE, FINGERPRINT = "listing.json", "probe.json", "fingerprint.json"
 POSTINGS, README = "postings.json", "README.zh-en.txt"
-REQUIRED = (
-    CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, LISTING, PROBE, FINGERPRINT, POSTINGS,
-    README,
-)  # fmt: skip
+# Where the deal comes from: the log of an auction, or the version of an offer that was accepted.
+AUCTION, OFFER = "auction.jsonl", "offer.json"
+REQUIRED = (CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, POSTINGS, README)
 
 
 class Failed(Exception):
@@ -30,7 +29,11 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A sealed fact with what opens its leaf."""
+    """A sealed fact with what opens its leaf.
+
+    A fact that is no business of the deal's sides (another bidder's) is withheld: of it the bundle
+    holds the leaf alone, so that the chain of facts shows no gap.
+    """
 
     index: int
     fact: str
@@ -45,6 +48,11 @@ class Event:
     def proof(self) -> str:
         """The name of the file with the event's proof."""
         return proof_name(self.index)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the bundle holds the leaf alone."""
+        return not self.blind
 
     def line(self) -> bytes:
         """Return the event as its line of `events.jsonl`."""
@@ -101,6 +109,17 @@ def read_events(raw: bytes) -> tuple[Event, ...]:
     if indexes != sorted(set(indexes)):
         raise Failed(EVENTS, "the facts are not in the order of their index")
     return events
+
+
+def all_same(pairs: Iterable[tuple[Any, Any]], where: str, detail: str) -> None:
+    """Check pairs of values that have to be equal.
+
+    Raises:
+        Failed: two differ; names the file, and both.
+    """
+    for left, right in pairs:
+        if left != right:
+            raise Failed(where, f"{detail}: {left} is not {right}")
 
 
 def proof_name(index: int) -> str:

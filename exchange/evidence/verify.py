@@ -14,7 +14,14 @@ from typing import Any
 from contracts.log import checkpoint, note
 from contracts.log.note import Verifier
 from contracts.refusal import Refusal
-from exchange.evidence import archive, deal_checks, log_checks, manifest, money_checks
+from exchange.evidence import (
+    archive,
+    deal_checks,
+    log_checks,
+    manifest,
+    money_checks,
+    origin_checks,
+)
 from exchange.evidence.archive import NotAnArchive
 from exchange.evidence.manifest import Manifest
 from exchange.evidence.opened import (
@@ -34,7 +41,7 @@ CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
     ("leaves", log_checks.leaves),
     ("chains of facts", log_checks.chains),
     ("listing record", deal_checks.listing),
-    ("award", deal_checks.award),
+    ("award", origin_checks.origin),
     ("terms", deal_checks.terms),
     ("contract file", deal_checks.contract),
     ("contract signatures", deal_checks.signatures),

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from contracts import canonical
-from exchange.evidence.opened import CONTRACT, POSTINGS, TERMS, Bundle, Event
+from exchange.evidence.opened import AUCTION, CONTRACT, POSTINGS, TERMS, Bundle, Event
 
 Change = Callable[[Bundle], Bundle]
 
@@ -45,6 +45,25 @@ def both(*changes: Change) -> Change:
         return whole
 
     return change
+
+
+def old(*changes: Change) -> Change:
+    """Make changes to a bundle from before auctions had logs."""
+
+    def change(whole: Bundle) -> Bundle:
+        files = {name: file for name, file in whole.files.items() if name != AUCTION}
+        return both(*changes)(replace(whole, files=files))
+
+    return change
+
+
+def cheaper(whole: Bundle) -> Bundle:
+    """The first bid in the auction's log, a yuan lower."""
+    head, opened, bid, *rest = whole.files[AUCTION].splitlines()
+    read = canonical.loads(bid)
+    read["body"]["content"]["amount_minor"] -= 100
+    lines = [head, opened, canonical.dumps(read), *rest]
+    return with_file(whole, AUCTION, b"".join(line + b"\n" for line in lines))
 
 
 def without(kind: str) -> Change:

@@ -1,16 +1,18 @@
 """A whole trade through the services, sealed, for tests of its evidence."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
+from contracts import canonical, ids
 from contracts.deals import opening
 from contracts.deals import service as deals
 from contracts.deals.tables import Deal
+from contracts.facts import queries as fact_queries
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.parties.gateway import LocalAuthority
@@ -20,6 +22,9 @@ from contracts.works.tables import Work
 from exchange import keys
 from exchange.db import Database
 from exchange.settings import Settings
+from listings.auctions import ending, placing
+from listings.auctions import queries as auction_queries
+from listings.auctions import service as auctions
 from listings.masters.tables import Master
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import Seen
@@ -34,6 +39,7 @@ from tests.contracts.log_factory import seal_all
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import person
+from tests.listings.auctions_factory import arrival, enrol, sale_of
 from tests.listings.masters_factory import ready_master
 
 AMOUNT = 120_000_001
@@ -135,24 +141,27 @@ async def _published(
 async def _auctioned(
     session: AsyncSession, listing: dict[str, Any], seller: Party, buyer: Party
 ) -> dict[str, Any]:
-    auction, stamp = UUID(listing["auction"]), "2026-11-22T09:00:00Z"
-    named = {"auction": str(auction), "listing": listing["listing"]}
-    opened = {**named, "rulebook_sha256": "00" * 32, "opens_at": stamp, "closes_at": stamp}
-    await facts.record(session, "auction.opened", auction, opened, now=NOW)
-    bid = {"auction": str(auction), "currency": "CNY", "received_at": stamp, "closes_at": stamp}
-    for number in range(1, BIDS + 1):
-        bid |= {"bid": str(ids.new(NOW)), "paddle": 1 + number % 2, "sequence": number}
-        bid |= {"amount_minor": AMOUNT - (BIDS - number) * 1_000_000}
-        await facts.record(session, "bid.placed", auction, bid, now=NOW)
-    won = {"bid": bid["bid"], "amount_minor": AMOUNT, "currency": "CNY"}
-    closed = {**named, **won, "sold": True, "bids": BIDS, "closed_at": stamp}
-    await facts.record(session, "auction.closed", auction, closed, now=NOW)
-    sides = {"licensor": str(seller.id), "licensee": str(buyer.id)}
-    award = {**named, **won, **sides, "work": listing["work"], "rights": None, "price": None}
-    await facts.record(
-        session, "award.made", auction, award, parties=[seller.id, buyer.id], now=NOW
+    """Hold a real auction of BIDS bids, the last of them the buyer's, and close it."""
+    auction_id, rival = UUID(listing["auction"]), await enrol(session, now=NOW)
+    await auctions.open_auction(
+        session,
+        auction_id,
+        listing_id=UUID(listing["listing"]),
+        work_id=UUID(listing["work"]),
+        seller_id=seller.id,
+        sale=sale_of(auction_id, NOW),
+        now=NOW,
     )
-    return award
+    for number in range(1, BIDS + 1):
+        bidder = buyer if number % 2 == BIDS % 2 else rival
+        amount = AMOUNT - (BIDS - number) * 1_000_000
+        sent = arrival(bidder.id, amount, at=NOW + timedelta(seconds=number))
+        await placing.place_bid(session, auction_id, sent, now=sent.received_at)
+    row = await auction_queries.get_auction(session, auction_id)
+    await ending.close(session, row, now=row.closes_at)
+    award = await fact_queries.find_first_of(session, auction_id, "award.made")
+    assert award is not None
+    return dict(canonical.loads(award.record))
 
 
 async def settle(session: AsyncSession, trade: Trade) -> None:

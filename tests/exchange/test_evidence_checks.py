@@ -14,7 +14,15 @@ from contracts.log.gateway import LogSigner
 from contracts.parties.gateway import LocalAuthority
 from exchange import keys
 from exchange.db import Database
-from exchange.evidence import archive, bundle, deal_checks, log_checks, manifest, money_checks
+from exchange.evidence import (
+    archive,
+    bundle,
+    deal_checks,
+    log_checks,
+    manifest,
+    money_checks,
+    origin_checks,
+)
 from exchange.evidence.opened import (
     CHECKPOINT,
     EVENTS,
@@ -29,11 +37,12 @@ from exchange.evidence.opened import (
 from exchange.settings import Settings
 from tests.exchange.evidence_changes import (
     Change,
-    both,
+    cheaper,
     cut_back,
     fact,
     file,
     late_key,
+    old,
     other_terms,
     pocket,
     postings,
@@ -53,7 +62,7 @@ CHECKS = (
     log_checks.leaves,
     log_checks.chains,
     deal_checks.listing,
-    deal_checks.award,
+    origin_checks.origin,
     deal_checks.terms,
     deal_checks.contract,
     deal_checks.signatures,
@@ -135,36 +144,53 @@ BROKEN: dict[str, tuple[Check, Change, str]] = {
         deal_checks.listing, file(FINGERPRINT, lambda v: {**v, "version": "u0"}),
         "fingerprint_sha256",
     ),
-    "a bid too few": (deal_checks.award, fact("auction.closed", bids=5), "as many"),
-    "no bid at all": (
-        deal_checks.award, both(without("bid.placed"), fact("auction.closed", bids=0)), "as many",
+    "a log of the auction with another bid": (
+        origin_checks.origin, cheaper, "event",
     ),
-    "a better bid that did not win": (
-        deal_checks.award, fact("bid.placed", amount_minor=10**10), "differ in bid",
+    "an award that is not in the result": (
+        origin_checks.origin, fact("award.made", amount_minor=1), "is not the award",
     ),
-    "an award for less than the bid": (
-        deal_checks.award, fact("award.made", amount_minor=1), "differ in amount_minor",
+    "a close with another result": (
+        origin_checks.origin, fact("auction.closed", result_sha256=X), "result was recorded",
+    ),
+    "a close that counts other bids": (
+        origin_checks.origin, fact("auction.closed", bids=5), "result was recorded",
     ),
     "an award in another currency": (
-        deal_checks.award, fact("award.made", currency="USD"), "differ in currency",
+        origin_checks.origin, fact("award.made", currency="USD"), "result was recorded",
     ),
-    "a close at another price": (
-        deal_checks.award, fact("auction.closed", amount_minor=1), "differ in amount_minor",
-    ),
-    "a deal about another listing": (
-        deal_checks.award, fact("deal.opened", listing="x"), "belong together",
-    ),
-    "an award of another listing": (
-        deal_checks.award, fact("listing.published", listing="x"), "belong together",
+    "a close with another end of the log": (
+        origin_checks.origin, fact("auction.closed", log_head=X), "recorded as its last",
     ),
     "an award of another auction": (
-        deal_checks.award, fact("listing.published", auction="x"), "belong together",
+        origin_checks.origin, fact("award.made", auction="x"), "result was recorded",
+    ),
+    "a bid too few": (origin_checks.origin, old(fact("auction.closed", bids=5)), "as many"),
+    "no bid at all": (
+        origin_checks.origin,
+        old(without("bid.placed"), fact("auction.closed", bids=0)),
+        "as many",
+    ),
+    "a better bid that did not win": (
+        origin_checks.origin, old(fact("bid.placed", amount_minor=10**10)), "differ in bid",
+    ),
+    "an award for less than the bid": (
+        origin_checks.origin, old(fact("award.made", amount_minor=1)), "differ in amount_minor",
+    ),
+    "a close at another price": (
+        origin_checks.origin, old(fact("auction.closed", amount_minor=1)), "differ in amount",
+    ),
+    "a deal about another listing": (
+        origin_checks.origin, fact("deal.opened", listing="x"), "belong together",
+    ),
+    "an award of another listing": (
+        origin_checks.origin, fact("listing.published", listing="x"), "belong together",
     ),
     "another deal than the bundle's": (
-        deal_checks.award, fact("deal.executed", deal="x"), "belong together",
+        origin_checks.origin, fact("deal.executed", deal="x"), "belong together",
     ),
     "a deal for another price": (
-        deal_checks.award, fact("deal.executed", amount_minor=1), "belong together",
+        origin_checks.origin, fact("deal.executed", amount_minor=1), "belong together",
     ),
     "terms other than those opened": (
         deal_checks.terms, fact("deal.opened", terms_sha256=X), "deal.opened recorded",
@@ -191,7 +217,7 @@ BROKEN: dict[str, tuple[Check, Change, str]] = {
     "terms of another licensee": (
         deal_checks.terms, fact("award.made", licensee="x"), "does not fit",
     ),
-    "terms of another bid": (deal_checks.terms, fact("award.made", bid="x"), "does not fit"),
+    "terms of another bid": (deal_checks.terms, fact("award.made", bid="x"), "not one"),
     "another file than was executed": (
         deal_checks.contract, fact("deal.executed", pdf_sha256=X), "recorded as executed",
     ),
