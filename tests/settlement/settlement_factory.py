@@ -47,6 +47,7 @@ async def executed_deal(
     licensee_id: UUID,
     price: Money,
     now: datetime,
+    auction_id: UUID | None = None,
 ) -> Deal:
     """An executed deal of its own."""
     id = ids.new(now)
@@ -55,7 +56,7 @@ async def executed_deal(
         work_id=work_id,
         contract_no=f"TEST-{id}",
         listing_id=ids.new(now),
-        auction_id=ids.new(now),
+        auction_id=auction_id or ids.new(now),
         licensor_id=licensor_id,
         licensee_id=licensee_id,
         terms=b"{}",
