@@ -29,6 +29,7 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.9 has no collections.
 
 MOST = 10_000_000_000_000
 MOST_INTEGER = 2**53
+MOST_PACKAGE = 10**12
 GENESIS = bytes(32)
 EVENT = b"uhdx/auction-event/v1\0"
 RESERVE = b"uhdx/reserve/v1\0"
@@ -56,7 +57,11 @@ TERMS = {
     "vickrey": {"floor_minor", "replaceable"},
     "intent": {"floor_minor", "replaceable", "shortlist"},
     "weighted": {"floor_minor", "replaceable", "criteria"},
-}
+    "package": {
+        "floor_minor", "most_packages", "most_cells", "least_winners", "secondary", "payments",
+        "time_limit_s", "cuts", "non_exclusive", "reserve_minor", "reserves", "cells",
+    },
+}  # fmt: skip
 
 
 class Bad(Exception):
@@ -222,16 +227,17 @@ class Book:
         need(self.opens_at < self.closes_at, "it closes before it opens")
         need(hard is None or self.closes_at <= micros(hard), "it closes after the hard stop")
         self.opening = book["opening"]
-        self.raw_terms = book["terms"]
         need(book["default"] in ("next-best", "none"), "the default is of no known kind")
         self.next_best = book["default"] == "next-best"
         self._read_closing(book["closing"])
         self._read_secrecy(book["secrecy"])
         self._read_reserve(book["reserve"], book["tie"])
         self._read_refusal(book["first_refusal"])
-        if self.method in TERMS:
-            self.terms = members(self.raw_terms, TERMS[self.method], "terms")
-            self._read_terms()
+        self.terms = members(book["terms"], TERMS[self.method], "terms")
+        self.cells: dict[str, Any] = {}
+        self._read_terms()
+        if self.method == "package":
+            self._read_cells()
 
     def _read_closing(self, closing: Any) -> None:
         names = {"kind", "window_s", "top_k", "most_extensions", "free_until"}
@@ -311,6 +317,24 @@ class Book:
         if self.method == "weighted":
             self._read_criteria()
 
+    def _read_cells(self) -> None:
+        names = {"code", "space", "of", "exclusivity", "copies", "reserve_minor", "right"}
+        for cell in self.terms["cells"]:
+            members(cell, names, "a cell")
+            need(isinstance(cell["code"], str), "a cell has no code")
+            need(is_int(cell["reserve_minor"], 0), "a cell's reserve is no amount")
+            need(cell["copies"] is None or is_int(cell["copies"], 1), "a cell's copies are odd")
+            self.cells[cell["code"]] = cell
+        need(len(self.cells) == len(self.terms["cells"]), "a cell's code stands twice")
+        need(is_int(self.terms["most_packages"], 1, 200), "most_packages is odd")
+        most, least = self.terms["most_cells"], self.terms["least_winners"]
+        need(most is None or is_int(most, 1), "most_cells is odd")
+        need(is_int(least, 1), "least_winners is odd")
+        need(self.terms["secondary"] in ("cells", "winners", "none"), "secondary is odd")
+        need(self.terms["payments"] in ("core", "bids"), "payments are odd")
+        need(self.seed_commitment is not None, "a package auction has a lottery")
+        need(self.reserve is None and self.reserve_commitment is None, "no reserve fits here")
+
     def _read_criteria(self) -> None:
         names = {"code", "kind", "weight_bp", "best", "worst", "title_zh", "title_en"}
         for one in self.criteria:
@@ -373,7 +397,7 @@ class Auction:
         self.seed: bytes | None = None
         self.reserve_is_open = book.reserve_commitment is None
         self.revealed: dict[str, Any] | None = None
-        self.solution: Any = None
+        self.certificate: Certificate | None = None
         self.defaulted: set[int] = set()
         self.result: bytes | None = None
 
@@ -550,7 +574,9 @@ class Auction:
         """The winners of a package auction were found."""
         self._ended()
         need(self.book.method == "package", "only a package auction is solved")
-        self.solution = body
+        need(self.seed is not None, "the lottery is not opened")
+        need(self.book.amounts != "sealed" or self.revealed is not None, "the bids are not opened")
+        self.certificate = Certificate(self, body)
 
     def on_defaulted(self, _seq: int, _at: int, body: Any) -> None:
         """A winner did not keep its word; its bids do not count any more."""
@@ -768,11 +794,254 @@ def read_quiet(a: Auction, bid: Bid) -> None:
     bid.score = score
 
 
+# --- package auctions: the problem, and the certificate of its solution -------------------------
+
+
+class Offer:
+    """One package of a bid."""
+
+    def __init__(self, book: Book, bid: Bid, place: int, seed: bytes) -> None:
+        """Read a package that holds by the terms."""
+        package = bid.content["packages"][place]
+        self.ref = (bid.id, place)
+        self.paddle = bid.paddle
+        self.cells = set(package["cells"])
+        self.amount: int = package["amount_minor"]
+        self.reserve = package_reserve(book, package["cells"])
+        self.value = self.amount - self.reserve
+        self.lot = sha256(seed, bid.key, place.to_bytes(4, "big"))[:7]
+
+
+def package_reserve(book: Book, codes: list[str]) -> int:
+    """Return the least that may be asked for these cells."""
+    cells: int = sum(book.cells[code]["reserve_minor"] for code in codes)
+    return max(book.floor, cells)
+
+
+def read_packages(book: Book, content: Any) -> None:
+    """A package content holds by the terms."""
+    members(content, {"currency", "packages"}, "the content")
+    need(content["currency"] == book.currency, "the bid is in another currency")
+    packages, terms = content["packages"], book.terms
+    need(isinstance(packages, list) and len(packages) > 0, "the bid names no package")
+    need(len(packages) <= terms["most_packages"], "the bid names too many packages")
+    for package in packages:
+        members(package, {"cells", "amount_minor"}, "a package")
+        codes = package["cells"]
+        need(isinstance(codes, list) and len(codes) > 0, "a package has no cells")
+        need(all(code in book.cells for code in codes), "a cell is not of this auction")
+        spaces = {book.cells[code]["space"] for code in codes}
+        need(len(spaces) == len(codes), "two cells of a package are of one space")
+        most = terms["most_cells"]
+        need(most is None or len(codes) <= most, "a package has too many cells")
+        amount = package["amount_minor"]
+        need(is_int(amount, 1, MOST_PACKAGE), "the amount is no amount of a package")
+        need(amount >= package_reserve(book, codes), "the amount is below the reserve")
+    need(len({frozenset(p["cells"]) for p in packages}) == len(packages), "a package is twice")
+
+
+def accept_package(a: Auction, bid: Bid, _after: Any) -> None:
+    """A list of packages, of which the bidder gets one or none; the newest list counts."""
+    if a.book.amounts == "sealed":
+        check_sealed(a.book, bid)
+    else:
+        read_packages(a.book, bid.content)
+
+
+class Problem:
+    """All that was offered, and what fits together."""
+
+    def __init__(self, a: Auction, out: set[int]) -> None:
+        """Take the latest bids that hold, without those of the paddles left out."""
+        self.book = a.book
+        self.offers: dict[tuple[str, int], Offer] = {}
+        for bid in latest_bids(a):
+            content: Any = bid.content
+            if a.book.amounts == "sealed":
+                content = (a.revealed or {}).get(bid.id)
+            if bid.paddle in out or not self._holds(content):
+                continue
+            clear = Bid.__new__(Bid)
+            clear.id, clear.key, clear.paddle, clear.content = bid.id, bid.key, bid.paddle, content
+            for place in range(len(content["packages"])):
+                self.offers[bid.id, place] = Offer(a.book, clear, place, a.seed or b"")
+
+    def _holds(self, content: Any) -> bool:
+        try:
+            read_packages(self.book, content)
+        except (Bad, TypeError):
+            return False
+        return True
+
+    def named(self, refs: Any) -> list[Offer]:
+        """Return the offers that these references name."""
+        need(isinstance(refs, list), "these are no references to offers")
+        found = []
+        for ref in refs:
+            need(isinstance(ref, list) and len(ref) == 2, "this is no reference to an offer")
+            need(type(ref[1]) is int and (ref[0], ref[1]) in self.offers, "there is no such offer")
+            found.append(self.offers[ref[0], ref[1]])
+        return found
+
+    def fits(self, offers: list[Offer]) -> bool:
+        """Tell whether these offers can be accepted together."""
+        if offers and len(offers) < self.book.terms["least_winners"]:
+            return False
+        sold: dict[str, int] = {}
+        for code in (code for offer in offers for code in offer.cells):
+            sold[code] = sold.get(code, 0) + 1
+        spaces: dict[Any, list[str]] = {}
+        for code, count in sold.items():
+            cell = self.book.cells[code]
+            spaces.setdefault(cell["space"], []).append(code)
+            if cell["copies"] is not None and count > cell["copies"]:
+                return False
+        for codes in spaces.values():
+            alone = [c for c in codes if self.book.cells[c]["exclusivity"] != "non-exclusive"]
+            if alone and (len(codes) > 1 or sold[alone[0]] > 1):
+                return False
+        return len({offer.paddle for offer in offers}) == len(offers)
+
+
+def total(offers: list[Offer]) -> int:
+    """Return the sum of the offers' values."""
+    return sum(offer.value for offer in offers)
+
+
+def rational(text: Any) -> Fraction:
+    """Return an exact rational in lowest terms, written `n` or `n/d`."""
+    need(isinstance(text, str), "this is no rational")
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise Bad(f"{text!r} is no rational") from error
+    need(str(value) == text, f"{text!r} is not in lowest terms")
+    return value
+
+
+class Certificate:
+    """What the solver says of a package auction; checked without solving anything."""
+
+    def __init__(self, a: Auction, body: Any) -> None:
+        """Check everything that follows from what it names."""
+        names = {"version", "out", "solver", "fallback", "payments", "value_minor", "bound_minor",
+                 "winners", "without", "blocks"}  # fmt: skip
+        members(body, names, "`solved`")
+        need(body["version"] == 1, "the certificate is of another version")
+        members(body["solver"], {"name", "version"}, "the solver")
+        self.out: list[int] = body["out"]
+        need(self.out == sorted(set(self.out)), "those left out are not in order")
+        need(set(self.out) <= a.defaulted, "somebody is left out without a default")
+        self.body = body
+        self.problem = Problem(a, set(self.out))
+        self.winners: list[Any] = body["winners"]
+        self.offers = self.problem.named([[w["bid"], w["package"]] for w in self.winners])
+        self.value = total(self.offers)
+        self._check_winners(a.book)
+        by_bids = a.book.terms["payments"] == "bids" or body["fallback"] is not None
+        need(body["payments"] == ("bids" if by_bids else "core"), "the winners pay otherwise")
+        if by_bids:
+            need(body["without"] is None and body["blocks"] is None, "there is nothing to prove")
+            for won, offer in zip(self.winners, self.offers):  # noqa: B905 - Python 3.9.
+                need(won["vcg_minor"] is None, "there is no VCG price here")
+                need(won["paid"] == str(offer.amount), "the winner does not pay its amount")
+        else:
+            self._check_prices()
+
+    def _check_winners(self, book: Book) -> None:
+        need(self.problem.fits(self.offers), "the winners do not fit together")
+        names = {"bid", "package", "paddle", "cells", "amount_minor", "reserve_minor",
+                 "vcg_minor", "paid", "paid_minor"}  # fmt: skip
+        for won, offer in zip(self.winners, self.offers):  # noqa: B905 - Python 3.9.
+            members(won, names, "a winner")
+            cells = [code for code in book.cells if code in offer.cells]
+            told = (won["paddle"], won["cells"], won["amount_minor"], won["reserve_minor"])
+            need(told == (offer.paddle, cells, offer.amount, offer.reserve), "a winner's offer")
+            paid = rational(won["paid"])
+            need(won["paid_minor"] == -(-paid.numerator // paid.denominator), "the ceiling is odd")
+        body = self.body
+        need(body["value_minor"] == self.value, "the winners are worth another sum")
+        fallback, bound = body["fallback"], body["bound_minor"]
+        need(fallback in (None, "winners-unproven", "prices-unproven"), "the fallback is unknown")
+        if fallback == "winners-unproven":
+            need(bound is None or is_int(bound, self.value), "the bound lies below the value")
+        else:
+            need(is_int(bound, 0) and bound == self.value, "the value is not the bound")
+
+    def _check_prices(self) -> None:
+        """Check VCG prices, core rows, and that the prices are the least and nearest."""
+        offers, without = self.offers, self.body["without"]
+        need(len(without) == len(offers), "a winner's absence is missing")
+        vcg, paid = [], []
+        for won, offer, refs in zip(self.winners, offers, without):  # noqa: B905 - Python 3.9.
+            others = self.problem.named(refs)
+            need(self.problem.fits(others), "what sells without a winner does not fit")
+            need(all(o.paddle != offer.paddle for o in others), "the absent winner is in it")
+            price = max(0, offer.value - (self.value - total(others)))
+            need(won["vcg_minor"] == price + offer.reserve, "the VCG price is another")
+            vcg.append(price)
+            paid.append(rational(won["paid"]) - offer.reserve)
+        for price, pays, offer in zip(vcg, paid, offers):  # noqa: B905 - Python 3.9.
+            need(price <= pays <= offer.value, "a price lies outside of its bounds")
+        pull = [[Fraction(1), pays - price] for pays, price in zip(paid, vcg)]  # noqa: B905
+        for block in self.body["blocks"]:
+            self._check_block(block, paid, pull)
+        for (y, z), pays, price, offer in zip(pull, paid, vcg, offers):  # noqa: B905
+            at_ease = (y, z) == (0, 0)
+            at_low = (y, z) > (0, 0) and pays == price
+            at_high = (y, z) < (0, 0) and pays == offer.value
+            need(at_ease or at_low or at_high, "the prices are not the least and the nearest")
+
+    def _check_block(self, block: Any, paid: list[Fraction], pull: list[list[Fraction]]) -> None:
+        """Check one row of the core, and take its weights off the pulls of its payers."""
+        members(block, {"chosen", "payers", "least_minor", "weights"}, "a block")
+        chosen = self.problem.named(block["chosen"])
+        need(self.problem.fits(chosen), "a block's offers do not fit together")
+        inside = {offer.paddle for offer in chosen}
+        payers = [at for at, offer in enumerate(self.offers) if offer.paddle not in inside]
+        need(block["payers"] == [self.offers[at].paddle for at in payers], "others pay in a block")
+        others = [offer for offer in self.offers if offer.paddle in inside]
+        least = total(chosen) - total(others)
+        reserves = sum(self.offers[at].reserve for at in payers)
+        need(block["least_minor"] == least + reserves, "a block asks for another sum")
+        together = sum((paid[at] for at in payers), Fraction(0))
+        need(together >= least, "a block is not paid: somebody could offer more")
+        y, z = (rational(text) for text in block["weights"])
+        weight, none = (y, z), (Fraction(0), Fraction(0))
+        need(weight >= none, "a weight is negative")
+        need(weight == none or together == least, "a block that does not bind has a weight")
+        for at in payers:
+            pull[at][0] -= y
+            pull[at][1] -= z
+
+
+def sell_packages(a: Auction) -> tuple[str, list[Any], str | None]:
+    """Return outcome, awards and reason of a package auction, from its certificate."""
+    if a.certificate is None:
+        raise Bad("the auction is not solved")
+    awards = [
+        {
+            "bid": won["bid"],
+            "paddle": won["paddle"],
+            "amount_minor": won["paid_minor"],
+            "items": won["cells"],
+        }
+        for won in a.certificate.winners
+        if won["paddle"] not in a.defaulted
+    ]
+    if awards:
+        return "sold", awards, None
+    if a.defaulted:
+        return "unsold", [], "defaulted"
+    return "unsold", [], "reserve-not-met" if a.certificate.problem.offers else "no-valid-bids"
+
+
 METHODS: dict[str, Callable[[Auction, Bid, Any], None]] = {
     "english": accept_english,
     "proxy": accept_proxy,
     "fixed": accept_take,
     "dutch": accept_take,
+    "package": accept_package,
     **dict.fromkeys(QUIET, accept_quiet),
 }
 
@@ -790,6 +1059,8 @@ def latest_bids(a: Auction) -> list[Bid]:
 
 def counting(a: Auction) -> list[Bid]:
     """Return the bids that count: one of each paddle that is not in default."""
+    if a.book.method == "package":
+        return []
     if a.book.method not in QUIET:
         found = [a.leader] if a.book.method in ("fixed", "dutch") else list(a.best.values())
     elif a.book.amounts == "secret":
@@ -850,6 +1121,8 @@ def verdict(a: Auction, ranked: list[Bid]) -> tuple[str, list[Any], str | None]:
         return "unsold", [], "no-bids"
     if a.defaulted and not a.book.next_best:
         return "unsold", [], "defaulted"
+    if a.book.method == "package":
+        return sell_packages(a)
     if not ranked:
         return "unsold", [], "defaulted" if a.defaulted else "no-valid-bids"
     if a.book.method == "intent":

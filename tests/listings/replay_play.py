@@ -16,11 +16,15 @@ from contracts import canonical, rfc3339
 from contracts.refusal import Refusal
 from listings.auctions import chain, export, rulebook, rules, verify_auction
 from listings.auctions.verify_auction import METHODS, Auction, Bad, Bid, Book
+from listings.bundles import certificate
+from listings.bundles import queries as bundles
 from listings.sealed import commitment
+from tests.listings.bundles_factory import MADE_BY, Brute
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 MICRO = timedelta(microseconds=1)
 SINGLE = ("english", "proxy", "fixed", "dutch", "sealed", "vickrey", "weighted", "intent")
+EVERY = (*SINGLE, "package")
 PLAIN = 256
 PADDLES = 5
 FLOOR = 1_000
@@ -70,9 +74,12 @@ class Play:
             refusal = {"holders": [1, 2][: rng.randint(1, 2)], "window_s": rng.choice((1, 30))}
         closes_at = START + seconds(600)
         hard = None if self.maybe(40) else closes_at + seconds(rng.choice((60, 300)))
-        lottery = method not in ("proxy", "fixed", "dutch") and self.maybe(60)
-        sealed = method in verify_auction.QUIET and self.maybe(50)
-        amounts = "sealed" if sealed else "secret" if method in verify_auction.QUIET else "open"
+        package = method == "package"
+        lottery = package or (method not in ("proxy", "fixed", "dutch") and self.maybe(60))
+        quiet = package or method in verify_auction.QUIET
+        sealed = quiet and self.maybe(50)
+        default = "next-best" if package else rng.choice(("next-best", "none"))
+        amounts = "sealed" if sealed else "secret" if quiet else "open"
         seed = rulebook.seed_commitment(auction, self.lottery) if lottery else None
         return {
             "version": 2, "auction": str(auction), "listing": str(self.id()),
@@ -90,7 +97,7 @@ class Play:
                           "most_bidders": None, "cap_minor": None},
             "secrecy": {"bidders": rng.choice(("alias", "hidden")), "amounts": amounts},
             "opening": {"plain_bytes": PLAIN} if sealed else None,
-            "forfeits": [], "default": rng.choice(("next-best", "none")), "texts": {},
+            "forfeits": [], "default": default, "texts": {},
         }  # fmt: skip
 
     def drawn_closing(self) -> dict[str, Any]:
@@ -125,19 +132,39 @@ class Play:
                       "decrement_minor": rng.choice((1, 33, 300)),
                       "interval_s": rng.choice((1, 7, 60)), "grace_s": rng.choice((0, 2))},
             "intent": {**quiet, "shortlist": rng.randint(1, 3)},
+            "package": self.drawn_cells() if self.method == "package" else {},
             "weighted": {**quiet, "criteria": [price, number]},
         }  # fmt: skip
         return found.get(self.method, quiet)
 
     def drawn_reserve(self, auction: UUID) -> dict[str, Any]:
         kind = self.rng.choice(("none", "open", "hidden"))
-        if self.method in ("fixed", "dutch") or kind == "none":
+        if self.method in ("fixed", "dutch", "package") or kind == "none":
             return {"kind": "none", "amount_minor": None, "commitment": None}
         self.reserve = self.rng.choice((FLOOR, 1_200, 1_400))
         if kind == "open":
             return {"kind": "open", "amount_minor": self.reserve, "commitment": None}
         made = rulebook.reserve_commitment(auction, self.reserve, self.nonce)
         return {"kind": "hidden", "amount_minor": None, "commitment": made}
+
+    def drawn_cells(self) -> dict[str, Any]:
+        """Few cells, so that packages meet: alone, with copies, and shared spaces."""
+        rng, cells = self.rng, []
+        for space in range(rng.randint(2, 4)):
+            for shared in (False, True)[: rng.choice((1, 1, 2))]:
+                cells.append({
+                    "code": f"c{space}{'n' if shared else 'e'}", "space": space, "of": 0,
+                    "exclusivity": "non-exclusive" if shared else "exclusive",
+                    "copies": rng.choice((None, 1, 2)) if shared else 1,
+                    "reserve_minor": rng.choice((0, 0, 40)), "right": {},
+                })  # fmt: skip
+        return {
+            "floor_minor": rng.choice((1, 30)), "most_packages": 3,
+            "most_cells": rng.choice((None, 2)), "least_winners": rng.choice((1, 1, 2)),
+            "secondary": rng.choice(("cells", "winners", "none")),
+            "payments": rng.choice(("core", "core", "bids")), "time_limit_s": 60,
+            "cuts": {}, "non_exclusive": None, "reserve_minor": 0, "reserves": {}, "cells": cells,
+        }  # fmt: skip
 
     # the log
 
@@ -234,12 +261,25 @@ class Play:
             return {"match": True}
         if self.method == "dutch":
             return self.dutch(bid.received_at)
-        content = {"amount_minor": self.amount(), "currency": "USD" if self.maybe(2) else "CNY"}
+        currency = "USD" if self.maybe(2) else "CNY"
+        if self.method == "package":
+            return self.packages(bid, currency)
+        content = {"amount_minor": self.amount(), "currency": currency}
         if self.method == "weighted":
-            content["values"] = {"runs": self.rng.randint(0, 8)}  # type: ignore[assignment]
+            content["values"] = {"runs": self.rng.randint(0, 8)}
         if self.rulebook["opening"]:
             return self.sealed(bid, content)
         return content
+
+    def packages(self, bid: rules.Bid, currency: str) -> dict[str, Any]:
+        rng, codes = self.rng, [cell["code"] for cell in self.rulebook["terms"]["cells"]]
+        packages = []
+        for _ in range(rng.randint(1, 3)):
+            chosen = rng.sample(codes, rng.randint(1, min(3, len(codes))))
+            amount = rng.choice((1, 30, 80, 100, 120, rng.randint(1, 300)))
+            packages.append({"cells": chosen, "amount_minor": amount})
+        content = {"currency": currency, "packages": packages}
+        return self.sealed(bid, content) if self.rulebook["opening"] else content
 
     def amount(self) -> int:
         least = rules.least_minor(self.book, self.standing) or FLOOR
@@ -327,6 +367,8 @@ class Play:
             self.write("lottery", at, {"seed": self.lottery.hex()})
         if self.rulebook["opening"]:
             self.reveal(at + seconds(60))
+        if self.method == "package" and self.standing.bids:
+            self.solve(at + seconds(80))
         self.award(at + seconds(90))
         while self.events[-1].body["outcome"] == "sold" and self.maybe(30):
             paddle = self.events[-1].body["awards"][0]["paddle"]
@@ -342,6 +384,17 @@ class Play:
             elif self.maybe(70):
                 failures.append({"bid": bid, "reason": "does-not-decrypt"})
         self.write("revealed", at, {"openings": openings, "failures": failures, "key": None})
+
+    def solve(self, at: datetime) -> None:
+        """Find the winners by trying everything; now and then with somebody in default."""
+        out: list[int] = []
+        if self.maybe(15):
+            out = [next(e.body["paddle"] for e in self.events if e.kind == "bid")]
+            self.write("defaulted", at, {"paddle": out[0], "reason": "withdrawn"})
+        asked = rules.Event(len(self.events), "solved", at, {"out": out})
+        posed = bundles.posed(self.book, [*self.events, asked])
+        body = certificate.solve(posed, Brute(), made_by=MADE_BY, out=out)
+        self.write("solved", at, body)
 
     def award(self, at: datetime) -> None:
         self.write("awarded", at, rules.award(self.book, self.events))
