@@ -5,6 +5,7 @@ No command here sends a share before the close, and none sends the key: it is ke
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ from rich.console import Console
 from contracts import canonical
 from contracts.refusal import Kind, Refusal
 from exchange.settings import Settings
-from listings.sealed import ceremony, envelope, opening
+from listings.sealed import audit, ceremony, envelope, opening
 from listings.sealed.curve import Point
 from listings.sealed.opening import Opening
 from listings.sealed.sharing import HOLDERS
@@ -169,6 +170,29 @@ def release(share_file: SHARE_FILE, mine: MINE, exchange: EXCHANGE = "", key: KE
             "failed": len(opened["failures"]),
         }
     )
+
+
+@app.command("audit")
+def audit_log(
+    file: Annotated[
+        Path, typer.Argument(help="An exported log (JSON lines).", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """Decrypt every bid of an exported log again; exit status 0 only if all is as the log says.
+
+    `exchange auction verify` tells whether the log itself is whole.
+    """
+    report = audit.audit(file.read_bytes().splitlines())
+    out.print_json(
+        data={
+            "checked": report.checked,
+            "trusted": report.trusted,
+            "faults": [
+                {"bid": one.bid, "said": one.said, "found": one.found} for one in report.faults
+            ],
+        }
+    )
+    sys.exit(1 if report.faults else 0)
 
 
 def check_closed(state: str) -> None:

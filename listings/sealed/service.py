@@ -13,14 +13,12 @@ from sqlmodel import col
 
 from contracts import canonical, rfc3339
 from contracts.facts import service as facts
-from contracts.refusal import Refusal, Unknown
+from contracts.refusal import Unknown
 from listings.admissions import service as admissions
-from listings.auctions import contents
 from listings.auctions import queries as auctions_read
 from listings.auctions import service as auctions
 from listings.auctions.tables import Auction
-from listings.sealed import ceremony, envelope, keys, queries, rules, sharing
-from listings.sealed.envelope import SealBroken
+from listings.sealed import audit, ceremony, envelope, keys, queries, rules, sharing
 from listings.sealed.rules import Found, Opened, OpeningDone, SealedBid
 from listings.sealed.tables import SealedKey, SealedReveal, SealedShare
 
@@ -164,15 +162,8 @@ async def _open_with(
     session: AsyncSession, case: _Case, shares: Mapping[str, int], *, now: datetime
 ) -> None:
     private = sharing.join(shares)
-    found: dict[UUID, Found] = {}
-    for bid in case.standing:
-        try:
-            held, nonce = envelope.unseal(
-                private, bid.content, auction=case.lot.auction, paddle=bid.paddle
-            )
-        except SealBroken:
-            continue
-        found[bid.bid] = Found(held, nonce)
+    tried = {bid.bid: audit.unsealed(private, case.lot.auction, bid) for bid in case.standing}
+    found = {bid: held for bid, held in tried.items() if held is not None}
     told = {
         "shares": [
             {"holder": holder, "x": place, "share": _hex(shares[holder])}
@@ -234,19 +225,9 @@ async def _judged(
     caps = {one.bid: admitted[case.parties[one.bid]].cap_minor for one in opened}
     judged = []
     for one in opened:
-        reason = None if one.found is None else _fault(book, one.found, caps[one.bid])
-        judged.append(one if reason is None else Opened(one.bid, one.paddle, None, reason))
+        reason = one.found and audit.reason(book, one.found, cap_minor=caps[one.bid])
+        judged.append(Opened(one.bid, one.paddle, None, reason) if reason else one)
     return judged
-
-
-def _fault(book: Any, found: Found, cap_minor: int | None) -> str | None:
-    try:
-        book.mechanism.check(book, contents.clear(book, found.content))
-    except Refusal:
-        return rules.BAD_CONTENT
-    if cap_minor is not None and rules.bound_minor(found.content) > cap_minor:
-        return rules.ABOVE_CAP
-    return None
 
 
 async def _tell_failure(
