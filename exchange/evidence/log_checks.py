@@ -79,7 +79,7 @@ def _instant(event: Event) -> datetime:
 def _check_withheld(event: Event) -> None:
     """A fact without its record still is what its leaf says."""
     leaf = canonical.loads(event.leaf)
-    if event.record or (leaf["fact"], leaf["kind"]) != (event.fact, event.kind):
+    if event.record or (leaf["n"], leaf["t"]) != (event.fact, event.kind):
         raise Failed(EVENTS, f"the leaf at index {event.index} is not that of the fact")
 
 
