@@ -2,7 +2,9 @@
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
+from exchange import door
 from exchange.api import (
     admissions,
     auction_log,
@@ -54,7 +56,6 @@ from exchange.api import (
 )
 from exchange.bidding import Bidding
 from exchange.context import Context
-from exchange.door import BidDoor
 from exchange.feed import Feed, Sealed
 from exchange.portal import pages
 from exchange.signing import Signing
@@ -75,9 +76,23 @@ DESCRIPTION = (
 )
 
 
+class Exchange(FastAPI):
+    """The application, with the door for bids before everything else."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a bid at the door, anything else as the framework does."""
+        if scope["type"] == "http" and scope["method"] == "PUT":
+            found = door.PATH.fullmatch(scope["path"])
+            if found is not None:
+                scope["app"] = self
+                await self.state.door.answer(found, scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
+
+
 def create_app(context: Context | None) -> FastAPI:
     """Build the application; without a context it can only describe itself (OpenAPI)."""
-    app = FastAPI(
+    app = Exchange(
         title="UHD Rights Exchange",
         version="1",
         description=DESCRIPTION,
@@ -90,11 +105,11 @@ def create_app(context: Context | None) -> FastAPI:
     )
     app.state.context = context
     app.state.bidding = Bidding(context.db) if context else None
+    app.state.door = door.BidDoor()
     app.state.signing = Signing(context.db) if context else None
     app.state.feed = Feed(Sealed(context.db)) if context else None
     problems.install(app)
     app.add_middleware(bodies.BodyBounds)
-    app.add_middleware(BidDoor)
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)

@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts import ids
 from contracts.refusal import Kind, Refusal
 from exchange import clock
-from exchange.db import Database
+from exchange.db import Database, DatabaseAway
 from listings.auctions import ingress, placing, service
 from listings.auctions.arrivals import Arrival, Placed
 from listings.auctions.deciding import Answer
@@ -29,6 +30,7 @@ from listings.auctions.ingress import BEAT_S, IngressLost
 _log = logging.getLogger("exchange.bidding")
 
 MOST_AT_ONCE = 512  # bids in a batch: some forty milliseconds of deciding
+MOST_KEPT = 4  # connections that stay open for bids; a busy process needs as many as hot auctions
 MOST_WAITING = 8_192  # bids waiting in one process; more are sent away at once
 # Between two looks whether a bid that seems late is late: other doors beat twice a second.
 LOOK_AGAIN_S = 0.05
@@ -96,6 +98,7 @@ class Bidding:
         self._db = db
         self.clock = clock.Steady()
         self._queues: dict[UUID, deque[_Waiting]] = {}
+        self._kept: list[AsyncConnection] = []
         self._gatherers: dict[UUID, asyncio.Task[None]] = {}
         self._stamps: dict[int, datetime] = {}  # instants of receipt that are not answered yet
         self._stamped = 0
@@ -117,6 +120,9 @@ class Bidding:
             async with asyncio.timeout(LONGEST_WAIT_S):
                 while self._gatherers:
                     await asyncio.wait(list(self._gatherers.values()))
+        while self._kept:
+            with suppress(DBAPIError):
+                await self._kept.pop().close()
         if self._beats is None:
             return
         self._beats.cancel()
@@ -221,10 +227,32 @@ class Bidding:
         return [one for one, answer in zip(batch, answers, strict=True) if self._wait(one, answer)]
 
     async def _write(self, auction_id: UUID, arrivals: Sequence[Arrival]) -> list[Answer]:
-        async with self._db.transaction() as session:
-            return await placing.place_bids(
-                session, auction_id, arrivals, now=self.clock.now(), door=self._door
-            )
+        """Write a batch on a kept connection, or on a fresh one when that has died meanwhile."""
+        kept = self._kept.pop() if self._kept else None
+        if kept is not None:
+            try:
+                return await self._write_on(kept, auction_id, arrivals)
+            except DatabaseAway:  # nothing was changed
+                _log.info("a kept connection had died")
+        return await self._write_on(await self._db.engine.connect(), auction_id, arrivals)
+
+    async def _write_on(
+        self, connection: AsyncConnection, auction_id: UUID, arrivals: Sequence[Arrival]
+    ) -> list[Answer]:
+        is_good = False
+        try:
+            async with self._db.transaction(on=connection) as session:
+                answers = await placing.place_bids(
+                    session, auction_id, arrivals, now=self.clock.now(), door=self._door
+                )
+            is_good = True
+        finally:
+            if is_good and self._beats is not None and len(self._kept) < MOST_KEPT:
+                self._kept.append(connection)
+            else:
+                with suppress(DBAPIError):
+                    await connection.close()
+        return answers
 
     async def _bisect(
         self, auction_id: UUID, batch: Sequence[_Waiting], fault: Exception

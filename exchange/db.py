@@ -12,6 +12,7 @@ from weakref import WeakSet
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
     AsyncEngine,
     AsyncSession,
     async_sessionmaker,
@@ -62,16 +63,16 @@ class Database:
         driver.add_notice_handler(heard)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, on: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
         """Open a session; commit when the block ends, roll back when it raises.
 
-        A refusal that `keeps` is raised after a commit: the verdict that it tells stays written.
+        `on` is a connection that the caller keeps; otherwise one comes from the pool. A refusal that `keeps` is raised after a commit: the verdict that it tells stays written.
 
         Raises:
             CommitUnknown: the outcome of the commit could not be learned.
             DatabaseAway: the connection failed before the commit; nothing was changed.
         """
-        session = self.sessions()
+        session = self.sessions() if on is None else self.sessions(bind=on)
         try:
             try:
                 yield session

@@ -8,6 +8,7 @@ in KNOWN_FOR_S. A key that is revoked may bid for that long.
 
 import asyncio
 import json
+import logging
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 from uuid import UUID
 
 from fastapi import FastAPI, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from contracts import canonical, rfc3339
 from contracts.refusal import InvalidContent, Malformed, Refusal
@@ -37,6 +38,7 @@ MOST_BYTES = bodies.MOST_BYTES
 ARRIVES_WITHIN_S = 10.0
 BESIDE_CONTENT = ("rulebook_sha256", "signature")
 _SHA256 = re.compile("[0-9a-f]{64}")
+_log = logging.getLogger("exchange.door")
 _JSON = (b"content-type", b"application/json")
 
 
@@ -47,36 +49,31 @@ class _Known:
 
 
 class BidDoor:
-    """ASGI middleware that answers bids and lets everything else through."""
+    """Answers bids, and remembers for a moment whose the keys are."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the application."""
-        self._app = app
+    def __init__(self) -> None:
+        """Prepare."""
         self._known: dict[bytes, _Known] = {}
+        self._asked: dict[bytes, asyncio.Task[Caller]] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a bid, or pass the request on."""
-        if scope["type"] == "http" and scope["method"] == "PUT":
-            found = PATH.fullmatch(scope["path"])
-            if found is not None:
-                await self._answer(found, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-    async def _answer(
+    async def answer(
         self, found: re.Match[str], scope: Scope, receive: Receive, send: Send
     ) -> None:
+        """Answer one bid; `found` is the match of PATH, `scope["app"]` the application."""
         app: FastAPI = scope["app"]
         try:
             body = await _read(receive)
             with app.state.bidding.receipt() as at:
                 placed = await self._place(app, found, scope, body, _now(app, at))
-            signed = receipts.of(placed, receipts.signer(app.state.context.settings))
+            written = _written(placed, receipts.signer(app.state.context.settings))
         except Refusal as refusal:
             await problems.response(refusal)(scope, receive, send)
             return
-        written = canonical.quick({**out(placed), "receipt": signed})
-        headers = [_JSON, (b"content-length", str(len(written)).encode())]
+        except Exception:  # noqa: BLE001 - the top of a request: a bug is a 500, never a silence.
+            _log.exception("a bid failed")
+            await problems.bug()(scope, receive, send)
+            return
+        headers = [_JSON, (b"content-length", b"%d" % len(written))]
         status = 201 if placed.is_new else 200
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": written})
@@ -108,12 +105,21 @@ class BidDoor:
         known = self._known.get(digest)
         if known is not None and known.until_s > now_s:
             return known.caller
-        async with context.db.transaction() as session:
-            caller = await identity.caller_by_key(session, key, now=at)
+        asked = self._asked.get(digest)
+        if asked is None:  # whoever comes meanwhile waits for the same answer
+            asked = asyncio.create_task(_look_up(context, key, at))
+            self._asked[digest] = asked
+            asked.add_done_callback(lambda _: self._asked.pop(digest))
+        caller = await asyncio.shield(asked)
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         self._known[digest] = _Known(caller, now_s + KNOWN_FOR_S)
         return caller
+
+
+async def _look_up(context: Context, key: str, at: datetime) -> Caller:
+    async with context.db.transaction() as session:
+        return await identity.caller_by_key(session, key, now=at)
 
 
 async def place(
@@ -142,6 +148,12 @@ async def place(
     if given.get("signature") is not None:
         arrival = await signing.checked(auction_id, arrival, given["signature"])
     return await bidding.place(auction_id, arrival)
+
+
+def _written(placed: Placed, signer: receipts.ReceiptSigner) -> bytes:
+    """Return the bytes of the answer; the receipt's are those that were signed."""
+    plain = canonical.quick(out(placed))
+    return b'%b,"receipt":%b}' % (plain[:-1], receipts.written(placed, signer))
 
 
 def out(placed: Placed) -> dict[str, Any]:

@@ -103,9 +103,15 @@ def body(placed: Placed, *, sequence: int | None) -> dict[str, Any]:
     }
 
 
-def of(placed: Placed, signer: ReceiptSigner) -> dict[str, Any]:
-    """Return the signed receipt that a bid is answered with."""
-    return signer.sign(body(placed, sequence=None if placed.is_hidden else placed.sequence))
+def written(placed: Placed, signer: ReceiptSigner) -> bytes:
+    """Return the JSON of the signed receipt that a bid is answered with."""
+    raw = canonical.quick(body(placed, sequence=None if placed.is_hidden else placed.sequence))
+    signature = base64.b64encode(signer.key.sign(raw))
+    return b'{"key":"%b","receipt":%b,"signature":"%b"}' % (
+        signer.spki_sha256.encode(),
+        raw,
+        signature,
+    )
 
 
 def check(signed: Any, public_pem: bytes) -> dict[str, Any]:

@@ -168,6 +168,11 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 async def _bug(_request: Request, _error: Exception) -> JSONResponse:
     """Say nothing of what went wrong; it is raised again behind this answer, and logged."""
+    return bug()
+
+
+def bug() -> JSONResponse:
+    """Return the answer to a fault of ours."""
     hint = "Send it again with the same id; when it stays, tell the exchange when it happened."
     return _answer(500, "internal-error", hint, "Something went wrong on our side.")
 

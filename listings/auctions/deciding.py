@@ -43,16 +43,13 @@ class Batch:
     bids: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
     told: list[Happened] = field(default_factory=list)
+    is_hidden: bool = field(init=False)  # paddles and numbers stay hidden
+    is_open: bool = field(init=False)  # amounts are visible
 
-    @property
-    def is_hidden(self) -> bool:
-        """Whether paddles and numbers stay hidden."""
-        return bool(self.book.secrecy["bidders"] == "hidden")
-
-    @property
-    def is_open(self) -> bool:
-        """Whether amounts are visible."""
-        return bool(self.book.secrecy["amounts"] == "open")
+    def __post_init__(self) -> None:
+        """Read off the rulebook what every bid asks for."""
+        self.is_hidden = self.book.secrecy["bidders"] == "hidden"
+        self.is_open = self.book.secrecy["amounts"] == "open"
 
 
 def may_be_late(batch: Batch, arrival: Arrival) -> bool:

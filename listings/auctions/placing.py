@@ -13,7 +13,6 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
@@ -47,9 +46,7 @@ class _Frozen:
 
 
 _FROZEN: dict[UUID, _Frozen] = {}
-_LOCK = (
-    "SELECT seq, head_sha256, standing FROM auction WHERE id = %(auction)s FOR NO KEY UPDATE"
-)
+_LOCK = "SELECT seq, head_sha256, standing FROM auction WHERE id = %(auction)s FOR NO KEY UPDATE"
 _FENCE = (
     "SELECT EXISTS (SELECT FROM exposure WHERE auction_id = %(auction)s AND amount_minor > 0), "
     "current_setting('fsync') = 'off' OR current_setting('full_page_writes') = 'off' "
@@ -61,10 +58,11 @@ _KNOWN = (
     "price_minor, event_sha256, fact_id, commitment, content "
     "FROM bid WHERE auction_id = %(auction)s AND id = ANY(%(bids)s)"
 )
-_WRITE = text(
-    f"""
+# The same statement for the driver, whose parameters are written otherwise.
+_FACTS = facts.BATCH.replace(":facts", "%(facts)s")
+_WRITE = f"""
 WITH placed AS MATERIALIZED (
-  SELECT * FROM json_to_recordset(CAST(:bids AS json)) AS row (
+  SELECT * FROM json_to_recordset(CAST(%(bids)s AS json)) AS row (
     id uuid, party_id uuid, person_id uuid, paddle int, sequence bigint, amount_minor bigint,
     currency varchar, received_at timestamptz, closes_at timestamptz, content bytea, leads boolean,
     price_minor bigint, event_sha256 bytea, fact_id uuid, commitment varchar, blind bytea,
@@ -73,26 +71,26 @@ bids AS (
   INSERT INTO bid (auction_id, id, party_id, person_id, paddle, sequence, amount_minor, currency,
     received_at, closes_at, content, leads, price_minor, event_sha256, fact_id, commitment, blind,
     message)
-  SELECT :auction, id, party_id, person_id, paddle, sequence, amount_minor, currency, received_at,
-    closes_at, content, leads, price_minor, event_sha256, fact_id, commitment, blind, message
+  SELECT %(auction)s, id, party_id, person_id, paddle, sequence, amount_minor, currency,
+    received_at, closes_at, content, leads, price_minor, event_sha256, fact_id, commitment, blind,
+    message
   FROM placed),
 events AS (
   INSERT INTO auction_event (auction_id, seq, kind, at, body, hash)
-  SELECT :auction, sequence, 'bid', received_at, body, event_sha256 FROM placed),
+  SELECT %(auction)s, sequence, 'bid', received_at, body, event_sha256 FROM placed),
 refused AS (
   INSERT INTO refused_bid
     (auction_id, bid_id, party_id, person_id, received_at, content, code, told)
-  SELECT :auction, bid_id, party_id, person_id, received_at, content, code, told
-  FROM json_to_recordset(CAST(:refused AS json)) AS row (bid_id uuid, party_id uuid,
+  SELECT %(auction)s, bid_id, party_id, person_id, received_at, content, code, told
+  FROM json_to_recordset(CAST(%(refused)s AS json)) AS row (bid_id uuid, party_id uuid,
     person_id uuid, received_at timestamptz, content bytea, code varchar, told bytea)),
-{facts.BATCH}
-UPDATE auction SET closes_at = :closes_at, hard_stop_at = :hard_stop_at,
-  leading_bid = :leading_bid, leading_amount_minor = :leading_amount_minor, bids = :bids_count,
-  extensions = :extensions, seq = :seq, head_sha256 = :head,
-  standing = CAST(:standing AS jsonb), due_at = :due_at
-WHERE id = :auction AND seq = :before
+{_FACTS}
+UPDATE auction SET closes_at = %(closes_at)s, hard_stop_at = %(hard_stop_at)s,
+  leading_bid = %(leading_bid)s, leading_amount_minor = %(leading_amount_minor)s,
+  bids = %(bids_count)s, extensions = %(extensions)s, seq = %(seq)s, head_sha256 = %(head)s,
+  standing = CAST(%(standing)s AS jsonb), due_at = %(due_at)s
+WHERE id = %(auction)s AND seq = %(before)s
 """  # noqa: S608 - both parts are written in this project, values are bound.
-)
 _AS_THEY_ARE = (
     "closes_at", "hard_stop_at", "leading_bid", "leading_amount_minor", "extensions", "seq",
     "due_at",
@@ -264,7 +262,8 @@ async def _write(session: AsyncSession, batch: Batch, before: int) -> int:
     if not (batch.bids or batch.refused):
         return before
     columns = service.columns(batch.standing)
-    done = await session.execute(
+    connection = await _driver(session)
+    done = await connection.execute(
         _WRITE,
         {
             "auction": batch.auction_id,
@@ -278,7 +277,7 @@ async def _write(session: AsyncSession, batch: Batch, before: int) -> int:
             "standing": json.dumps(columns["standing"]),
         },
     )
-    if done.rowcount != 1:  # type: ignore[attr-defined]
+    if done.rowcount != 1:
         raise BatchOvertaken(f"auction {batch.auction_id} is not at event {before}")
     loaded = session.identity_map.get(identity_key(Auction, batch.auction_id))
     for name, value in {**columns, "head_sha256": batch.head}.items() if loaded else ():
