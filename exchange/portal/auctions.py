@@ -13,6 +13,7 @@ from exchange.portal.forms import Sent
 from exchange.portal.visitors import MaybeVisitor, SignedIn
 from listings.auctions import queries
 from listings.catalogue import queries as catalogue
+from listings.incidents import queries as incidents
 
 router = APIRouter(prefix="/auctions/{auction_id}")
 
@@ -26,7 +27,16 @@ async def auction_page(
     row = await queries.get_auction(session, auction_id)
     work = await works.get_work(session, row.work_id)
     listing = await catalogue.get_entry(session, row.listing_id, viewer=row.seller_id)
-    return render.page(request, "auction.html", work=work, sale=listing.listing.sale, **values)
+    return render.page(
+        request,
+        "auction.html",
+        work=work,
+        sale=listing.listing.sale,
+        told=await incidents.moments(session, auction_id),
+        supersedes=row.supersedes,
+        successor=await incidents.successor(session, auction_id),
+        **values,
+    )
 
 
 @router.get("/live")

@@ -18,6 +18,7 @@ from exchange.api.deps import Ctx, Now, Session
 from exchange.context import Context
 from exchange.portal import live, render, said
 from exchange.portal.visitors import MaybeVisitor
+from listings.incidents import queries as incidents
 from listings.recognition import queries as recognition
 
 router = APIRouter()
@@ -66,7 +67,8 @@ async def listing_page(
     values: dict[str, Any] = {"listing": listing, "auction": None, "proof": None}
     values["recognised"] = await recognition_state(session, listing.master.id)
     if listing.state != "draft":
-        auction_id = UUID(listing.sale["auction_id"])
+        announced = UUID(listing.sale["auction_id"])
+        auction_id = await incidents.current(session, listing_id) or announced
         values |= await live.figures(session, auction_id, visitor=visitor, now=now)
         values["proof"] = await _proof(session, listing_id, context)
     return render.page(request, "listing.html", **values)
