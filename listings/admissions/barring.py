@@ -1,5 +1,6 @@
 """What staff declare of parties: connections, blocks, credit lines; running auctions follow."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,8 +12,10 @@ from contracts import locking
 from contracts.money import Money
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import IdReused, Unknown
-from listings.admissions import kinship, queries, rules
+from listings.admissions import kinship, queries, rules, service
 from listings.admissions.tables import AdmissionRow, CreditLine, PartyBlock, PartyRelation
+from listings.auctions import queries as auctions
+from listings.auctions import rules as auction_rules
 from listings.auctions.tables import Auction
 
 RUNNING = ("open", "paused")
@@ -94,9 +97,11 @@ async def set_credit_line(
 ) -> CreditLine:
     """Set the most a party may be bound for over all auctions in a currency.
 
-    It holds for bids decided from now on; a line below what the party is bound for takes nothing
-    back.
+    It holds for bids decided from now on, and counts what the party is bound for already; a line
+    below that takes nothing back.
     """
+    for auction_id in await _running_with(session, party_id):
+        await _expose_now(session, auction_id)
     values = {
         "party_id": party_id,
         "currency": limit.currency,
@@ -113,6 +118,27 @@ async def set_credit_line(
         )
     )
     return await session.get_one(CreditLine, (party_id, limit.currency), populate_existing=True)
+
+
+async def _running_with(session: AsyncSession, party_id: UUID) -> Sequence[UUID]:
+    wanted = (
+        select(col(AdmissionRow.auction_id))
+        .join(Auction, col(Auction.id) == col(AdmissionRow.auction_id))
+        .where(col(AdmissionRow.party_id) == party_id, col(Auction.state).in_(RUNNING))
+        .order_by(col(AdmissionRow.auction_id))
+    )
+    return (await session.scalars(wanted)).all()
+
+
+async def _expose_now(session: AsyncSession, auction_id: UUID) -> None:
+    """Write what an auction's bidders are bound for: it is kept only where somebody has a line."""
+    auction = await locking.find_locked(session, Auction, col(Auction.id) == auction_id)
+    if auction is None or auction.state not in RUNNING or auction.standing is None:
+        return
+    bound = auction_rules.exposure(auctions.book(auction), auctions.standing(auction))
+    whose = await queries.parties_of(session, auction_id)
+    by_party = {whose[paddle]: minor for paddle, minor in bound.items() if minor}
+    await service.expose(session, auction_id, by_party, currency=auction.currency)
 
 
 async def _suspend_related(session: AsyncSession, party_id: UUID) -> int:

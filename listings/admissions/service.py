@@ -95,9 +95,7 @@ async def loaded(
     return await _with_room(session, auction, stood)
 
 
-def ready(
-    rows: Sequence[tuple[UUID, int, int | None]], rulebook: bytes
-) -> dict[UUID, Admission]:
+def ready(rows: Sequence[tuple[UUID, int, int | None]], rulebook: bytes) -> dict[UUID, Admission]:
     """Return the admissions in the answer to READY."""
     cap = rules.gate(rulebook).cap_minor
     return {

@@ -145,22 +145,18 @@ async def test_papers_and_deposit_admit_whichever_comes_last(hall: Hall) -> None
     assert (await hall.bid(auction)).status_code == 201
 
 
-async def test_a_deposit_credited_too_late_admits_nobody(hall: Hall) -> None:
-    until = clock.now() + timedelta(seconds=1)
-    auction = await hall.auction(**applied_sale(until=rfc3339.exact(until)))
+async def test_an_application_is_refused_with_a_reason_and_its_deposit_is_due_back(
+    hall: Hall,
+) -> None:
+    auction = await hall.auction(**applied_sale())
     await hall.applied(auction)
-    await hall.decided(auction)
-    while clock.now() < until:
-        pass
-    assert (await hall.paid(auction)).json()["state"] == "frozen"
-    mine = (await hall.bidders[0].get(f"/v1/auctions/{auction}/admission")).json()
-    assert (mine["state"], mine["missing"]) == ("applied", ["deposit"])
-    late = await hall.applied(auction, 1)
-    assert (late.status_code, late.json()["code"]) == (409, "admission-closed")
-    refused = await hall.decided(auction, decision="refuse", reason="保证金逾期到账")
-    assert refused.json()["state"] == "refused"
+    await hall.paid(auction)
+    assert (await hall.decided(auction, decision="refuse")).json()["code"] == "invalid-content"
+    refused = await hall.decided(auction, decision="refuse", reason="资信证明不符")
+    assert (refused.json()["state"], refused.json()["reason"]) == ("refused", "资信证明不符")
     own = (await hall.bidders[0].get(f"/v1/auctions/{auction}/deposit")).json()
     assert own["return_by"] is not None
+    assert (await hall.bid(auction)).json()["code"] == "not-admitted"
 
 
 async def test_an_application_is_taken_once_staff_have_looked_and_the_same_again_is_the_same(
@@ -238,6 +234,14 @@ async def test_a_credit_line_holds_over_two_auctions_and_its_party_reads_it(hall
     assert (await hall.outsider.get(f"{whose}/limits")).status_code == 404
     assert (await hall.bid(one, 101_000, bidder=1)).status_code == 201
     assert (await hall.bid(two)).status_code == 201
+
+
+async def test_a_credit_line_counts_what_its_party_was_bound_for_before(hall: Hall) -> None:
+    one, two = await hall.auction(), await hall.auction()
+    assert (await hall.bid(one)).status_code == 201
+    where = f"/v1/parties/{hall.parties[0].id}/credit-lines/CNY"
+    await hall.operator.put(where, json={"limit_minor": 150_000})
+    assert (await hall.bid(two)).json()["room_minor"] == 50_000
 
 
 async def test_forfeiture_and_return_take_an_operator_and_an_approver(hall: Hall) -> None:

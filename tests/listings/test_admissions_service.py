@@ -1,4 +1,5 @@
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -6,12 +7,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import ids
+from contracts import ids, rfc3339
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from exchange.db import Database
-from listings.admissions import kinship, queries, rules, service
+from listings.admissions import applying, kinship, queries, rules, service
 from listings.admissions.rules import (
     Admission,
+    AdmissionClosed,
     BidderNotVerified,
     Blocked,
     CapExceeded,
@@ -29,6 +31,7 @@ from listings.admissions.tables import (
     PartyRelation,
 )
 from listings.auctions.tables import Auction
+from settlement.deposits.tables import DepositReceipt
 from tests.conftest import NOW
 from tests.contracts import parties_factory
 from tests.listings.admissions_factory import auction, bidder, staff
@@ -140,6 +143,32 @@ async def test_where_bidders_apply_nobody_is_admitted_by_bidding(session: AsyncS
     with pytest.raises(NotAdmitted):
         rules.check(await admission(session, lot, party.id), committed_minor=1)
     assert await queries.find_admission(session, lot.id, party.id) is None
+
+
+async def test_a_deposit_credited_from_the_day_on_admits_nobody(session: AsyncSession) -> None:
+    until = NOW + timedelta(minutes=10)
+    terms = {"kind": "applied", "deposit_minor": 500, "until": rfc3339.exact(until)}
+    lot = await auction(session, now=NOW, admission=terms)
+    states = []
+    for credited_at in (until - timedelta(microseconds=1), until):
+        party = await bidder(session, now=NOW)
+        await applying.apply(session, lot.id, party.id, application={}, now=NOW)
+        person = await staff(session, now=NOW)
+        await applying.accept_papers(
+            session, lot.id, party.id, person_id=person, cap_minor=None, now=NOW
+        )
+        receipt = DepositReceipt(
+            id=ids.new(NOW), auction_id=lot.id, party_id=party.id, amount_minor=500,
+            reference=str(party.id), credited_at=credited_at, recorded_by=person,
+            recorded_at=until,
+        )  # fmt: skip
+        await applying.receive_deposit(session, receipt, currency="CNY", now=until)
+        row = await queries.get_admission(session, lot.id, party.id)
+        states.append((row.state, await applying.missing(session, lot, row)))
+    assert states == [("admitted", []), ("applied", ["deposit"])]
+    late = await bidder(session, now=NOW)
+    with pytest.raises(AdmissionClosed):
+        await applying.apply(session, lot.id, late.id, application={}, now=until)
 
 
 async def test_hidden_numbers_tell_nothing_and_open_ones_count(session: AsyncSession) -> None:
