@@ -44,6 +44,7 @@ class Setup:
     most_extensions: int | None = None
     option: bool = False
     cipher: bool = False
+    near_stop: bool = False
 
     def document(self) -> tuple[dict[str, Any], int | None]:
         """Return the rulebook and the hidden reserve."""
@@ -72,6 +73,8 @@ class Setup:
             "soft_close_s": None,
             "closing": {**special.get("closing", soft), **limits},
         }
+        if self.near_stop:
+            changes["hard_stop_at"] = cases.stamp(15 if self.kind == "timed" else 12, seconds=40)
         terms: dict[str, Any] = {}
         if STEPS[self.step] is not None:
             changes, terms = {**changes, "step_minor": None}, {"step": STEPS[self.step]}
@@ -478,12 +481,12 @@ class World:
             return {**cases.content(self.book, max(1, amount)), "tick": tick}
         if self.setup.kind == "fixed":
             return cases.content(self.book, max(1, 100_000 + min(0, jump)))
-        base = 100_000
-        if price is not None:
-            base = price + self.model.step(price)
-        content = cases.content(self.book, max(1, base + jump * 500))
+        rise, base = 6_000, 100_000
+        if self.book.method in ("english", "proxy"):
+            rise, base = 500, base if price is None else price + self.model.step(price)
+        content = cases.content(self.book, max(1, base + jump * rise))
         return (
-            {**content, "values": {"days": 30 * values}}
+            {**content, "values": {"days": 40 * values}}
             if self.setup.kind == "weighted"
             else content
         )

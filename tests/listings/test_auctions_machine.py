@@ -17,7 +17,9 @@ SEEN: list[Seen] = []
 COUNT = {"commands": 0, "auctions": 0, "bids": 0}
 
 paddles = st.sampled_from(PADDLES)
-jumps = st.integers(-4, 40)
+# Often close together, so that there are equals; often at the very edges of a window.
+jumps = st.one_of(st.integers(-1, 3), st.integers(-4, 40))
+backs = st.one_of(st.sampled_from([-1, 0, 1, 240, 480]), st.integers(-1, 300))
 setups = st.builds(
     Setup,
     kind=st.sampled_from(cases.KINDS),
@@ -29,6 +31,7 @@ setups = st.builds(
     most_extensions=st.sampled_from([None, 0, 2]),
     option=st.booleans(),
     cipher=st.booleans(),
+    near_stop=st.booleans(),
 )
 
 
@@ -49,7 +52,7 @@ class Auctions(RuleBasedStateMachine):
     def bid_again(self, paddle: int, jump: int) -> None:
         self.world.bid(paddle, jump)
 
-    @rule(bids=st.lists(st.tuples(paddles, jumps, st.integers(-1, 300)), min_size=1, max_size=4))
+    @rule(bids=st.lists(st.tuples(paddles, jumps, backs), min_size=1, max_size=4))
     def storm(self, bids: list[tuple[int, int, int]]) -> None:
         self.world.storm(bids)
 
