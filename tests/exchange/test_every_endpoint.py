@@ -36,6 +36,7 @@ from tests.exchange import documents_factory, uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
 from tests.listings import disclosures_factory
+from tests.listings.bundles_factory import open_packages
 from tests.listings.catalogue_factory import drafted_listing, published_listing
 from tests.listings.offers_factory import negotiated
 from tests.listings.recognition_factory import declared_of_another
@@ -50,7 +51,8 @@ PUBLIC = {
     "follow_auction", "get_auction_log",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
-    "get_listing_picture", "get_opening",
+    "get_listing_picture", "get_opening", "get_cells", "get_solution",
+    "get_disclosure", "list_disclosures", "get_incidents",
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
@@ -274,6 +276,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
     )  # fmt: skip
     over = await published_listing(session, seller=trade.licensor, now=now)
     await ending.close(session, await bidding.locked(session, over.auction_id), now=now)
+    packages = await open_packages(session, seller_id=trade.licensor.id, now=now)
     await applicant(session, published.auction_id, trade)
     draft = await drafted_listing(session, seller=trade.licensor, now=now)
     work = await works.get_work(session, trade.deal.work_id)
@@ -295,6 +298,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "depositor": str(trade.licensee.id),
         "auction_id": str(published.auction_id),
         "closed_auction": str(over.auction_id),
+        "package_auction": str(packages.id),
         "listing_id": str(draft.id),
         "offered_work": str(published.work_id),
         "master_id": str(draft.master_id),
@@ -348,6 +352,8 @@ def ids_for(world: World, asked: Operation) -> dict[str, str]:
         return {**world.ids, "key_id": world.ids["api_key"]}
     if "/uploads/" in asked.path:
         return {**world.ids, "master_id": world.ids["upload"]}
+    if asked.name in ("get_cells", "get_solution"):
+        return {**world.ids, "auction_id": world.ids["package_auction"]}
     if asked.name == "get_auction_log":
         return {**world.ids, "auction_id": world.ids["closed_auction"]}
     if "/avails." in asked.path:
