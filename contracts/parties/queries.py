@@ -34,6 +34,12 @@ async def parties_page(session: AsyncSession, *, after: UUID, limit: int) -> Seq
     return (await session.execute(chosen)).scalars().all()
 
 
+async def verified(session: AsyncSession, kind: str, *, limit: int) -> Sequence[Party]:
+    """Return verified parties of a kind, in the order of their ids."""
+    chosen = select(Party).where(col(Party.kind) == kind, col(Party.state) == "verified")
+    return (await session.execute(chosen.order_by(col(Party.id)).limit(limit))).scalars().all()
+
+
 async def find_key(session: AsyncSession, party_id: UUID, key_id: UUID) -> PartyKey | None:
     """Return the party's key of that id, active or revoked, or None."""
     key = await session.get(PartyKey, key_id)

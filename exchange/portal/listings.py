@@ -68,9 +68,9 @@ async def listing_form(
         asks=chosen.asks,
         ways=sales.choices(spoken),
         further_criteria=sales.FURTHER_CRITERIA,
-        **await _own(session, visitor, spoken),
-        **_vocabulary(spoken),
-        **_times(now),
+        **await own(session, visitor, spoken),
+        **vocabulary_of(spoken),
+        **times(now),
     )
 
 
@@ -84,7 +84,7 @@ async def send_listing(
         api.ListingIn,
         work_id=form.id("work_id"),
         master_id=form.id("master_id"),
-        rights=[_right(form, n) for n in range(1, MOST_RIGHTS + 1) if form.text(f"right_{n}")],
+        rights=[right(form, n) for n in range(1, MOST_RIGHTS + 1) if form.text(f"right_{n}")],
         sale=sales.read(form),
     )
     await api.draft_listing(
@@ -115,7 +115,8 @@ async def send_publication(
     return render.see(request, f"/listings/{listing_id}")
 
 
-def _right(form: Form, n: int) -> dict[str, Any]:
+def right(form: Form, n: int) -> dict[str, Any]:
+    """Read the fields of one right, as `right_form.html` asks for them."""
     return {
         "right": form.text(f"right_{n}"),
         "media": form.many(f"media_{n}") + form.words(f"more_media_{n}"),
@@ -130,7 +131,8 @@ def _right(form: Form, n: int) -> dict[str, Any]:
     }
 
 
-async def _own(session: AsyncSession, visitor: Visitor, spoken: Language) -> dict[str, Any]:
+async def own(session: AsyncSession, visitor: Visitor, spoken: Language) -> dict[str, Any]:
+    """Return the works and the examined masters of the visitor's organisation, for choosers."""
     works = await works_api.list_works(session, visitor.caller, None, MOST_CHOICES)
     masters = await masters_api.list_masters(session, visitor.caller, None, MOST_CHOICES)
     return {
@@ -139,7 +141,8 @@ async def _own(session: AsyncSession, visitor: Visitor, spoken: Language) -> dic
     }
 
 
-def _vocabulary(spoken: Language) -> dict[str, Any]:
+def vocabulary_of(spoken: Language) -> dict[str, Any]:
+    """Return the words that the fields of a right choose among."""
     rights = {code: right for code, right in vocabulary.RIGHTS.items() if right.licensable}
     near = {code: vocabulary.TERRITORIES[code] for code in NEAR}
     languages = {code: vocabulary.LANGUAGES[code] for code in SPOKEN}
@@ -159,7 +162,7 @@ def _vocabulary(spoken: Language) -> dict[str, Any]:
     }
 
 
-def _times(now: datetime) -> dict[str, Any]:
+def times(now: datetime) -> dict[str, Any]:
     """Suggest a sale of one week that opens at once, and a licence of two calendar years."""
     here = now.astimezone(ZONE).replace(second=0, microsecond=0)
     closes = here + timedelta(days=7)

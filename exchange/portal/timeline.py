@@ -20,6 +20,7 @@ LABELS: Mapping[str, str] = {
     "auction.closed": mark("Auction closed"),
     "award.made": mark("Awarded"),
     "award.lapsed": mark("Award lapsed: the licensor has lost the rights"),
+    "offer.accepted": mark("Offer accepted"),
     "deal.opened": mark("Terms frozen"),
     "deal.certified": mark("Contract printed and certified by the exchange"),
     "deal.signed": mark("Signed"),

@@ -40,6 +40,15 @@ WORDS: Mapping[str, str] = {
     "declaration_declared": mark("Waiting for the exchange"),
     "declaration_accepted": mark("Accepted"),
     "declaration_rejected": mark("Rejected"),
+    # negotiations and requests
+    "offer_open": mark("Being negotiated"),
+    "offer_accepted": mark("Accepted"),
+    "offer_declined": mark("Declined"),
+    "offer_withdrawn": mark("Withdrawn"),
+    "offer_expired": mark("Ran out"),
+    "request_open": mark("Answers sealed"),
+    "request_opened": mark("Answers opened"),
+    "request_withdrawn": mark("Asked no more"),
     # listings and auctions
     "draft": mark("Draft"),
     "published": mark("Listed"),
