@@ -14,6 +14,7 @@ from exchange.api import (
     barring,
     bids,
     bodies,
+    bundles,
     conformance,
     deals,
     declarations,
@@ -65,7 +66,7 @@ ROUTERS = (
     auctions, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger, stripe,
     avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
-    admissions, deposits, barring, offerables, offers, requests,
+    admissions, deposits, barring, offerables, offers, requests, bundles,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

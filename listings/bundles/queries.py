@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.refusal import Kind, Refusal, Unknown
+from contracts.refusal import Unknown
 from listings.auctions import logs
 from listings.auctions import queries as auctions
 from listings.auctions.methods import package
@@ -14,13 +14,6 @@ from listings.auctions.model import Book, Event
 from listings.auctions.tables import Auction
 from listings.bundles.posing import Posed
 from listings.bundles.tables import BundleRun
-
-
-class NotSolved(Refusal):
-    """The package auction has no solution yet."""
-
-    kind, code = Kind.CONFLICT, "not-solved"
-    hint = "Ask again after the close; the auction's page shows how far the solver has come."
 
 
 async def find_run(session: AsyncSession, auction_id: UUID) -> BundleRun | None:
@@ -41,20 +34,17 @@ async def get_book(session: AsyncSession, auction_id: UUID) -> tuple[Auction, Bo
     return auction, book
 
 
-async def get_solution(session: AsyncSession, auction_id: UUID) -> Mapping[str, Any]:
-    """Return the certificate of an auction whose result is known.
+async def find_solution(session: AsyncSession, auction_id: UUID) -> Mapping[str, Any] | None:
+    """Return the certificate of an auction whose result is known, or None.
 
     Raises:
         Unknown: there is no such package auction.
-        NotSolved: it is not solved yet.
     """
     auction, _ = await get_book(session, auction_id)
     if auction.result is None:
-        raise NotSolved("The auction is not solved yet.", state=auction.state)
+        return None
     solved = latest(await auctions.events(session, auction_id), "solved")
-    if solved is None:
-        raise NotSolved("There was nothing to solve.", state=auction.state)
-    return solved.body
+    return None if solved is None else solved.body
 
 
 def latest(events: Sequence[Event], kind: str) -> Event | None:

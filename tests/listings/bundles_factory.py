@@ -3,11 +3,18 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids, rfc3339
+from contracts.rights import rules as rights_rules
+from listings.auctions import service as auctioning
+from listings.auctions.tables import Auction
 from listings.bundles import posing, problem
 from listings.bundles.posing import Package
 from listings.bundles.problem import Chosen, Item, Kept, Number, Offer, Problem
@@ -31,6 +38,9 @@ WURMAN = (
     {"A": 1, "B": 3, "AB": 11, "C": 9, "AC": 16, "BC": 17, "ABC": 25},
     {"A": 7, "B": 7, "AB": 16, "C": 7, "AC": 16, "BC": 16, "ABC": 20},
 )
+# Of WIRE: China, Hong Kong and Japan, each in two years.
+CUTS = {"territories": [["CN"], ["HK"]], "days": ["2028-01-01"]}
+CHINA, HONG_KONG, JAPAN = ["c001", "c002"], ["c003", "c004"], ["c005", "c006"]
 MADE_BY = {"name": "brute force", "version": "1"}
 
 
@@ -159,6 +169,32 @@ def packages(*bids: Mapping[str, int]) -> list[Package]:
 def posed(on: Mapping[str, Any], *bids: Mapping[str, int], seed: bytes = b"seed") -> posing.Posed:
     """Return the problem of bids written as letters."""
     return posing.pose(on, packages(*bids), seed=seed)
+
+
+def sale(auction_id: UUID, now: datetime, **terms_: Any) -> dict[str, Any]:
+    """Return terms of sale of a package auction that ends in ten minutes."""
+    return {
+        "method": "package",
+        "auction_id": str(auction_id),
+        "currency": "CNY",
+        "floor_minor": 1_000,
+        "opens_at": rfc3339.exact(now),
+        "closes_at": rfc3339.exact(now + timedelta(minutes=10)),
+        "terms": {"cuts": CUTS, "reserve_minor": 100, **terms_},
+    }
+
+
+async def open_packages(
+    session: AsyncSession, *, seller_id: UUID, now: datetime, work_id: UUID | None = None,
+    listing_id: UUID | None = None, **terms_: Any,
+) -> Auction:  # fmt: skip
+    """Open a package auction of `WIRE` cut into six cells."""
+    auction_id = ids.new(now)
+    return await auctioning.open_auction(
+        session, auction_id, listing_id=listing_id or ids.new(now), work_id=work_id or ids.new(now),
+        seller_id=seller_id, sale=sale(auction_id, now, **terms_), now=now,
+        rights=[rights_rules.normal(WIRE)],
+    )  # fmt: skip
 
 
 def paid(certificate: Mapping[str, Any]) -> dict[int, Fraction]:

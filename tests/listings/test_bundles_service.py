@@ -12,9 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical, ids, rfc3339
+from contracts import canonical, ids
 from contracts.facts.tables import Fact
-from contracts.rights import rules as rights_rules
 from exchange import bundle_verbs
 from exchange.context import Context
 from listings.auctions import ending, placing
@@ -29,12 +28,10 @@ from listings.bundles import certificate, queries, service
 from listings.bundles.cells import BadCuts
 from listings.bundles.gateway import Asked, ChildSolver, SolverDied, Told
 from tests.listings.auctions_factory import enrol
-from tests.listings.bundles_factory import WIRE
+from tests.listings.bundles_factory import CHINA, HONG_KONG, JAPAN, open_packages
 
 # What commits lives in a year of its own, so that it closes nobody else's auctions.
 LONG_AGO = datetime(2020, 8, 1, 9, 0, tzinfo=UTC)
-CUTS = {"territories": [["CN"], ["HK"]], "days": ["2028-01-01"]}
-CHINA, HONG_KONG, JAPAN = ["c001", "c002"], ["c003", "c004"], ["c005", "c006"]
 
 
 @dataclass(frozen=True)
@@ -47,20 +44,7 @@ async def a_room(session: AsyncSession, **terms: Any) -> Room:
     now = LONG_AGO
     seller = await enrol(session, now=now, kind="rights_holder")
     bidders = [(await enrol(session, now=now)).id for _ in range(3)]
-    auction_id = ids.new(now)
-    sale = {
-        "method": "package",
-        "auction_id": str(auction_id),
-        "currency": "CNY",
-        "floor_minor": 1_000,
-        "opens_at": rfc3339.exact(now),
-        "closes_at": rfc3339.exact(now + timedelta(minutes=10)),
-        "terms": {"cuts": CUTS, "reserve_minor": 100, **terms},
-    }
-    auction = await auctioning.open_auction(
-        session, auction_id, listing_id=ids.new(now), work_id=ids.new(now), seller_id=seller.id,
-        sale=sale, now=now, rights=[rights_rules.normal(WIRE)],
-    )  # fmt: skip
+    auction = await open_packages(session, seller_id=seller.id, now=now, **terms)
     return Room(auction, bidders)
 
 
@@ -191,7 +175,7 @@ async def test_the_award_follows_from_the_log_alone_and_a_second_settling_change
     assert await service.ask(session, room.auction.id) is None
     book, events = auctions.book(room.auction), await auctions.events(session, room.auction.id)
     assert auction_rules.award(book, events) == result
-    assert await queries.get_solution(session, room.auction.id) == found
+    assert await queries.find_solution(session, room.auction.id) == found
     assert certificate.fault(queries.posed(book, events), found) is None
     assert len(await facts_of(session, room, "award.made")) == 2
 
