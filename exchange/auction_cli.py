@@ -56,6 +56,10 @@ def verify(
     file: Annotated[
         Path, typer.Argument(help="An exported log (JSON lines).", exists=True, dir_okay=False)
     ],
+    second_solver: Annotated[
+        bool,
+        typer.Option("--second-solver", help="Let SCIP confirm a package auction's winners."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Verify an exported log alone, by the second program, in a process of its own.
@@ -63,11 +67,19 @@ def verify(
     Exit status: 0 everything holds, 1 something does not, 2 the file cannot be read.
     """
     status, said = replaying.verified(file)
+    if second_solver and status == 0:
+        answers = asyncio.run(replaying.confirmed(file.read_bytes()))
+        said["confirmed"] = sum(answers)
+        if not all(answers):
+            status = 1
+            said |= {"holds": False, "seq": None, "said": "the second solver finds a better set"}
     if as_json:
         _print(said)
     elif status == 0:
         for name in ("auction", "method", "events", "bids", "head_sha256", "result_sha256"):
             out.print(f"{name}: {said[name]}", markup=False, highlight=False)
+        if second_solver:
+            out.print(f"claims confirmed by the second solver: {said['confirmed']}")
         out.print("[green]holds[/]")
     else:
         where = "the rulebook" if said["seq"] is None else f"event {said['seq']}"

@@ -12,11 +12,21 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.refusal import Unknown
-from listings.auctions import chain, export, queries, rules, verify_auction
+from contracts.refusal import Kind, Refusal, Unknown
+from listings.auctions import chain, export, model, queries, rulebook, rules, verify_auction
 from listings.auctions.export import ResultAwaited
+from listings.bundles import certificate, gateway
+from listings.bundles import queries as bundles
 
 VERIFY_S = 600  # a log of a million events takes some minutes
+SOLVER_S = 300.0
+
+
+class SecondSolverAway(Refusal):
+    """The second solver is not installed, or it did not answer in time."""
+
+    kind, code = Kind.UNAVAILABLE, "second-solver-away"
+    hint = "Install the package `pyscipopt`, or verify without --second-solver."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +109,34 @@ def verified(log: Path, *, python: str = sys.executable) -> tuple[int, dict[str,
     if not done.stdout:
         return done.returncode or 2, {"holds": False, "said": done.stderr.strip(), "seq": None}
     return done.returncode, json.loads(done.stdout)
+
+
+async def confirmed(log: bytes) -> list[bool]:
+    """Ask a second solver (SCIP) of what a package auction's certificate leaves to a solver.
+
+    The log has been verified before. Each answer is one claim that nothing better fits: the
+    winners by value, then by the rulebook's preference and lot; the best without each winner; the
+    core. There are none where the certificate claims nothing, or for another method.
+
+    Args:
+        log: the JSON lines.
+
+    Raises:
+        SecondSolverAway: it is not installed, or gave no answer in time.
+    """
+    head, *lines = log.splitlines()
+    events = [_event(canonical.loads(line)) for line in lines]
+    solved = bundles.latest(events, "solved")
+    if solved is None:
+        return []
+    posed = bundles.posed(rulebook.read(canonical.loads(head)["rulebook"]), events)
+    asked = certificate.asked(posed, certificate.claims(posed, solved.body))
+    try:
+        answers = await gateway.confirm(asked, limit_s=SOLVER_S)
+    except gateway.SolverDied as died:
+        raise SecondSolverAway(str(died)) from died
+    return [bool(answer["holds"]) for answer in answers]
+
+
+def _event(line: dict[str, Any]) -> rules.Event:
+    return rules.Event(line["seq"], line["kind"], model.instant(line["at"]), line["body"])

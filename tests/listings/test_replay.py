@@ -285,6 +285,14 @@ def test_the_program_runs_alone_and_tells_by_its_exit_status(tmp_path: Path) -> 
     assert (status, said["holds"]) == (2, False)
 
 
+async def test_a_second_solver_confirms_that_no_better_set_of_winners_exists() -> None:
+    play, seq = solved_logs()[0]
+    answers = await replaying.confirmed(play.exported())
+    assert len(answers) > len(play.events[seq].body["winners"])
+    assert all(answers)
+    assert await replaying.confirmed(LOGS["english"].exported()) == []
+
+
 def test_the_program_compares_with_a_head_and_a_result_known_from_elsewhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
