@@ -63,38 +63,22 @@ def rulebook(  # noqa: PLR0913 - each argument is a member of the document.
 ) -> dict[str, Any]:
     """Return the whole rules of one auction as plain JSON; its RFC 8785 bytes are hashed.
 
-    Args:
-        sale: the terms of sale.
-        auction: its id.
-        listing: what is sold.
-        work: whose rights they are.
-        supersedes: the void auction that this one takes the place of.
-        seed_commitment: of the lottery's seed, where a tie is drawn.
-        reserve_commitment: of the hidden reserve, where there is one.
-        holders: the paddles set aside for `sale.holders`.
-        more_terms: what the method's terms gain at the opening (the cells of a package auction).
+    Commitments are given exactly where ties are drawn and the reserve is hidden, `holders` are the
+    paddles set aside for `sale.holders`, and `more_terms` is what the method's terms gain at the
+    opening (the cells of a package auction).
 
     Raises:
         ValueError: a commitment or the paddles do not go with the sale (a bug, no refusal).
     """
-    if (sale.tie_rule == "lottery") != (seed_commitment is not None):
-        raise ValueError("a seed is committed exactly when ties are drawn")
-    if (sale.reserve["kind"] == "hidden") != (reserve_commitment is not None):
-        raise ValueError("a reserve is committed exactly when it is hidden")
-    if len(holders) != len(sale.holders):
-        raise ValueError("each holder of a right of first refusal has a paddle")
-    preset = presets.PRESETS.get(sale.preset or "")
+    _check(sale, seed_commitment, reserve_commitment, holders)
     match = {"holders": list(holders), "window_s": sale.match_window_s} if holders else None
-    book: dict[str, Any] = {
+    return {
         "version": VERSION,
         "auction": str(auction),
         "listing": str(listing),
         "work": str(work),
         "supersedes": str(supersedes) if supersedes else None,
-        "method": sale.method,
-        "method_zh": preset.zh if preset else sale.mechanism.zh,
-        "preset": sale.preset,
-        "legal_basis": [dict(b) for b in (preset or _plain(sale.method)).basis],
+        **_named(sale),
         "currency": sale.currency,
         "exponent": EXPONENTS[sale.currency],
         "opens_at": rfc3339.exact(sale.opens_at),
@@ -110,8 +94,8 @@ def rulebook(  # noqa: PLR0913 - each argument is a member of the document.
         "opening": sale.opening,
         "forfeits": list(sale.forfeits),
         "default": sale.default,
+        "texts": texts.of(sale),
     }
-    return {**book, "texts": texts.of(sale)}
 
 
 def reserve_commitment(auction: UUID, amount_minor: int, nonce: bytes) -> str:
@@ -130,8 +114,25 @@ def _commitment(tag: bytes, auction: UUID, what: bytes, secret: bytes) -> str:
     return hashlib.sha256(tag + auction.bytes + what + secret).hexdigest()
 
 
-def _plain(method: str) -> presets.Preset:
-    return next(one for one in presets.PRESETS.values() if one.method == method)
+def _check(sale: Sale, seed: str | None, reserve: str | None, holders: Sequence[int]) -> None:
+    if (sale.tie_rule == "lottery") != (seed is not None):
+        raise ValueError("a seed is committed exactly when ties are drawn")
+    if (sale.reserve["kind"] == "hidden") != (reserve is not None):
+        raise ValueError("a reserve is committed exactly when it is hidden")
+    if len(holders) != len(sale.holders):
+        raise ValueError("each holder of a right of first refusal has a paddle")
+
+
+def _named(sale: Sale) -> dict[str, Any]:
+    preset = presets.PRESETS.get(sale.preset or "")
+    return {
+        "method": sale.method,
+        "method_zh": preset.zh if preset else sale.mechanism.zh,
+        "preset": sale.preset,
+        "legal_basis": [
+            dict(basis) for basis in (preset.basis if preset else presets.BASIS[sale.method])
+        ],
+    }
 
 
 def _closing(closing: Closing) -> dict[str, Any]:
