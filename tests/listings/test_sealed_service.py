@@ -1,7 +1,9 @@
+import asyncio
 import itertools
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -551,3 +553,54 @@ async def test_the_worker_opens_what_is_due(db: Database) -> None:
     async with db.transaction() as session:
         row = await session.get_one(Auction, room.auction.id)
         assert canonical.loads(row.result or b"{}")["outcome"] == "sold"
+
+
+# many at once
+
+
+async def test_two_shares_at_the_same_moment_open_the_bids_once(db: Database) -> None:
+    for _ in range(3):
+        async with db.transaction() as session:
+            room = await opened_room(session, bidders=2)
+            await room.bid(room.bidders[0], 150_000)
+            await room.bid(room.bidders[1], 160_000)
+            await room.close()
+
+        async def hand_in(holder: str, room: Room = room) -> str:
+            try:
+                async with db.transaction() as session:
+                    await service.hand_in(
+                        session, room.auction.id, holder, room.held.shares[holder],
+                        party_id=room.seller, person_id=room.seller, now=room.closed_at,
+                    )  # fmt: skip
+            except OpeningDone:
+                return "done"
+            return "taken"
+
+        told = await asyncio.gather(*(hand_in(holder) for holder in HOLDERS for _ in range(2)))
+        assert set(told) <= {"taken", "done"}
+        async with db.transaction() as session:
+            events = await auctions_read.events(session, room.auction.id)
+            kinds = [event.kind for event in events]
+            assert (kinds.count("revealed"), kinds.count("awarded")) == (1, 1)
+            handed = await session.execute(
+                text("SELECT count(*) FROM sealed_share WHERE auction_id = :a"),
+                {"a": room.auction.id},
+            )
+            assert handed.scalar_one() == 2
+
+
+async def test_an_outsider_reads_the_same_bytes_with_no_bid_and_with_five(
+    db: Database, client: httpx.AsyncClient
+) -> None:
+    async with db.transaction() as session:
+        room = await opened_room(session, bidders=5)
+    path = f"/v1/auctions/{room.auction.id}/opening"
+    before = (await client.get(path)).content
+    async with db.transaction() as session:
+        room.session = session
+        for who in room.bidders:
+            await room.bid(who, 150_000)
+    after = (await client.get(path)).content
+    assert before == after
+    assert b'"state":"sealed"' in after
