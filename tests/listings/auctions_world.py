@@ -456,11 +456,13 @@ class World:
     def forge(self, which: int) -> None:
         """Try an event that the rules could not have written here; it is refused."""
         seq, at = self.play.standing.seq + 1, self.now
-        end = rfc3339.exact(self.model.closes_at + SECOND)
+        # No pause is of this length: the clock of these plays goes by half seconds.
+        late = self.model.closes_at + timedelta(seconds=1, microseconds=7)
+        end = rfc3339.exact(late)
         forged = [
             Event(seq + 1, "voided", at, {"reason": ""}),
             Event(seq, "opened", at, {"rulebook_sha256": self.book.sha256}),
-            Event(seq, "closed", self.model.closes_at + SECOND, {"closes_at": end}),
+            Event(seq, "closed", late, {"closes_at": end}),
             Event(seq, "surprise", at, {}),
             Event(seq, "resumed", at, {"closes_at": end, "hard_stop_at": None}),
         ][which]
