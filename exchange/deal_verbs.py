@@ -32,13 +32,14 @@ async def open_deal(
     Raises:
         Unknown: the listing was never published.
     """
-    award = {**fact.record, "fact": str(fact.id)}
-    listing, anchor = await _published(session, UUID(award["listing"]))
+    listing, anchor = await _published(session, UUID(fact.record["listing"]))
+    awards = opening.parted(await _awards(session, fact), listing)
+    award = next(one for one in awards if one["bid"] == fact.record["bid"])
     licensor = await parties.get_party(session, UUID(award["licensor"]))
     licensee = await parties.get_party(session, UUID(award["licensee"]))
     try:
         async with session.begin_nested():
-            await opening.divide(session, await _awards(session, fact), now=now)
+            await opening.divide(session, awards, now=now)
             await opening.open_deal(
                 session,
                 rules.deal_id_of(fact.id),
@@ -93,11 +94,9 @@ async def _void(session: AsyncSession, deal_id: str, *, reason: str, now: dateti
 
 
 async def _awards(session: AsyncSession, fact: SealedFact) -> list[Mapping[str, Any]]:
-    """Return every award of the auction: those that take parts divide its rights together."""
-    if fact.record.get("rights") is None:
-        return []
+    """Return every award of the auction, the earliest first: parts are divided together."""
     made = await facts.all_of(session, fact.subject, fact.kind)
-    return [canonical.loads(one.record) for one in made]
+    return [canonical.loads(one.record) for one in made] or [fact.record]
 
 
 async def _published(

@@ -1,6 +1,6 @@
 """Opening deals: what was awarded or accepted is frozen as the terms of a contract."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -76,12 +76,14 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     return deal
 
 
-async def divide(session: AsyncSession, awards: list[Mapping[str, Any]], *, now: datetime) -> None:
+async def divide(
+    session: AsyncSession, awards: Sequence[Mapping[str, Any]], *, now: datetime
+) -> None:
     """Divide a listing's reserved rights among the awards that take parts of them; once.
 
     Args:
         session: the open transaction.
-        awards: the records of every `award.made` of one auction.
+        awards: the records of every `award.made` of one auction, as `parted` returns them.
         now: the instant.
     """
     parts = {_source(one): one["rights"] for one in awards if one.get("rights") is not None}
@@ -91,6 +93,18 @@ async def divide(session: AsyncSession, awards: list[Mapping[str, Any]], *, now:
             session, UUID(first["work"]), source=first["listing"], parts=parts,
             grantor_id=UUID(first["licensor"]), now=now,
         )  # fmt: skip
+
+
+def parted(
+    awards: Sequence[Mapping[str, Any]], listing: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """Return the awards of one auction, each that followed a default with its rights by name.
+
+    The first award of a whole listing holds what the listing reserved. Once that has been given up,
+    the next best's rights are reserved anew, as a part of their own.
+    """
+    whole = [{**one, "rights": one.get("rights") or listing["rights"]} for one in awards]
+    return [*awards[:1], *whole[1:]]
 
 
 async def lapse(

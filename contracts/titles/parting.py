@@ -70,7 +70,8 @@ async def divide(
 ) -> None:
     """Turn a reservation into one for each part, once; what is in no part is free again.
 
-    A part that is not there to be reserved any more is left out: its award lapses.
+    A part that came later, because an award fell away and the next best took its place, is reserved
+    when it comes. A part that is not there to be reserved any more is left out: its award lapses.
 
     Args:
         session: the open transaction; the row of the tree's root stays locked until it ends.
@@ -81,14 +82,13 @@ async def divide(
         now: the instant.
     """
     work = await admission.locked(session, work_id)
-    whole = await queries.by_source(session, work_id, source)
-    if not any(grant.state == "reserved" for grant in whole):
-        return
-    for grant in whole:
+    for grant in await queries.by_source(session, work_id, source):
         if grant.state == "reserved":
             grant.state, grant.ended_at = "released", now
     await session.flush()
     for part, wires in sorted(parts.items()):
+        if await queries.by_source(session, work_id, part):
+            continue
         standing = Standing("reserved", part, grantor_id)
         try:
             async with session.begin_nested():

@@ -224,3 +224,34 @@ async def test_a_deal_of_an_offer_that_nobody_signs_is_given_up_after_a_month(
     while await service.void_unsigned(session, now=NOW + register.rules.HOLD_LASTS):
         pass
     assert deal.signing == "voided"
+
+
+async def test_the_next_best_gets_what_the_defaulter_gave_up(session: AsyncSession) -> None:
+    won, licensor, buyers = await a_listing(session)
+    first = await opened(session, won, won.award, sides=(licensor, buyers[0]))
+    await service.void(session, first.id, reason="default", by=licensor.id, now=NOW)
+    assert await live(session, won.work_id) == []
+    later = {**won.award, "licensee": str(buyers[1].id), "bid": str(ids.new(NOW))}
+    awards = opening.parted([won.award, later], won.listing)
+    await opening.divide(session, awards, now=NOW)
+    deal = await opened(session, won, awards[1], sides=(licensor, buyers[1]))
+    assert service.granted(deal) == service.granted(first)
+    assert await live(session, won.work_id) == [("held", RIGHTS["media"])]
+
+
+async def test_the_next_best_of_a_part_gets_it_while_the_others_keep_theirs(
+    session: AsyncSession,
+) -> None:
+    won, licensor, buyers = await a_listing(session)
+    awards = [to(won, buyers[0], part("satellite")), to(won, buyers[1], part("cable"))]
+    await opening.divide(session, opening.parted(awards, won.listing), now=NOW)
+    first = await opened(session, won, awards[0], sides=(licensor, buyers[0]))
+    await opened(session, won, awards[1], sides=(licensor, buyers[1]))
+    await service.void(session, first.id, reason="default", by=licensor.id, now=NOW)
+    awards.append(to(won, buyers[1], part("satellite")))
+    await opening.divide(session, opening.parted(awards, won.listing), now=NOW)
+    await opened(session, won, awards[2], sides=(licensor, buyers[1]))
+    assert sorted(await live(session, won.work_id)) == [
+        ("held", ["cable"]),
+        ("held", ["satellite"]),
+    ]
