@@ -16,7 +16,7 @@ from contracts.parties.tables import Party
 from contracts.titles import queries as titles
 from contracts.titles import service as register
 from contracts.titles.parting import RightsNotOffered
-from contracts.titles.rules import RightsAlreadyGranted, RightsNotReserved
+from contracts.titles.rules import HOLD_LASTS, RightsAlreadyGranted, RightsNotReserved
 from tests.conftest import NOW
 from tests.contracts.deals_factory import (
     LOG,
@@ -221,7 +221,7 @@ async def test_a_deal_of_an_offer_that_nobody_signs_is_given_up_after_a_month(
     buyer = await signatory(session, authority, kind="broadcaster", now=NOW)
     made = await work(session, party_id=licensor.party.id, now=NOW)
     deal = await offered(session, authority, licensor, buyer, made.id, part("satellite"))
-    while await service.void_unsigned(session, now=NOW + register.rules.HOLD_LASTS):
+    while await service.void_unsigned(session, now=NOW + HOLD_LASTS):
         pass
     assert deal.signing == "voided"
 
