@@ -10,14 +10,20 @@ from uuid import UUID
 
 from contracts import canonical, rfc3339
 from contracts.refusal import Refusal
-from listings.auctions import rulebook, rules
+from listings.auctions import logs, rulebook, rules
+from listings.auctions.methods import package
 from listings.auctions.model import Bid, Book, Event, Standing
+from listings.bundles import certificate
 from listings.sealed import commitment as seals
+from tests.listings import bundles_factory
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 AUCTION, LISTING, WORK = UUID(int=7), UUID(int=8), UUID(int=9)
 SEED, NONCE = b"\x05" * 32, b"\x06" * 32
 MINUTE = timedelta(minutes=1)
+CELLS = {
+    "cells": [{**cell, "reserve_minor": 40_000} for cell in bundles_factory.goods("ABC")["cells"]]
+}
 
 
 def at(minutes: float = 0, **more: float) -> datetime:
@@ -57,6 +63,7 @@ _SPECIAL: Mapping[str, dict[str, Any]] = {
         "step_minor": 7_000,
         "terms": {"start_minor": 200_000, "interval_s": 30, "grace_s": 5},
     },
+    "package": {"tie": {"rule": "lottery"}, "terms": {"reserve_minor": 40_000}},
     "sealed": {},
     "vickrey": {},
     "intent": {},
@@ -75,7 +82,8 @@ _SPECIAL: Mapping[str, dict[str, Any]] = {
         }
     },
 }  # fmt: skip
-KINDS = tuple(_SPECIAL)
+# Sold in one piece; a package auction is played beside them, as its solving takes its time.
+KINDS = tuple(kind for kind in _SPECIAL if kind != "package")
 
 
 def sale(kind: str = "english", **changes: Any) -> dict[str, Any]:
@@ -107,6 +115,7 @@ def document(kind: str = "english", **changes: Any) -> dict[str, Any]:
         else None,
         reserve_commitment=rulebook.reserve_commitment(AUCTION, secret, NONCE) if secret else None,
         holders=[number + 1 for number in range(len(read.holders))],
+        more_terms=CELLS if read.method == "package" else None,
     )
 
 
@@ -199,6 +208,8 @@ class Play:
             self.add("lottery", {"seed": SEED.hex()}, moment=end)
         if self.clear:
             self.add("revealed", self.revealed(), moment=end)
+        if self.book.method == "package" and self.standing.bids:
+            self.add("solved", self.solved(), moment=end)
 
     def sealed(
         self, paddle: int, said: Mapping[str, Any], *, moment: datetime, opens: bool = True
@@ -231,6 +242,12 @@ class Play:
         ]
         failures = [{"bid": bid, "reason": "not-revealed"} for bid in kept if bid in self.withheld]
         return {"openings": openings, "failures": failures, "key": None}
+
+    def solved(self) -> dict[str, Any]:
+        """Try everything, and write the certificate."""
+        posed = package.posed_by(self.book, logs.case(self.book, self.events), ())
+        made_by = bundles_factory.MADE_BY
+        return certificate.solve(posed, bundles_factory.Brute(), made_by=made_by)
 
     def default(self, paddle: int) -> None:
         """Record that a winner did not sign or pay."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 from uuid import UUID
 
@@ -49,6 +49,8 @@ class Setup:
     def document(self) -> tuple[dict[str, Any], int | None]:
         """Return the rulebook and the hidden reserve."""
         changes: dict[str, Any] = {"default": self.default}
+        if self.kind == "package":
+            changes = {"terms": {"reserve_minor": 40_000, "least_winners": self.top_k}}
         if self.kind in ("english", "timed", "refusal", "proxy", "timed-proxy"):
             changes |= self._rising()
         if self.kind in ("sealed", "vickrey", "weighted", "intent"):
@@ -56,7 +58,7 @@ class Setup:
             terms = cases._SPECIAL[self.kind].get("terms", {})
             changes |= {"terms": {**terms, "replaceable": not self.option}}
         hidden = None
-        if self.reserve != "none" and self.kind not in ("fixed", "dutch", "intent"):
+        if self.reserve != "none" and self.kind not in ("fixed", "dutch", "intent", "package"):
             changes |= {"reserve": {"kind": self.reserve, "amount_minor": 118_000}}
             hidden = 118_000 if self.reserve == "hidden" else None
         document = cases.document(self.kind, **changes)
@@ -137,6 +139,8 @@ class Model:
             return self._rises(paddle, content, moment)
         if self.method in ("fixed", "dutch"):
             return not self.taken and self._asked(content, moment)
+        if self.method == "package":
+            return self.is_sealed or self.holds(content)
         again = any(bid.paddle == paddle for bid in self.taken)
         high = self.is_sealed or content["amount_minor"] >= self.terms["floor_minor"]
         return bool(high and (self.terms["replaceable"] or not again))
@@ -163,6 +167,27 @@ class Model:
         least = base if price is None else base + self.step(base)
         whole = not self.terms.get("multiples") or (amount - base) % self.step(base) == 0
         return bool(amount >= least and whole)
+
+    def holds(self, content: Mapping[str, Any]) -> bool:
+        """Tell whether every package reaches the floor and the reserves of its cells."""
+        return all(one["amount_minor"] >= self.least(one) for one in content["packages"])
+
+    def least(self, package: Mapping[str, Any]) -> int:
+        """Return the least that a package is sold for."""
+        cells = len(package["cells"])
+        return int(max(self.terms["floor_minor"], self.terms["reserve_minor"] * cells))
+
+    def best(self) -> int:
+        """Return the most that packages without a common cell are worth above the reserves."""
+        last = {bid.paddle: bid for bid in self.taken}.values()
+        kept = [bid.content["packages"] for bid in last if bid.counts and self.holds(bid.content)]
+        best = 0
+        for chosen in product(*[[None, *packages] for packages in kept]):
+            won = [one for one in chosen if one is not None]
+            cells = [cell for one in won for cell in one["cells"]]
+            if len(set(cells)) == len(cells) and len(won) >= self.terms["least_winners"]:
+                best = max(best, sum(one["amount_minor"] - self.least(one) for one in won))
+        return best
 
     early: set[int] = field(default_factory=set)
 
@@ -446,7 +471,9 @@ class World:
 
     def default(self) -> None:
         """Let the winner default."""
-        winner = self.model.result()[2] if self.model.closed else None
+        if not self.model.closed:
+            return
+        winner = next((award["paddle"] for award in self.play.award()["awards"]), None)
         if winner is None:
             return
         self.play.default(winner)
@@ -481,6 +508,8 @@ class World:
             tick = max(0, self.model.tick(max(moment, self.book.opens_at)) - (values % 3))
             amount = self.model.asked(tick) + (jump if jump < 0 else 0)
             return {**cases.content(self.book, max(1, amount)), "tick": tick}
+        if self.setup.kind == "package":
+            return self._packages(jump, values)
         if self.setup.kind == "fixed":
             return cases.content(self.book, max(1, 100_000 + min(0, jump)))
         rise, base = 6_000, 100_000
@@ -537,7 +566,39 @@ class World:
         self.seen = len(self.play.events)
         self._check_award()
 
+    def _packages(self, jump: int, values: int) -> dict[str, Any]:
+        sets = [(values + shift) % 7 + 1 for shift in (0, 3)]
+        packages = [
+            {
+                "cells": [code for at, code in enumerate("ABC") if mask >> at & 1],
+                "amount_minor": max(1, 100_000 + jump * 6_000 + mask.bit_count() * 3_000),
+            }
+            for mask in sets
+        ]
+        return {"currency": self.book.currency, "packages": packages}
+
+    def _check_packages(self) -> None:
+        if not self.model.closed:
+            return
+        result = self.play.award()
+        solved = [event.body for event in self.play.events if event.kind == "solved"]
+        if not self.model.taken:
+            assert result["reason"] == "no-bids"
+            return
+        won = [winner["cells"] for winner in solved[0]["winners"]]
+        cells = [cell for one in won for cell in one]
+        assert len(set(cells)) == len(cells)
+        assert solved[0]["value_minor"] == self.model.best()
+        kept = [one for one in solved[0]["winners"] if one["paddle"] not in self.model.out]
+        awards = [(one["paddle"], one["items"], one["amount_minor"]) for one in result["awards"]]
+        assert awards == [(one["paddle"], one["cells"], one["paid_minor"]) for one in kept]
+        for one in kept:
+            assert self.model.least(one) <= one["paid_minor"] <= one["amount_minor"]
+
     def _check_award(self) -> None:
+        if self.setup.kind == "package":
+            self._check_packages()
+            return
         result = self.play.award()
         outcome, reason, winner, price, order = self.model.result()
         assert (result["outcome"], result["reason"]) == (outcome, reason)

@@ -22,7 +22,7 @@ jumps = st.one_of(st.integers(-1, 3), st.integers(-4, 40))
 backs = st.one_of(st.sampled_from([-1, 0, 1, 240, 480]), st.integers(-1, 300))
 setups = st.builds(
     Setup,
-    kind=st.sampled_from(cases.KINDS),
+    kind=st.sampled_from((*cases.KINDS, "package")),
     step=st.integers(0, len(STEPS) - 1),
     reserve=st.sampled_from(["none", "open", "hidden"]),
     tie=st.sampled_from(["sequence", "lottery"]),
