@@ -24,15 +24,21 @@ METHOD = package.METHOD.code
 async def ask(session: AsyncSession, auction_id: UUID) -> Asked | None:
     """Return what a closed auction asks of a solver; None where that is settled, or void.
 
+    None also while sealed bids wait to be opened: their opening wakes the solver again.
+
     Raises:
         Unknown: there is no such auction.
-        BrokenLog: it is not closed, or its bids are not opened.
+        BrokenLog: it is not closed.
     """
     auction = await auctions.get_auction(session, auction_id)
     book = auctions.book(auction)
     if book.method != METHOD or auction.state != "closed" or auction.result is not None:
         return None
-    case = logs.case(book, await auctions.events(session, auction_id))
+    events = await auctions.events(session, auction_id)
+    is_opened = any(event.kind == "revealed" for event in events)
+    if book.secrecy["amounts"] == "sealed" and not is_opened:
+        return None
+    case = logs.case(book, events)
     bids = posing.latest(case.entries, out=case.out, check=partial(package.holds, book))
     terms = canonical.loads(auction.rulebook)["terms"]
     packages = [Package(one.bid_id, one.paddle, one.content) for one in bids]
