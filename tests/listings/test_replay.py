@@ -4,6 +4,8 @@ import ast
 import functools
 import json
 import random
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -283,6 +285,30 @@ def test_the_program_runs_alone_and_tells_by_its_exit_status(tmp_path: Path) -> 
     assert (status, said["holds"], said["seq"]) == (1, False, 2)
     status, said = replaying.verified(tmp_path / "no-such-file")
     assert (status, said["holds"]) == (2, False)
+
+
+def pythons() -> list[str]:
+    """This Python, and every other from 3.9 on that this machine has."""
+    named = filter(None, (shutil.which(f"python3.{minor}") for minor in range(9, 16)))
+    installed = map(str, (Path.home() / ".pyenv/versions").glob("3.*/bin/python3"))
+    ask = "import sys; sys.exit(sys.version_info < (3, 9))"
+    found = sorted({*named, *installed})
+    good = [one for one in found if not subprocess.run([one, "-Ic", ask], check=False,
+                                                       capture_output=True).returncode]  # fmt: skip
+    return [sys.executable, *good]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_invariant_34_another_process_and_another_python_give_the_same_bytes(
+    python: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.jsonl"
+    for play in LOGS.values():
+        log.write_bytes(play.exported())
+        status, said = replaying.verified(log, python=python)
+        result = play.result()
+        assert status == 0, said
+        assert said["result_sha256"] == (None if result is None else canonical.sha256_hex(result))
 
 
 async def test_a_second_solver_confirms_that_no_better_set_of_winners_exists() -> None:
