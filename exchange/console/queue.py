@@ -13,12 +13,14 @@ from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
 from exchange import jobs
 from exchange.api.deps import Now, Session
-from exchange.portal import render
+from exchange.portal import names, render
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
+from listings.admissions import queries as admissions
 from listings.disclosures import queries as disclosures
 from listings.incidents import queries as incidents
 from listings.recognition import queries as recognition
+from settlement.deposits import queries as deposits
 from settlement.payouts.tables import Payout
 from settlement.plans.tables import Settlement
 
@@ -39,6 +41,8 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
         *await _to_decide_on(session),
         *await _to_prepare(session),
         *await _to_decide(session),
+        *await _of_bidders(session, spoken),
+        *await _of_deposits(session, spoken),
         *await _stuck(session),
     ]
     tasks.sort(key=lambda task: task["since"])
@@ -143,6 +147,52 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
             amount=(settlement.gross_minor, settlement.currency),
         )
         for payout, settlement, deal in (await session.execute(wanted)).all()
+    ]
+
+
+async def _of_bidders(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
+    """Return who waits to be admitted, and who was suspended."""
+    applied, suspended = mark("Check an application to bid"), mark("A bidder was suspended")
+    return [
+        _task(
+            applied if row.state == "applied" else suspended,
+            f"/console/bidders/{row.auction_id}/{row.party_id}",
+            role=OPERATOR,
+            whose=await names.party(session, row.party_id, spoken=spoken),
+            since=since,
+        )
+        for row in await admissions.cases(session, limit=MOST)
+        if (since := row.suspended_at or row.applied_at) is not None
+        and (row.suspended_at is not None or row.papers_checked_at is None)
+    ]
+
+
+async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
+    """Return movements that wait for a person or the bank, and what is due back."""
+    decide, record = mark("Decide on a deposit"), mark("Record that a deposit went back")
+    waiting = await deposits.waiting(session, limit=MOST)
+    moving = {(one.auction_id, one.party_id) for one in waiting}
+    tasks = [
+        _task(
+            decide if one.state == "prepared" else record,
+            f"/console/bidders/{one.auction_id}/{one.party_id}",
+            role=APPROVER if one.state == "prepared" else OPERATOR,
+            whose=await names.party(session, one.party_id, spoken=spoken),
+            since=one.decided_at or one.prepared_at,
+        )
+        for one in waiting
+    ]
+    return tasks + [
+        _task(
+            mark("Give a deposit back"),
+            f"/console/bidders/{one.auction_id}/{one.party_id}",
+            role=OPERATOR,
+            whose=f"{await names.party(session, one.party_id, spoken=spoken)} · {one.return_by}",
+            since=one.free_at,
+            amount=(one.held_minor, one.currency),
+        )
+        for one in await deposits.held(session, limit=MOST)
+        if one.free_at and one.held_minor and (one.auction_id, one.party_id) not in moving
     ]
 
 

@@ -8,7 +8,7 @@ from contracts.works import queries as works
 from exchange import door
 from exchange.api.deps import Now, Session
 from exchange.identity.rules import Role
-from exchange.portal import bidding, live, render
+from exchange.portal import admission, bidding, live, render
 from exchange.portal.forms import Sent
 from exchange.portal.visitors import MaybeVisitor, SignedIn
 from listings.auctions import queries
@@ -32,6 +32,7 @@ async def auction_page(
         "auction.html",
         work=work,
         sale=listing.listing.sale,
+        admission=await admission.shown(session, auction_id, visitor=visitor),
         told=await incidents.moments(session, auction_id),
         supersedes=row.supersedes,
         successor=await incidents.successor(session, auction_id),

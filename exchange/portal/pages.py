@@ -5,12 +5,14 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from exchange.console import ledger, notices, parties, payouts, queue, settlements
+from exchange.console import bidders, ledger, limits, notices, parties, payouts, queue, settlements
 from exchange.console import recognition as cases
 from exchange.portal import (
     accounts,
+    admission,
     auctions,
     avails,
+    bundles,
     conformance,
     deals,
     disclosures,
@@ -43,8 +45,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        offerables, requests, deals, money, keys,
-        queue, parties, settlements, payouts, ledger, cases, notices,
+        bundles, offerables, requests, deals, money, keys,
+        queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

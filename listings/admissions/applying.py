@@ -91,7 +91,7 @@ async def accept_papers(
     row.cap_minor = cap_minor
     row.papers_checked_by, row.papers_checked_at = person_id, now
     if row.state == rules.SUSPENDED:
-        row.state, row.reason = rules.ADMITTED, None
+        row.state, row.reason, row.suspended_at = rules.ADMITTED, None, None
     await session.flush()
     await _admit_if_complete(session, auction, row, now=now)
     return row

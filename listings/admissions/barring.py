@@ -38,7 +38,7 @@ async def declare_relation(
         return known, 0
     session.add(relation)
     await session.flush()
-    return relation, await _suspend_related(session, relation.party_id)
+    return relation, await _suspend_related(session, relation.party_id, now=relation.declared_at)
 
 
 async def end_relation(
@@ -141,7 +141,7 @@ async def _expose_now(session: AsyncSession, auction_id: UUID) -> None:
     await service.expose(session, auction_id, by_party, currency=auction.currency)
 
 
-async def _suspend_related(session: AsyncSession, party_id: UUID) -> int:
+async def _suspend_related(session: AsyncSession, party_id: UUID, *, now: datetime) -> int:
     """Suspend who turns out to be connected with the seller's side in a running auction."""
     relations = await queries.relations_around(session, [party_id])
     around = {one.party_id for one in relations} | kinship.parties_named(relations)
@@ -158,11 +158,11 @@ async def _suspend_related(session: AsyncSession, party_id: UUID) -> int:
     )
     suspended = 0
     for auction_id in (await session.scalars(wanted)).all():
-        suspended += await _suspend_in(session, auction_id)
+        suspended += await _suspend_in(session, auction_id, now=now)
     return suspended
 
 
-async def _suspend_in(session: AsyncSession, auction_id: UUID) -> int:
+async def _suspend_in(session: AsyncSession, auction_id: UUID, *, now: datetime) -> int:
     auction = await locking.find_locked(session, Auction, col(Auction.id) == auction_id)
     if auction is None or auction.state not in RUNNING:
         return 0
@@ -173,7 +173,7 @@ async def _suspend_in(session: AsyncSession, auction_id: UUID) -> int:
     side = {auction.seller_id, *auction.barred, EXCHANGE_PARTY_ID}
     found = await queries.related(session, list(rows), side)
     for party_id in found:
-        rows[party_id].state = rules.SUSPENDED
+        rows[party_id].state, rows[party_id].suspended_at = rules.SUSPENDED, now
         rows[party_id].reason = "A connection with the seller's side was declared."
     await session.flush()
     return len(found)

@@ -70,6 +70,9 @@ class AdmissionRow(SQLModel, table=True):
         ),
         CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="admission_reason_is_short"),
         CheckConstraint(
+            "(state = 'suspended') = (suspended_at IS NOT NULL)", name="admission_suspended_when"
+        ),
+        CheckConstraint(
             "(papers_checked_by IS NULL) = (papers_checked_at IS NULL)",
             name="admission_checked_by_whom_and_when",
         ),
@@ -94,6 +97,7 @@ class AdmissionRow(SQLModel, table=True):
     applied_at: datetime | None = Field(default=None, sa_column=_instant())
     papers_checked_by: UUID | None = Field(default=None, foreign_key="person.id")
     papers_checked_at: datetime | None = Field(default=None, sa_column=_instant())
+    suspended_at: datetime | None = Field(default=None, sa_column=_instant())
     reason: str | None = None
 
 

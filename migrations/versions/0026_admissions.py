@@ -17,6 +17,7 @@ ADMISSION = {
     "reserved_from_one": "reserved_number >= 1",
     "refused_with_a_reason": "state NOT IN ('refused', 'suspended') OR reason IS NOT NULL",
     "reason_is_short": "char_length(reason) BETWEEN 1 AND 500",
+    "suspended_when": "(state = 'suspended') = (suspended_at IS NOT NULL)",
     "checked_by_whom_and_when": "(papers_checked_by IS NULL) = (papers_checked_at IS NULL)",
 }
 RELATION = {
@@ -103,6 +104,7 @@ def _admissions() -> None:
         sa.Column("applied_at", INSTANT, nullable=True),
         sa.Column("papers_checked_by", sa.Uuid(), sa.ForeignKey("person.id"), nullable=True),
         sa.Column("papers_checked_at", INSTANT, nullable=True),
+        sa.Column("suspended_at", INSTANT, nullable=True),
         sa.Column("reason", sa.String(), nullable=True),
         *(sa.CheckConstraint(rule, name=f"admission_{name}") for name, rule in ADMISSION.items()),
     )
