@@ -303,7 +303,7 @@ def test_invariant_34_another_process_and_another_python_give_the_same_bytes(
     python: str, tmp_path: Path
 ) -> None:
     log = tmp_path / "log.jsonl"
-    for play in LOGS.values():
+    for play in (LOGS[method] for method in ("proxy", "dutch", "weighted", "package")):
         log.write_bytes(play.exported())
         status, said = replaying.verified(log, python=python)
         result = play.result()
