@@ -104,6 +104,8 @@ class Bidding:
         self._stamped = 0
         self._door: UUID | None = None
         self._beats: asyncio.Task[None] | None = None
+        self._is_over = False
+        self._wake = asyncio.Event()  # beat now: struck off, or over
         self._is_apart = False
         self._committed_s: float | None = None
         self._beaten_s: float | None = None
@@ -120,14 +122,15 @@ class Bidding:
             async with asyncio.timeout(LONGEST_WAIT_S):
                 while self._gatherers:
                     await asyncio.wait(list(self._gatherers.values()))
+                    await asyncio.sleep(0)  # what is done is forgotten in the loop's next turn
         while self._kept:
             with suppress(DBAPIError):
                 await self._kept.pop().close()
         if self._beats is None:
             return
-        self._beats.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._beats
+        self._is_over = True
+        self._wake.set()
+        await self._beats
         if self._door is not None:
             with suppress(Refusal, DBAPIError):
                 async with self._db.transaction() as session:
@@ -218,6 +221,7 @@ class Bidding:
         except Refusal as refusal:
             if isinstance(refusal, IngressLost):
                 self._door = None
+                self._wake.set()
             for one in batch:
                 one.tell(refusal)
             return []
@@ -279,16 +283,19 @@ class Bidding:
     async def _beat_on(self) -> None:
         """Join, and beat; join again when struck off."""
         while True:
-            started = clock.ticks()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), BEAT_S)
+            self._wake.clear()
+            if self._is_over:
+                return
             try:
                 await self._beat()
             except IngressLost:
                 _log.warning("struck off as a door for bids; joining again")
                 self._door = None
-                continue
+                self._wake.set()
             except (Refusal, DBAPIError) as error:
                 _log.warning("cannot beat: %s", error)
-            await asyncio.sleep(max(0.0, BEAT_S - (clock.ticks() - started)))
 
     async def _beat(self) -> None:
         if self._door is None:

@@ -4,9 +4,10 @@ Generator, server and PostgreSQL share this machine; fsync is on. Each round mea
 one after the other; medians over the rounds are printed, because the speed of a virtual disk moves
 tenfold within minutes. The load average and the disk's fdatasync rate stand beside the result.
 
-`ours`: `exchange serve`, API keys, receipts, log and facts as in production. `row_lock`, `noop`: see
-`tests.benchmarks.rowlock`. `pgbench`: `SELECT FOR UPDATE; UPDATE; INSERT` on one hot row without any
-HTTP, prepared, the better of 8 and 32 clients. `two_processes`: ours, half the connections on each of two servers.
+`ours`: `exchange serve`, API keys, receipts, log and facts as in production. `row_lock`, `noop`
+(the same request, nothing done), `bare_noop` (nothing looked at): see `tests.benchmarks.rowlock`.
+`pgbench`: `SELECT FOR UPDATE; UPDATE; INSERT` on one hot row without any HTTP, prepared, the better
+of 8 and 32 clients. `two_processes`: ours, half the connections on each of two servers.
 """
 
 import asyncio
@@ -105,11 +106,13 @@ def one_round(
     run(url, "INSERT INTO plain_auction VALUES (%s, 0, 0)", (hot,))
     row_lock = load(home, keys, [plain], f"/rowlock/{hot}/bids/{{bid}}")
     noop = load(home, keys, [plain], f"/noop/{hot}/bids/{{bid}}")
+    bare = load(home, keys, [plain], f"/bare/{hot}/bids/{{bid}}")
     two = load(home, keys, ports, f"/v1/auctions/{asyncio.run(opened(url))}/bids/{{bid}}")
     return {
         "ours_per_s": ours["per_s"],
         "row_lock_per_s": row_lock["per_s"],
         "noop_per_s": noop["per_s"],
+        "bare_noop_per_s": bare["per_s"],
         "pgbench_per_s": max(pgbench(url, home, 8), pgbench(url, home, 32)),
         "two_processes_per_s": two["per_s"],
         "p50_ms": ours["p50_ms"],

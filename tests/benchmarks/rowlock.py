@@ -1,8 +1,9 @@
-"""What ours is compared with, kept here: the plain endpoint, and the one that does nothing.
+"""What ours is compared with, kept here: the plain endpoint, and those that do nothing.
 
-`PUT /rowlock/{auction_id}/bids/{bid_id}` is what most systems do: one transaction per bid, `SELECT …
-FOR UPDATE` of the auction's row, a comparison, UPDATE, INSERT, COMMIT. It checks the same API keys
-with the same cache, and reads its body with pydantic. `PUT /noop/{auction_id}/bids/{bid_id}` is FastAPI's own cost.
+`PUT /rowlock/{auction_id}/bids/{bid_id}` is what most systems do: one transaction per bid,
+`SELECT … FOR UPDATE` of the auction's row, a comparison, UPDATE, INSERT, COMMIT. `PUT /noop/…` is
+the same endpoint without a database: FastAPI reads ids, body and key, and answers. `PUT /bare/…` is
+FastAPI alone, which looks at neither. Keys are checked with the same cache as ours.
 """
 
 import os
@@ -87,9 +88,25 @@ async def place(
     return {"id": str(bid_id), "sequence": row.bids + 1, "amount_minor": given.amount_minor}
 
 
-@app.put("/noop/{auction_id}/bids/{bid_id}")
-async def noop() -> dict[str, bool]:
-    """Do nothing."""
+@app.put("/noop/{auction_id}/bids/{bid_id}", status_code=201)
+async def noop(
+    auction_id: UUID,
+    bid_id: UUID,
+    given: BidIn,
+    caller: Annotated[Caller, Depends(get_caller)],
+) -> dict[str, object]:
+    """Take the same bid and do nothing with it."""
+    return {
+        "id": str(bid_id),
+        "auction": str(auction_id),
+        "amount_minor": given.amount_minor,
+        "party": str(caller.party_id),
+    }
+
+
+@app.put("/bare/{auction_id}/bids/{bid_id}")
+async def bare() -> dict[str, bool]:
+    """Look at nothing, do nothing."""
     return {"ok": True}
 
 
