@@ -15,6 +15,7 @@ CAMPAIGNS = (
     "tests/listings/test_auctions_rules.py",
     "tests/listings/test_auctions_invariants.py",
     "tests/listings/test_auctions_machine.py",
+    "tests/listings/test_replay.py",
     "tests/listings/test_masters_mutants.py",
     "tests/e2e/test_kill.py",
     "tests/e2e/test_upload_kill.py",

@@ -266,6 +266,20 @@ async def test_a_follower_that_does_not_read_is_cut_and_the_others_are_not() -> 
     await stuck.aclose()
 
 
+async def test_a_follower_that_takes_too_long_over_one_piece_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed, "SEND_S", 0.05)
+    live = Feed(Memory(), poll_s=0.001)
+    dropped = asyncio.Event()
+    frozen = live.follow(VIEWERS[0], after=-1, idle_s=900, cut=dropped.set)
+    stuck = frozen.pieces()
+    await anext(stuck)  # a piece that is never sent to its end; nothing else waits
+    await asyncio.wait_for(dropped.wait(), 10)
+    assert frozen.was_cut
+    await stuck.aclose()
+
+
 async def test_closing_the_feed_ends_every_stream() -> None:
     live = Feed(Memory())
     followers = [live.follow(VIEWERS[0], after=-1, idle_s=900) for _ in range(5)]
