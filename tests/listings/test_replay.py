@@ -15,13 +15,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
 
 from contracts import canonical
 from exchange import replaying
-from listings.auctions import export, verify_auction
+from listings.auctions import export, rules, verify_auction
 from listings.auctions.verify_auction import Bad
 from tests.contracts import campaign
-from tests.listings import replay_play
+from tests.listings import replay_campaign, replay_play
+from tests.listings import test_auctions_machine as machine
+from tests.listings.auctions_world import World
 from tests.listings.replay_play import EVERY, Play
 
 COMMANDS = 40
@@ -47,6 +50,20 @@ def test_invariant_34_also_for_whatever_hypothesis_thinks_of(
     method: str, seed: int, commands: int
 ) -> None:
     replay_play.check(Play(method, seed).run(commands))
+
+
+def test_invariant_34_every_log_of_the_state_machine_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = 0
+
+    def seen(world: World, lines: list[bytes]) -> None:
+        nonlocal logs
+        logs += 1
+        result = canonical.dumps(rules.award(world.book, world.play.events))
+        replay_campaign.same(world.doc, lines, result)
+
+    monkeypatch.setattr(machine, "SEEN", [seen])
+    run_state_machine_as_test(machine.Auctions, settings=machine.limits(15))
+    assert logs >= 15
 
 
 # --- invariant 35 ------------------------------------------------------------------------------
