@@ -13,6 +13,7 @@ CAMPAIGNS = (
     "tests/settlement",
     "tests/contracts",
     "tests/listings/test_auctions_rules.py",
+    "tests/listings/test_bundles_rules.py",
     "tests/listings/test_auctions_invariants.py",
     "tests/listings/test_auctions_machine.py",
     "tests/listings/test_replay.py",

@@ -43,7 +43,7 @@ def listed(rights: Sequence[Mapping[str, Any]], terms: Mapping[str, Any]) -> lis
     Args:
         rights: the listing's rights in their normal form, which do not overlap.
         terms: the auction's terms, of which `cuts`, `non_exclusive`, `reserve_minor` and `reserves`
-            are read.
+            are read. Where no territories are cut, each that the listing names is.
 
     Raises:
         BadCuts: too many cells; a day at which nothing is cut; a reserve for no cell.
@@ -114,9 +114,9 @@ def mode_name(exclusivity: str, language: Language) -> str:
 
 def _cut(wire: Mapping[str, Any], cuts: Mapping[str, Any]) -> list[dict[str, Any]]:
     box, on = rules.resolve(wire), date.fromisoformat(wire["first_day"])
-    places = _classes(
-        box.territories, [axes.TERRITORIES.mask(g, on=on) for g in cuts["territories"]]
-    )
+    told = cuts["territories"]
+    groups = [[code] for code in wire["territories"]] if told is None else told
+    places = _classes(box.territories, [axes.TERRITORIES.mask(group, on=on) for group in groups])
     media = _classes(box.media, [axes.MEDIA.mask(group, on=on) for group in cuts["media"]])
     spans = _spans(wire, cuts["days"])
     return [

@@ -15,6 +15,7 @@ from contracts.rights.algebra import RightsBox
 from contracts.titles import rules as titles
 from listings.auctions import rulebook
 from listings.auctions.rulebook import Sale
+from listings.bundles import cells
 
 MOST_RIGHTS = 50
 # A sale that runs longer would outlast the prices and the papers it was checked with.
@@ -79,6 +80,7 @@ def offer(
         TooManyRights: none, or more than the most.
         RightsOfferedTwice: two of them overlap.
         BadSaleTerms: the sale runs too long, or past the rights.
+        BadCuts: a package auction cuts the rights where nothing is to be cut, or too finely.
         Refusal: any of `auctions.rulebook.read_sale`, and of `contracts.rights.rules.resolve` and
             `expand`.
     """
@@ -90,6 +92,8 @@ def offer(
     read = rulebook.read_sale(sale, barred=frozenset({seller}), now=now)
     check_times(read, boxes, now=now)
     normal = [rights.normal(wire) for wire in expanded]
+    if read.method == "package":
+        cells.listed(normal, read.terms)
     return Offer(normal, dict(read.public), read.auction_id, dict(read.secret) or None)
 
 

@@ -35,7 +35,6 @@ TERMS: Mapping[str, Any] = {
     "payments": "core",
     "time_limit_s": 60,
 }
-AXES = ("territories", "media")
 
 
 class UnknownCell(Refusal):
@@ -190,12 +189,18 @@ def _check_amount(
 
 
 def _cuts(given: Any) -> dict[str, Any]:
-    if not isinstance(given, Mapping) or set(given) - {*AXES, "days"}:
+    if not isinstance(given, Mapping) or set(given) - {"territories", "media", "days"}:
         raise BadSale("Cuts are territories, media and days.", fields=["cuts"])
-    groups = {
-        axis: [sorted(set(_texts(one))) for one in _listed(given.get(axis, []))] for axis in AXES
+    territories, media = given.get("territories"), given.get("media", [])
+    return {
+        "territories": None if territories is None else _groups(territories),
+        "media": _groups(media),
+        "days": sorted({_day(one) for one in _texts(given.get("days", []))}),
     }
-    return groups | {"days": sorted({_day(one) for one in _texts(given.get("days", []))})}
+
+
+def _groups(given: Any) -> list[list[str]]:
+    return [sorted(set(_texts(one))) for one in _listed(given)]
 
 
 def _listed(value: Any) -> list[Any]:
