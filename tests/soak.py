@@ -19,6 +19,7 @@ CAMPAIGNS = (
     "tests/listings/test_replay.py",
     "tests/listings/test_masters_mutants.py",
     "tests/e2e/test_kill.py",
+    "tests/e2e/test_bids_kill.py",
     "tests/e2e/test_upload_kill.py",
 )
 SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
