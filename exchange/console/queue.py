@@ -20,6 +20,8 @@ from listings.admissions import queries as admissions
 from listings.disclosures import queries as disclosures
 from listings.incidents import queries as incidents
 from listings.recognition import queries as recognition
+from listings.sealed import queries as sealed
+from listings.sealed.rules import FORFEITS
 from settlement.deposits import queries as deposits
 from settlement.payouts.tables import Payout
 from settlement.plans.tables import Settlement
@@ -182,17 +184,25 @@ async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str
         )
         for one in waiting
     ]
+    due = [
+        one
+        for one in await deposits.held(session, limit=MOST)
+        if one.free_at and one.held_minor and (one.auction_id, one.party_id) not in moving
+    ]
+    named = {one.auction_id for one in due if FORFEITS in one.forfeits}
+    unopened = {auction: await sealed.failed(session, auction) for auction in named}
+    back = mark("Give a deposit back")
+    either = mark("A sealed bid did not open: give the deposit back, or forfeit it")
     return tasks + [
         _task(
-            mark("Give a deposit back"),
+            either if one.party_id in unopened.get(one.auction_id, ()) else back,
             f"/console/bidders/{one.auction_id}/{one.party_id}",
             role=OPERATOR,
             whose=f"{await names.party(session, one.party_id, spoken=spoken)} · {one.return_by}",
-            since=one.free_at,
+            since=one.free_at or one.required_at,
             amount=(one.held_minor, one.currency),
         )
-        for one in await deposits.held(session, limit=MOST)
-        if one.free_at and one.held_minor and (one.auction_id, one.party_id) not in moving
+        for one in due
     ]
 
 

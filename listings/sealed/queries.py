@@ -70,6 +70,13 @@ async def revealed(session: AsyncSession, auction_id: UUID) -> dict[str, Any] | 
     return None if body is None else dict(canonical.loads(body))
 
 
+async def failed(session: AsyncSession, auction_id: UUID) -> set[UUID]:
+    """Return the bidders whose sealed bid did not open; none before the opening."""
+    body = await revealed(session, auction_id)
+    out = {one["bid"] for one in body["failures"]} if body else set()
+    return {party for bid, party in await bids(session, auction_id) if str(bid.bid) in out}
+
+
 async def lot(session: AsyncSession, auction: Auction, *, reveal_s: int) -> Lot:
     """Return what the opening of an auction depends on."""
     return Lot(

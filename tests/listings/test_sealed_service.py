@@ -1,7 +1,10 @@
 import asyncio
 import itertools
+import re
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -10,8 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids
+from contracts.money import Money
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import IdReused, Refusal, Unknown
+from exchange import deposit_verbs
+from exchange.context import Context
 from exchange.db import Database
 from listings.auctions import queries as auctions_read
 from listings.auctions import rules as auction_rules
@@ -30,7 +36,13 @@ from listings.sealed.rules import (
     RevealOver,
 )
 from listings.sealed.sharing import HOLDERS
+from settlement.deposits import service as deposits
+from settlement.deposits.rules import Terms
+from settlement.deposits.tables import DepositReceipt
 from tests.conftest import NOW
+from tests.exchange.identity_factory import PASSWORD, signed_client
+from tests.exchange.portal_site import served
+from tests.listings import admissions_factory
 from tests.listings.auctions_factory import enrol
 from tests.listings.sealed_factory import Room, ceremony_of, opened_room, prepared, sale_of
 
@@ -604,3 +616,45 @@ async def test_an_outsider_reads_the_same_bytes_with_no_bid_and_with_five(
     after = (await client.get(path)).content
     assert before == after
     assert b'"state":"sealed"' in after
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_staff_are_told_whose_bid_did_not_open_where_the_notice_forfeits_for_that(
+    context: Context, db: Database, named: bool
+) -> None:
+    async with db.transaction() as session:
+        forfeits = ("seal-not-opened",) if named else ("collusion",)
+        room = await opened_room(session, bidders=2, forfeits=list(forfeits))
+        good, failed = room.bidders
+        await held(session, room, failed, forfeits)
+        await room.bid(good, 170_000)
+        await room.send(failed, garbage(room))
+        await room.close()
+        await room.hand_in("seller")
+        await room.hand_in("auditor")
+        fact: Any = SimpleNamespace(record={"auction": str(room.auction.id)})
+        await deposit_verbs.free_deposits(context, session, fact, NOW)
+    async with signed_client(context, role="operator") as (_, who), served(context) as site:
+        page = await signed_in(site, who.email)
+    [row] = re.findall(rf"(?s)<tr>(?:(?!<tr>).)*{failed}.*?</tr>", page)
+    assert ("sealed bid did not open" in row) == named
+    assert ("Give a deposit back" in row) != named
+
+
+async def held(session: AsyncSession, room: Room, party: UUID, forfeits: tuple[str, ...]) -> None:
+    """A deposit that the bank credited."""
+    terms = Terms(room.auction.id, party, room.seller, Money(5_000, "CNY"), None, forfeits)
+    await deposits.require(session, terms, now=NOW)
+    by = await admissions_factory.staff(session, now=NOW)
+    receipt = DepositReceipt(
+        id=ids.new(NOW), auction_id=room.auction.id, party_id=party, amount_minor=5_000,
+        reference=f"BANK {party}", credited_at=NOW, recorded_by=by, recorded_at=NOW,
+    )  # fmt: skip
+    await deposits.receive(session, receipt, currency="CNY")
+
+
+async def signed_in(site: str, email: str) -> str:
+    """The queue as a person of the staff sees it."""
+    async with httpx.AsyncClient(base_url=site, follow_redirects=True) as browser:
+        await browser.post("/sign-in", data={"email": email, "password": PASSWORD})
+        return (await browser.get("/console?lang=en")).text
