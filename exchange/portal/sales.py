@@ -93,7 +93,7 @@ WAYS: Mapping[str, Way] = {
         "package",
         mark("Package auction"),
         mark("Bidders combine rights, territories and windows; the best combination wins."),
-        frozenset({"hidden"}),
+        frozenset({"hidden", "cuts"}),
         preset="combinations",
     ),
 }
@@ -188,6 +188,19 @@ def _hidden(_form: Form, _currency: str) -> dict[str, Any]:
     return {"secrecy": {"bidders": "hidden", "amounts": "secret"}}
 
 
+def _cuts(form: Form, currency: str) -> dict[str, Any]:
+    terms: dict[str, Any] = {}
+    days = form.words("cut_days")
+    if days:
+        terms["cuts"] = {"days": days}
+    if form.text("cell_reserve"):
+        terms["reserve_minor"] = form.minor("cell_reserve", currency)
+    for name in ("most_cells", "least_winners"):
+        if form.text(name):
+            terms[name] = form.whole(name)
+    return {"terms": terms} if terms else {}
+
+
 def _criteria(form: Form, currency: str) -> dict[str, Any]:
     price = {
         "code": PRICE,
@@ -243,5 +256,6 @@ _READERS = {
     "tie": _tie,
     "secrecy": _secrecy,
     "hidden": _hidden,
+    "cuts": _cuts,
     "criteria": _criteria,
 }

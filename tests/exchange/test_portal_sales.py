@@ -57,6 +57,16 @@ def test_weights_and_criteria_are_read_exactly() -> None:
     assert (criteria[1]["worst"], criteria[1]["best"]) == (180, 0)
 
 
+def test_rights_are_cut_into_the_windows_that_were_typed() -> None:
+    given = typed(
+        "package", cut_days="2028-01-01，2029-01-01", cell_reserve="10", least_winners="2"
+    )
+    assert given["terms"] == {
+        "cuts": {"days": ["2028-01-01", "2029-01-01"]}, "reserve_minor": 1_000, "least_winners": 2,
+    }  # fmt: skip
+    assert read(given).terms["least_winners"] == 2
+
+
 def test_a_hidden_reserve_is_not_in_what_becomes_public() -> None:
     sale = read(typed("english", reserve_kind="hidden", reserve="1234567.89"))
     assert sale.secret == {"reserve_minor": 123_456_789}
