@@ -9,7 +9,12 @@ from datetime import datetime, timedelta
 
 from contracts import rfc3339
 from listings.auctions.model import MICROSECOND, Book, Change, Standing, pauses
-from listings.auctions.refusals import AuctionClosed, AuctionNotOpen, AuctionPaused
+from listings.auctions.refusals import (
+    AlreadyTaken,
+    AuctionClosed,
+    AuctionNotOpen,
+    AuctionPaused,
+)
 
 Leads = list[tuple[int, int, int]]  # (paddle, amount, seq), the best first
 
@@ -19,10 +24,13 @@ def check_time(book: Book, standing: Standing, at: datetime) -> None:
 
     Raises:
         AuctionNotOpen, AuctionClosed, AuctionPaused: it is.
+        AlreadyTaken: it would not be late, had nobody taken it before.
     """
     if at < book.opens_at:
         raise AuctionNotOpen("The auction has not opened.", opens_at=rfc3339.exact(book.opens_at))
     if standing.phase == "ended" or at >= standing.closes_at:
+        if standing.phase != "ended" and book.mechanism.takes and standing.leading_bid:
+            raise AlreadyTaken("Somebody has taken it.")
         least = book.mechanism.least_minor(book, standing)
         told = {} if least is None else {"least_minor": least, "currency": book.currency}
         raise AuctionClosed(

@@ -178,6 +178,7 @@ class Method:
         exposure: paddle → minor units it is bound for now.
         check: whether an opened content could have been a bid; raises a Refusal.
         decide: the result of a log that holds at least one bid.
+        takes: the first bid that counts ends the auction.
     """
 
     code: str
@@ -195,6 +196,7 @@ class Method:
     exposure: Callable[["Book", Standing], Mapping[int, int]]
     check: Callable[["Book", Mapping[str, Any]], None]
     decide: Callable[["Book", Case], Outcome]
+    takes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

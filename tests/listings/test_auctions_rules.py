@@ -291,8 +291,9 @@ def test_the_first_who_takes_the_price_ends_the_auction() -> None:
     assert play.standing.closes_at == at(2) + timedelta(microseconds=1)
     assert rules.is_due(play.standing, at(2, seconds=1))
     assert rules.least_minor(play.book, play.standing) is None
-    with pytest.raises(rules.AlreadyTaken):
-        play.bid(2, 100_000, moment=at(1))
+    for moment in (at(1), at(2), at(9)):
+        with pytest.raises(rules.AlreadyTaken):
+            play.bid(2, 100_000, moment=moment)
     assert play.award()["awards"][0]["paddle"] == 1
 
 

@@ -125,4 +125,5 @@ METHOD = Method(
     exposure=fixed.exposure,
     check=check,
     decide=decide,
+    takes=True,
 )

@@ -93,4 +93,5 @@ METHOD = Method(
     exposure=exposure,
     check=check,
     decide=decide,
+    takes=True,
 )
