@@ -22,7 +22,7 @@ from listings.screens import queries as screens
 
 router = APIRouter(prefix="/console")
 PAGE = 100
-MOST_FINDINGS = 60
+MOST_FINDINGS = 15  # besides the leads: the file has all
 _MORE = ("auction_id", "opens_at", "closes_at", "hard_stop_at")
 
 
@@ -92,7 +92,8 @@ async def screens_page(request: Request, _visitor: Staff, session: Session) -> R
     row = await screens.latest(session)
     spoken = render.speaks(request)
     shown = None if row is None else screens_api.out(row)
-    found = [] if shown is None else shown.findings[:MOST_FINDINGS]
+    every = [] if shown is None else shown.findings
+    found = every[: MOST_FINDINGS + sum(one.is_lead for one in every)]
     whose = {party for one in found for party in one.parties}
     return render.page(
         request,

@@ -97,36 +97,38 @@ def weighed(found: Sequence[Finding]) -> list[Finding]:
 
 
 def shills(held: Sequence[Held]) -> list[Finding]:
-    """Return the shill score of each bidder that met one seller three times and more.
+    """Return the shill score of each bidder that lost to others with one seller three times.
 
-    `p` asks how rare it is that so many of the auctions it lost were this seller's.
+    `p` asks how rare it is that so many of the auctions it lost were this seller's, among bidders
+    of whom three and more were: whoever is looked at was chosen by the same count.
     """
     held = [one for one in held if one.is_open and one.bids]
-    of_seller: dict[str, list[Held]] = defaultdict(list)
+    of_seller: dict[str, int] = defaultdict(int)
     lost: dict[str, int] = defaultdict(int)
     met: dict[tuple[str, str], list[Held]] = defaultdict(list)
     for one in held:
-        of_seller[one.seller].append(one)
+        of_seller[one.seller] += 1
         for party in _parties(one):
             met[party, one.seller].append(one)
             lost[party] += party != one.winner
     found = []
     for (party, seller), several in sorted(met.items()):
-        if len(several) < LEAST_WITH_SELLER:
+        times = sum(party != one.winner for one in several)
+        if times < LEAST_WITH_SELLER:
             continue
-        chance = statistics.least_overlap(
-            sum(party != one.winner for one in several),
-            drawn=lost[party],
-            marked=len(of_seller[seller]),
-            total=len(held),
-        )
+        chances = [
+            statistics.least_overlap(
+                least, drawn=lost[party], marked=of_seller[seller], total=len(held)
+            )
+            for least in (times, LEAST_WITH_SELLER)
+        ]
         found.append(
             Finding(
                 SHILL,
                 (party, seller),
                 tuple(one.auction for one in several),
-                _score(party, several, len(of_seller[seller])),
-                chance,
+                _score(party, several, of_seller[seller]),
+                chances[0] / chances[1],
             )
         )
     return found

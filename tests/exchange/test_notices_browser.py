@@ -100,6 +100,8 @@ async def test_staff_reads_a_filing_a_measure_and_the_screens(
         await seen.go("/console/incidents")
         await expect(page.locator("table")).to_contain_text("待另一人复核")
         await seen.shot("incidents-zh")
+        await page.click("button[value=refused]")
+        await expect(page.locator("table .badge").first).to_have_text("已拒绝")
         await seen.go(f"/auctions/{auction_id}")
         await expect(page.locator("main")).to_contain_text("系统时钟校准")
         await seen.shot("auction-incidents-zh")

@@ -170,6 +170,8 @@ def test_the_power_that_the_page_tells_is_the_power_that_was_measured() -> None:
 
 
 @pytest.mark.parametrize("screen", rules.SCREENS)
-def test_of_a_hundred_honest_pairs_few_are_called_leads(screen: str) -> None:
+def test_no_more_than_one_honest_market_in_ten_gives_a_false_lead(screen: str) -> None:
+    """What taking leads up to a share of one in ten promises, where nothing is planted."""
     told = json.loads(files("listings.screens").joinpath("data", "power.json").read_text("utf-8"))
-    assert told[screen]["false_bp"] <= 500
+    assert told[screen]["markets_with_a_false_alarm_bp"] <= 1_000
+    assert told[screen]["false_bp"] <= 100
