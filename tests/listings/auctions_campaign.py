@@ -2,8 +2,9 @@
 
     python -m tests.listings.auctions_campaign --commands 1000000 --seed 1
 
-`replay`, where given, is called with each finished log: the rulebook, the exported JSON lines, and
-the result that these rules came to, as RFC 8785 bytes.
+Each finished log goes to the second program (`test_auctions_machine.replayed`), or to `replay`,
+where it is given: the rulebook, the exported JSON lines, and the result that these rules came to,
+as RFC 8785 bytes.
 """
 
 import argparse
@@ -32,13 +33,12 @@ def play(commands: int, *, first_seed: int, replay: Replay | None = None) -> dic
     """
 
     def seen(world: World, lines: list[bytes]) -> None:
-        if replay is not None:
-            result = canonical.dumps(rules.award(world.book, world.play.events))
-            replay(world.doc, lines, result)
+        assert replay is not None
+        replay(world.doc, lines, canonical.dumps(rules.award(world.book, world.play.events)))
 
     for name in machine.COUNT:
         machine.COUNT[name] = 0
-    machine.SEEN[:] = [seen]
+    machine.SEEN[:] = [machine.replayed if replay is None else seen]
     begun, seed = time.monotonic(), first_seed
     while machine.COUNT["commands"] < commands:
         sys.stdout.write(f"seed {seed}: ")
@@ -46,11 +46,10 @@ def play(commands: int, *, first_seed: int, replay: Replay | None = None) -> dic
         _round(seed)
         sys.stdout.write(f"{machine.COUNT['commands']} commands\n")
         seed += 1
-    machine.SEEN.clear()
+    machine.SEEN[:] = [machine.replayed]
     return {
         **machine.COUNT,
         "seeds": [first_seed, seed - 1],
-        "replayed": replay is not None,
         "seconds": round(time.monotonic() - begun),
     }
 
