@@ -33,15 +33,13 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
 ) -> Deal:
     """Open the deal that an award or an accepted offer leads to: freeze its terms.
 
-    What an auction awarded is held for the licensee from now on. What follows an offer is held from
-    the first signature on: whoever signs first has the rights.
+    What an auction awarded is held from now on, what follows an offer from the first signature on.
 
     Args:
         session: the open transaction.
         deal_id: of the deal; the same id again returns the deal that is there.
         work_id: the work.
-        listing: the record of the fact `listing.published`, or the same of what was never listed
-            (`listing` is None then).
+        listing: the record of `listing.published`; with `listing` None of what was never listed.
         award: the record of the fact `award.made`; or `offer`, `version` and `version_sha256` of
             what was accepted, with the same `amount_minor`, `currency`, `rights` and `price`.
         licensor: who grants.
@@ -58,11 +56,8 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     if (known := await queries.find_deal(session, deal_id)) is not None:
         return known
     exchange = await registry.ensure_exchange(session, now=now)
-    part = award.get("rights")
-    if part is not None:
-        parting.check_inside(part, listing["rights"])
     sides = (_side("licensor", licensor), _side("licensee", licensee), _side("exchange", exchange))
-    granted = listing["rights"] if part is None else part
+    granted = _granted(award, listing)
     agreed = terms.Agreed(deal_id, listing, anchor, award, price_of(award), sides, granted)
     deal = _frozen(agreed, work_id, now=now)
     session.add(deal)
@@ -130,6 +125,14 @@ def price_of(award: Mapping[str, Any]) -> Price:
     if price.due != due:
         raise ValueError("the award's amount is not what its price model makes due")
     return price
+
+
+def _granted(award: Mapping[str, Any], listing: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the rights of a deal: those of the listing, or the part of them that was awarded."""
+    part, whole = award.get("rights"), listing["rights"]
+    if part is not None:
+        parting.check_inside(part, whole)
+    return whole if part is None else part  # type: ignore[no-any-return]
 
 
 def _source(award: Mapping[str, Any]) -> str:

@@ -143,8 +143,7 @@ async def complete_session(
         WrongKey: the signature is of another key of one of the parties.
         BadSignature: the signature does not fit.
         DocumentNotSound: the signed file does not pass its own check.
-        RightsAlreadyGranted: the deal follows an offer, and another was signed before it.
-        Refusal: any other of `contracts.titles.parting.keep`.
+        Refusal: any of `contracts.titles.parting.keep`, where another was signed before it.
     """
     deal = await _locked(session, deal_id)
     begun = await _begun(session, deal, session_id, party_id=party_id)
@@ -158,8 +157,7 @@ async def complete_session(
     if begun.on_sha256 != deal.pdf_sha256:
         raise NotYourTurn("The contract has changed since this session was opened.")
     await _check_key(session, deal, begun, der)
-    if begun.role == "licensor" and deal.offer_id is not None:
-        await _keep_rights(session, deal, now=now)
+    await _keep_rights(session, deal, begun.role, now=now)
     pdf = await revisions.signed(session, deal, begun, der, certifier=certifier)
     begun.completed_at, begun.signature = now, der
     await _keep(session, deal, begun, pdf, state=state, now=now)
@@ -290,8 +288,10 @@ def granted(deal: Deal) -> list[dict[str, Any]]:
     ]
 
 
-async def _keep_rights(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: datetime) -> None:
     """Hold what was agreed in an offer: the first signature has the rights."""
+    if role != "licensor" or deal.offer_id is None:
+        return
     await parting.keep(
         session, deal.work_id, deal_id=deal.id, grantor_id=deal.licensor_id,
         grantee_id=deal.licensee_id, boxes=granted(deal), now=now,

@@ -25,6 +25,7 @@ PARAMETERS: Mapping[str, int] = {
     "due_days": 15, "delivery_days": 10, "accept_days": 10, "late_bp_daily": 5, "cure_days": 30,
     "notice_days": 7,
 }  # fmt: skip
+_ASSET = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
 # 著作权法 art. 26 ¶2, items (1) to (6).
 HEADS: Mapping[str, tuple[int, str]] = {
     "right-kind": (1, "许可使用的权利种类"),
@@ -123,14 +124,7 @@ def build(
         "template": dict(template),
         "parties": [side.named() for side in agreed.sides],
         "work": {"work": listing["work"], "title": dict(listing["title"])},
-        "asset": {
-            "listing": listing["listing"],
-            "fact": agreed.anchor["fact"],
-            "master": listing["master"],
-            "master_sha256": listing["master_sha256"],
-            "probe_sha256": listing["probe_sha256"],
-            "fingerprint_sha256": listing["fingerprint_sha256"],
-        },
+        "asset": {"fact": agreed.anchor["fact"], **{name: listing[name] for name in _ASSET}},
         "award": origin_of(agreed.award),
         "grants": [_grant(wire) for wire in agreed.rights],
         "wording": [_worded(wire) for wire in agreed.rights],

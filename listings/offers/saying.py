@@ -56,6 +56,21 @@ async def offerables(
     return {each: shown.value() for each, shown in found.items()}
 
 
+async def understood(
+    session: AsyncSession, ask: Mapping[str, Any], before: Sequence[OfferVersion], *, party_id: UUID
+) -> tuple[dict[str, Any], UUID]:
+    """Return what is said, as agreed by the rules, and whose rights it is about.
+
+    Raises:
+        Unknown: a right is none that the party may see.
+        Refusal: any of `rules.agreed`.
+    """
+    earlier = named(before)
+    known = await offerables(session, ask, party_id=party_id, named=earlier)
+    content = rules.agreed(ask, known, known=earlier)
+    return content, licensor_of(content, known)
+
+
 def named(before: Sequence[OfferVersion]) -> frozenset[UUID]:
     """Return the rights that earlier versions name."""
     contents = [canonical.loads(version.content) for version in before]
@@ -67,6 +82,16 @@ def named(before: Sequence[OfferVersion]) -> frozenset[UUID]:
 def licensor_of(content: Mapping[str, Any], known: Mapping[UUID, Offerable]) -> UUID:
     """Return whose rights an offer is about."""
     return known[UUID(content["works"][0]["offerables"][0])].party_id
+
+
+def check_licensor(offer: Offer, licensor_id: UUID) -> None:
+    """Check that a negotiation stays about the rights of the licensor that it began with.
+
+    Raises:
+        BadOffer: the rights are another's.
+    """
+    if licensor_id != offer.licensor_id:
+        raise rules.BadOffer("The rights are another licensor's.")
 
 
 async def check_sides(session: AsyncSession, sides: Mapping[str, UUID]) -> None:

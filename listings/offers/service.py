@@ -45,13 +45,11 @@ async def propose(
     licensee_id: UUID | None,
     now: datetime,
 ) -> tuple[OfferVersion, bool]:
-    """Say something: open a negotiation, counter, or replace one's own last word.
-
-    The same version again is the one that is there.
+    """Open a negotiation, counter, or replace one's own last word; again is the same version.
 
     Args:
         session: the open transaction.
-        offer_id: of the negotiation; it opens with its first version.
+        offer_id: of the negotiation, which opens with its first version.
         version_id: of what is said now.
         speaker: who says it.
         ask: see `rules.agreed`.
@@ -61,43 +59,32 @@ async def propose(
     Raises:
         Unknown: a right, or the licensee, is none that the speaker may see.
         IdReused: an id is taken by something else.
-        PartyNotVerified: a side is not verified.
-        OwnRights: the licensee is an owner.
-        OfferEnded, OfferExpired, TooManyVersions: see `rules.counter`.
-        Refusal: any of `rules.agreed`.
+        Refusal: any of `rules.agreed`, `rules.counter`, `saying.check_sides`, `check_owners`.
     """
     asked = saying.bytes_of(ask, licensee_id=licensee_id)
     offer = await locking.find_locked(session, Offer, col(Offer.id) == offer_id)
-    known = await queries.find_version(session, version_id)
     if offer is not None and offer.side_of(speaker.party_id) is None:
         offer = None  # others' negotiations are not there; at the most, their id is taken
+    known = await queries.find_version(session, version_id)
     if known is not None:
         if (known.offer_id, known.person_id, known.asked) != (offer_id, speaker.person_id, asked):
             raise IdReused("This id names another version.")
         return known, False
     before = [] if offer is None else await queries.versions(session, offer_id)
-    named = saying.named(before)
-    offerables = await saying.offerables(session, ask, party_id=speaker.party_id, named=named)
-    content = rules.agreed(ask, offerables, known=named)
-    licensor = saying.licensor_of(content, offerables)
-    side = speaker.side if offer is None else offer.side_of(speaker.party_id) or LICENSOR
-    word = Word(version_id, side, speaker.person_id, asked, content)
-    if offer is None:
-        sides = _sides(speaker, licensor=licensor, licensee=licensee_id)
-        try:
-            return await _open(session, offer_id, word, sides=sides, now=now), True
-        except IdReused:
-            found = await session.get(Offer, offer_id)
-            if found is None or found.side_of(speaker.party_id) is None:
-                raise
-            # Another request with this id was first: this one is judged as coming after it.
-            return await propose(
-                session, offer_id, version_id, speaker=speaker, ask=ask, licensee_id=licensee_id,
-                now=now,
-            )  # fmt: skip
-    if licensor != offer.licensor_id:
-        raise rules.BadOffer("The rights are another licensor's.")
-    return await _counter(session, offer, word, latest=before[-1], now=now), True
+    content, licensor = await saying.understood(session, ask, before, party_id=speaker.party_id)
+    word = Word(version_id, _side(offer, speaker), speaker.person_id, asked, content)
+    if offer is not None:
+        saying.check_licensor(offer, licensor)
+        return await _counter(session, offer, word, latest=before[-1], now=now), True
+    sides = _sides(speaker, licensor=licensor, licensee=licensee_id)
+    try:
+        return await _open(session, offer_id, word, sides=sides, now=now), True
+    except IdReused:
+        await _mine_or_raise(session, offer_id, speaker)
+        return await propose(
+            session, offer_id, version_id, speaker=speaker, ask=ask, licensee_id=licensee_id,
+            now=now,
+        )  # fmt: skip
 
 
 async def open_from(
@@ -212,6 +199,22 @@ async def expire_due(session: AsyncSession, *, now: datetime) -> int:
         await _end(session, offer, after, now=now)
         await _record_end(session, offer, now=now)
     return len(offers)
+
+
+def _side(offer: Offer | None, speaker: Speaker) -> str:
+    found = None if offer is None else offer.side_of(speaker.party_id)
+    return found or speaker.side
+
+
+async def _mine_or_raise(session: AsyncSession, offer_id: UUID, speaker: Speaker) -> None:
+    """Go on where the speaker's own request with this id was first: this one comes after it.
+
+    Raises:
+        IdReused: the id is somebody else's.
+    """
+    found = await session.get(Offer, offer_id)
+    if found is None or found.side_of(speaker.party_id) is None:
+        raise IdReused("The id of the offer or of its version is taken.")
 
 
 def _sides(speaker: Speaker, *, licensor: UUID, licensee: UUID | None) -> dict[str, UUID]:

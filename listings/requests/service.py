@@ -244,9 +244,8 @@ async def negotiate(
 async def _content(
     session: AsyncSession, request: ProposalRequest, party_id: UUID, offer: Mapping[str, Any]
 ) -> bytes:
-    known = await saying.offerables(session, offer, party_id=party_id, named=frozenset())
-    content = offer_rules.agreed(offer, known, known=frozenset())
-    if saying.licensor_of(content, known) != party_id:
+    content, licensor = await saying.understood(session, offer, (), party_id=party_id)
+    if licensor != party_id:
         raise Unknown("There is no such right.")
     await saying.check_sides(session, {LICENSOR: party_id, LICENSEE: request.party_id})
     rules.check_binds(offer["expires_at"], deadline_at=request.deadline_at)
