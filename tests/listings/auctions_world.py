@@ -409,8 +409,10 @@ class World:
         moment = self.now - lag * SECOND / 2
         self._offer(paddle, self._content(moment, jump, values), moment, opens=values != 6)
 
-    def match(self, paddle: int) -> None:
-        """Exercise a right of first refusal, whether or not there is one."""
+    def match(self, paddle: int, *, wait: bool) -> None:
+        """Exercise a right of first refusal, whether or not there is one and it is its time."""
+        if wait and self.model.match and not self.play.standing.paused_at:
+            self.now = max(self.now, self.model.closes_at - self.model.match)
         if self.setup.kind in ("english", "timed", "refusal"):
             self._offer(paddle, {"match": True}, self.now)
 

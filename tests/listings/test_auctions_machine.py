@@ -76,9 +76,9 @@ class Auctions(RuleBasedStateMachine):
         left = (self.world.model.closes_at - self.world.now).total_seconds()
         self.world.wait(int(left) - before)
 
-    @rule(paddle=st.sampled_from([1, 2, 3]))
-    def match(self, paddle: int) -> None:
-        self.world.match(paddle)
+    @rule(paddle=st.sampled_from([1, 2, 3]), wait=st.booleans())
+    def match(self, paddle: int, wait: bool) -> None:
+        self.world.match(paddle, wait=wait)
 
     @rule()
     def pause(self) -> None:
