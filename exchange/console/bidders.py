@@ -149,8 +149,8 @@ async def send_movement(
     body = shape(
         deposits_api.MovementIn,
         kind=form.text("kind"),
-        amount_minor=form.minor("amount", currency),
-        reason=form.text("reason"),
+        amount_minor=form.minor("moved", currency),
+        reason=form.text("why"),
         **more,
     )
     await deposits_api.prepare_deposit_movement(

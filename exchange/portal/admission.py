@@ -56,7 +56,7 @@ async def send_application(
         auction_id=auction_id, body=_application(form), session=session, caller=visitor.caller,
         now=now,
     )  # fmt: skip
-    return render.see(request, f"/auctions/{auction_id}#admission")
+    return render.see(request, f"/auctions/{auction_id}")
 
 
 def _application(form: Form) -> api.AdmissionIn:
