@@ -22,6 +22,7 @@ from listings.screens import queries as screens
 
 router = APIRouter(prefix="/console")
 PAGE = 100
+MOST_OUTAGES = 20
 MOST_FINDINGS = 15  # besides the leads: the file has all
 _MORE = ("auction_id", "opens_at", "closes_at", "hard_stop_at")
 
@@ -50,6 +51,7 @@ async def incidents_page(
         request,
         "incidents_staff.html",
         incidents=[await _shown(session, api.out(each), spoken) for each in found],
+        outages=await incidents.outages(session, limit=MOST_OUTAGES),
         auction=auction,
         incident_id=ids.new(now),
         new_auction_id=ids.new(now),

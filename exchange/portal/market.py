@@ -18,6 +18,7 @@ from exchange.api.deps import Ctx, Now, Session
 from exchange.context import Context
 from exchange.portal import live, render, said
 from exchange.portal.visitors import MaybeVisitor
+from listings.disclosures import queries as disclosures
 from listings.incidents import queries as incidents
 from listings.recognition import queries as recognition
 
@@ -66,6 +67,7 @@ async def listing_page(
     listing = await api.get_listing(listing_id=listing_id, session=session, caller=caller)
     values: dict[str, Any] = {"listing": listing, "auction": None, "proof": None}
     values["recognised"] = await recognition_state(session, listing.master.id)
+    values["disclosed"] = await disclosures.find_disclosure(session, listing_id)
     if listing.state != "draft":
         announced = UUID(listing.sale["auction_id"])
         auction_id = await incidents.current(session, listing_id) or announced

@@ -109,6 +109,8 @@ class AuctionEvent(SQLModel, table=True):
         CheckConstraint("seq >= 0", name="auction_event_seq"),
         CheckConstraint("kind ~ '^[a-z]+$'", name="auction_event_kind"),
         CheckConstraint("octet_length(hash) = 32", name="auction_event_hash"),
+        # Few rows, which bids do not touch: how many closes an outage moved.
+        Index("auction_event_extended", "at", postgresql_where=text("kind = 'extended'")),
     )
 
     auction_id: UUID = Field(primary_key=True, foreign_key="auction.id")

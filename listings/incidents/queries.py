@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical
-from listings.auctions.tables import Auction, AuctionEvent
+from listings.auctions.tables import Auction, AuctionEvent, Outage
 from listings.incidents.tables import Incident
 
 TOLD = ("paused", "resumed", "extended", "voided", "defaulted")
@@ -57,6 +57,19 @@ async def current(session: AsyncSession, listing_id: UUID) -> UUID | None:
         )
     )
     return found.scalar_one_or_none()
+
+
+async def outages(session: AsyncSession, *, limit: int) -> list[tuple[Outage, int]]:
+    """Return the latest outages, each with how many closes were moved for it."""
+    moved = (
+        select(func.count())
+        .where(col(AuctionEvent.kind) == "extended", col(AuctionEvent.at) == col(Outage.ended_at))
+        .scalar_subquery()
+    )
+    rows = await session.execute(
+        select(Outage, moved).order_by(col(Outage.ended_at).desc()).limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows.all()]
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> list[Incident]:

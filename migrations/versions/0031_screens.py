@@ -45,6 +45,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'proposed'"),
     )
     op.create_index("incident_of_auction", "incident", ["auction_id", "proposed_at"])
+    op.execute(
+        "-- squawk-ignore require-concurrent-index-creation -- logs of auctions are new: 0024\n"
+        "CREATE INDEX auction_event_extended ON auction_event (at) WHERE kind = 'extended'"
+    )
     op.create_table(
         "screen_run",
         sa.Column("id", sa.Uuid(), primary_key=True),
@@ -61,4 +65,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("screen_run")
+    op.drop_index("auction_event_extended", "auction_event")
     op.drop_table("incident")

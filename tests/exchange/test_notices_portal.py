@@ -19,6 +19,7 @@ from exchange.context import Context
 from listings.auctions import ending
 from listings.auctions import queries as auctions
 from listings.auctions import service as bidding
+from listings.auctions.tables import Outage
 from listings.catalogue.tables import Listing
 from listings.disclosures import queries as disclosures
 from listings.disclosures import service as disclosing
@@ -177,6 +178,26 @@ async def test_staff_pauses_at_once_and_two_of_them_bid_anew(
     assert [moment["kind"] for moment in told["items"]] == ["paused", "voided"]
     made = (await client.get(f"/v1/auctions/{told['successor']}/incidents")).json()
     assert made["supersedes"] == str(auction_id)
+
+
+async def test_outages_and_the_closes_moved_for_them_are_on_the_staffs_page(
+    context: Context,
+) -> None:
+    _, auction_id = await auction_with_bids(context)
+    async with context.db.transaction() as session:
+        auction = await bidding.locked(session, auction_id)
+        began, over = auction.closes_at - timedelta(seconds=9), auction.closes_at
+        session.add(Outage(id=uuid4(), began_at=began, ended_at=over))
+        later = rfc3339.exact(over + timedelta(minutes=5))
+        stop = rfc3339.exact(over + timedelta(hours=1))
+        body = {"reason": "outage", "closes_at": later, "hard_stop_at": stop}
+        await bidding.append(session, auction, "extended", body, at=over)
+    async with signed_in(context, "auditor") as staff:
+        text = (await staff.get("/console/incidents")).text
+        assert "Outages" in text
+        assert over.isoformat() in text
+        page = (await staff.get(f"/auctions/{auction_id}")).text
+        assert "the exchange could not be reached" in page
 
 
 async def test_a_void_auction_without_a_successor_frees_the_rights(context: Context) -> None:
