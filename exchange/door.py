@@ -82,9 +82,10 @@ class BidDoor:
         self, app: FastAPI, found: re.Match[str], scope: Scope, body: bytes, at: datetime
     ) -> Placed:
         auction_id, bid_id = _id(found[1], "auction_id"), _id(found[2], "bid_id")
+        given = parsed(body, scope)
         caller = await self._caller(app, scope, at)
         caller.need("bid", Role.BROADCASTER)
-        return await place(app, caller, auction_id, bid_id, parsed(body, scope), at)
+        return await place(app, caller, auction_id, bid_id, given, at)
 
     async def _caller(self, app: FastAPI, scope: Scope, at: datetime) -> Caller:
         """Recognise who bids: a key from what is known, everything else as every endpoint does."""

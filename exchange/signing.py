@@ -32,10 +32,10 @@ KNOWN_FOR_S = 2.0
 MOST_KNOWN = 20_000
 
 
-class BadSignature(Refusal):
+class BadBidSignature(Refusal):
     """The signature is not one of this key over this bid."""
 
-    kind, code = Kind.INVALID, "bad-signature"
+    kind, code = Kind.INVALID, "bad-bid-signature"
     hint = (
         "Sign the RFC 8785 bytes of {v, auction, rulebook_sha256, listing, bid, party, key, "
         "content, client_time, expires_at} with a registered Ed25519 key."
@@ -63,7 +63,7 @@ class Signing:
 
         Raises:
             InvalidContent: a member is missing or no such thing.
-            BadSignature: the key does not sign for the party now, or did not sign this.
+            BadBidSignature: the key does not sign for the party now, or did not sign this.
             SignatureExpired: it was good until before the bid came in.
         """
         key_id, signature, expires_at = _read(given)
@@ -84,11 +84,11 @@ class Signing:
         raw = canonical.dumps(message)
         key = await self._key(arrival.party_id, key_id)
         if key is None or not key.signs_at(arrival.received_at):
-            raise BadSignature("This key does not sign for your organisation now.")
+            raise BadBidSignature("This key does not sign for your organisation now.")
         try:
             key.public.verify(signature, raw)
         except InvalidSignature as error:
-            raise BadSignature("The signature is not of this bid.") from error
+            raise BadBidSignature("The signature is not of this bid.") from error
         if arrival.received_at >= expires_at:
             raise SignatureExpired("The signed bid has expired.", expires_at=given["expires_at"])
         signed = Signature(key_id, given["value"], raw, canonical.sha256_hex(raw))

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from contracts.parties import gateway
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A P-256 public key as the register keeps it."""
+    """A public key as the register keeps it."""
 
     spki_sha256: str
     pem: str
@@ -25,12 +29,17 @@ def read(csr_pem: bytes) -> PublicKey:
     """Return the key of a request.
 
     Raises:
-        BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+        BadCsr: the request is unreadable, not signed by its own key, or of another kind.
     """
     key = gateway.checked_key(csr_pem)
     spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     return PublicKey(hashlib.sha256(spki).hexdigest(), pem.decode())
+
+
+def signs_documents(public_key_pem: str) -> bool:
+    """Tell whether a registered key signs contracts; Ed25519 keys sign bids alone."""
+    return gateway.is_p256(load_pem_public_key(public_key_pem.encode()))
 
 
 def certificate_sha256(certificate_pem: bytes) -> str:

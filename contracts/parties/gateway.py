@@ -17,11 +17,12 @@ from typing import ClassVar, Protocol
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from contracts.refusal import Kind, Refusal
 
+PartyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 ROOT_YEARS, EXCHANGE_YEARS, PARTY_YEARS = 20, 10, 3
 # Clocks of machines differ: a certificate made by one must be good at once on the others.
 SKEW = timedelta(hours=1)
@@ -34,10 +35,10 @@ LONGEST_NAME = 64
 
 
 class BadCsr(Refusal):
-    """The certificate request cannot be read, is not signed by its key, or is not for P-256."""
+    """The request cannot be read, is not signed by its key, or is for another kind of key."""
 
     kind, code = Kind.INVALID, "bad-csr"
-    hint = "Send a PEM PKCS#10 request for a P-256 key, signed with that key and SHA-256."
+    hint = "Send a PEM PKCS#10 request, signed with its key: P-256 (contracts) or Ed25519 (bids)."
 
 
 class AuthorityMissing(Refusal):
@@ -135,18 +136,18 @@ class LocalAuthority:
         The names come from the register of parties; those in the request are ignored.
 
         Raises:
-            BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+            BadCsr: the request is unreadable, not signed by its own key, or of another kind.
         """
         public = checked_key(csr_pem)
         name = _name(party.name_zh, party.name_en, party.uscc)
         return _issue(public, name, by=(self._root, self._key), years=PARTY_YEARS, now=now)
 
 
-def checked_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
-    """Return the P-256 key that a request proves to hold.
+def checked_key(csr_pem: bytes) -> PartyPublicKey:
+    """Return the key that a request proves to hold: P-256 for contracts, Ed25519 for bids.
 
     Raises:
-        BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+        BadCsr: the request is unreadable, not signed by its own key, or for another kind of key.
     """
     try:
         request = x509.load_pem_x509_csr(csr_pem)
@@ -154,11 +155,17 @@ def checked_key(csr_pem: bytes) -> ec.EllipticCurvePublicKey:
         public = request.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as unreadable:
         raise BadCsr("The certificate request cannot be read.") from unreadable
-    if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
-        raise BadCsr("The key of the request is not a P-256 key.")
+    if not isinstance(public, ed25519.Ed25519PublicKey) and not is_p256(public):
+        raise BadCsr("The key of the request is neither a P-256 nor an Ed25519 key.")
     if not signed:
         raise BadCsr("The request is not signed by its own key.")
+    assert isinstance(public, PartyPublicKey)  # noqa: S101 - one of the two, as was just seen.
     return public
+
+
+def is_p256(public: object) -> bool:
+    """Tell whether a public key is one that signs contracts."""
+    return isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1"
 
 
 def _name(zh: str, en: str, uscc: str | None) -> x509.Name:
@@ -174,7 +181,7 @@ def _name(zh: str, en: str, uscc: str | None) -> x509.Name:
 
 
 def _builder(
-    public: ec.EllipticCurvePublicKey, *, subject: x509.Name, issuer: x509.Name, now: datetime
+    public: PartyPublicKey, *, subject: x509.Name, issuer: x509.Name, now: datetime
 ) -> x509.CertificateBuilder:
     whole = now.replace(microsecond=0)
     return (
@@ -201,7 +208,7 @@ def _root_certificate(key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
 
 
 def _issue(
-    public: ec.EllipticCurvePublicKey,
+    public: PartyPublicKey,
     subject: x509.Name,
     *,
     by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from contracts.parties import csr
 from contracts.parties.rules import KeyNotActive
 from contracts.parties.tables import Party, PartyKey
 from contracts.refusal import Unknown
@@ -53,12 +54,12 @@ async def keys_of(session: AsyncSession, party_id: UUID) -> Sequence[PartyKey]:
 
 
 async def active_key(session: AsyncSession, party_id: UUID, key_id: UUID) -> PartyKey:
-    """Return the party's key if it may sign.
+    """Return the party's key if it may sign contracts.
 
     Raises:
-        KeyNotActive: it is revoked, or not a key of this party.
+        KeyNotActive: it is revoked, signs bids alone, or is not a key of this party.
     """
     key = await find_key(session, party_id, key_id)
-    if key is None or key.state != "active":
+    if key is None or key.state != "active" or not csr.signs_documents(key.public_key_pem):
         raise KeyNotActive("This key cannot sign for your organisation.", key=str(key_id))
     return key

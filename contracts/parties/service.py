@@ -105,7 +105,7 @@ async def register_key(
     """Register a key that the party proves to hold and certify it; the same again changes nothing.
 
     Raises:
-        BadCsr: the request is unreadable, not signed by its own key, or not for P-256.
+        BadCsr: the request is unreadable, not signed by its own key, or of another kind.
         Unknown: there is no such party.
         IdReused: the id belongs to another key.
         PartyNotVerified: the exchange certifies the names of verified parties only.

@@ -25,7 +25,7 @@ from exchange.api.deps import Ctx, Session, Shape, Signed
 from exchange.bidding import ClockApart, TooManyBids, Undecided
 from exchange.db import DatabaseAway
 from exchange.identity.rules import ScopeMissing, SignInNeeded
-from exchange.signing import BadSignature, SignatureExpired
+from exchange.signing import BadBidSignature, SignatureExpired
 from listings.admissions import rules as admissions
 from listings.auctions import deciding, queries, refusals
 from listings.auctions.arrivals import Placed
@@ -160,7 +160,7 @@ class BidOut(Shape):
             SignInNeeded, ScopeMissing, NotAllowed, Unknown, IdReused, InvalidContent, Malformed,
             admissions.OwnListing, admissions.BidderNotVerified, admissions.NotAdmitted,
             admissions.RelatedToSeller, admissions.Blocked, admissions.CapExceeded,
-            admissions.ExposureExceeded, deciding.OtherRules, BadSignature, SignatureExpired,
+            admissions.ExposureExceeded, deciding.OtherRules, BadBidSignature, SignatureExpired,
             refusals.BidTooLow, refusals.AuctionClosed, refusals.AuctionNotOpen,
             refusals.AuctionPaused, WrongCurrency, AmountOutOfRange, CommitUnknown, DatabaseAway,
             TooManyBids, ClockApart, Undecided, IngressLost, NotDurable,

@@ -1,8 +1,9 @@
 """Whether the process lives and whether it is ready to serve."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from pydantic import Field
 from sqlalchemy import text
 
 from exchange import migrating
@@ -13,10 +14,20 @@ from exchange.db import DatabaseAway
 router = APIRouter(tags=["health"])
 
 
+class BidsOut(Shape):
+    """How this process fares as a door for bids."""
+
+    door: Annotated[bool, Field(description="It has joined, beats, and its clock is right.")]
+    waiting: int
+    last_commit_age_ms: int | None
+    last_beat_age_ms: int | None
+
+
 class Health(Shape):
     """A process that answers."""
 
     status: Literal["ok"] = "ok"
+    bids: BidsOut
 
 
 class Readiness(Shape):
@@ -27,9 +38,10 @@ class Readiness(Shape):
 
 
 @router.get("/healthz")
-async def get_health() -> Health:
-    """Say that the process lives; touches nothing else."""
-    return Health()
+async def get_health(request: Request) -> Health:
+    """Say that the process lives, and how it takes bids; touches nothing else."""
+    condition = request.app.state.bidding.condition()
+    return Health(bids=BidsOut.model_validate(condition, from_attributes=True))
 
 
 @router.get("/readyz", responses=problems.responses(DatabaseAway))

@@ -97,7 +97,7 @@ class PartyPage(Shape):
 
 
 class SigningKeyIn(Shape):
-    """A certificate request (PKCS#10, PEM) for a P-256 key, signed by that key."""
+    """A request (PKCS#10, PEM) signed by its key: P-256 for contracts, Ed25519 for bids."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"csr_pem": _CSR}]})
 

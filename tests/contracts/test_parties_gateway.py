@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from contracts.parties import csr
 from contracts.parties.gateway import DOCUMENT_SIGNING, AuthorityMissing, BadCsr, LocalAuthority
 from tests.conftest import NOW
 
@@ -85,19 +86,27 @@ def test_an_authority_with_a_strange_file_does_not_open(tmp_path: Path, swapped:
         LocalAuthority.open(tmp_path / "ours")
 
 
-def test_a_request_that_is_not_for_a_p256_key_is_refused(tmp_path: Path) -> None:
+def test_an_ed25519_key_is_certified_and_signs_bids_alone(tmp_path: Path) -> None:
     authority = LocalAuthority.ensure(tmp_path, NOW)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
-    edwards = (
+    asked = (
         x509.CertificateSigningRequestBuilder()
         .subject_name(name)
         .sign(ed25519.Ed25519PrivateKey.generate(), None)
         .public_bytes(serialization.Encoding.PEM)
     )
+    made = x509.load_pem_x509_certificate(authority.issue(asked, party=Company(), now=NOW))
+    assert isinstance(made.public_key(), ed25519.Ed25519PublicKey)
+    assert not csr.signs_documents(csr.read(asked).pem)
+    contracts = request(ec.generate_private_key(ec.SECP256R1()))
+    assert csr.signs_documents(csr.read(contracts).pem)
+
+
+def test_a_request_for_another_kind_of_key_is_refused(tmp_path: Path) -> None:
+    authority = LocalAuthority.ensure(tmp_path, NOW)
     for wrong in (
         request(rsa.generate_private_key(65537, 2048)),
         request(ec.generate_private_key(ec.SECP384R1())),
-        edwards,
         b"not a request",
         b"",
     ):

@@ -56,6 +56,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_payment": ("read", ANYBODY),
     "get_payout": ("read", STAFF),
     "get_payout_account": ("read", ANYBODY),
+    "get_receipt": ("read", ANYBODY),
     "get_settlement": ("read", ANYBODY),
     "get_shares": ("read", ANYBODY),
     "get_trial_balance": ("read", STAFF),

@@ -16,7 +16,7 @@ from tests.contracts import parties_factory
 
 def sale_of(auction_id: UUID, now: datetime, **changes: Any) -> dict[str, Any]:
     """Return terms of sale: floor 1000.00 CNY, step 10.00, ten minutes, soft close of a minute."""
-    return {
+    terms = {
         "method": "english",
         "auction_id": str(auction_id),
         "currency": "CNY",
@@ -28,6 +28,7 @@ def sale_of(auction_id: UUID, now: datetime, **changes: Any) -> dict[str, Any]:
         "hard_stop_at": rfc3339.exact(now + timedelta(minutes=30)),
         **changes,
     }
+    return {name: value for name, value in terms.items() if value is not None}
 
 
 async def enrol(
