@@ -64,6 +64,10 @@ TERMS = {
 }  # fmt: skip
 
 
+# What reading a document of another form may raise.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError)
+
+
 class Bad(Exception):
     """Something does not hold; `seq` is the first bad event, None when it is the rulebook."""
 
@@ -1176,31 +1180,39 @@ def verify(raw: bytes) -> dict[str, Any]:
     """
     need(raw.endswith(b"\n"), "the last line is not whole")
     first, *lines = raw[:-1].split(b"\n")
-    head = members(loads(first), {"rulebook", "rulebook_sha256"}, "line 1")
-    book_sha256 = sha256(dumps(head["rulebook"])).hex()
-    need(head["rulebook_sha256"] == book_sha256, "the rulebook is not the one that was hashed")
-    book = Book(head["rulebook"])
-    auction = Auction(book, book_sha256, hidden_reserve(book, lines))
+    try:
+        auction = read_head(first, lines)
+    except UNREADABLE as error:
+        raise Bad(f"the rulebook cannot be read: {error!r}") from error
     previous, last = GENESIS, ""
     for seq, line in enumerate(lines):
         try:
             previous, last = read_event(auction, seq, line, previous)
         except Bad as bad:
             raise Bad(str(bad), seq) from bad
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except UNREADABLE as error:
             raise Bad(f"the event cannot be read: {error!r}", seq) from error
     if last not in ("awarded", "voided"):
         raise Bad("the log ends before the result", len(lines))
     result = auction.result if not auction.is_void else None
     return {
-        "auction": head["rulebook"]["auction"],
-        "method": book.method,
+        "auction": str(uuid.UUID(bytes=auction.book.auction)),
+        "method": auction.book.method,
         "events": len(lines),
         "bids": len(auction.bids),
         "head_sha256": previous.hex(),
         "result": None if result is None else json.loads(result),
         "result_sha256": None if result is None else sha256(result).hex(),
     }
+
+
+def read_head(first: bytes, lines: list[bytes]) -> Auction:
+    """Read the first line; return the auction before its first event."""
+    head = members(loads(first), {"rulebook", "rulebook_sha256"}, "line 1")
+    book_sha256 = sha256(dumps(head["rulebook"])).hex()
+    need(head["rulebook_sha256"] == book_sha256, "the rulebook is not the one that was hashed")
+    book = Book(head["rulebook"])
+    return Auction(book, book_sha256, hidden_reserve(book, lines))
 
 
 def read_event(auction: Auction, seq: int, line: bytes, previous: bytes) -> tuple[bytes, str]:
@@ -1223,7 +1235,7 @@ def hidden_reserve(book: Book, lines: list[bytes]) -> int | None:
         if b'"kind":"reserve"' in line:
             try:
                 return open_reserve(book, json.loads(line)["body"])
-            except (Bad, ValueError, KeyError, TypeError, RecursionError):
+            except (Bad, *UNREADABLE):
                 continue  # the event itself is judged in its turn
     return None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -150,6 +150,49 @@ def test_invariant_35_whatever_is_changed_is_found_at_the_first_bad_event(method
         assert found.value.seq == seq, (name, seq, str(found.value))
         tried += 1
     assert tried >= 8 * (len(lines) - 1)
+
+
+@given(st.sampled_from(EVERY), st.data())
+@settings(max_examples=80)
+def test_invariant_35_no_byte_of_the_file_can_be_another(method: str, data: st.DataObject) -> None:
+    raw = LOGS[method].exported()
+    at = data.draw(st.integers(0, len(raw) - 1))
+    other = data.draw(st.integers(0, 255).filter(lambda byte: byte != raw[at]))
+    with pytest.raises(Bad):
+        verify_auction.verify(raw[:at] + bytes([other]) + raw[at + 1 :])
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(EVERY), JUNK, st.data())
+@settings(max_examples=80)
+def test_a_rulebook_or_a_body_of_any_other_form_is_named_and_breaks_nothing(
+    method: str, junk: Any, data: st.DataObject
+) -> None:
+    play = LOGS[method]
+    name = data.draw(st.sampled_from(sorted(play.rulebook)))
+    assume(canonical.dumps(junk) != canonical.dumps(play.rulebook[name]))
+    odd = canonical.dumps({**play.rulebook, name: junk})
+    head = export.head(odd, canonical.sha256_hex(odd))
+    lines = export.lines(play.book_bytes, play.book_sha256, export.chained(play.raw))
+    with pytest.raises(Bad):
+        verify_auction.verify(head + b"".join(list(lines)[1:]))
+    seq = data.draw(st.integers(0, len(play.raw) - 1))
+    body = dict(play.events[seq].body)
+    part = data.draw(st.sampled_from(sorted(body) or ["reason"]))
+
+    def change(event: dict[str, Any]) -> None:
+        event["body"] = {**body, part: junk}
+
+    try:
+        verify_auction.verify(forged(play, seq, change))
+    except Bad as bad:
+        assert bad.seq is not None and bad.seq >= seq
 
 
 def forged(play: Play, seq: int, change: Callable[[dict[str, Any]], None]) -> bytes:
