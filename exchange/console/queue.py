@@ -30,6 +30,7 @@ router = APIRouter(prefix="/console")
 MOST = 100
 FIRST = UUID(int=0)
 OPERATOR, APPROVER = "operator", "approver"
+SHARES = {"exchange": OPERATOR, "auditor": "auditor"}  # the holders among the staff
 
 
 @router.get("")
@@ -45,6 +46,7 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
         *await _to_decide(session),
         *await _of_bidders(session, spoken),
         *await _of_deposits(session, spoken),
+        *await _of_sealed_bids(session),
         *await _stuck(session),
     ]
     tasks.sort(key=lambda task: task["since"])
@@ -203,6 +205,31 @@ async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str
             amount=(one.held_minor, one.currency),
         )
         for one in due
+    ]
+
+
+async def _of_sealed_bids(session: AsyncSession) -> list[dict[str, Any]]:
+    """Return opening keys whose shares staff have not shown, and bids that wait for shares."""
+    to_come = await sealed.unacknowledged(session, holders=tuple(SHARES), limit=MOST)
+    closed = await sealed.unopened(session, holders=tuple(SHARES), limit=MOST)
+    return [
+        _task(
+            mark("Acknowledge the share of an opening key"),
+            f"/auctions/{key.auction_id}/opening-key",
+            role=SHARES[holder],
+            whose=str(key.auction_id),
+            since=key.registered_at,
+        )
+        for key, holder in to_come
+    ] + [
+        _task(
+            mark("Hand in the share that opens sealed bids"),
+            f"/auctions/{auction.id}/opening",
+            role=SHARES[holder],
+            whose=str(auction.id),
+            since=auction.closes_at,
+        )
+        for auction, holder in closed
     ]
 
 

@@ -1,5 +1,6 @@
 """Reading opening keys, shares, reveals, and what was opened."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,45 @@ async def revealed(session: AsyncSession, auction_id: UUID) -> dict[str, Any] | 
     )
     body = (await session.scalars(wanted)).first()
     return None if body is None else dict(canonical.loads(body))
+
+
+async def unacknowledged(
+    session: AsyncSession, *, holders: Sequence[str], limit: int
+) -> list[tuple[SealedKey, str]]:
+    """Return keys of auctions to come with a holder who has not shown its share, oldest first."""
+    wanted = (
+        select(SealedKey)
+        .outerjoin(Auction, col(Auction.id) == col(SealedKey.auction_id))
+        .where(col(Auction.id).is_(None))
+        .order_by(col(SealedKey.registered_at))
+        .limit(limit)
+    )
+    found = []
+    for key in (await session.scalars(wanted)).all():
+        known = await acknowledgements(session, key.auction_id)
+        found += [(key, holder) for holder in holders if holder not in known]
+    return found
+
+
+async def unopened(
+    session: AsyncSession, *, holders: Sequence[str], limit: int
+) -> list[tuple[Auction, str]]:
+    """Return closed auctions that wait for a share, with who could hand one in, oldest first."""
+    opened = select(col(AuctionEvent.seq)).where(
+        col(AuctionEvent.auction_id) == col(Auction.id), col(AuctionEvent.kind) == "revealed"
+    )
+    wanted = (
+        select(Auction)
+        .join(SealedKey, col(SealedKey.auction_id) == col(Auction.id))
+        .where(col(Auction.state) == "closed", col(Auction.result).is_(None), ~opened.exists())
+        .order_by(col(Auction.closes_at))
+        .limit(limit)
+    )
+    found = []
+    for auction in (await session.scalars(wanted)).all():
+        known = await shares(session, auction.id)
+        found += [(auction, holder) for holder in holders if holder not in known]
+    return found
 
 
 async def failed(session: AsyncSession, auction_id: UUID) -> set[UUID]:

@@ -1,5 +1,6 @@
 """Handing in shares and reveals after the close, and opening every bid together."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from listings.sealed.rules import Found, Opened, OpeningDone, SealedBid
 from listings.sealed.tables import SealedKey, SealedReveal, SealedShare
 
 OPENED_AT_ONCE = 20  # more are opened at the next call; one transaction stays short
+OPENED_IN_ONE_GO = 10  # bids: some seven milliseconds of decrypting
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ async def open_due(session: AsyncSession, *, now: datetime) -> int:
         .execution_options(populate_existing=True)
     )
     done = 0
-    for auction, key in rows.tuples().all():
+    for auction, key in rows.all():
         if auctions_read.book(auction).secrecy["amounts"] != "sealed":
             continue  # a key was made for it and is not used
         case = await _locked(session, key)
@@ -162,8 +164,13 @@ async def _open_with(
     session: AsyncSession, case: _Case, shares: Mapping[str, int], *, now: datetime
 ) -> None:
     private = sharing.join(shares)
-    tried = {bid.bid: audit.unsealed(private, case.lot.auction, bid) for bid in case.standing}
-    found = {bid: held for bid, held in tried.items() if held is not None}
+    found: dict[UUID, Found] = {}
+    for number, bid in enumerate(case.standing):
+        if number % OPENED_IN_ONE_GO == 0:
+            await asyncio.sleep(0)  # others in this process go on meanwhile
+        held = audit.unsealed(private, case.lot.auction, bid)
+        if held is not None:
+            found[bid.bid] = held
     told = {
         "shares": [
             {"holder": holder, "x": place, "share": _hex(shares[holder])}

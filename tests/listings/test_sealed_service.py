@@ -658,3 +658,27 @@ async def signed_in(site: str, email: str) -> str:
     async with httpx.AsyncClient(base_url=site, follow_redirects=True) as browser:
         await browser.post("/sign-in", data={"email": email, "password": PASSWORD})
         return (await browser.get("/console?lang=en")).text
+
+
+async def test_staff_are_told_which_shares_are_waited_for(context: Context, db: Database) -> None:
+    come = ceremony_of(ids.new(NOW))
+    async with db.transaction() as session:
+        room = await opened_room(session, bidders=1)
+        await prepared(session, come, room.seller, holders=("exchange",))
+        await room.bid(room.bidders[0], 170_000)
+        await room.close()
+        await room.hand_in("exchange")
+    async with signed_client(context, role="auditor") as (_, who), served(context) as site:
+        page = await signed_in(site, who.email)
+    for auction, label in (
+        (come.opening.auction, "Acknowledge the share"),
+        (room.auction.id, "Hand in the share"),
+    ):
+        [row] = re.findall(rf"<tr>(?:(?!<tr>).)*{auction}.*?</tr>", page, re.DOTALL)
+        assert label in row
+        assert "Auditor" in row  # the exchange's own was shown, and handed in, before
+    async with db.transaction() as session:
+        room.session = session
+        await room.hand_in("auditor")
+    async with signed_client(context, role="auditor") as (_, who), served(context) as site:
+        assert str(room.auction.id) not in await signed_in(site, who.email)
