@@ -9,18 +9,18 @@ from typing import Any
 
 import httpx
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from contracts import canonical
 from contracts.parties.tables import Party
 from exchange import clock, replaying
-from exchange.auction_cli import app
+from exchange.auction_cli import NotExported, app
 from exchange.context import Context
 from exchange.db import Database
 from listings.auctions import ending, export, queries, service
 from listings.auctions.tables import Auction
 from tests.exchange.identity_factory import signed_client
-from tests.exchange.portal_site import turn
+from tests.exchange.portal_site import served, turn
 from tests.listings import auctions_factory
 
 
@@ -128,6 +128,30 @@ async def test_the_command_names_the_first_event_that_does_not_hold(
     assert (bad.exit_code, "at event 2" in bad.stdout) == (1, True)
     told = await asyncio.to_thread(runner.invoke, app, ["verify", str(log), "--json"])
     assert json.loads(told.stdout)["seq"] == 2
+
+
+async def test_the_commands_fetch_a_log_and_decide_an_auction_again(
+    context: Context, db: Database, tmp_path: Path
+) -> None:
+    auction, waiting = await sold(db), (await opened(db))[0]
+    log, runner = tmp_path / "log.jsonl", CliRunner()
+
+    async def run(*words: str) -> Result:
+        url = db.url.replace("postgresql+psycopg://", "postgresql://", 1)
+        env = {"EXCHANGE_DATABASE_URL": url}
+        return await asyncio.to_thread(runner.invoke, app, list(words), env=env)
+
+    async with served(context) as site:
+        where = ("--exchange", site, "--out", str(log))
+        fetched = await run("export", str(auction.id), *where)
+        assert fetched.exit_code == 0, fetched.output
+        assert replaying.verified(log)[0] == 0
+        early = await run("export", str(waiting.id), *where)
+        assert isinstance(early.exception, NotExported)
+        assert early.exception.data["status"] == 409
+    again = await run("replay", str(auction.id), "--json")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout)["agrees"] is True
 
 
 def kinds(stream: str) -> list[str]:
