@@ -162,6 +162,10 @@ def return_by(now: datetime) -> date:
 async def _admit_verified(
     session: AsyncSession, auction: Auction, party_id: UUID, *, now: datetime
 ) -> AdmissionRow:
+    known = await queries.find_admission(session, auction.id, party_id)
+    if known is None or known.state == rules.RESERVED:
+        await _check_party(session, auction, party_id, now=now)
+        _check_running(auction, now)  # the log has told the roll: nobody joins it later
     admission = (await service.loaded(session, auction, [party_id], now=now))[party_id]
     rules.check(admission, committed_minor=0)
     return await queries.get_admission(session, auction.id, party_id)

@@ -171,6 +171,19 @@ async def test_a_deposit_credited_from_the_day_on_admits_nobody(session: AsyncSe
         await applying.apply(session, lot.id, late.id, application={}, now=until)
 
 
+async def test_nobody_takes_a_number_after_the_close_but_whoever_has_one_reads_it(
+    session: AsyncSession,
+) -> None:
+    lot = await auction(session, now=NOW)
+    early, late = await bidder(session, now=NOW), await bidder(session, now=NOW)
+    await applying.apply(session, lot.id, early.id, application={}, now=NOW)
+    with pytest.raises(AdmissionClosed):
+        await applying.apply(session, lot.id, late.id, application={}, now=lot.closes_at)
+    again = await applying.apply(session, lot.id, early.id, application={}, now=lot.closes_at)
+    assert again.state == rules.ADMITTED
+    assert [one["paddle"] for one in await queries.roll(session, lot.id)] == [1]
+
+
 async def test_hidden_numbers_tell_nothing_and_open_ones_count(session: AsyncSession) -> None:
     shown, veiled = await auction(session, now=NOW), await auction(session, now=NOW, hidden=True)
     parties = [await bidder(session, now=NOW) for _ in range(8)]
