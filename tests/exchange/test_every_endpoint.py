@@ -47,7 +47,7 @@ METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
 # What anybody may ask. The event from Stripe carries a signature instead, a screener its link.
 PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
-    "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
+    "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
     "follow_auction", "get_auction_log",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
@@ -299,6 +299,11 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "auction_id": str(published.auction_id),
         "closed_auction": str(over.auction_id),
         "package_auction": str(packages.id),
+        "sold_auction": await one("SELECT auction_id FROM deal WHERE id = :deal"),
+        "won_bid": await one(
+            "SELECT a.leading_bid FROM auction a JOIN deal d ON d.auction_id = a.id "
+            "WHERE d.id = :deal"
+        ),
         "listing_id": str(draft.id),
         "offered_work": str(published.work_id),
         "master_id": str(draft.master_id),
@@ -354,6 +359,10 @@ def ids_for(world: World, asked: Operation) -> dict[str, str]:
         return {**world.ids, "master_id": world.ids["upload"]}
     if asked.name in ("get_cells", "get_solution"):
         return {**world.ids, "auction_id": world.ids["package_auction"]}
+    if asked.name == "get_receipt":
+        return {
+            **world.ids, "auction_id": world.ids["sold_auction"], "bid_id": world.ids["won_bid"],
+        }  # fmt: skip
     if asked.name == "get_auction_log":
         return {**world.ids, "auction_id": world.ids["closed_auction"]}
     if "/avails." in asked.path:
