@@ -191,7 +191,7 @@ async def _compose(
             **one,
             "field": " ".join([str(one["amount_minor"]), *one["cells"]]),
             "said": _said(book.terms["cells"], one["cells"], spoken),
-            "least_minor": posing.reserve(book.terms, [known[code] for code in one["cells"]]),
+            "least_minor": posing.least(book.terms, [known[code] for code in one["cells"]]),
         }
         for one in listed
         if set(one["cells"]) <= set(known)

@@ -96,6 +96,7 @@ def pose(terms: Mapping[str, Any], bids: Sequence[BidLike], *, seed: bytes) -> P
             frozenset(place[code] for code in one.cells),
             one.amount_minor - one.reserve_minor,
             lot(seed, one.bid, one.package),
+            max(0, terms["floor_minor"] - one.reserve_minor),
         )
         for one in named
     )
@@ -111,9 +112,14 @@ def items(terms: Mapping[str, Any]) -> tuple[Item, ...]:
     )
 
 
-def reserve(terms: Mapping[str, Any], cells: Iterable[Mapping[str, Any]]) -> int:
-    """Return the least that a package of cells is sold for: the sum of reserves, or the floor."""
-    return int(max(terms["floor_minor"], sum(cell["reserve_minor"] for cell in cells)))
+def reserve(cells: Iterable[Mapping[str, Any]]) -> int:
+    """Return the sum of the reserves of a package of cells."""
+    return int(sum(cell["reserve_minor"] for cell in cells))
+
+
+def least(terms: Mapping[str, Any], cells: Iterable[Mapping[str, Any]]) -> int:
+    """Return the least that a package of cells is sold for: its reserve, or the floor."""
+    return max(int(terms["floor_minor"]), reserve(cells))
 
 
 def lot(seed: bytes, bid: UUID, package: int) -> tuple[int, int]:
@@ -132,4 +138,4 @@ def _named(
 ) -> Named:
     codes = tuple(sorted(package["cells"], key=place.__getitem__))
     cells = [terms["cells"][place[code]] for code in codes]
-    return Named(bid.bid_id, at, bid.paddle, codes, package["amount_minor"], reserve(terms, cells))
+    return Named(bid.bid_id, at, bid.paddle, codes, package["amount_minor"], reserve(cells))

@@ -77,14 +77,15 @@ def rows(blocks: Sequence[Block]) -> list[Row]:
 
 
 def vcg_minor(given: Problem, chosen: Chosen, at: int, without: Chosen) -> int:
-    """Return the VCG price of a winner over the reserves, never below nothing.
+    """Return the VCG price of a winner over the reserves, never below what its package costs.
 
     Differs from the source: where a least number of winners is asked for, a winner can be worth
-    more to the others than it bids, and VCG would pay it; the reserve forbids that.
+    more to the others than it bids, and VCG would pay it; reserve and floor forbid that.
     """
     worth = problem.values(given)
     whole, rest = problem.total(worth, chosen), problem.total(worth, without)
-    return max(0, int(given.offers[chosen[at]].value - (whole - rest)))
+    mine = given.offers[chosen[at]]
+    return max(mine.least, int(mine.value - (whole - rest)))
 
 
 def block_of(given: Problem, chosen: Chosen, other: Chosen) -> Block:

@@ -29,12 +29,16 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One package of one bidder: its items, its value over the reserves, and its lottery keys."""
+    """One package of one bidder: its items, its value over the reserves, and its lottery keys.
+
+    `least` is what it costs over the reserves at least, whoever else bids: what the floor asks.
+    """
 
     bidder: int
     items: frozenset[int]
     value: int
     key: tuple[int, int] = (0, 0)
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

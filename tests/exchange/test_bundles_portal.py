@@ -136,14 +136,14 @@ async def test_the_result_says_who_got_what_for_how_much_and_why(
 ) -> None:
     async with bidder(context) as one, bidder(context) as two, bidder(context) as all_:
         await bid(one, sale, (CHINA, "100"))
-        await bid(two, sale, (HONG_KONG, "100"), ([*HONG_KONG, *JAPAN], "101"))
+        await bid(two, sale, (HONG_KONG, "100"), ([*HONG_KONG, *JAPAN], "103"))
         await bid(all_, sale, ([*CHINA, *HONG_KONG], "100"))
         waiting = (await one.get(f"/auctions/{sale.auction}/solution")).text
         assert "Not solved yet" in waiting
         await solved(context, sale)
     async with browser(context) as client:
         page = (await client.get(f"/auctions/{sale.auction}/solution", headers=ENGLISH)).text
-        assert page.count("CN¥55.00") == 2
+        assert page.count("CN¥51.00") == 2
         assert "because otherwise this could have been sold" in page
         assert "4 cells to paddle" in page
         assert "Hong Kong, China, Japan" in page
@@ -151,7 +151,7 @@ async def test_the_result_says_who_got_what_for_how_much_and_why(
         assert "成交价说明" in chinese.text and "中国大陆" in chinese.text
         answer = (await client.get(f"/v1/auctions/{sale.auction}/solution")).json()
         assert answer["state"] == "solved"
-        assert [one["paid"] for one in answer["certificate"]["winners"]] == ["5500", "5500"]
+        assert [one["paid"] for one in answer["certificate"]["winners"]] == ["5100", "5100"]
 
 
 async def test_nobody_learns_amounts_or_bidders_before_the_close(

@@ -81,7 +81,7 @@ def _bid(
     for taken in _packages(rnd, on, home, each):
         plain = sum(worth[cell["code"]] * taste[cell["right"]["territories"][0]] for cell in taken)
         more = 1 + gain * (len(taken) - 1) / whole
-        amount = max(int(plain * more * rnd.uniform(0.95, 1.05)), posing.reserve(on, taken))
+        amount = max(int(plain * more * rnd.uniform(0.95, 1.05)), posing.least(on, taken))
         packages.append({"cells": [cell["code"] for cell in taken], "amount_minor": amount})
     return packages
 

@@ -391,6 +391,13 @@ def test_pay_as_bid_needs_no_prices() -> None:
     assert found["blocks"] is None
 
 
+def test_a_floor_is_a_least_price_and_no_cost_of_each_package() -> None:
+    """Two who win apart pay what the one who wanted both offered, and not a floor more."""
+    on = goods("AB") | {"floor_minor": 4}
+    assert paid(solved(on, {"A": 10}, {"B": 10}, {"AB": 10})) == {1: 5, 2: 5}
+    assert paid(solved(on, {"A": 10}, {"B": 10})) == {1: 4, 2: 4}
+
+
 def test_nothing_bid_is_nothing_sold() -> None:
     found = solved(goods("AB"))
     assert (found["winners"], found["value_minor"]) == ([], 0)

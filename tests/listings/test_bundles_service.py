@@ -77,7 +77,7 @@ async def facts_of(session: AsyncSession, room: Room, kind: str) -> list[dict[st
 async def three_bids(session: AsyncSession, room: Room) -> None:
     """China for 10,000, Hong Kong for 10,000, both for 10,000: local, local, global."""
     await bid(session, room, 0, (CHINA, 10_000))
-    await bid(session, room, 1, (HONG_KONG, 10_000), (HONG_KONG + JAPAN, 10_100))
+    await bid(session, room, 1, (HONG_KONG, 10_000), (HONG_KONG + JAPAN, 10_300))
     await bid(session, room, 2, ([*CHINA, *HONG_KONG], 10_000))
 
 
@@ -150,11 +150,12 @@ async def test_winners_get_their_cells_as_rights_and_pay_core_prices(session: As
     found = await ChildSolver().solve(asked, told=unheard)
     result = await service.settle(session, room.auction.id, found, now=LONG_AGO)
     assert result is not None
-    # VCG is the reserve, 1,000 each; the third's 10,000 for both is shared by halves above it.
+    # VCG is the floor, 1,000 each; above that the third's 10,000 is shared by halves, and Japan's
+    # reserve of 200, which the third would not have paid, comes on top.
     got = {tuple(award["items"]): award["amount_minor"] for award in result["awards"]}
-    assert got == {tuple(CHINA): 5_500, tuple(HONG_KONG + JAPAN): 5_500}
+    assert got == {tuple(CHINA): 5_100, tuple(HONG_KONG + JAPAN): 5_100}
     awards = await facts_of(session, room, "award.made")
-    assert [award["amount_minor"] for award in awards] == [5_500, 5_500]
+    assert [award["amount_minor"] for award in awards] == [5_100, 5_100]
     rights = {tuple(right["territories"]): right for award in awards for right in award["rights"]}
     assert set(rights) == {("CN",), ("HK", "JP")}
     china = rights["CN",]

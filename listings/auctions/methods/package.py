@@ -183,7 +183,7 @@ def _check_amount(
 ) -> None:
     if package["amount_minor"] > MOST_PACKAGE_MINOR:
         raise AmountOutOfRange("The amount is too high.", most_minor=MOST_PACKAGE_MINOR)
-    least = posing.reserve(book.terms, [cells[code] for code in package["cells"]])
+    least = posing.least(book.terms, [cells[code] for code in package["cells"]])
     if package["amount_minor"] < least:
         raise BelowReserve("The package is below its reserve.", package=place, least_minor=least)
 
