@@ -8,7 +8,13 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
 from contracts import canonical, ids
 from contracts.deals.pricing import BadPrice, PriceNotSettledYet
@@ -110,6 +116,12 @@ class Negotiation(RuleBasedStateMachine):
             allowed=allowed, outcome="withdrawn",
         )  # fmt: skip
 
+    @precondition(lambda self: not self.alive)
+    @rule(by=SIDES, days=st.integers(1, 90))
+    def another_begins(self, by: str, days: int) -> None:
+        self.outcome = "open"
+        self.begins(by, days)
+
     @rule(hours=st.integers(1, 24 * 30))
     def time_passes(self, hours: int) -> None:
         self.now += timedelta(hours=hours)
@@ -154,6 +166,13 @@ def test_nobody_accepts_its_own_word_or_withdraws_the_others() -> None:
         rules.accept(OPEN, by="licensor", version=OPEN.version, sha256=OPEN.sha256, now=NOW)
     with pytest.raises(OwnOffer):
         rules.withdraw(OPEN, by="licensee", version=OPEN.version, now=NOW)
+
+
+def test_a_word_that_was_replaced_cannot_be_withdrawn() -> None:
+    after = rules.counter(OPEN, said("licensor", 2), now=NOW)
+    with pytest.raises(OfferSuperseded):
+        rules.withdraw(after, by="licensor", version=OPEN.version, now=NOW)
+    assert rules.withdraw(after, by="licensor", version=after.version, now=NOW).state == "withdrawn"
 
 
 def test_after_a_counter_offer_the_first_word_binds_no_more() -> None:
