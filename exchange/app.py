@@ -34,6 +34,7 @@ from exchange.api import (
     log,
     masters,
     matches,
+    methods,
     odrl,
     offerables,
     offers,
@@ -63,8 +64,8 @@ from exchange.signing import Signing
 
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
-    auctions, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger, stripe,
-    avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
+    auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
+    stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, barring, offerables, offers, requests, bundles,
 )  # fmt: skip

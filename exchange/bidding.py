@@ -31,7 +31,7 @@ _log = logging.getLogger("exchange.bidding")
 
 MOST_AT_ONCE = 512  # bids in a batch: some forty milliseconds of deciding
 MOST_KEPT = 4  # connections that stay open for bids; a busy process needs as many as hot auctions
-MOST_WAITING = 8_192  # bids waiting in one process; more are sent away at once
+MOST_WAITING = 16_384  # bids waiting in one process; more are sent away at once
 # Between two looks whether a bid that seems late is late: other doors beat twice a second.
 LOOK_AGAIN_S = 0.05
 LONGEST_WAIT_S = 15.0

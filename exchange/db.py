@@ -66,7 +66,8 @@ class Database:
     async def transaction(self, on: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
         """Open a session; commit when the block ends, roll back when it raises.
 
-        `on` is a connection that the caller keeps; otherwise one comes from the pool. A refusal that `keeps` is raised after a commit: the verdict that it tells stays written.
+        `on` is a connection that the caller keeps; otherwise one comes from the pool. A refusal
+        that `keeps` is raised after a commit: the verdict that it tells stays written.
 
         Raises:
             CommitUnknown: the outcome of the commit could not be learned.

@@ -11,20 +11,18 @@ Source: WHATWG HTML §9.2 (server-sent events).
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from contracts import canonical, rfc3339
-from contracts.facts.kinds import KINDS
-from contracts.facts.rules import Audience, SealedFact
-from contracts.log import queries, rules
+from contracts.facts.rules import SealedFact
+from contracts.log import queries
 from contracts.refusal import Refusal
-from exchange import clock
 from exchange.db import Database
+from exchange.telling import EVERYTHING, Told, Viewer, joined, thinned, tick, told_of
 
 POLL_S = 0.1
 BEAT_S = 5.0  # the server's time for countdowns; proxies close a connection silent for 30 s
@@ -34,51 +32,8 @@ STATES_S = 0.2  # whoever only watches sees at most five states of an auction a 
 PAGE = 500
 KEPT = 5_000
 MOST_WAITING = 64  # pieces, one a poll: more than six seconds of them
-STATE = "bid.placed"  # of these, the latest says all that the earlier ones said
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Viewer:
-    """Who follows, and what about.
-
-    With a `subject`, the facts about that object; `own`, the facts that name the party;
-    `latest_only`, of an auction's states the latest.
-    """
-
-    party: UUID | None
-    staff: bool
-    subject: UUID | None = None
-    own: bool = False
-    latest_only: bool = False
-
-    def sees(self, fact: SealedFact) -> bool:
-        """Tell whether the fact belongs in this viewer's feed."""
-        if self.subject is not None and fact.subject != self.subject:
-            return False
-        if self.own and self.party not in fact.parties:
-            return False
-        return rules.may_read(fact.kind, fact.parties, party=self.party, staff=self.staff)
-
-
-EVERYTHING = Viewer(None, staff=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A fact as it is told: its bytes are made once, and everybody gets the same."""
-
-    fact: SealedFact
-    raw: bytes
-    public: bool
-
-    @classmethod
-    def of(cls, fact: SealedFact, server_time: str) -> "Told":
-        """Encode a fact."""
-        known = KINDS.get(fact.kind)
-        is_public = known is not None and known.audience is Audience.PUBLIC
-        return cls(fact, event(fact, server_time), is_public)
 
 
 class Source(Protocol):
@@ -231,13 +186,13 @@ class _Group:
             return
         first, last = told[0].fact.seq, told[-1].fact.seq
         seqs = tuple(one.fact.seq for one in told)
-        shared = made.get(seqs) or made.setdefault(seqs, _joined(told))
+        shared = made.get(seqs) or made.setdefault(seqs, joined(told))
         for follower in tuple(self.followers):
             if follower.cursor < first:
                 follower.put(shared, last)
             elif follower.cursor < last:
                 rest = [one for one in told if one.fact.seq > follower.cursor]
-                follower.put(_joined(rest), last)
+                follower.put(joined(rest), last)
 
 
 class Feed:
@@ -316,12 +271,12 @@ class Feed:
         while self._tasks and (more or not self._is_kept(follower.cursor + 1)):
             page = await self._from_database(follower)
             more = more and len(page) == PAGE
-            told, pending = _thinned(follower.viewer, pending + page)
+            told, pending = thinned(follower.viewer, pending + page)
             if told:
-                yield _joined(told)
+                yield joined(told)
         kept = [one for one in self._kept if one.fact.seq > follower.cursor]
         pending += [one for one in kept if follower.viewer.sees(one.fact)]
-        told, state = _thinned(follower.viewer, pending)
+        told, state = thinned(follower.viewer, pending)
         if self._next is not None:
             follower.cursor = max(follower.cursor, self._next - 1)
         if follower.idle_s <= 0:
@@ -329,7 +284,7 @@ class Feed:
         group = self._groups.setdefault(follower.viewer, _Group(follower.viewer))
         group.followers.add(follower)
         if told or state:
-            yield _joined([*told, *state])
+            yield joined([*told, *state])
 
     def _is_kept(self, seq: int) -> bool:
         first = self._kept[0].fact.seq if self._kept else self._next
@@ -339,7 +294,7 @@ class Feed:
         size, page = await self._source.page(follower.viewer, after=follower.cursor, limit=PAGE)
         last = page[-1].seq if page else follower.cursor
         follower.cursor = last if len(page) == PAGE else max(follower.cursor, size - 1, last)
-        return _told(page)
+        return told_of(page)
 
     def _stopped(self, task: asyncio.Task[None]) -> None:
         """Never die silently: all who follow are sent away, and the next one starts anew."""
@@ -368,7 +323,7 @@ class Feed:
         _, found = await self._source.page(EVERYTHING, after=self._next - 1, limit=PAGE)
         if found:
             self._next = found[-1].seq + 1
-            new = _told(found)
+            new = told_of(found)
             self._kept = (self._kept + new)[-KEPT:]
             self._hand_out(new)
         self._ready.set()
@@ -391,7 +346,7 @@ class Feed:
                 continue
             if group.pending is not None:
                 seen.insert(0, group.pending)
-            told, state = _thinned(viewer, seen)
+            told, state = thinned(viewer, seen)
             group.pending = state[0] if state else None
             group.send([*told, *group.due(now)], made)
 
@@ -409,49 +364,6 @@ class Feed:
                     follower.put(beat)
             for follower in tuple(self._followers):
                 _look_after(follower, now)
-
-
-def event(fact: SealedFact, server_time: str) -> bytes:
-    """Return a fact as one server-sent event; its id is the number to resume from."""
-    data = {
-        "seq": fact.seq,
-        "kind": fact.kind,
-        "subject": str(fact.subject),
-        "record": dict(fact.record),
-        "recorded_at": rfc3339.exact(fact.recorded_at),
-        "server_time": server_time,
-    }
-    head = f"id: {fact.seq}\nevent: {fact.kind}\ndata: ".encode()
-    return head + canonical.dumps(data) + b"\n\n"
-
-
-def tick() -> bytes:
-    """Return the heartbeat: the server's time, under no number."""
-    return b'event: clock\ndata: {"server_time":"%s"}\n\n' % rfc3339.exact(clock.now()).encode()
-
-
-def _told(facts: Iterable[SealedFact]) -> list[Told]:
-    server_time = rfc3339.exact(clock.now())
-    return [Told.of(fact, server_time) for fact in facts]
-
-
-def _thinned(viewer: Viewer, told: list[Told]) -> tuple[list[Told], list[Told]]:
-    """Return what is told at once, and the latest state, which may wait its turn."""
-    if not viewer.latest_only:
-        return told, []
-    kept: list[Told] = []
-    state: list[Told] = []
-    for one in told:
-        if one.fact.kind == STATE:
-            state = [one]
-        else:
-            kept += [*state, one]
-            state = []
-    return kept, state
-
-
-def _joined(told: Sequence[Told]) -> bytes:
-    return told[0].raw if len(told) == 1 else b"".join(one.raw for one in told)
 
 
 def _look_after(follower: Follower, now: float) -> None:

@@ -39,7 +39,12 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._follower = follower
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI.
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - ASGI calls with all three.
+        receive: Receive,
+        send: Send,
+    ) -> None:
         """Send; a client that goes away ends the following."""
         watch = asyncio.create_task(self._until_gone(receive))
         start: Message = {

@@ -26,7 +26,11 @@ _BARRED = (rules.OwnListing, rules.BidderNotVerified, rules.RelatedToSeller, rul
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _PAPERS: list[JsonValue] = [{"kind": "business-licence", "sha256": _HASH}]
-_LICENCE: dict[str, JsonValue] = {"kind": "network-audiovisual", "number": "0110001", "expires_on": "2029-12-31"}
+_LICENCE: dict[str, JsonValue] = {
+    "kind": "network-audiovisual",
+    "number": "0110001",
+    "expires_on": "2029-12-31",
+}
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 
 

@@ -13,8 +13,8 @@ from contracts.refusal import InvalidContent
 from exchange import streams
 from exchange.api import problems
 from exchange.api.deps import MaybeCaller, Session, Shape
-from exchange.feed import Viewer
 from exchange.identity.rules import Caller, ScopeMissing, SignInNeeded
+from exchange.telling import Viewer
 
 router = APIRouter(tags=["facts"])
 

@@ -11,8 +11,8 @@ from exchange import streams
 from exchange.api import problems
 from exchange.api.deps import MaybeCaller, Session, Signed
 from exchange.api.facts import STREAM, After, IdleS, LastEventId, stream
-from exchange.feed import Viewer
 from exchange.identity.rules import ScopeMissing, SignInNeeded
+from exchange.telling import Viewer
 from listings.auctions import queries
 from listings.auctions.tables import Auction
 

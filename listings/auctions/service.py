@@ -48,8 +48,7 @@ async def open_auction(  # noqa: PLR0913 - a frozen auction is told everything a
 ) -> Auction:
     """Open the auction of a listing with the rules in `sale`, frozen from here on.
 
-    The seller and the co-owners of the work at this moment are barred from bidding. Other rules are
-    another auction: the old one is voided first, and the new one names it in `supersedes`.
+    The seller and co-owners of the work are barred. Other rules are another auction.
 
     Args:
         session: the open transaction.
@@ -60,7 +59,7 @@ async def open_auction(  # noqa: PLR0913 - a frozen auction is told everything a
         sale: the whole sale as the wire carries it, a hidden reserve included.
         now: the instant of publication.
         rights: the listing's rights, which a package auction divides into cells.
-        supersedes: the void auction of the same listing that this one takes the place of.
+        supersedes: the void auction of the listing whose place this one takes.
 
     Raises:
         Refusal: any of `rulebook.read_sale`.
@@ -71,23 +70,13 @@ async def open_auction(  # noqa: PLR0913 - a frozen auction is told everything a
     if known is not None:
         return _same_auction(known, listing_id=listing_id, seller_id=seller_id)
     await check_durable(session)
-    owners = {share.party_id for share in await titles.shares(session, work_id)}
-    barred = frozenset({seller_id} | owners)
-    read = rulebook.read_sale(sale, barred=barred, now=now)
+    read, barred = await _read(session, auction_id, sale, work_id, seller_id, now=now)
     secret = _secret(read)
-    holders = await admitting.set_aside(session, auction_id, read.holders) if read.holders else []
-    if read.opening is not None:
-        await opening_keys.use(session, auction_id, read.opening, seller_id=seller_id)
     rules_ = rulebook.rulebook(
-        read,
-        auction=auction_id,
-        listing=listing_id,
-        work=work_id,
-        supersedes=supersedes,
-        holders=holders,
-        more_terms=_cells(read, rights),
-        **_commitments(auction_id, secret),
-    )
+        read, auction=auction_id, listing=listing_id, work=work_id, supersedes=supersedes,
+        holders=await admitting.set_aside(session, auction_id, read.holders),
+        more_terms=_cells(read, rights), **_commitments(auction_id, secret),
+    )  # fmt: skip
     auction = _row(rules_, secret, seller_id=seller_id, barred=sorted(barred))
     session.add(auction)
     await session.flush()
@@ -173,6 +162,24 @@ async def conclude(session: AsyncSession, auction_id: UUID, *, now: datetime) ->
             now=now,
         )
     return result
+
+
+async def _read(
+    session: AsyncSession,
+    auction_id: UUID,
+    sale: Mapping[str, Any],
+    work_id: UUID,
+    seller_id: UUID,
+    *,
+    now: datetime,
+) -> tuple[rulebook.Sale, frozenset[UUID]]:
+    """Read the sale, and who is barred from it; its opening key is in use from here on."""
+    owners = {share.party_id for share in await titles.shares(session, work_id)}
+    barred = frozenset({seller_id} | owners)
+    read = rulebook.read_sale(sale, barred=barred, now=now)
+    if read.opening is not None:
+        await opening_keys.use(session, auction_id, read.opening, seller_id=seller_id)
+    return read, barred
 
 
 def _secret(read: rulebook.Sale) -> dict[str, Any]:

@@ -946,7 +946,7 @@ class Certificate:
         need(body["payments"] == ("bids" if by_bids else "core"), "the winners pay otherwise")
         if by_bids:
             need(body["without"] is None and body["blocks"] is None, "there is nothing to prove")
-            for won, offer in zip(self.winners, self.offers):  # noqa: B905 - Python 3.9.
+            for won, offer in zip(self.winners, self.offers):  # noqa: B905 - Python 3.9 has no strict=.
                 need(won["vcg_minor"] is None, "there is no VCG price here")
                 need(won["paid"] == str(offer.amount), "the winner does not pay its amount")
         else:
@@ -956,7 +956,7 @@ class Certificate:
         need(self.problem.fits(self.offers), "the winners do not fit together")
         names = {"bid", "package", "paddle", "cells", "amount_minor", "reserve_minor",
                  "vcg_minor", "paid", "paid_minor"}  # fmt: skip
-        for won, offer in zip(self.winners, self.offers):  # noqa: B905 - Python 3.9.
+        for won, offer in zip(self.winners, self.offers):  # noqa: B905 - Python 3.9 has no strict=.
             members(won, names, "a winner")
             cells = [code for code in book.cells if code in offer.cells]
             told = (won["paddle"], won["cells"], won["amount_minor"], won["reserve_minor"])
@@ -977,7 +977,7 @@ class Certificate:
         offers, without = self.offers, self.body["without"]
         need(len(without) == len(offers), "a winner's absence is missing")
         vcg, paid = [], []
-        for won, offer, refs in zip(self.winners, offers, without):  # noqa: B905 - Python 3.9.
+        for won, offer, refs in zip(self.winners, offers, without):  # noqa: B905 - Python 3.9 has no strict=.
             others = self.problem.named(refs)
             need(self.problem.fits(others), "what sells without a winner does not fit")
             need(all(o.paddle != offer.paddle for o in others), "the absent winner is in it")
@@ -985,12 +985,12 @@ class Certificate:
             need(won["vcg_minor"] == price + offer.reserve, "the VCG price is another")
             vcg.append(price)
             paid.append(rational(won["paid"]) - offer.reserve)
-        for price, pays, offer in zip(vcg, paid, offers):  # noqa: B905 - Python 3.9.
+        for price, pays, offer in zip(vcg, paid, offers):  # noqa: B905 - Python 3.9 has no strict=.
             need(price <= pays <= offer.value, "a price lies outside of its bounds")
-        pull = [[Fraction(1), pays - price] for pays, price in zip(paid, vcg)]  # noqa: B905
+        pull = [[Fraction(1), pays - price] for pays, price in zip(paid, vcg)]  # noqa: B905 - Python 3.9 has no strict=.
         for block in self.body["blocks"]:
             self._check_block(block, paid, pull)
-        for (y, z), pays, price, offer in zip(pull, paid, vcg, offers):  # noqa: B905
+        for (y, z), pays, price, offer in zip(pull, paid, vcg, offers):  # noqa: B905 - Python 3.9 has no strict=.
             at_ease = (y, z) == (0, 0)
             at_low = (y, z) > (0, 0) and pays == price
             at_high = (y, z) < (0, 0) and pays == offer.value

@@ -4,9 +4,12 @@ Auctions opened before have no log (`head_sha256` is NULL): those that are close
 those still open are closed with the version that opened them before this one takes over.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
 
 revision = "0024"
 down_revision = "0023"
@@ -32,7 +35,7 @@ CHECKS = {
     "auction_head": "octet_length(head_sha256) = 32 AND (head_sha256 IS NULL) = (seq IS NULL)",
     "auction_result": "result IS NULL OR state IN ('closed', 'void')",
 }
-NEW_COLUMNS = {
+NEW_COLUMNS: dict[str, TypeEngine[Any]] = {
     "method": sa.String(),
     "supersedes": sa.Uuid(),
     "seq": sa.BigInteger(),
@@ -61,7 +64,7 @@ BREAKS = (
     "OR NEW.bids < OLD.bids OR NEW.extensions < OLD.extensions OR NEW.seq < OLD.seq "
     "OR (NEW.seq = OLD.seq) IS DISTINCT FROM (NEW.head_sha256 = OLD.head_sha256)"
 )
-BID_COLUMNS = {
+BID_COLUMNS: dict[str, TypeEngine[Any]] = {
     "content": sa.LargeBinary(),
     "leads": sa.Boolean(),
     "price_minor": sa.BigInteger(),

@@ -1,5 +1,7 @@
 """Offers and requests for proposals; deals of a part of a listing's rights, and of offers."""
 
+from uuid import UUID
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
@@ -116,7 +118,7 @@ def _checks(table: str, rules: dict[str, str]) -> list[sa.CheckConstraint]:
     return [sa.CheckConstraint(rule, name=f"{table}_{name}") for name, rule in rules.items()]
 
 
-def _party(name: str, *, index: bool = True) -> sa.Column[sa.Uuid]:
+def _party(name: str, *, index: bool = True) -> sa.Column[UUID]:
     return sa.Column(name, sa.Uuid(), sa.ForeignKey("party.id"), nullable=False, index=index)
 
 

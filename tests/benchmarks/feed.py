@@ -30,8 +30,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from contracts.facts.rules import SealedFact
 from exchange import clock, streams
-from exchange.feed import Feed, Viewer
+from exchange.feed import Feed
 from exchange.server import Server
+from exchange.telling import Viewer
 
 WATCHERS = int(os.environ.get("FEED_WATCHERS", "1000"))
 RUNS = int(os.environ.get("FEED_RUNS", "5"))

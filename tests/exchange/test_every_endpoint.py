@@ -47,8 +47,8 @@ METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
 # What anybody may ask. The event from Stripe carries a signature instead, a screener its link.
 PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
-    "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts", "follow_feed",
-    "follow_auction", "get_auction_log",
+    "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts",
+    "follow_feed", "follow_auction", "get_auction_log", "list_auction_methods",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening", "get_cells", "get_solution",

@@ -18,8 +18,9 @@ from exchange import clock, feed, keys
 from exchange.app import create_app
 from exchange.context import Context
 from exchange.db import Database
-from exchange.feed import Feed, Sealed, Viewer
+from exchange.feed import Feed, Sealed
 from exchange.settings import Settings
+from exchange.telling import Viewer
 from tests.conftest import NOW
 from tests.contracts.log_factory import a_fact, a_private_fact, seal_all
 

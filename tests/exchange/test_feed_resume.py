@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from contracts import ids
 from contracts.facts.rules import SealedFact
-from exchange import feed
+from exchange import feed, telling
 from exchange.db import DatabaseAway
-from exchange.feed import Feed, Follower, Viewer
+from exchange.feed import Feed, Follower
+from exchange.telling import Viewer
 from tests.conftest import NOW
 
 AUCTION, OTHER, PARTY = ids.new(NOW), ids.new(NOW), ids.new(NOW)
@@ -28,7 +29,7 @@ VIEWERS = (
     Viewer(None, staff=True),
     WATCHER,
 )
-KINDS = (feed.STATE, "auction.closed", "party.verified")
+KINDS = (telling.STATE, "auction.closed", "party.verified")
 
 
 @dataclass
@@ -184,7 +185,7 @@ def check_thinned(seen: list[int], visible: list[SealedFact]) -> None:
     """Whoever watches gets each event once, all that are no state, and the latest state."""
     assert seen == sorted(set(seen))
     assert set(seen) <= {fact.seq for fact in visible}
-    states = [fact.seq for fact in visible if fact.kind == feed.STATE]
+    states = [fact.seq for fact in visible if fact.kind == telling.STATE]
     assert {fact.seq for fact in visible} - set(states) <= set(seen)
     assert states[-1:] == [seq for seq in states if seq in set(seen)][-1:]
 
@@ -193,26 +194,30 @@ async def test_two_hundred_followers_share_the_bytes_of_each_event(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made: dict[int, int] = defaultdict(int)
-    plain = feed.event
+    plain = telling.event
 
     def counted(fact: SealedFact, server_time: str) -> bytes:
         made[fact.seq] += 1
         return plain(fact, server_time)
 
-    monkeypatch.setattr(feed, "event", counted)
+    monkeypatch.setattr(telling, "event", counted)
     memory = Memory()
     live = Feed(memory, poll_s=0.001, beat_s=9)
     viewers = [Viewer(ids.new(NOW), staff=False, subject=AUCTION) for _ in range(200)]
-    followers = [live.follow(viewer, after=-1, idle_s=0.5) for viewer in viewers]
+    followers = [live.follow(viewer, after=-1, idle_s=900) for viewer in viewers]
 
     async def whole(follower: Follower) -> bytes:
-        pieces = [piece async for piece in follower.pieces()]
-        return b"".join(piece for piece in pieces if b"id: " in piece)
+        told = b""
+        async for piece in follower.pieces():
+            told += piece if b"id: " in piece else b""
+            if told.count(b"id: ") == 20:
+                break
+        return told
 
     following = [asyncio.create_task(whole(follower)) for follower in followers]
     await asyncio.sleep(0.1)
     for _ in range(20):
-        memory.seal(feed.STATE, AUCTION)
+        memory.seal(telling.STATE, AUCTION)
         await asyncio.sleep(0.005)
     got = await asyncio.gather(*following)
     assert len(set(got)) == 1
@@ -225,16 +230,20 @@ async def test_whoever_only_watches_gets_the_latest_state_a_few_times_a_second()
     live = Feed(memory, poll_s=0.001)
     watching = Client(live, WATCHER)
     bidding = Client(live, Viewer(PARTY, staff=False, subject=AUCTION))
-    following = [client.connect(idle_s=0.6) for client in (watching, bidding)]
+    following = [client.connect() for client in (watching, bidding)]
     loop = asyncio.get_running_loop()
     begun = loop.time()
     while loop.time() < begun + 1.0:
-        memory.seal(feed.STATE, AUCTION)
+        memory.seal(telling.STATE, AUCTION)
         await asyncio.sleep(0.004)
     memory.seal("auction.closed", AUCTION)
     took = loop.time() - begun
-    await asyncio.gather(*following)
     count = len(memory.facts)
+    async with asyncio.timeout(20):
+        while not watching.seen[-1:] == bidding.seen[-1:] == [count - 1]:  # noqa: ASYNC110 - no event tells it.
+            await asyncio.sleep(0.01)
+    live.close()
+    await asyncio.gather(*following)
     assert bidding.seen == list(range(count))
     # One at once, then one each interval, the last state before the close, and the close.
     assert len(watching.seen) <= took / feed.STATES_S + 3
@@ -244,21 +253,26 @@ async def test_whoever_only_watches_gets_the_latest_state_a_few_times_a_second()
 async def test_a_follower_that_does_not_read_is_cut_and_the_others_are_not() -> None:
     memory = Memory()
     live = Feed(memory, poll_s=0.0005)
-    frozen, reading = (live.follow(VIEWERS[0], after=-1, idle_s=0.5) for _ in range(2))
+    frozen, reading = (live.follow(VIEWERS[0], after=-1, idle_s=900) for _ in range(2))
     stuck = frozen.pieces()
     await anext(stuck)
     seen: list[bytes] = []
 
     async def whole() -> None:
-        seen.extend([piece async for piece in reading.pieces()])
+        async for piece in reading.pieces():
+            seen.append(piece)
 
     following = asyncio.create_task(whole())
     await asyncio.sleep(0.02)
     task = asyncio.create_task(anext(stuck))
     for _ in range(feed.MOST_WAITING * 3):
-        memory.seal(feed.STATE, AUCTION)
+        memory.seal(telling.STATE, AUCTION)
         await asyncio.sleep(0.002)
     await task
+    async with asyncio.timeout(20):
+        while b"".join(seen).count(b"id: ") < len(memory.facts):  # noqa: ASYNC110 - no event tells it.
+            await asyncio.sleep(0.01)
+    live.close()
     await following
     assert frozen.was_cut
     assert not reading.was_cut
@@ -314,6 +328,6 @@ async def test_a_poller_that_dies_sends_its_followers_back(
     with monkeypatch.context() as patch:
         patch.setattr(memory, "page", broken)
         await asyncio.wait_for(following, 5)
-    memory.seal(feed.STATE, AUCTION)
+    memory.seal(telling.STATE, AUCTION)
     again = live.follow(VIEWERS[0], after=-1, idle_s=0)
     assert b"id: 0" in await asyncio.wait_for(whole(again), 5)

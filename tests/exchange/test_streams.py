@@ -11,8 +11,9 @@ from fastapi import FastAPI, Request
 from contracts import ids
 from contracts.facts.rules import SealedFact
 from exchange import streams
-from exchange.feed import Feed, Viewer
+from exchange.feed import Feed
 from exchange.server import Server
+from exchange.telling import Viewer
 from tests.conftest import NOW
 from tests.exchange.test_feed_resume import AUCTION, Memory
 
