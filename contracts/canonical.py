@@ -9,13 +9,16 @@ import json
 import unicodedata
 from typing import Any
 
+import orjson
 import rfc8785
 
 from contracts.refusal import Kind, Refusal
 
-_WRITER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-)
+# Nothing but JSON's own types: what else orjson knows would hide a mistake.
+_AS_WRITTEN = (
+    orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_SUBCLASS
+)  # fmt: skip
 
 
 class NotCanonical(Refusal):
@@ -39,13 +42,13 @@ def dumps(value: Any) -> bytes:
 
 
 def quick(value: Any) -> bytes:
-    """Return what `dumps` returns, ten times faster, for a value known to be canonical.
+    """Return what `dumps` returns, many times faster, for a value known to be canonical.
 
-    Known: no floats, integers below 2^53. For ASCII, Python's own writer keeps the order of names
-    and the escapes of RFC 8785; anything else goes the long way.
+    Known: no floats, integers up to 2^53 - 1. For ASCII, orjson keeps the order of names and the
+    escapes of RFC 8785; anything else goes the long way.
     """
-    written = _WRITER.encode(value)
-    return written.encode() if written.isascii() else dumps(value)
+    written = orjson.dumps(value, option=_AS_WRITTEN)
+    return written if written.isascii() else dumps(value)
 
 
 def loads(raw: bytes) -> Any:

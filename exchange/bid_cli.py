@@ -1,4 +1,4 @@
-"""`exchange bid …`: bids that are sealed before they leave this machine."""
+"""`exchange bid …`: bids that are sealed before they leave this machine; receipts checked."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from contracts import ids
-from exchange import clock
+from exchange import clock, receipts
 from exchange.sealed_cli import (
     EXCHANGE,
     KEY,
@@ -20,13 +20,13 @@ from exchange.sealed_cli import (
 )
 from listings.sealed import envelope, opening
 
-app = typer.Typer(help="Sealed bids.", no_args_is_help=True)
+app = typer.Typer(help="Sealed bids, and receipts of bids.", no_args_is_help=True)
 out = Console()
 
 
 @app.callback()
 def bid() -> None:
-    """Sealed bids."""
+    """Sealed bids, and receipts of bids."""
 
 
 @app.command()
@@ -97,6 +97,32 @@ def open_bid(
     said = {"content": file["content"], "nonce": file["nonce"]}
     told = ask(exchange, key, "PUT", f"{place}/opening", said)
     out.print_json(data={"state": told["state"], "reveal_until": told["reveal_until"]})
+
+
+@app.command()
+def check(
+    receipt: Annotated[
+        Path,
+        typer.Argument(help="A bid's answer or receipt, as JSON.", exists=True, dir_okay=False),
+    ],
+    public_key: Annotated[
+        Path,
+        typer.Option("--key", help="The exchange's receipt key, PEM.", exists=True, dir_okay=False),
+    ],
+    log: Annotated[
+        Path | None,
+        typer.Option(help="The auction's log: holds it the bid?", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Check a receipt offline: who signed it, and whether the auction's log keeps its word."""
+    signed = read(receipt)
+    if isinstance(signed.get("receipt"), dict) and "signature" not in signed:
+        signed = signed["receipt"]  # the whole answer of a bid
+    said = receipts.check(signed, public_key.read_bytes())
+    out.print(f"signed by key {signed['key']}: bid {said['bid']}", soft_wrap=True)
+    out.print(f"received at {said['received_at']}, event {said['event_sha256']}", soft_wrap=True)
+    if log is not None:
+        out.print(f"the log holds it under number {receipts.find(said, log.read_bytes())}")
 
 
 def _said(amount_minor: int | None, values: list[str], currency: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Taking bids in: one gatherer per process, one batch per auction at a time.
 
-What arrives while a batch is being written waits and is the next batch: no bid waits on a timer,
-and however many come, one commit carries them. Nobody is answered before that commit, refusals
-neither. Any number of processes do this against one database; the auction's row lock orders them
-(`listings.auctions.placing`), and `listings.auctions.ingress` says whose bids are still awaited.
+What arrives while a batch is being written, or while another process holds the auction, waits and
+is the next batch: no bid waits on a timer, and however many come, one commit carries them. Nobody
+is answered before that commit, refusals neither. Any number of processes do this against one
+database; the auction's row lock orders them (`listings.auctions.placing`), and
+`listings.auctions.ingress` says whose bids are still awaited.
 """
 
 import asyncio
@@ -23,13 +24,14 @@ from contracts.refusal import Kind, Refusal
 from exchange import clock
 from exchange.db import Database, DatabaseAway
 from listings.auctions import ingress, placing, service
-from listings.auctions.arrivals import Arrival, Placed
+from listings.auctions.arrivals import Arrival, Later, Placed
 from listings.auctions.deciding import Answer
 from listings.auctions.ingress import BEAT_S, IngressLost
 
 _log = logging.getLogger("exchange.bidding")
 
 MOST_AT_ONCE = 512  # bids in a batch: some forty milliseconds of deciding
+TOLD_AT_ONCE = 8  # answers between two looks at what else has come
 MOST_KEPT = 4  # connections that stay open for bids; a busy process needs as many as hot auctions
 MOST_WAITING = 16_384  # bids waiting in one process; more are sent away at once
 # Between two looks whether a bid that seems late is late: other doors beat twice a second.
@@ -76,6 +78,25 @@ class _Waiting:
             self.answer.set_result(answer)
 
 
+class _Batch:
+    """The bids that are decided together: those that wait when the auction is locked."""
+
+    def __init__(self, queue: deque[_Waiting]) -> None:
+        self._queue = queue
+        self._taken: list[_Waiting] = []
+
+    def taken(self) -> list[_Waiting]:
+        """Take the bids, at most MOST_AT_ONCE; the same ones whenever it is asked."""
+        if not self._taken:
+            count = min(len(self._queue), MOST_AT_ONCE)
+            self._taken = [self._queue.popleft() for _ in range(count)]
+        return self._taken
+
+    def arrivals(self) -> list[Arrival]:
+        """Take the bids as they came in."""
+        return [one.arrival for one in self.taken()]
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """How the gatherer of a process fares, for `/healthz`."""
@@ -99,6 +120,7 @@ class Bidding:
         self.clock = clock.Steady()
         self._queues: dict[UUID, deque[_Waiting]] = {}
         self._kept: list[AsyncConnection] = []
+        self._telling: set[asyncio.Task[None]] = set()
         self._gatherers: dict[UUID, asyncio.Task[None]] = {}
         self._stamps: dict[int, datetime] = {}  # instants of receipt that are not answered yet
         self._stamped = 0
@@ -207,47 +229,50 @@ class Bidding:
         """Decide what waits, batch after batch, until nothing does."""
         queue = self._queues[auction_id]
         while queue:
-            batch = [queue.popleft() for _ in range(min(len(queue), MOST_AT_ONCE))]
-            later = await self._decide(auction_id, batch)
+            later = await self._decide(auction_id, _Batch(queue))
             if later:
                 queue.extendleft(reversed(later))
                 if len(queue) == len(later):
                     await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _decide(self, auction_id: UUID, batch: Sequence[_Waiting]) -> list[_Waiting]:
+    async def _decide(self, auction_id: UUID, batch: "_Batch") -> list[_Waiting]:
         """Write a batch and answer everybody in it; return those that cannot be answered yet."""
         try:
-            answers = await self._write(auction_id, [one.arrival for one in batch])
+            answers = await self._write(auction_id, batch)
         except Refusal as refusal:
             if isinstance(refusal, IngressLost):
                 self._door = None
                 self._wake.set()
-            for one in batch:
+            for one in batch.taken():
                 one.tell(refusal)
             return []
         except Exception as fault:  # noqa: BLE001 - one bad arrival must not spoil its batch.
-            return await self._bisect(auction_id, batch, fault)
+            return await self._bisect(auction_id, batch.taken(), fault)
         self._committed_s = clock.ticks()
-        return [one for one, answer in zip(batch, answers, strict=True) if self._wait(one, answer)]
+        decided = list(zip(batch.taken(), answers, strict=True))
+        telling = asyncio.create_task(_tell(decided))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        return [one for one, answer in decided if isinstance(answer, Later) and _waits_on(one)]
 
-    async def _write(self, auction_id: UUID, arrivals: Sequence[Arrival]) -> list[Answer]:
+    async def _write(self, auction_id: UUID, batch: "_Batch") -> list[Answer]:
         """Write a batch on a kept connection, or on a fresh one when that has died meanwhile."""
         kept = self._kept.pop() if self._kept else None
         if kept is not None:
             try:
-                return await self._write_on(kept, auction_id, arrivals)
+                return await self._write_on(kept, auction_id, batch)
             except DatabaseAway:  # nothing was changed
                 _log.info("a kept connection had died")
-        return await self._write_on(await self._db.engine.connect(), auction_id, arrivals)
+        return await self._write_on(await self._db.engine.connect(), auction_id, batch)
 
     async def _write_on(
-        self, connection: AsyncConnection, auction_id: UUID, arrivals: Sequence[Arrival]
+        self, connection: AsyncConnection, auction_id: UUID, batch: "_Batch"
     ) -> list[Answer]:
         is_good = False
         try:
             async with self._db.transaction(on=connection) as session:
                 answers = await placing.place_bids(
-                    session, auction_id, arrivals, now=self.clock.now(), door=self._door
+                    session, auction_id, batch.arrivals, now=self.clock.now(), door=self._door
                 )
             is_good = True
         finally:
@@ -259,26 +284,16 @@ class Bidding:
         return answers
 
     async def _bisect(
-        self, auction_id: UUID, batch: Sequence[_Waiting], fault: Exception
+        self, auction_id: UUID, waiting: Sequence[_Waiting], fault: Exception
     ) -> list[_Waiting]:
         """Find the arrival that a batch failed of; nothing of the batch was written."""
-        if len(batch) == 1:
+        if len(waiting) == 1:
             _log.error("a bid in %s failed", auction_id, exc_info=fault)
-            batch[0].tell(fault)
+            waiting[0].tell(fault)
             return []
-        middle = len(batch) // 2
-        first = await self._decide(auction_id, batch[:middle])
-        return first + await self._decide(auction_id, batch[middle:])
-
-    def _wait(self, one: _Waiting, answer: Answer) -> bool:
-        """Answer, or tell that the bid has to wait on."""
-        if isinstance(answer, Placed | Refusal):
-            one.tell(answer)
-            return False
-        if asyncio.get_running_loop().time() < one.until_s:
-            return not one.answer.done()
-        one.tell(Undecided("Another process may still hold earlier bids."))
-        return False
+        middle = len(waiting) // 2
+        first = await self._decide(auction_id, _Batch(deque(waiting[:middle])))
+        return first + await self._decide(auction_id, _Batch(deque(waiting[middle:])))
 
     async def _beat_on(self) -> None:
         """Join, and beat; join again when struck off."""
@@ -354,6 +369,23 @@ class Bidding:
                 offset_ms=offset // timedelta(milliseconds=1),
                 found_at=self.clock.now(),
             )
+
+
+async def _tell(decided: Sequence[tuple[_Waiting, Answer]]) -> None:
+    """Answer a few at a time: what is heard of the next batch meanwhile goes on between them."""
+    for number, (one, answer) in enumerate(decided, 1):
+        if not isinstance(answer, Later):
+            one.tell(answer)
+        if number % TOLD_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+def _waits_on(one: _Waiting) -> bool:
+    """Tell whether a bid that seems late is looked at again."""
+    if asyncio.get_running_loop().time() < one.until_s:
+        return not one.answer.done()
+    one.tell(Undecided("Another process may still hold earlier bids."))
+    return False
 
 
 def _age_ms(then_s: float | None, now_s: float) -> int | None:

@@ -53,6 +53,13 @@ class BadReceipt(Refusal):
     hint = "Compare the key with the one the exchange publishes; a changed receipt proves nothing."
 
 
+class NotInLog(Refusal):
+    """The log does not hold the bid that the receipt promises."""
+
+    kind, code = Kind.INVALID, "receipt-not-in-log"
+    hint = "Fetch the log of this auction; if it still lacks the bid, the receipt proves that."
+
+
 @dataclass(frozen=True, slots=True)
 class ReceiptSigner:
     """The exchange's key for receipts."""
@@ -132,6 +139,27 @@ def check(signed: Any, public_pem: bytes) -> dict[str, Any]:
     except InvalidSignature as error:
         raise BadReceipt("The signature is not this key's.") from error
     return dict(said)
+
+
+def find(said: Mapping[str, Any], log: bytes) -> int:
+    """Return the number that a receipt's bid has in an exported log of its auction.
+
+    The log itself is checked by `verify_auction`; this tells whether it holds what was promised.
+
+    Raises:
+        NotInLog: the log has other rules, or no event of the promised hash, or another bid there.
+        NotCanonical: the log is no JSON lines.
+    """
+    lines = [canonical.loads(line) for line in log.splitlines()]
+    if not lines or lines[0].get("rulebook_sha256") != said["rulebook_sha256"]:
+        raise NotInLog("The log is of other rules than the receipt.")
+    event = next((one for one in lines[1:] if one.get("hash") == said["event_sha256"]), None)
+    if event is None:
+        raise NotInLog("The log holds no event of the hash that the receipt promises.")
+    number: int = event["seq"]
+    if event["body"].get("bid") != said["bid"] or said["sequence"] not in (None, number):
+        raise NotInLog("The event of that hash is another bid's.", sequence=number)
+    return number
 
 
 @cache

@@ -33,6 +33,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         http=Protocol,
         log_level="warning",
+        access_log=False,
         timeout_graceful_shutdown=SHUTDOWN_S,
         proxy_headers=False,  # headers a client can forge are not believed
         server_header=False,

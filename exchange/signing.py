@@ -21,14 +21,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from contracts import canonical
 from contracts.parties import queries as parties
 from contracts.refusal import InvalidContent, Kind, Refusal
-from exchange import clock
 from exchange.db import Database
 from listings.auctions import queries as auctions
 from listings.auctions.arrivals import Arrival, Signature
 
 VERSION = "uhdx/bid/v1"
 MEMBERS = {"key", "client_time", "expires_at", "value"}
-KNOWN_FOR_S = 2.0
 MOST_KNOWN = 20_000
 
 
@@ -50,13 +48,12 @@ class SignatureExpired(Refusal):
 
 
 class Signing:
-    """Checks signatures of bids; what never changes of keys and auctions is looked up once."""
+    """Checks signatures of bids; which listing an auction sells is looked up once."""
 
     def __init__(self, db: Database) -> None:
         """Prepare."""
         self._db = db
         self._listings: dict[UUID, UUID] = {}
-        self._keys: dict[tuple[UUID, UUID], tuple[_Key | None, float]] = {}
 
     async def checked(self, auction_id: UUID, arrival: Arrival, given: Any) -> Arrival:
         """Return the arrival with its signature, known to be good.
@@ -105,20 +102,15 @@ class Signing:
         return known
 
     async def _key(self, party_id: UUID, key_id: UUID) -> "_Key | None":
-        known = self._keys.get((party_id, key_id))
-        if known is not None and known[1] > clock.ticks():
-            return known[0]
+        """Read the key each time: one that was just revoked signs nothing more."""
         async with self._db.transaction() as session:
             row = await parties.find_key(session, party_id, key_id)
-        key = None
-        if row is not None:
-            public = load_pem_public_key(row.public_key_pem.encode())
-            if isinstance(public, Ed25519PublicKey):
-                key = _Key(public, row.registered_at, row.revoked_at)
-        if len(self._keys) >= MOST_KNOWN:
-            self._keys.clear()
-        self._keys[party_id, key_id] = (key, clock.ticks() + KNOWN_FOR_S)
-        return key
+        if row is None:
+            return None
+        public = load_pem_public_key(row.public_key_pem.encode())
+        if not isinstance(public, Ed25519PublicKey):
+            return None
+        return _Key(public, row.registered_at, row.revoked_at)
 
 
 class _Key:

@@ -1,6 +1,5 @@
 """Recording facts, in the transaction of what they tell."""
 
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ def happened(
 
 def batch(several: Sequence[Happened]) -> str:
     """Return the value of `:facts` in BATCH."""
-    return json.dumps(
+    return canonical.quick(
         [
             {
                 "id": str(fact.id),
@@ -102,7 +101,7 @@ def batch(several: Sequence[Happened]) -> str:
             }
             for fact in several
         ]
-    )
+    ).decode()
 
 
 async def record_many(session: AsyncSession, several: Sequence[Happened]) -> None:

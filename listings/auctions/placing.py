@@ -1,12 +1,13 @@
 """Placing bids in batches: one lock, one decision after the other, one statement, one commit.
 
 The caller commits and only then answers, refusals too: a refusal quotes what the bids before it in
-the batch have changed. A batch costs two round trips besides its commit, whatever its size: the
-lock and all that is read behind it are sent together (a pipeline of the PostgreSQL protocol).
+the batch have changed. The batch is taken once the lock is held: whatever comes in while another
+process holds it goes along. It costs three round trips besides its commit, whatever its size, as
+what is read together is sent together (a pipeline of the PostgreSQL protocol).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
+from contracts import canonical
 from contracts.facts import service as facts
 from contracts.refusal import Refusal, Unknown
 from listings.admissions import queries as admission_queries
@@ -100,7 +102,7 @@ _AS_THEY_ARE = (
 async def place_bids(
     session: AsyncSession,
     auction_id: UUID,
-    arrivals: Sequence[Arrival],
+    take: Callable[[], Sequence[Arrival]],
     *,
     now: datetime,
     door: UUID | None = None,
@@ -110,7 +112,7 @@ async def place_bids(
     Args:
         session: the open transaction; whoever commits it answers.
         auction_id: the auction.
-        arrivals: bids that came in, as many as wait.
+        take: called once the auction is locked; returns the bids that came in, as many as wait.
         now: the present instant.
         door: the process's row in `ingress`; None decides without a door (tests, imports).
 
@@ -118,7 +120,7 @@ async def place_bids(
         Unknown: there is no such auction.
         IngressLost, NotDurable: this process may not decide now.
     """
-    batch, is_bound = await _load(session, auction_id, arrivals, now=now, door=door)
+    batch, arrivals, is_bound = await _load(session, auction_id, take, now=now, door=door)
     before = batch.standing.seq
     answers: dict[int, Answer] = {}
     for place in sorted(range(len(arrivals)), key=lambda at: arrivals[at].received_at):
@@ -144,7 +146,7 @@ async def place_bid(
     Raises:
         Refusal: it is refused.
     """
-    [answer] = await place_bids(session, auction_id, [arrival], now=now)
+    [answer] = await place_bids(session, auction_id, lambda: [arrival], now=now)
     if isinstance(answer, Refusal):
         raise answer
     assert isinstance(answer, Placed)  # noqa: S101 - only doors are told to ask again.
@@ -154,27 +156,18 @@ async def place_bid(
 async def _load(
     session: AsyncSession,
     auction_id: UUID,
-    arrivals: Sequence[Arrival],
+    take: Callable[[], Sequence[Arrival]],
     *,
     now: datetime,
     door: UUID | None,
-) -> tuple[Batch, bool]:
-    """Lock the auction and read what the batch needs; tell whether exposure is written."""
+) -> tuple[Batch, Sequence[Arrival], bool]:
+    """Lock the auction, take the bids and read what they need; tell whether exposure is written."""
     await session.flush()  # what is read here does not pass through the session
     frozen = _FROZEN.get(auction_id) or await _freeze(session, auction_id)
-    asked = {
-        "auction": auction_id,
-        "door": door,
-        "bids": [arrival.bid_id for arrival in arrivals],
-        "parties": list({arrival.party_id for arrival in arrivals}),
-        "currency": frozen.book.currency,
-    }
     connection = await _driver(session)
     async with connection.pipeline():
-        locking = await connection.execute(_LOCK, asked)
-        fencing = await connection.execute(_FENCE, asked)
-        knowing = await connection.execute(_KNOWN, asked)
-        admitting = await connection.execute(admissions.READY, asked)
+        locking = await connection.execute(_LOCK, {"auction": auction_id})
+        fencing = await connection.execute(_FENCE, {"auction": auction_id, "door": door})
     row = await locking.fetchone()
     if row is None:
         raise Unknown("There is no such auction.")
@@ -184,6 +177,16 @@ async def _load(
             raise IngressLost("This process was cut off from deciding bids.")
         if fence[1]:
             await service.check_durable(session)
+    arrivals = take()
+    asked = {
+        "auction": auction_id,
+        "bids": [arrival.bid_id for arrival in arrivals],
+        "parties": list({arrival.party_id for arrival in arrivals}),
+        "currency": frozen.book.currency,
+    }
+    async with connection.pipeline():
+        knowing = await connection.execute(_KNOWN, asked)
+        admitting = await connection.execute(admissions.READY, asked)
     batch = Batch(
         auction_id=auction_id,
         book=frozen.book,
@@ -193,7 +196,7 @@ async def _load(
         known={row[0]: _again(auction_id, frozen.book, row) for row in await knowing.fetchall()},
     )
     batch.admitted = await _admitted(session, batch, arrivals, now=now)
-    return batch, fence is None or bool(fence[0])
+    return batch, arrivals, fence is None or bool(fence[0])
 
 
 async def _admitted(
@@ -267,8 +270,8 @@ async def _write(session: AsyncSession, batch: Batch, before: int) -> int:
         _WRITE,
         {
             "auction": batch.auction_id,
-            "bids": json.dumps(batch.bids),
-            "refused": json.dumps(batch.refused),
+            "bids": canonical.quick(batch.bids).decode(),
+            "refused": canonical.quick(batch.refused).decode(),
             "facts": facts.batch(batch.told),
             "before": before,
             "head": batch.head,

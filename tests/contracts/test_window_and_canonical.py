@@ -69,6 +69,21 @@ def test_canonical_bytes_are_a_fixed_point(value: object) -> None:
     assert canonical.dumps(canonical.loads(once)) == once
 
 
+@given(JSON | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=3), JSON))
+def test_the_quick_way_writes_the_same_bytes(value: object) -> None:
+    try:
+        slow = canonical.dumps(value)
+    except NotCanonical:  # names that are not NFC: not known to be canonical
+        return
+    assert canonical.quick(value) == slow
+
+
+@pytest.mark.parametrize("value", [2**53, {1: 2}, {"a": date(2026, 1, 1)}, b"bytes"])
+def test_the_quick_way_takes_nothing_but_json(value: object) -> None:
+    with pytest.raises(TypeError):
+        canonical.quick(value)
+
+
 @pytest.mark.parametrize(
     "raw",
     [b'{"a":1,"a":2}', b"1.5", b"NaN", b"Infinity", b'"e\xcc\x81"', b"\xff", b"{", b"[" * 5000],
