@@ -3,7 +3,15 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+)
 from sqlmodel import Field, SQLModel
 
 THE_LOG = 1  # `log_state` has this one row
@@ -67,3 +75,65 @@ class LogCheckpoint(SQLModel, table=True):
     root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     note: str
     signed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class LogPolicy(SQLModel, table=True):
+    """A policy on witnesses (C2SP tlog-policy) that came into force; the newest one counts.
+
+    Attributes:
+        number: 1, 2, 3 …
+        text: the policy, byte for byte as the operator wrote it.
+        sha256: of the text, hex.
+        demands: whether its quorum asks for any cosignature at all.
+        size: the leaves there were when it came into force.
+        adopted_at: when.
+    """
+
+    __tablename__ = "log_policy"
+    __table_args__ = (
+        CheckConstraint("number > 0", name="log_policy_number_positive"),
+        CheckConstraint("size >= 0", name="log_policy_size_not_negative"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="log_policy_sha256_is_hex"),
+    )
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    text: str
+    sha256: str
+    demands: bool
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    adopted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class LogCosignature(SQLModel, table=True):
+    """A witness's line under a checkpoint, checked before it was kept; one for each."""
+
+    __tablename__ = "log_cosignature"
+    __table_args__ = (Index("ix_log_cosignature_vkey_size", "vkey", "size"),)
+
+    size: int = Field(
+        sa_column=Column(
+            BigInteger, ForeignKey("log_checkpoint.size"), primary_key=True, autoincrement=False
+        )
+    )
+    vkey: str = Field(primary_key=True)
+    line: str
+    cosigned_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    kept_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class LogQuorum(SQLModel, table=True):
+    """The policy in force was met by the cosignatures of this checkpoint."""
+
+    __tablename__ = "log_quorum"
+
+    size: int = Field(
+        sa_column=Column(
+            BigInteger, ForeignKey("log_checkpoint.size"), primary_key=True, autoincrement=False
+        )
+    )
+    policy: int = Field(
+        primary_key=True,
+        foreign_key="log_policy.number",
+        sa_column_kwargs={"autoincrement": False},
+    )
+    met_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
