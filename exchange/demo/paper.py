@@ -10,6 +10,7 @@ from uuid import UUID
 
 import anyio
 
+from contracts.evidence.checking import Report
 from exchange.demo import signer
 from exchange.demo.api import Api, Refused
 from exchange.demo.market import offer, refused
@@ -136,7 +137,7 @@ def _pdfsig(pdf: Path) -> str:
     return f"pdfsig: {seen.stdout.count('Signature is Valid')} signatures valid"
 
 
-def _verify(path: Path, vkey: str, master: Path | None) -> evidence.Report:
+def _verify(path: Path, vkey: str, master: Path | None) -> Report:
     return evidence.verify(path, trusted_vkey=vkey, master=master)
 
 

@@ -1,1 +1,1 @@
-"""Evidence bundles: what a stranger needs to check a trade offline, and the check."""
+"""Evidence bundles: putting together what a stranger needs to check a trade offline."""

@@ -17,16 +17,9 @@ from sqlmodel import col
 from contracts import canonical, rfc3339
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
-from contracts.facts.tables import Fact
-from contracts.log import queries as log
-from contracts.log import rules
-from contracts.log.gateway import LogSigner
-from contracts.log.tables import LogEntry
-from contracts.parties.gateway import LocalAuthority
-from contracts.refusal import Kind, Refusal
-from exchange.evidence import archive, manifest
-from exchange.evidence.manifest import EXECUTED, SETTLED
-from exchange.evidence.opened import (
+from contracts.evidence import archive, manifest
+from contracts.evidence.manifest import EXECUTED, SETTLED
+from contracts.evidence.opened import (
     AUCTION,
     CHECKPOINT,
     CONTRACT,
@@ -43,6 +36,13 @@ from exchange.evidence.opened import (
     Event,
     proof_name,
 )
+from contracts.facts.tables import Fact
+from contracts.log import queries as log
+from contracts.log import rules
+from contracts.log.gateway import LogSigner
+from contracts.log.tables import LogEntry
+from contracts.parties.gateway import LocalAuthority
+from contracts.refusal import Kind, Refusal
 from listings.auctions import chain, export
 from listings.auctions import queries as auctions
 from listings.masters import queries as masters

@@ -1,88 +1,15 @@
-"""Checking a bundle of evidence: offline, without a database, trusting one key alone.
-
-The archive and its signed manifest are checked first and byte for byte; while they do not hold,
-nothing else is worth a look. Then the log, the sale, the contract and the money are checked, each
-check on its own, so that a report names everything that is wrong.
-"""
+"""`exchange verify`: the checks of `contracts.evidence`, with auction and master as well."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from contracts.log import checkpoint, note
-from contracts.log.note import Verifier
-from contracts.refusal import Refusal
-from exchange.evidence import (
-    archive,
-    deal_checks,
-    log_checks,
-    manifest,
-    money_checks,
-    origin_checks,
-)
-from exchange.evidence.archive import NotAnArchive
-from exchange.evidence.manifest import Manifest
-from exchange.evidence.opened import (
-    CHECKPOINT,
-    EVENTS,
-    LOG_KEY,
-    REQUIRED,
-    Bundle,
-    Failed,
-    read_events,
-)
+from contracts.evidence import checking
+from contracts.evidence.checking import Report
+from contracts.evidence.opened import AUCTION, Bundle, Failed
+from listings.auctions import verify_auction
 from listings.masters import chunks, store
-
-MOST_BYTES = 1 << 30  # a contract and its proofs take some megabytes
-CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
-    ("inclusion proofs", log_checks.proofs),
-    ("leaves", log_checks.leaves),
-    ("chains of facts", log_checks.chains),
-    ("listing record", deal_checks.listing),
-    ("award", origin_checks.origin),
-    ("terms", deal_checks.terms),
-    ("contract file", deal_checks.contract),
-    ("contract signatures", deal_checks.signatures),
-    ("stage", money_checks.stage),
-    ("postings balance", money_checks.balance),
-    ("settlement", money_checks.settlement),
-)
-# What reading a file that is not as it should be may raise.
-UNREADABLE = (Refusal, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One check: its name, whether it holds, what it saw, and where it failed."""
-
-    name: str
-    ok: bool
-    detail: str
-    where: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Every check of a bundle, in order."""
-
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether everything holds."""
-        return all(check.ok for check in self.checks)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain JSON values."""
-        return {
-            "ok": self.ok,
-            "checks": [
-                {"name": one.name, "ok": one.ok, "detail": one.detail, "where": one.where}
-                for one in self.checks
-            ],
-        }
 
 
 def verify(path: Path, *, trusted_vkey: str | None = None, master: Path | None = None) -> Report:
@@ -90,117 +17,28 @@ def verify(path: Path, *, trusted_vkey: str | None = None, master: Path | None =
 
     Args:
         path: the zip.
-        trusted_vkey: the log's verifier key as known from elsewhere; without it the bundle's own
-            is used, which shows that the bundle is whole but not who made it.
+        trusted_vkey: the log's verifier key as known from elsewhere.
         master: a file to compare with the one that was listed.
     """
-    checks: list[Check] = []
-    opened = _open(path, trusted_vkey, checks)
-    if opened is None:
-        return Report(tuple(checks))
-    for name, check in CHECKS:
-        _run(checks, name, partial(check, opened))
+    further: dict[str, Callable[[Bundle], str]] = {}
     if master is not None:
-        _run(checks, "master file", partial(_master, opened, master))
-    return Report(tuple(checks))
+        further["master file"] = partial(_master, master)
+    return checking.verify(path, trusted_vkey=trusted_vkey, replay=replay, further=further)
 
 
-def _open(path: Path, trusted_vkey: str | None, checks: list[Check]) -> Bundle | None:
-    """Open a bundle whose archive, manifest, key and checkpoint hold; None when they do not."""
-    files: dict[str, bytes] = {}
-    state: dict[str, Any] = {}
-    steps: tuple[tuple[str, Callable[[], str]], ...] = (
-        ("archive", lambda: _archive(path, files)),
-        ("manifest", lambda: _manifest(files, trusted_vkey, state)),
-        ("log key", lambda: _log_key(state["key"], trusted_vkey)),
-        ("checkpoint", lambda: _checkpoint(files, state)),
-        ("facts", lambda: _events(files, state)),
-    )
-    for name, step in steps:
-        if not _run(checks, name, step) and not (name == "archive" and files):
-            return None
-    if not all(check.ok for check in checks):
-        return None
-    return Bundle(files, state["manifest"], state["key"], state["checkpoint"], state["events"])
+def replay(log: bytes) -> Mapping[str, Any]:
+    """Decide an auction's log once more.
 
-
-def _run(checks: list[Check], name: str, check: Callable[[], str]) -> bool:
+    Raises:
+        Failed: it does not hold; names the event.
+    """
     try:
-        checks.append(Check(name, True, check()))
-    except Failed as failed:
-        checks.append(Check(name, False, str(failed), failed.where))
-    except UNREADABLE as error:
-        checks.append(Check(name, False, f"cannot be read: {error}", name))
-    return checks[-1].ok
+        return verify_auction.verify(log)
+    except verify_auction.Bad as bad:
+        raise Failed(AUCTION, f"event {bad.seq}: {bad}") from bad
 
 
-def _archive(path: Path, files: dict[str, bytes]) -> str:
-    if path.stat().st_size > MOST_BYTES:
-        raise Failed(path.name, "is larger than any bundle")
-    try:
-        unpacked = archive.unpack(path.read_bytes())
-    except NotAnArchive as broken:
-        raise Failed(broken.where, "the zip cannot be read from here on") from broken
-    files.update(unpacked.files)
-    if unpacked.broken_at is not None:
-        raise Failed(unpacked.broken_at, "the zip is not as it was made")
-    return f"{len(files)} files, as they were packed"
-
-
-def _manifest(files: Mapping[str, bytes], trusted_vkey: str | None, state: dict[str, Any]) -> str:
-    for name in (manifest.FILE, *REQUIRED):
-        if name not in files:
-            raise Failed(name, "is missing")
-    try:
-        key = Verifier.parse((trusted_vkey or files[LOG_KEY].decode()).strip())
-    except UNREADABLE as error:
-        raise Failed(LOG_KEY, f"is not a log's key ({error})") from error
-    try:
-        text = note.open_note(files[manifest.FILE].decode(), trusted=[key])
-    except UNREADABLE as error:
-        raise Failed(manifest.FILE, f"is not signed by the log's key ({error})") from error
-    state["key"], state["manifest"] = key, manifest.parse(text)
-    _compare(files, state["manifest"])
-    if files[LOG_KEY].decode() != key.vkey + "\n":
-        raise Failed(LOG_KEY, "is not the key that is trusted")
-    return f"{len(files) - 1} files have the hashes that were signed"
-
-
-def _compare(files: Mapping[str, bytes], signed: Manifest) -> None:
-    found = manifest.of(files, deal=signed.deal, stage=signed.stage).hashes
-    names = (set(found) | set(signed.hashes)) - {manifest.FILE}
-    wrong = sorted(name for name in names if found.get(name) != signed.hashes.get(name))
-    if wrong:
-        raise Failed(", ".join(wrong[:5]), "not the file that was signed for")
-
-
-def _log_key(key: Verifier, trusted_vkey: str | None) -> str:
-    if trusted_vkey is None:
-        return f"{key.vkey} (the bundle's own: compare it with the one the exchange publishes)"
-    return f"{key.vkey} (given)"
-
-
-def _checkpoint(files: Mapping[str, bytes], state: dict[str, Any]) -> str:
-    key: Verifier = state["key"]
-    try:
-        opened = checkpoint.open_checkpoint(
-            files[CHECKPOINT].decode(), origin=key.name, trusted=[key]
-        )
-    except UNREADABLE as error:
-        raise Failed(CHECKPOINT, f"is not signed by the log's key ({error})") from error
-    state["checkpoint"] = opened
-    return f"{opened.origin}, {opened.size} leaves"
-
-
-def _events(files: Mapping[str, bytes], state: dict[str, Any]) -> str:
-    try:
-        state["events"] = read_events(files[EVENTS])
-    except UNREADABLE as error:
-        raise Failed(EVENTS, f"cannot be read ({error})") from error
-    return f"{len(state['events'])} facts"
-
-
-def _master(bundle: Bundle, master: Path) -> str:
+def _master(master: Path, bundle: Bundle) -> str:
     found = chunks.sums(store.pieces(master, 0, master.stat().st_size))
     listed = bundle.one("listing.published").record
     root = listed.get("master_chunk_root")  # bundles from before chunk roots have none

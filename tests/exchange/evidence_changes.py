@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from contracts import canonical
-from exchange.evidence.opened import AUCTION, CONTRACT, POSTINGS, TERMS, Bundle, Event
+from contracts.evidence.opened import AUCTION, CONTRACT, POSTINGS, TERMS, Bundle, Event
 
 Change = Callable[[Bundle], Bundle]
 

@@ -10,14 +10,16 @@ import httpx
 import pytest
 
 from contracts import canonical, ids
+from contracts.evidence import archive, manifest, opened
+from contracts.evidence.checking import Report
 from contracts.log.gateway import LogSigner
 from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import Unknown
 from exchange import keys
 from exchange.db import Database
-from exchange.evidence import archive, bundle, manifest, opened
+from exchange.evidence import bundle
 from exchange.evidence.bundle import EvidenceNotReady
-from exchange.evidence.verify import Report, verify
+from exchange.evidence.verify import verify
 from exchange.settings import Settings
 from tests.conftest import NOW
 from tests.contracts.log_factory import a_fact, seal_all
@@ -147,7 +149,7 @@ def test_another_logs_key_is_not_believed(whole: bytes, tmp_path: Path) -> None:
 def test_a_file_larger_than_any_bundle_is_not_read(
     whole: bytes, check: Callable[[bytes], Report], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exchange.evidence.verify.MOST_BYTES", len(whole) - 1)
+    monkeypatch.setattr("contracts.evidence.checking.MOST_BYTES", len(whole) - 1)
     report = check(whole)
     assert [(one.name, one.where) for one in report.checks] == [("archive", "bundle.zip")]
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import ids
+from contracts.evidence import archive, manifest
+from contracts.evidence.archive import NotAnArchive
 from contracts.log import note
-from exchange.evidence import archive, manifest
-from exchange.evidence.archive import NotAnArchive
 from tests.conftest import NOW
 
 Files = dict[str, bytes]

@@ -9,21 +9,15 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.log import checkpoint, note
-from contracts.log.gateway import LogSigner
-from contracts.parties.gateway import LocalAuthority
-from exchange import keys
-from exchange.db import Database
-from exchange.evidence import (
+from contracts.evidence import (
     archive,
-    bundle,
     deal_checks,
     log_checks,
     manifest,
     money_checks,
     origin_checks,
 )
-from exchange.evidence.opened import (
+from contracts.evidence.opened import (
     CHECKPOINT,
     EVENTS,
     FINGERPRINT,
@@ -34,6 +28,13 @@ from exchange.evidence.opened import (
     Failed,
     read_events,
 )
+from contracts.log import checkpoint, note
+from contracts.log.gateway import LogSigner
+from contracts.parties.gateway import LocalAuthority
+from exchange import keys
+from exchange.db import Database
+from exchange.evidence import bundle
+from exchange.evidence.verify import replay
 from exchange.settings import Settings
 from tests.exchange.evidence_changes import (
     Change,
@@ -95,7 +96,14 @@ def opened(raw: bytes, signer: LogSigner) -> Bundle:
     tree = checkpoint.open_checkpoint(
         files[CHECKPOINT].decode(), origin=signer.origin, trusted=[signer.verifier]
     )
-    return Bundle(files, manifest.parse(signed), signer.verifier, tree, read_events(files[EVENTS]))
+    return Bundle(
+        files,
+        manifest.parse(signed),
+        signer.verifier,
+        tree,
+        read_events(files[EVENTS]),
+        replay,
+    )
 
 
 X = "00" * 32

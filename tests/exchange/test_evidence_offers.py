@@ -8,15 +8,17 @@ import pytest
 from contracts import canonical, ids
 from contracts.deals import queries as deals
 from contracts.deals import service as contracts_service
+from contracts.evidence import archive, manifest
+from contracts.evidence.checking import Report
+from contracts.evidence.opened import AUCTION, LISTING, OFFER
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
 from contracts.parties.gateway import LocalAuthority
 from exchange import keys, offer_verbs
 from exchange.context import Context
 from exchange.db import Database
-from exchange.evidence import archive, bundle, manifest
-from exchange.evidence.opened import AUCTION, LISTING, OFFER
-from exchange.evidence.verify import Report, verify
+from exchange.evidence import bundle
+from exchange.evidence.verify import verify
 from exchange.settings import Settings
 from listings.offers import service as offers
 from tests.conftest import NOW

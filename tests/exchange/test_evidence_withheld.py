@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from contracts import ids
+from contracts.evidence import archive
+from contracts.evidence.opened import AUCTION, EVENTS, read_events
 from contracts.facts import service as facts
 from exchange import keys
 from exchange.db import Database
-from exchange.evidence import archive
-from exchange.evidence.opened import AUCTION, EVENTS, read_events
 from exchange.evidence.verify import verify
 from exchange.settings import Settings
 from tests.conftest import NOW

@@ -15,7 +15,6 @@ ALLOWED = {
         "contracts/log/",
         "contracts/parties/",
         "exchange/demo/signer.py",
-        "exchange/evidence/",
         "exchange/receipts.py",
         "exchange/signing.py",
         "listings/sealed/envelope.py",

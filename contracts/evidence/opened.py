@@ -1,13 +1,13 @@
 """An opened bundle: its files as values, for the checks (no database, no network)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from contracts import canonical
+from contracts.evidence.manifest import Manifest
 from contracts.log.checkpoint import Checkpoint
 from contracts.log.note import Verifier
-from exchange.evidence.manifest import Manifest
 
 CONTRACT, TERMS, EVENTS = "contract.pdf", "terms.json", "events.jsonl"
 CHECKPOINT, LOG_KEY, ROOT = "checkpoint.txt", "log.vkey", "pki/root.pem"
@@ -16,6 +16,10 @@ POSTINGS, README = "postings.json", "README.zh-en.txt"
 # Where the deal comes from: the log of an auction, or the version of an offer that was accepted.
 AUCTION, OFFER = "auction.jsonl", "offer.json"
 REQUIRED = (CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, POSTINGS, README)
+
+
+# What replays an auction's log and returns what it comes to; raises Failed when it does not hold.
+Replay = Callable[[bytes], Mapping[str, Any]]
 
 
 class Failed(Exception):
@@ -79,6 +83,7 @@ class Bundle:
     key: Verifier
     checkpoint: Checkpoint
     events: tuple[Event, ...]
+    replay: Replay | None = None
 
     def json(self, name: str) -> Any:
         """Return a file that holds canonical JSON."""

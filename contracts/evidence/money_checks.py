@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts import canonical
-from exchange.evidence.manifest import SETTLED
-from exchange.evidence.opened import EVENTS, POSTINGS, Bundle, Failed
+from contracts.evidence.manifest import SETTLED
+from contracts.evidence.opened import EVENTS, POSTINGS, Bundle, Failed
 
 Journals = list[dict[str, Any]]
 

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from contracts import canonical, rfc3339
+from contracts.evidence.opened import CHECKPOINT, EVENTS, Bundle, Event, Failed
 from contracts.facts import rules as facts
 from contracts.log import merkle, proof
-from exchange.evidence.opened import CHECKPOINT, EVENTS, Bundle, Event, Failed
 
 # Which field of its record names the object that a fact is about; other nouns (a pause, a seal, a
 # disclosure) are about the auction, listing or offer that their record names.

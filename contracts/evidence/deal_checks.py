@@ -6,9 +6,8 @@ from typing import Any
 from contracts import canonical
 from contracts.deals import verification
 from contracts.deals.sealing import ROLES
-from contracts.money import Money
-from exchange.evidence import origin_checks
-from exchange.evidence.opened import (
+from contracts.evidence import origin_checks
+from contracts.evidence.opened import (
     CONTRACT,
     EVENTS,
     FINGERPRINT,
@@ -21,6 +20,7 @@ from exchange.evidence.opened import (
     Failed,
     all_same,
 )
+from contracts.money import Money
 
 
 def listing(bundle: Bundle) -> str:
