@@ -83,7 +83,7 @@ class LogSigner:
             LogKeyMissing: there is a mark of signatures, but the key that made them is gone.
         """
         keys_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(keys_dir):
+        with locked(keys_dir):
             if not (keys_dir / KEY_FILE).exists():
                 _create(keys_dir, origin)
         return cls.open(keys_dir, origin)
@@ -114,7 +114,7 @@ class LogSigner:
             SealerOvertaken: the mark is no longer `after`.
             LogWouldFork: the promise does not continue what was signed.
         """
-        with _locked(self._folder):
+        with locked(self._folder):
             current = self.mark()
             rules.check_promise(current, after, promise)
             if current != promise:
@@ -139,7 +139,7 @@ def _create(folder: Path, origin: str) -> None:
         raise LogKeyMissing("There is a mark, but the key that made the signatures is gone.")
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _replace(folder / KEY_FILE, pem)
+    replace(folder / KEY_FILE, pem)
 
 
 def _read_mark(folder: Path, origin: str) -> Mark:
@@ -167,10 +167,10 @@ def _write_mark(folder: Path, origin: str, mark: Mark) -> None:
         "base": mark.base,
         "facts": [str(fact) for fact in mark.facts],
     }
-    _replace(folder / MARK_FILE, json.dumps(content).encode())
+    replace(folder / MARK_FILE, json.dumps(content).encode())
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
     """Put the content at `path`, whole or not at all, on the disk before this returns."""
     fresh = path.with_name(path.name + ".new")
     with suppress(FileNotFoundError):
@@ -189,8 +189,9 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+def locked(folder: Path, name: str = LOCK_FILE) -> Iterator[None]:
+    """Hold the lock file of a folder against every thread and process of this machine."""
+    descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -54,13 +54,12 @@ class Verifier:
     @property
     def key_id(self) -> bytes:
         """The first four bytes of SHA-256(name ‖ newline ‖ type ‖ key)."""
-        signed = self.name.encode() + b"\n" + ED25519 + self.key
-        return hashlib.sha256(signed).digest()[:KEY_ID_BYTES]
+        return key_id(self.name, ED25519, self.key)
 
     @property
     def vkey(self) -> str:
         """The key as one line: name, hex id and base64(type ‖ key), joined by `+`."""
-        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(ED25519 + self.key).decode()}"
+        return vkey(self.name, ED25519, self.key)
 
     @classmethod
     def parse(cls, vkey: str) -> "Verifier":
@@ -69,15 +68,7 @@ class Verifier:
         Raises:
             BadVerifierKey: it is not one, or it is of another type than Ed25519.
         """
-        name, _, rest = vkey.partition("+")
-        key_id, _, encoded = rest.partition("+")
-        raw = unbase64(encoded) or b""
-        if not _is_name(name) or raw[:1] != ED25519 or len(raw) != 1 + KEY_BYTES:
-            raise BadVerifierKey("This is not an Ed25519 verifier key.")
-        verifier = cls(name, raw[1:])
-        if verifier.key_id.hex() != key_id:
-            raise BadVerifierKey("The id of the verifier key is not the hash of its name and key.")
-        return verifier
+        return cls(*read_vkey(vkey, ED25519))
 
     def accepts(self, text: str, signature: bytes) -> bool:
         """Tell whether this key made the signature over the text."""
@@ -118,6 +109,11 @@ class Signature:
     name: str
     key_id: bytes
     signature: bytes
+
+    @property
+    def text(self) -> str:
+        """The line with its newline."""
+        return f"— {self.name} {base64.b64encode(self.key_id + self.signature).decode()}\n"
 
 
 def parse(note: str) -> tuple[str, list[Signature]]:
@@ -162,6 +158,33 @@ def open_note(note: str, *, trusted: Sequence[Verifier]) -> str:
     return text
 
 
+def key_id(name: str, algorithm: bytes, key: bytes) -> bytes:
+    """Return the first four bytes of SHA-256(name ‖ newline ‖ type ‖ key)."""
+    return hashlib.sha256(name.encode() + b"\n" + algorithm + key).digest()[:KEY_ID_BYTES]
+
+
+def vkey(name: str, algorithm: bytes, key: bytes) -> str:
+    """Return a public key as one line: name, hex id and base64(type ‖ key), joined by `+`."""
+    encoded = base64.b64encode(algorithm + key).decode()
+    return f"{name}+{key_id(name, algorithm, key).hex()}+{encoded}"
+
+
+def read_vkey(vkey: str, algorithm: bytes) -> tuple[str, bytes]:
+    """Return name and key; base64 may hold further plus signs, so only the first two split.
+
+    Raises:
+        BadVerifierKey: it is not one, or it is of another type.
+    """
+    name, _, rest = vkey.partition("+")
+    given, _, encoded = rest.partition("+")
+    raw = unbase64(encoded) or b""
+    if not is_name(name) or raw[:1] != algorithm or len(raw) != 1 + KEY_BYTES:
+        raise BadVerifierKey("This is not an Ed25519 verifier key.")
+    if key_id(name, algorithm, raw[1:]).hex() != given:
+        raise BadVerifierKey("The id of the verifier key is not the hash of its name and key.")
+    return name, raw[1:]
+
+
 def unbase64(encoded: str) -> bytes | None:
     """Decode canonical standard base64; None when it is anything else."""
     try:
@@ -175,12 +198,13 @@ def _signature(line: str) -> Signature:
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     raw = unbase64(encoded)
-    if dash != "—" or not _is_name(name) or raw is None or len(raw) <= KEY_ID_BYTES:
+    if dash != "—" or not is_name(name) or raw is None or len(raw) <= KEY_ID_BYTES:
         raise BadNote("A signature line is not `— name base64`.")
     return Signature(name, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:])
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Tell whether a key may be called that: visible characters without a plus sign."""
     return bool(name) and "+" not in name and name.isprintable() and name.split() == [name]
 
 
