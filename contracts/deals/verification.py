@@ -34,7 +34,8 @@ from contracts.deals.sealing import ROLES
 from contracts.refusal import Kind, Refusal
 
 ATTACHMENT = "terms.json"
-_UNREADABLE = (
+# What reading a broken PDF or CMS may raise.
+UNREADABLE = (
     PdfError,
     CMSStructuralError,
     SigningError,
@@ -101,7 +102,7 @@ def check_signatures(pdf: bytes, root_pem: bytes) -> list[SignatureVerdict]:
         # A thread of its own, so that a caller's running event loop does no harm.
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, _check(pdf, root_pem)).result()
-    except _UNREADABLE as broken:
+    except UNREADABLE as broken:
         raise DocumentNotSound("The document cannot be read.") from broken
 
 
@@ -142,7 +143,7 @@ def attachments(pdf: bytes) -> list[bytes]:
         reader = PdfFileReader(BytesIO(pdf), strict=True)
         revisions = range(reader.xrefs.total_revisions)
         return [_attachment(reader.get_historical_resolver(number)) for number in revisions]
-    except _UNREADABLE as broken:
+    except UNREADABLE as broken:
         raise DocumentNotSound("The attached terms cannot be read.") from broken
 
 

@@ -46,6 +46,7 @@ CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
     ("terms", deal_checks.terms),
     ("contract file", deal_checks.contract),
     ("contract signatures", deal_checks.signatures),
+    ("contract copies", deal_checks.copies),
     ("stage", money_checks.stage),
     ("postings balance", money_checks.balance),
     ("settlement", money_checks.settlement),

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts import canonical
-from contracts.deals import verification
+from contracts.deals import extraction, verification
 from contracts.deals.sealing import ROLES
 from contracts.evidence import origin_checks
 from contracts.evidence.opened import (
+    BASE,
     CONTRACT,
     EVENTS,
     FINGERPRINT,
@@ -96,6 +97,26 @@ def signatures(bundle: Bundle) -> str:
         if not _was_registered(bundle, event):
             raise Failed(EVENTS, f"the key of the {event.record['role']} was not in force")
     return "; ".join(f"{one.role}: {one.signer}" for one in verdicts)
+
+
+def copies(bundle: Bundle) -> str:
+    """The text as typeset begins the contract; the copies of signatures are those inside it."""
+    pdf, given = bundle.files[CONTRACT], _copies(bundle.files)
+    if BASE not in bundle.files and not given:
+        return "none in this bundle"
+    base = bundle.files.get(BASE, b"")
+    digest = canonical.sha256_hex(base)
+    if digest != bundle.one("deal.certified").record["base_sha256"] or not pdf.startswith(base):
+        raise Failed(BASE, "is not the text that was certified")
+    inside = extraction.copies(pdf)
+    for name in sorted(given.keys() | inside.keys()):
+        if given.get(name) != inside.get(name):
+            raise Failed(name, "is not the copy of what the contract holds")
+    return f"base.pdf {digest[:16]}…, {len(inside)} copies"
+
+
+def _copies(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: held for name, held in files.items() if name.startswith(extraction.FOLDERS)}
 
 
 def _was_registered(bundle: Bundle, signed: Event) -> bool:

@@ -13,6 +13,8 @@ CONTRACT, TERMS, EVENTS = "contract.pdf", "terms.json", "events.jsonl"
 CHECKPOINT, LOG_KEY, ROOT = "checkpoint.txt", "log.vkey", "pki/root.pem"
 LISTING, PROBE, FINGERPRINT = "listing.json", "probe.json", "fingerprint.json"
 POSTINGS, README = "postings.json", "README.zh-en.txt"
+# Later additions, which older bundles lack: the text as typeset, the witnesses a proof has to have.
+BASE, LOG_POLICY = "base.pdf", "log-policy.txt"
 # Where the deal comes from: the log of an auction, or the version of an offer that was accepted.
 AUCTION, OFFER = "auction.jsonl", "offer.json"
 REQUIRED = (CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, POSTINGS, README)

@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, rfc3339
+from contracts.deals import extraction
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
 from contracts.evidence import archive, manifest
 from contracts.evidence.manifest import EXECUTED, SETTLED
 from contracts.evidence.opened import (
     AUCTION,
+    BASE,
     CHECKPOINT,
     CONTRACT,
     EVENTS,
@@ -43,7 +45,7 @@ from contracts.log.gateway import LogSigner
 from contracts.log.tables import LogEntry
 from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import Kind, Refusal
-from listings.auctions import chain, export
+from listings.auctions import chain, export, verify_auction
 from listings.auctions import queries as auctions
 from listings.masters import queries as masters
 from listings.offers import queries as offers
@@ -52,6 +54,12 @@ from settlement.ledger import queries as ledger
 from settlement.payouts.tables import Payout
 
 README_FILE = Path(__file__).with_name(README)
+# What checks a bundle without this program; the auction's verifier is a program of its own.
+TOOLS = (
+    Path(__file__).with_name("verify.sh"),
+    Path(__file__).with_name("tlogverify.go"),
+    Path(verify_auction.__file__),
+)
 
 
 class EvidenceNotReady(Refusal):
@@ -94,6 +102,7 @@ async def assemble(
         **await _of_contract(session, deal, authority),
         POSTINGS: canonical.dumps(await ledger.journals_of_deal(session, deal.id)),
         README: README_FILE.read_bytes(),
+        **{f"verify/{one.name}": one.read_bytes() for one in TOOLS},
     }
     stage = SETTLED if "settlement.booked" in kinds else EXECUTED
     packing = partial(sign_and_pack, files, deal=deal.id, stage=stage, signer=signer)
@@ -195,7 +204,10 @@ async def _of_contract(
     session: AsyncSession, deal: Deal, authority: LocalAuthority
 ) -> dict[str, bytes]:
     document = await deals.document(session, deal.id)
+    base = await deals.base_document(session, deal.id)
     files = {
+        **await anyio.to_thread.run_sync(extraction.copies, document.pdf),
+        BASE: base.pdf,
         CONTRACT: document.pdf,
         TERMS: deal.terms,
         ROOT: authority.root_pem,
