@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import opening, rules, service
+from contracts.deals import ending, lifecycle, opening, queries, rules, service
 from contracts.deals.gateway import TypstPress
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
@@ -77,7 +77,7 @@ async def void_expired_deal(
 ) -> None:
     """Woken by `hold.expired`: a deal that nobody signed in time is given up."""
     if fact.record["deal"] is not None:
-        await _void(session, fact.record["deal"], reason="hold-expired", now=now)
+        await ending.run_out(session, UUID(fact.record["deal"]), reason="hold-expired", now=now)
 
 
 async def void_deals_under(
@@ -85,12 +85,12 @@ async def void_deals_under(
 ) -> None:
     """Woken by `grant.reverted`: nobody signs for rights whose licensor has lost them."""
     ended = fact.record["ended"]
-    for deal in sorted({one["deal"] for one in ended if one["state"] == "released"} - {None}):
-        await _void(session, deal, reason="licensor-lost-its-rights", now=now)
-
-
-async def _void(session: AsyncSession, deal_id: str, *, reason: str, now: datetime) -> None:
-    await service.void(session, UUID(deal_id), reason=reason, by=EXCHANGE_PARTY_ID, now=now)
+    for deal_id in sorted({one["deal"] for one in ended if one["state"] == "released"} - {None}):
+        deal = await queries.get_deal(session, UUID(deal_id))
+        if lifecycle.is_open(deal.life):
+            await service.void(
+                session, deal.id, reason="licensor-lost-its-rights", by=EXCHANGE_PARTY_ID, now=now
+            )
 
 
 async def _awards(session: AsyncSession, fact: SealedFact) -> list[Mapping[str, Any]]:

@@ -56,9 +56,12 @@ async def free_after_lapse(
 async def free_after_void(
     _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
 ) -> None:
-    """Woken by `deal.voided`: the deposit may go back, unless staff forfeit it by the notice."""
+    """Woken by `deal.voided`, `deal.declined` and `deal.expired`: no contract comes of the award.
+
+    The deposit may go back, unless staff forfeit it by the notice.
+    """
     deal = await deals.get_deal(session, UUID(fact.record["deal"]))
-    if deal.auction_id is not None:
+    if deal.auction_id is not None and deal.supersedes is None:
         await _free(session, deal.auction_id, deal.licensee_id, now=now)
 
 

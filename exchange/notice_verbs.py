@@ -33,7 +33,7 @@ async def publicise_result(
 ) -> None:
     """Woken by `deal.executed`: the result of a disclosed sale is public for five working days."""
     deal = await deals.get_deal(session, UUID(fact.record["deal"]))
-    if deal.listing_id is not None:
+    if deal.listing_id is not None and deal.supersedes is None:
         await disclosures.publicise(
             session, deal.listing_id, price_minor=deal.amount_minor, now=now
         )

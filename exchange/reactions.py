@@ -59,6 +59,8 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("award.made", "keep-deposit", deposit_verbs.keep_deposit),
     Reaction("award.lapsed", "free-after-lapse", deposit_verbs.free_after_lapse),
     Reaction("deal.voided", "free-after-void", deposit_verbs.free_after_void),
+    Reaction("deal.declined", "free-after-refusal", deposit_verbs.free_after_void),
+    Reaction("deal.expired", "free-after-expiry", deposit_verbs.free_after_void),
     Reaction("deposit.forfeited", "bar-defaulter", deposit_verbs.bar_defaulter),
     Reaction("award.made", "open-deal", deal_verbs.open_deal),
     Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),

@@ -25,6 +25,8 @@ async def plan_settlement(
     and the winner is bound for nothing more.
     """
     deal = await deals.get_deal(session, UUID(fact.record["deal"]))
+    if deal.supersedes is not None:
+        return  # an amendment changes no price: what is owed was planned for the deal it amends
     terms = Terms(
         deal_id=deal.id,
         work_id=deal.work_id,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from procrastinate import App
 from sqlalchemy.exc import DBAPIError
 
-from contracts.deals import service as deals
+from contracts.deals import timers
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.refusal import Refusal
@@ -41,6 +41,7 @@ HOLDS_EVERY_S = 2.0
 OFFERS_EVERY_S = 2.0
 INDEX_EVERY_S = 10.0
 OPENED_EVERY_S = 1.0  # what two shares open is opened as they come; this is for the rest
+TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midnight
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
@@ -64,6 +65,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: expire_holds(context), "expire", rest_s=HOLDS_EVERY_S))
         tasks.create_task(_again(lambda: end_screeners(context), "screeners", rest_s=ENDED_EVERY_S))
         tasks.create_task(_again(lambda: end_offers(context), "offers", rest_s=OFFERS_EVERY_S))
+        tasks.create_task(_again(lambda: fire_timers(context), "timers", rest_s=TIMERS_EVERY_S))
         tasks.create_task(_again(lambda: keep_index(context), "index", rest_s=INDEX_EVERY_S))
         tasks.create_task(_queue(context))
 
@@ -95,14 +97,19 @@ async def expire_holds(context: Context) -> int:
 
 
 async def end_offers(context: Context) -> int:
-    """End offers that ran out, open answers whose deadline passed, give up unsigned deals."""
+    """End offers that ran out, open answers whose deadline passed."""
     now = clock.now()
     async with context.db.transaction() as session:
         ended = await offers.expire_due(session, now=now)
     async with context.db.transaction() as session:
         opened = await requests.open_due(session, now=now)
+    return ended + opened
+
+
+async def fire_timers(context: Context) -> int:
+    """Fire the timer of a deal that has been due longest."""
     async with context.db.transaction() as session:
-        return ended + opened + await deals.void_unsigned(session, now=now)
+        return await timers.fire_due(session, now=clock.now())
 
 
 async def pay_due(context: Context, gateway: Gateway) -> int:

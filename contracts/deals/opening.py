@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import library, pricing, queries, terms
+from contracts.deals import library, pricing, queries, terms, timing
 from contracts.deals.pricing import Price
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -16,6 +16,7 @@ from contracts.money import Money
 from contracts.parties import service as registry
 from contracts.parties.tables import Party
 from contracts.titles import parting
+from contracts.titles import rules as title_rules
 from contracts.titles import service as titles
 
 
@@ -67,7 +68,7 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
             session, work_id,
             source=_source(award), grantee_id=licensee.id, deal_id=deal_id, now=now,
         )  # fmt: skip
-    await _record(session, deal, now=now)
+    await make_known(session, deal, now=now)
     return deal
 
 
@@ -171,13 +172,15 @@ def _side(role: str, party: Party) -> terms.Side:
     return terms.Side(role, party.id, party.name_zh, party.name_en, party.uscc)
 
 
-async def _record(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+async def make_known(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+    """Tell both sides that the terms are frozen, and set when the time to sign runs out."""
+    await timing.arm_signing(session, deal, expires_at=now + title_rules.HOLD_LASTS)
     payload = {
         "deal": str(deal.id),
         "listing": deal.listing_id and str(deal.listing_id),
         "offer": deal.offer_id and str(deal.offer_id),
         "terms_sha256": deal.terms_sha256,
-        "supersedes": None,
+        "supersedes": deal.supersedes and str(deal.supersedes),
     }
     sides = [deal.licensor_id, deal.licensee_id]
     await facts.record(session, "deal.opened", deal.id, payload, parties=sides, now=now)

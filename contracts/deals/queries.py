@@ -1,19 +1,19 @@
 """Reading deals, their documents and signing sessions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts.deals.tables import Deal, DealDocument, SigningSession
+from contracts.deals.tables import Deal, DealDocument, DealNotice, DealTimer, SigningSession
 from contracts.refusal import Unknown
 from contracts.works.tables import Work
 
 _UNSIGNED = (
     col(Deal.offer_id).is_not(None), col(Deal.signing).in_(("drafted", "certified")),
+    col(Deal.supersedes).is_(None),
 )  # fmt: skip
 
 
@@ -79,10 +79,28 @@ async def unsigned_of_offers(session: AsyncSession, work_id: UUID) -> Sequence[D
     return (await session.scalars(locked.execution_options(populate_existing=True))).all()
 
 
-async def find_unsigned_since(session: AsyncSession, instant: datetime) -> UUID | None:
-    """Return a deal of an offer that was opened before an instant and nobody has signed."""
-    chosen = select(col(Deal.id)).where(col(Deal.created_at) <= instant, *_UNSIGNED)
-    return (await session.scalars(chosen.order_by(col(Deal.id)).limit(1))).one_or_none()
+async def find_amendment(session: AsyncSession, deal_id: UUID) -> Deal | None:
+    """Return the deal that amends this one: the one under signature or in its place, or None."""
+    chosen = select(Deal).where(
+        col(Deal.supersedes) == deal_id,
+        col(Deal.signing).not_in(("voided", "declined", "expired")),
+    )
+    return (await session.scalars(chosen)).one_or_none()
+
+
+async def notices_of(session: AsyncSession, deal_id: UUID) -> Sequence[DealNotice]:
+    """Return the notices given under a deal, the oldest first."""
+    chosen = select(DealNotice).where(col(DealNotice.deal_id) == deal_id)
+    ordered = chosen.order_by(col(DealNotice.given_at), col(DealNotice.id))
+    return (await session.scalars(ordered)).all()
+
+
+async def timers_of(session: AsyncSession, deal_id: UUID) -> Sequence[DealTimer]:
+    """Return the timers of a deal that have not fired, the next first."""
+    chosen = select(DealTimer).where(
+        col(DealTimer.deal_id) == deal_id, col(DealTimer.settled_at).is_(None)
+    )
+    return (await session.scalars(chosen.order_by(col(DealTimer.due_at)))).all()
 
 
 async def find_document(session: AsyncSession, deal_id: UUID) -> DealDocument | None:

@@ -1,10 +1,6 @@
-"""The life of a deal: whose turn it is to sign, what a signature must be (pure).
+"""Signing a deal: whose turn it is to sign, what a signature must be (pure).
 
-A deal's state has three regions that move on their own: signing, performance, end.
-
-    signing      drafted → certified → licensor_signed → executed;   voided before executed
-    performance  pending → effective → paid
-    ended        (not) → expired | terminated | superseded
+See `contracts.deals.lifecycle` for all that a deal goes through.
 """
 
 import hashlib
@@ -20,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
+from contracts.deals import lifecycle
 from contracts.refusal import Kind, Refusal
 
 LONGEST_REASON = 500
@@ -112,11 +109,12 @@ def check_turn(signing: str, *, role: str) -> str:
     """Return the state that the signature of `role` leads to.
 
     Raises:
-        DealVoided: nobody signs this deal any more.
+        DealVoided, DealDeclined, DealExpired: nobody signs this deal any more.
         NotYourTurn: another role's signature is awaited, or none.
     """
     if signing == "voided":
         raise DealVoided("The deal was voided.")
+    lifecycle.check_not_given_up(signing)
     turn = TURNS.get(signing)
     if turn is None or turn[0] != role:
         waits = turn[0] if turn else None

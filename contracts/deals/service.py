@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, locking
-from contracts.deals import queries, revisions, rules, sealing
+from contracts.deals import amending, lifecycle, queries, revisions, rules, sealing, timing
 from contracts.deals.gateway import Press
 from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
 from contracts.deals.sealing import Prepared
@@ -179,11 +179,13 @@ async def void(
     Raises:
         Unknown: there is no such deal.
         DealExecuted: both parties have signed.
+        DealDeclined, DealExpired: it was given up otherwise.
     """
     deal = await _locked(session, deal_id)
     if deal.signing == "voided":
         return deal
     rules.check_voidable(deal.signing)
+    lifecycle.check_open(deal.life)
     await parting.release_deal(session, deal.work_id, deal_id=deal.id, now=now)
     deal.signing = "voided"
     await session.flush()
@@ -238,7 +240,12 @@ async def _keep(
 
 async def _execute(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
     """Grant the rights in the transaction of the last signature."""
-    await titles.make_effective(session, deal.work_id, deal_id=deal.id, now=now)
+    if deal.supersedes is None:
+        await titles.make_effective(session, deal.work_id, deal_id=deal.id, now=now)
+    else:
+        await amending.take_effect(session, deal, now=now)
+    ends = lifecycle.window_end(canonical.loads(deal.terms)["grants"])
+    await timing.arm(session, deal.id, "window-end", ref=deal.id, due_at=ends)
     payload = {
         "deal": str(deal.id),
         "terms_sha256": deal.terms_sha256,
@@ -270,15 +277,6 @@ async def void_overtaken(session: AsyncSession, deal_id: UUID, *, now: datetime)
     return voided
 
 
-async def void_unsigned(session: AsyncSession, *, now: datetime) -> int:
-    """Give up one deal of an offer that nobody signed for HOLD_DAYS; return how many it was."""
-    due = await queries.find_unsigned_since(session, now - title_rules.HOLD_LASTS)
-    if due is None:
-        return 0
-    await void(session, due, reason="not-signed", by=EXCHANGE_PARTY_ID, now=now)
-    return 1
-
-
 def granted(deal: Deal) -> list[dict[str, Any]]:
     """Return the rights that a deal grants, as the wire carries them."""
     grants: list[dict[str, Any]] = canonical.loads(deal.terms)["grants"]
@@ -290,12 +288,13 @@ def granted(deal: Deal) -> list[dict[str, Any]]:
 
 async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: datetime) -> None:
     """Hold what was agreed in an offer: the first signature has the rights."""
-    if role != "licensor" or deal.offer_id is None:
+    if role != "licensor" or deal.offer_id is None or deal.supersedes is not None:
         return
     await parting.keep(
         session, deal.work_id, deal_id=deal.id, grantor_id=deal.licensor_id,
         grantee_id=deal.licensee_id, boxes=granted(deal), now=now,
     )  # fmt: skip
+    await timing.arm_signing(session, deal, expires_at=now + title_rules.HOLD_LASTS)
 
 
 async def _prepared(

@@ -3,9 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, LargeBinary
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, text
 from sqlmodel import Field, SQLModel
 
+from contracts.deals import lifecycle
+from contracts.deals.lifecycle import Life
 from contracts.money import Money
 
 
@@ -19,21 +21,23 @@ class Deal(SQLModel, table=True):
     __tablename__ = "deal"
     __table_args__ = (
         CheckConstraint(
-            "signing IN ('drafted', 'certified', 'licensor_signed', 'executed', 'voided')",
+            "signing IN ('drafted', 'certified', 'licensor_signed', 'executed', 'voided', "
+            "'declined', 'expired')",
             name="deal_signing_is_known",
         ),
         CheckConstraint(
             "performance IN ('pending', 'effective', 'paid')", name="deal_performance_is_known"
         ),
         CheckConstraint(
-            "ended IN ('expired', 'terminated', 'superseded')", name="deal_ended_is_known"
+            "ended IN ('expired', 'terminated', 'superseded', 'rescinded')",
+            name="deal_ended_is_known",
         ),
         CheckConstraint("amount_minor > 0", name="deal_amount_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="deal_currency_is_a_code"),
         CheckConstraint("licensor_id <> licensee_id", name="deal_has_two_sides"),
         CheckConstraint("terms_sha256 ~ '^[0-9a-f]{64}$'", name="deal_terms_sha256_is_hex"),
         CheckConstraint(
-            "signing IN ('drafted', 'voided') "
+            "signing IN ('drafted', 'voided', 'declined', 'expired') "
             "OR (base_sha256 IS NOT NULL AND pdf_sha256 IS NOT NULL)",
             name="deal_certified_has_document",
         ),
@@ -45,6 +49,30 @@ class Deal(SQLModel, table=True):
         ),
         CheckConstraint(
             "(auction_id IS NULL) <> (offer_id IS NULL)", name="deal_follows_one_agreement"
+        ),
+        CheckConstraint("ended IS NULL OR signing = 'executed'", name="deal_ended_was_in_force"),
+        CheckConstraint("(ended IS NULL) = (ended_at IS NULL)", name="deal_ended_has_time"),
+        CheckConstraint(
+            "end_cause IS NULL OR end_cause IN ('cause', 'mutual')", name="deal_end_cause_is_known"
+        ),
+        CheckConstraint(
+            "(ended = 'terminated') IS TRUE = (end_cause IS NOT NULL)",
+            name="deal_end_cause_says_why",
+        ),
+        CheckConstraint(
+            "(signing = 'declined') = (declined_by IS NOT NULL) "
+            "AND coalesce(declined_by IN (licensor_id, licensee_id), true)",
+            name="deal_declined_by_a_side",
+        ),
+        CheckConstraint(
+            "(supersedes IS NULL) = (patch IS NULL) AND supersedes <> id",
+            name="deal_amendment_has_a_patch",
+        ),
+        Index(
+            "deal_one_amendment",
+            "supersedes",
+            unique=True,
+            postgresql_where=text("signing NOT IN ('voided', 'declined', 'expired')"),
         ),
     )
 
@@ -63,6 +91,12 @@ class Deal(SQLModel, table=True):
     signing: str = "drafted"
     performance: str = "pending"
     ended: str | None = None
+    end_cause: str | None = None
+    ended_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    declined_by: UUID | None = None
+    supersedes: UUID | None = Field(default=None, foreign_key="deal.id")
+    # RFC 6902 as RFC 8785 bytes: what turns the terms of the deal superseded into these.
+    patch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     base_sha256: str | None = None
     pdf_sha256: str | None = None
     created_at: datetime = Field(sa_column=_instant())
@@ -72,6 +106,14 @@ class Deal(SQLModel, table=True):
     def price(self) -> Money:
         """The agreed price."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def life(self) -> Life:
+        """Where it stands in its four regions."""
+        return lifecycle.life_of(
+            signing=self.signing, performance=self.performance, ended=self.ended,
+            cause=self.end_cause,
+        )  # fmt: skip
 
 
 class DealDocument(SQLModel, table=True):
@@ -119,3 +161,77 @@ class SigningSession(SQLModel, table=True):
     expires_at: datetime = Field(sa_column=_instant())
     completed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class DealNotice(SQLModel, table=True):
+    """A notice of one side to the other (通知): of a breach, or an offer to end by agreement."""
+
+    __tablename__ = "deal_notice"
+    __table_args__ = (
+        CheckConstraint("kind IN ('breach', 'mutual')", name="deal_notice_kind_is_known"),
+        CheckConstraint("char_length(text) BETWEEN 1 AND 2000", name="deal_notice_text_is_short"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="deal_notice_sha256_is_hex"),
+        CheckConstraint(
+            "(key_id IS NULL) = (signature IS NULL)", name="deal_notice_signed_is_whole"
+        ),
+        CheckConstraint(
+            "outcome IN ('terminated', 'cured', 'withdrawn', 'refused', 'overtaken')",
+            name="deal_notice_outcome_is_known",
+        ),
+        CheckConstraint(
+            "(outcome IS NULL) = (settled_at IS NULL)", name="deal_notice_outcome_has_time"
+        ),
+        CheckConstraint(
+            "(kind = 'breach' AND received_at IS NOT NULL) = (cure_by IS NOT NULL)",
+            name="deal_notice_cured_by_follows_receipt",
+        ),
+        Index(
+            "deal_notice_one_of_a_side",
+            "deal_id",
+            "kind",
+            "party_id",
+            unique=True,
+            postgresql_where=text("settled_at IS NULL"),
+        ),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    id: UUID = Field(primary_key=True)
+    kind: str
+    party_id: UUID = Field(foreign_key="party.id")
+    text: str
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sha256: str
+    key_id: UUID | None = Field(default=None, foreign_key="party_key.id")
+    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    fact_id: UUID = Field(foreign_key="fact.id")
+    given_at: datetime = Field(sa_column=_instant())
+    received_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    cure_by: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    outcome: str | None = None
+    settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class DealTimer(SQLModel, table=True):
+    """What happens to a deal at an instant if nothing happens before; `ref` is what it is about."""
+
+    __tablename__ = "deal_timer"
+    __table_args__ = (
+        CheckConstraint(
+            "kind IN ('signing-reminder', 'signing-expiry', 'deemed-receipt', 'cure-end', "
+            "'window-end')",
+            name="deal_timer_kind_is_known",
+        ),
+        CheckConstraint("outcome IN ('fired', 'moot')", name="deal_timer_outcome_is_known"),
+        CheckConstraint(
+            "(outcome IS NULL) = (settled_at IS NULL)", name="deal_timer_outcome_has_time"
+        ),
+        Index("deal_timer_due", "due_at", postgresql_where=text("settled_at IS NULL")),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    kind: str = Field(primary_key=True)
+    ref: UUID = Field(primary_key=True)
+    due_at: datetime = Field(sa_column=_instant())
+    settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    outcome: str | None = None

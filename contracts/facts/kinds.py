@@ -5,6 +5,7 @@ Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor unit
 
 from collections.abc import Mapping
 
+from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
 
@@ -234,6 +235,7 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     **NOTICES,
+    **LIVES,
     # negotiated in private: nobody but the two sides reads these
     "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),
     "offerable.closed": KindOfFact(_PARTIES, {"offerable": str, "work": str}),

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, locking, rfc3339
+from contracts.deals import lifecycle
 from contracts.deals import service as deals
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -251,7 +252,9 @@ async def _default(
     awards = canonical.loads(auction.result or b"{}").get("awards", [])
     if deal is None or len(awards) != 1:
         raise rules.IncidentState("This paddle alone has no contract to sign.", state=auction.state)
-    await deals.void(session, deal.id, reason="bidder-defaulted", by=incident.proposed_by, now=now)
+    if lifecycle.is_open(deal.life):
+        by = incident.proposed_by
+        await deals.void(session, deal.id, reason="bidder-defaulted", by=by, now=now)
     body = {"paddle": paddle, "reason": incident.reason}
     await auctions.append(session, auction, "defaulted", body, at=now)
     record = {**_names(auction), "reason": incident.reason}
@@ -280,7 +283,10 @@ async def _deal(session: AsyncSession, auction: Auction, winner: UUID | None) ->
         select(Deal).where(
             col(Deal.auction_id) == auction.id,
             col(Deal.licensee_id) == winner,
-            col(Deal.signing) != "voided",
+            col(Deal.signing).not_in(("voided", "expired")),
+            # A winner that refuses to sign defaults; a seller that refuses makes nobody default.
+            func.coalesce(col(Deal.declined_by), winner) == winner,
+            col(Deal.supersedes).is_(None),
         )
     )
     return found.scalars().first()

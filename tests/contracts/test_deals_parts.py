@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.deals import opening, rules, service
+from contracts.deals import opening, rules, service, timers
 from contracts.deals.tables import Deal
 from contracts.facts import queries as facts
 from contracts.parties.gateway import LocalAuthority
@@ -221,9 +221,9 @@ async def test_a_deal_of_an_offer_that_nobody_signs_is_given_up_after_a_month(
     buyer = await signatory(session, authority, kind="broadcaster", now=NOW)
     made = await work(session, party_id=licensor.party.id, now=NOW)
     deal = await offered(session, authority, licensor, buyer, made.id, part("satellite"))
-    while await service.void_unsigned(session, now=NOW + HOLD_LASTS):
+    while await timers.fire_due(session, now=NOW + HOLD_LASTS):
         pass
-    assert deal.signing == "voided"
+    assert deal.signing == "expired"
 
 
 async def test_the_next_best_gets_what_the_defaulter_gave_up(session: AsyncSession) -> None:

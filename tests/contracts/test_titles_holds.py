@@ -172,7 +172,7 @@ async def test_a_deal_that_nobody_signed_in_a_month_is_voided_and_its_rights_are
     ).all()
     for _ in range(2):
         await deal_verbs.void_expired_deal(context, session, sealed(fact), late)
-    assert (await deals.get_deal(session, deal.id)).signing == "voided"
+    assert (await deals.get_deal(session, deal.id)).signing == "expired"
     assert await queries.taken(session, deal.work_id) == []
     with pytest.raises(rules.RightsNotReserved):
         await service.make_effective(session, deal.work_id, deal_id=deal.id, now=late)
