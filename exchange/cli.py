@@ -38,6 +38,7 @@ from exchange import (
     probe_cli,
     sealed_cli,
     server,
+    witness_cli,
     worker,
 )
 from exchange.context import Context, database_url, open_context
@@ -65,6 +66,7 @@ app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
 app.add_typer(sealed_cli.app, name="sealed")
 app.add_typer(bid_cli.app, name="bid")
+app.add_typer(witness_cli.app, name="witness")
 app.command("probe")(probe_cli.probe)
 app.command("conformance")(conformance_cli.conformance)
 app.command("match")(match_cli.match)

@@ -16,7 +16,6 @@ from contracts.refusal import Kind, Refusal
 
 MOST_HASHES = 63
 SIZE_TYPE = "text/x.tlog.size"
-SIGNATURE_LINES = "text/plain; charset=utf-8"
 PATH = "/add-checkpoint"
 
 
