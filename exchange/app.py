@@ -32,6 +32,7 @@ from exchange.api import (
     ledger,
     listings,
     log,
+    log_site,
     masters,
     matches,
     methods,
@@ -115,6 +116,7 @@ def create_app(context: Context | None) -> FastAPI:
     for module in ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)
+    app.include_router(log_site.router)
     pages.install(app)
     return app
 

@@ -31,6 +31,7 @@ from exchange import (
     files_cli,
     identify,
     index_cli,
+    log_cli,
     masters_cli,
     match_cli,
     migrating,
@@ -62,6 +63,7 @@ app.add_typer(files_cli.imf_app, name="imf")
 app.command("hash")(files_cli.hash_file)
 app.add_typer(index_cli.app, name="index")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(log_cli.app, name="log")
 app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
 app.add_typer(sealed_cli.app, name="sealed")

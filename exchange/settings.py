@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     port: int = 8000
     base_url: str = ""
     log_origin: str = "log.uhdx.local/2026"
+    log_site_dir: Path | None = None
     # Which methods of sale may be offered; development has all, production says what it holds.
     operator_licence: Literal["property_exchange", "auction_house", "none"] | None = None
     stripe_api_key: SecretStr = SecretStr("sk_test_standin")
@@ -51,7 +52,7 @@ class Settings(BaseSettings):
     piece_s: PositiveInt = 300
     pieces_at_once: PositiveInt = 1
 
-    @field_validator("home", "keys_dir", "index_dir")
+    @field_validator("home", "keys_dir", "index_dir", "log_site_dir")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().resolve()
@@ -111,6 +112,11 @@ class Settings(BaseSettings):
     def keys(self) -> Path:
         """The folder of the exchange's own keys (log, certificate authority, certification)."""
         return self.keys_dir or self.home / "keys"
+
+    @cached_property
+    def log_site(self) -> Path:
+        """The folder of the published log; any web server may serve it."""
+        return self.log_site_dir or self.home / "log-site"
 
     @property
     def public_url(self) -> str:

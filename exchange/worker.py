@@ -13,8 +13,10 @@ from procrastinate import App
 from sqlalchemy.exc import DBAPIError
 
 from contracts.deals import timers
+from contracts.log import publishing
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
+from contracts.log.site import LogSite
 from contracts.refusal import Refusal
 from contracts.titles import holds
 from exchange import clock, embedded, index_verbs, jobs, master_verbs, pieces, screener_verbs
@@ -43,6 +45,8 @@ INDEX_EVERY_S = 10.0
 OPENED_EVERY_S = 1.0  # what two shares open is opened as they come; this is for the rest
 TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midnight
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
+# What was sealed meanwhile is published at once: its files and one checkpoint.
+PUBLISH_EVERY_S = 0.25
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
 
@@ -58,6 +62,7 @@ async def work(context: Context) -> None:
         if settings.database_url is None:
             tasks.create_task(embedded.keep_running(settings.home))
         tasks.create_task(_again(lambda: seal(context, signer), "seal"))
+        tasks.create_task(_again(lambda: publish(context), "publish", rest_s=PUBLISH_EVERY_S))
         tasks.create_task(_again(lambda: close_due(context), "close"))
         tasks.create_task(_again(lambda: open_due(context), "open", rest_s=OPENED_EVERY_S))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
@@ -76,6 +81,12 @@ async def seal(context: Context, signer: LogSigner) -> int:
         sealed = await log.seal(session, signer=signer, limit=SEAL_LIMIT, now=clock.now())
         await jobs.defer_reactions(session, sealed)
     return len(sealed)
+
+
+async def publish(context: Context) -> int:
+    """Write what was sealed into the folder of the published log."""
+    async with context.db.transaction() as session:
+        return await publishing.publish(session, LogSite(context.settings.log_site))
 
 
 async def close_due(context: Context) -> int:

@@ -63,7 +63,7 @@ def leaf(fact_id: UUID, kind: str, recorded_at: datetime, c: str, prev: str | No
         prev: hex leaf hash of the previous fact about the same object, or None.
     """
     stamp = rfc3339.to_the_second(recorded_at)
-    return canonical.dumps(
+    return canonical.quick(
         {"v": 1, "t": kind, "n": str(fact_id), "ts": stamp, "c": c, "prev": prev}
     )
 

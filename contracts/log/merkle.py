@@ -67,6 +67,14 @@ def root(size: int, lookup: Lookup) -> bytes:
     return _span_hash((0, size), lookup) if size else EMPTY_ROOT
 
 
+def perfect_root(hashes: Sequence[bytes]) -> bytes:
+    """Return the root over a power of two of hashes that stand side by side on one level."""
+    row = list(hashes)
+    while len(row) > 1:
+        row = [node_hash(row[place], row[place + 1]) for place in range(0, len(row), 2)]
+    return row[0]
+
+
 def inclusion_nodes(index: int, size: int) -> list[Node]:
     """Return the subtrees whose hashes `inclusion_proof` looks up."""
     return [node for span in _inclusion_spans(index, size) for node in _cover(*span)]

@@ -1,12 +1,11 @@
 """Reading the log: facts by number, leaves, checkpoints and proofs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,11 +18,21 @@ from contracts.log import merkle, note, rules
 from contracts.log.merkle import Node
 from contracts.log.proof import Proof
 from contracts.log.rules import NotSealedYet
-from contracts.log.tables import LogCheckpoint, LogEntry, LogNode, LogState
+from contracts.log.tables import LogCheckpoint, LogEntry, LogState
 from contracts.refusal import Unknown
 
 BEFORE_ALL = -1  # the cursor of a reader that has seen nothing; numbers start at 0
-NODES_AT_ONCE = 5_000  # two parameters each; PostgreSQL takes 65 535
+STORED_EVERY = 8  # the levels of tiles: one row for 256 leaves instead of 511
+Range = tuple[int, int, int]
+STORED = text(
+    "WITH asked AS (SELECT * FROM unnest(CAST(:levels AS integer[]), CAST(:firsts AS bigint[]), "
+    "CAST(:beyonds AS bigint[])) AS asked(level, first, beyond)) "
+    "SELECT 0, entry.seq, entry.leaf_hash FROM asked JOIN log_entry AS entry "
+    "ON entry.seq >= first AND entry.seq < beyond WHERE asked.level = 0 "
+    "UNION ALL SELECT node.level, node.index, node.hash FROM asked JOIN log_node AS node "
+    "ON node.level = asked.level AND node.index >= first AND node.index < beyond "
+    "WHERE asked.level > 0"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,7 @@ async def get_sealed(session: AsyncSession, fact_id: UUID) -> SealedFact:
 
 def sealed(seq: int, fact: Fact) -> SealedFact:
     """Return a row as the value that readers know."""
-    record: Any = canonical.loads(fact.record)
+    record: Any = canonical.known(fact.record)
     return SealedFact(
         seq, fact.id, fact.kind, fact.subject, tuple(fact.parties), record, fact.recorded_at
     )
@@ -213,16 +222,51 @@ async def consistency(session: AsyncSession, size_1: int, size_2: int) -> list[b
 
 
 async def nodes(session: AsyncSession, wanted: Collection[Node]) -> dict[Node, bytes]:
-    """Return the stored hashes of complete subtrees."""
-    known: dict[Node, bytes] = {}
-    left = iter(wanted)
-    place = tuple_(col(LogNode.level), col(LogNode.index))
-    while some := [(node.level, node.index) for node in islice(left, NODES_AT_ONCE)]:
-        found = await session.execute(
-            select(col(LogNode.level), col(LogNode.index), col(LogNode.hash)).where(place.in_(some))
-        )
-        known |= {Node(level, index): hashed for level, index, hashed in found.all()}
-    return known
+    """Return the hashes of complete subtrees.
+
+    Every eighth level is stored, like in tiles; what lies between is hashed from the level below.
+    """
+    below = {node: _stored_below(node) for node in wanted}
+    known = await stored(session, _joined(below.values()))
+    return {
+        node: merkle.perfect_root([known[Node(level, place)] for place in range(first, beyond)])
+        for node, (level, first, beyond) in below.items()
+    }
+
+
+def is_stored(node: Node) -> bool:
+    """Tell whether a subtree has a row of its own; leaves have theirs as entries."""
+    return node.level > 0 and node.level % STORED_EVERY == 0
+
+
+async def stored(session: AsyncSession, ranges: Collection[Range]) -> dict[Node, bytes]:
+    """Return the hashes with rows of their own: level, first place, and the place beyond."""
+    found = await session.execute(
+        STORED,
+        {
+            "levels": [level for level, _, _ in ranges],
+            "firsts": [first for _, first, _ in ranges],
+            "beyonds": [beyond for _, _, beyond in ranges],
+        },
+    )
+    return {Node(level, index): bytes(hashed) for level, index, hashed in found.all()}
+
+
+def _stored_below(node: Node) -> Range:
+    """Return the stored hashes that a subtree is made of."""
+    above = node.level % STORED_EVERY
+    return (node.level - above, node.index << above, (node.index + 1) << above)
+
+
+def _joined(ranges: Iterable[Range]) -> list[Range]:
+    """Join ranges that touch or overlap."""
+    joined: list[Range] = []
+    for level, first, beyond in sorted(ranges):
+        if joined and joined[-1][0] == level and first <= joined[-1][2]:
+            joined[-1] = (level, joined[-1][1], max(beyond, joined[-1][2]))
+        else:
+            joined.append((level, first, beyond))
+    return joined
 
 
 async def heads(session: AsyncSession, subjects: Collection[UUID]) -> dict[UUID, bytes]:

@@ -9,17 +9,47 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from contracts.facts.rules import SealedFact
-from contracts.facts.tables import Fact, FactPending
+from contracts.facts.tables import Fact
 from contracts.log import merkle, queries, rules
 from contracts.log.gateway import CheckpointSigner
 from contracts.log.merkle import Node
 from contracts.log.rules import Entry, LogWouldFork, Mark, Waiting
-from contracts.log.tables import LogCheckpoint, LogEntry, LogNode, LogState
+from contracts.log.tables import LogCheckpoint
+
+# A fact with the leaf hash of the newest sealed fact about the same object.
+_WITH_HEAD = (
+    "SELECT fact.id, kind, fact.subject, parties, record, blind, recorded_at, head.leaf_hash "
+    "FROM {waiting} JOIN fact ON fact.id = waiting.fact_id LEFT JOIN LATERAL "
+    "(SELECT leaf_hash FROM log_entry WHERE log_entry.subject = fact.subject "
+    "ORDER BY seq DESC LIMIT 1) AS head ON true ORDER BY waiting.turn"
+)
+TURNS = text(
+    _WITH_HEAD.format(
+        waiting="(SELECT fact_id, turn FROM fact_pending ORDER BY turn LIMIT :limit) AS waiting"
+    )
+)
+PROMISED = text(
+    _WITH_HEAD.format(
+        waiting="unnest(CAST(:promised AS uuid[])) WITH ORDINALITY AS waiting(fact_id, turn) "
+        "JOIN fact_pending USING (fact_id)"
+    )
+)
+# One statement writes a batch: a round trip for each table would cost more than its rows.
+APPEND = text(
+    "WITH entry AS (SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:facts AS uuid[]), "
+    "CAST(:subjects AS uuid[]), CAST(:leaves AS bytea[]), CAST(:hashes AS bytea[])) "
+    "AS entry(seq, fact_id, subject, leaf, leaf_hash)), "
+    "made AS (INSERT INTO log_entry (seq, fact_id, subject, leaf, leaf_hash) "
+    "SELECT seq, fact_id, subject, leaf, leaf_hash FROM entry), "
+    "grown AS (INSERT INTO log_node (level, index, hash) SELECT * FROM unnest("
+    "CAST(:levels AS integer[]), CAST(:places AS bigint[]), CAST(:nodes AS bytea[]))), "
+    "sealed AS (DELETE FROM fact_pending USING entry WHERE fact_pending.fact_id = entry.fact_id) "
+    "UPDATE log_state SET size = :size"
+)
 
 
 async def seal(
@@ -37,42 +67,43 @@ async def seal(
     """
     if not await _is_waiting(session):
         return []
-    state = await _locked_state(session)
+    begun = await _locked_size(session)
     mark = await asyncio.to_thread(signer.mark)
-    promised = rules.promised(mark, state.size)
-    tree = await _edges(session, mark, state.size)
-    facts = await _promised(session, promised) if promised else await _turns(session, limit)
+    promised = rules.promised(mark, begun)
+    tree = await _edges(session, mark, begun)
+    facts, heads = await _next(session, promised, limit)
     if not facts:
         return []
-    heads = await queries.heads(session, [fact.subject for fact in facts])
 
-    entries = rules.chain(state.size, [_waiting(fact) for fact in facts], heads)
+    entries = rules.chain(begun, [_waiting(fact) for fact in facts], heads)
     hashes = [entry.leaf_hash for entry in entries]
-    grown = merkle.grow(state.size, hashes, tree.__getitem__)
-    size = state.size + len(entries)
+    grown = merkle.grow(begun, hashes, tree.__getitem__)
+    size = begun + len(entries)
     root = merkle.root(size, (tree | grown).__getitem__)
-    promise = Mark(size, root, state.size, tuple(entry.fact_id for entry in entries))
+    promise = Mark(size, root, begun, tuple(entry.fact_id for entry in entries))
     if promised:
         rules.check_prefix(mark, root)
-    note = await asyncio.to_thread(signer.sign, promise, after=mark)
 
-    state.size = size
-    await _append(session, entries, grown)
-    session.add(LogCheckpoint(size=size, root=root, note=note, signed_at=now))
-    await session.flush()
+    # The mark goes to the disk while the rows go to the database; the signature follows both.
+    signing = asyncio.ensure_future(asyncio.to_thread(signer.sign, promise, after=mark))
+    try:
+        await _append(session, entries, grown, size)
+    finally:
+        note = await signing
+    kept = {"size": size, "root": root, "note": note, "signed_at": now}
+    await session.execute(insert(LogCheckpoint).values(kept))
     return [queries.sealed(entry.seq, fact) for entry, fact in zip(entries, facts, strict=True)]
 
 
 async def _is_waiting(session: AsyncSession) -> bool:
-    found = await session.execute(select(col(FactPending.turn)).limit(1))
+    found = await session.execute(text("SELECT FROM fact_pending LIMIT 1"))
     return found.first() is not None
 
 
-async def _locked_state(session: AsyncSession) -> LogState:
-    found = await session.execute(
-        select(LogState).with_for_update().execution_options(populate_existing=True)
-    )
-    return found.scalar_one()
+async def _locked_size(session: AsyncSession) -> int:
+    found = await session.execute(text("SELECT size FROM log_state FOR UPDATE"))
+    size: int = found.scalar_one()
+    return size
 
 
 async def _edges(session: AsyncSession, mark: Mark, size: int) -> dict[Node, bytes]:
@@ -84,26 +115,20 @@ async def _edges(session: AsyncSession, mark: Mark, size: int) -> dict[Node, byt
     return tree
 
 
-async def _turns(session: AsyncSession, limit: int) -> Sequence[Fact]:
-    found = await session.execute(
-        select(Fact)
-        .join(FactPending, col(FactPending.fact_id) == col(Fact.id))
-        .order_by(col(FactPending.turn))
-        .limit(limit)
-    )
-    return found.scalars().all()
-
-
-async def _promised(session: AsyncSession, promised: Sequence[UUID]) -> Sequence[Fact]:
-    found = await session.execute(
-        select(Fact)
-        .join(FactPending, col(FactPending.fact_id) == col(Fact.id))
-        .where(col(Fact.id).in_(promised))
-    )
-    waiting = {fact.id: fact for fact in found.scalars()}
-    if len(waiting) != len(promised):
+async def _next(
+    session: AsyncSession, promised: Sequence[UUID], limit: int
+) -> tuple[list[Fact], dict[UUID, bytes]]:
+    """Return the facts whose turn it is, and the newest leaf of each chain that they go on."""
+    if promised:
+        found = await session.execute(PROMISED, {"promised": list(promised)})
+    else:
+        found = await session.execute(TURNS, {"limit": limit})
+    names = ("id", "kind", "subject", "parties", "record", "blind", "recorded_at")
+    rows = found.all()
+    if promised and len(rows) != len(promised):
         raise LogWouldFork("Facts that were signed for no longer wait.", missing=len(promised))
-    return [waiting[fact_id] for fact_id in promised]
+    heads = {row[2]: row[7] for row in rows if row[7] is not None}
+    return [Fact(**dict(zip(names, row[:7], strict=True))) for row in rows], heads
 
 
 def _waiting(fact: Fact) -> Waiting:
@@ -111,27 +136,20 @@ def _waiting(fact: Fact) -> Waiting:
 
 
 async def _append(
-    session: AsyncSession, entries: Sequence[Entry], grown: dict[Node, bytes]
+    session: AsyncSession, entries: Sequence[Entry], grown: dict[Node, bytes], size: int
 ) -> None:
+    kept = [node for node in grown if queries.is_stored(node)]
     await session.execute(
-        insert(LogEntry),
-        [
-            {
-                "seq": entry.seq,
-                "fact_id": entry.fact_id,
-                "subject": entry.subject,
-                "leaf": entry.leaf,
-                "leaf_hash": entry.leaf_hash,
-            }
-            for entry in entries
-        ],
+        APPEND,
+        {
+            "seqs": [entry.seq for entry in entries],
+            "facts": [entry.fact_id for entry in entries],
+            "subjects": [entry.subject for entry in entries],
+            "leaves": [entry.leaf for entry in entries],
+            "hashes": [entry.leaf_hash for entry in entries],
+            "levels": [node.level for node in kept],
+            "places": [node.index for node in kept],
+            "nodes": [grown[node] for node in kept],
+            "size": size,
+        },
     )
-    await session.execute(
-        insert(LogNode),
-        [
-            {"level": node.level, "index": node.index, "hash": hashed}
-            for node, hashed in grown.items()
-        ],
-    )
-    sealed = [entry.fact_id for entry in entries]
-    await session.execute(delete(FactPending).where(col(FactPending.fact_id).in_(sealed)))

@@ -298,7 +298,8 @@ async def test_not_even_the_owner_rewrites_the_log(
     try:
         for change in (
             "UPDATE log_entry SET leaf = ''",
-            "DELETE FROM log_node",
+            "DELETE FROM log_checkpoint",
+            "TRUNCATE log_node",
             "TRUNCATE log_entry CASCADE",
         ):
             async with owner.sessions() as session:

@@ -49,6 +49,7 @@ PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
     "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts",
     "follow_feed", "follow_auction", "get_auction_log", "list_auction_methods",
+    "get_published_checkpoint", "get_tile",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening", "get_cells", "get_solution",
@@ -67,8 +68,9 @@ OPEN_TO_STRANGERS = (
     | {"place_bid", "apply_for_admission"}
     | ABOUT_PUBLISHED
 )
-# Nobody is shown the one (a draft is not in the log); the other is asked with its own id below.
-SHOWN_TO_NOBODY = {"get_listing_proof"}
+# Nobody is shown the one (a draft is not in the log); the other is a file, which this world did
+# not publish (tests/exchange/test_log_site_api.py reads it).
+SHOWN_TO_NOBODY = {"get_listing_proof", "get_tile"}
 STRANGERS = ("holder", "broadcaster")
 INSIDERS = ("licensor", "licensee", "auditor")
 GARBAGE: Mapping[str, bytes] = {

@@ -44,6 +44,7 @@ ALLOWED = {
         "exchange/files_cli.py",
         "exchange/free_cli.py",
         "exchange/index_cli.py",
+        "exchange/log_cli.py",
         "exchange/masters_cli.py",
         "exchange/match_cli.py",
         "exchange/probe_cli.py",

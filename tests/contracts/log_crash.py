@@ -1,0 +1,92 @@
+"""Seals and publishes in processes that stop dead at a named step, for the tests of crashes.
+
+Reads a line for each process: the step, and how often it is passed before the end. Answers with
+the number of the signal that ended the process, or 0 when it did all its work.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from contracts.log import gateway, publishing, service
+from contracts.log import site as sites
+from contracts.log.site import LogSite
+from exchange.db import Database
+from tests.conftest import NOW
+from tests.contracts.log_factory import a_signer
+
+LIMIT = 150
+
+
+class Steps:
+    """Counts the steps that are passed and stops at the one that was named."""
+
+    def __init__(self, name: str, times: int) -> None:
+        self.name, self.left = name, times
+
+    def passed(self, name: str) -> None:
+        if name == self.name:
+            self.left -= 1
+            if self.left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: Any, name: str, step: str) -> None:
+        inner: Callable[..., Any] = getattr(owner, name)
+
+        def run(*args: Any, **named: Any) -> Any:
+            self.passed(f"before {step}")
+            done = inner(*args, **named)
+            self.passed(f"after {step}")
+            return done
+
+        async def run_async(*args: Any, **named: Any) -> Any:
+            self.passed(f"before {step}")
+            done = await inner(*args, **named)
+            self.passed(f"after {step}")
+            return done
+
+        setattr(owner, name, run_async if asyncio.iscoroutinefunction(inner) else run)
+
+
+def prepare(steps: Steps) -> None:
+    steps.around(gateway, "_write_mark", "mark")
+    steps.around(service, "_append", "rows")
+    steps.around(Database, "_commit", "commit")
+    steps.around(sites, "_flush", "flush")
+    steps.around(sites, "_place", "file")
+    steps.around(LogSite, "publish", "checkpoint")
+    steps.around(LogSite, "prune", "prune")
+
+
+async def work(url: str, keys: Path, folder: Path) -> None:
+    """Seal and publish in turns until nothing waits."""
+    db, signer, site = Database(url), a_signer(keys), LogSite(folder)
+    sealed = True
+    while sealed:
+        async with db.transaction() as session:
+            sealed = bool(await service.seal(session, signer=signer, limit=LIMIT, now=NOW))
+        async with db.transaction() as session:
+            await publishing.publish(session, site)
+    await db.close()
+
+
+def main() -> None:
+    url, keys, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    for line in sys.stdin:
+        name, _, times = line.strip().rpartition(" ")
+        child = os.fork()
+        if child == 0:
+            prepare(Steps(name, int(times)))
+            asyncio.run(work(url, keys, folder))
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        sys.stdout.write(f"{os.WTERMSIG(status) if os.WIFSIGNALED(status) else status}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
