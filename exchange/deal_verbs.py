@@ -48,7 +48,11 @@ async def open_deal(
                 award=award,
                 licensor=licensor,
                 licensee=licensee,
-                anchor={**anchor, "log": context.settings.log_origin},
+                anchor={
+                    **anchor,
+                    "log": context.settings.log_origin,
+                    "site": context.settings.public_url,
+                },
                 now=now,
             )
     except (RightsNotReserved, RightsNotOffered) as lost:

@@ -45,6 +45,7 @@ async def open_offered_deals(
             anchor={
                 "fact": await _published(session, work["listing"]),
                 "log": context.settings.log_origin,
+                "site": context.settings.public_url,
             },
             now=now,
         )

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 import anyio.to_thread
 
 from contracts import canonical
-from contracts.deals import library
+from contracts.deals import library, templates
 from contracts.deals.terms import TextCannotBePrinted, view
 from contracts.refusal import Kind, Refusal
 
@@ -32,6 +32,13 @@ class PressFailed(Refusal):
 
     kind, code = Kind.UNAVAILABLE, "press-failed"
     hint = "Try again; if it stays so, the operator looks at the contract's terms."
+
+
+class FontDiffers(Refusal):
+    """The font here is not the one that the terms name."""
+
+    kind, code = Kind.UNAVAILABLE, "font-differs"
+    hint = "Install the font whose SHA-256 is `wants`; then the contract prints to the byte."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,17 @@ class TypstPress:
         Raises:
             TextCannotBePrinted: a character has no glyph in the contract's fonts.
             PressFailed: the typesetter failed or took too long.
+            FontDiffers, TemplateUnknown: what the terms name is not here, so no byte would agree.
         """
-        shown = view(canonical.loads(terms))
+        content = canonical.loads(terms)
+        named = content["template"]
+        if named["font_sha256"] != templates.font_sha256():
+            raise FontDiffers(
+                "The font is not the one of this contract.", wants=named["font_sha256"]
+            )
+        shown = view(content)
         files = {
-            "main.typ": library.template_file().read_bytes(),
+            "main.typ": templates.of(named).form_bytes(),
             "terms.json": terms,
             "view.json": json.dumps(shown, ensure_ascii=False).encode(),
         }

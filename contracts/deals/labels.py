@@ -26,7 +26,7 @@ def of_grant(wire: Mapping[str, Any], language: Language) -> dict[str, str]:
         "right": _name(right, language),
         "item": str(right.number),
         "media": _join(_names(vocabulary.OUTLETS, wire["media"], language), language),
-        "territory": _territory(wire, language),
+        "territory": territory(wire, language),
         "language": _languages(wire, language),
         "term": _term(wire, language),
         "exclusivity": _joined(
@@ -40,6 +40,25 @@ def of_grant(wire: Mapping[str, Any], language: Language) -> dict[str, str]:
             language=language,
         ),
     }
+
+
+def territory(wire: Mapping[str, Any], language: str) -> str:
+    """Return the territories of a right, with what is left out of them."""
+    codes = list(wire["territories"])
+    everywhere = vocabulary.WORLD in codes
+    named = _join(
+        [EVERYWHERE[language]]
+        if everywhere
+        else _names(vocabulary.PLACES, map(vocabulary.territory, codes), language),
+        language,
+    )
+    without = _names(
+        vocabulary.PLACES, map(vocabulary.territory, wire.get("excluded") or ()), language
+    )
+    if not without:
+        return named
+    left_out = _join(without, language)
+    return f"{named}（不含{left_out}）" if language == "zh" else f"{named} (without {left_out})"
 
 
 def _joined(*parts: str, language: Language) -> str:
@@ -56,24 +75,6 @@ def _names(words: Mapping[str, Word], codes: Iterable[str], language: str) -> li
 
 def _join(names: Iterable[str], language: str) -> str:
     return ("、" if language == "zh" else ", ").join(names)
-
-
-def _territory(wire: Mapping[str, Any], language: str) -> str:
-    codes = list(wire["territories"])
-    everywhere = vocabulary.WORLD in codes
-    named = _join(
-        [EVERYWHERE[language]]
-        if everywhere
-        else _names(vocabulary.PLACES, map(vocabulary.territory, codes), language),
-        language,
-    )
-    without = _names(
-        vocabulary.PLACES, map(vocabulary.territory, wire.get("excluded") or ()), language
-    )
-    if not without:
-        return named
-    left_out = _join(without, language)
-    return f"{named}（不含{left_out}）" if language == "zh" else f"{named} (without {left_out})"
 
 
 def _languages(wire: Mapping[str, Any], language: str) -> str:

@@ -1,12 +1,10 @@
-"""The clause library: immutable, versioned clauses in Chinese and English, and the contract's form.
+"""The clause library: immutable, versioned clauses in Chinese and English.
 
 Source: Common Paper's separation of variables from standard terms that never change.
 A published version of a clause is never edited: a new text is a new version. The terms of a deal
 name each clause by reference, version and hash.
 """
 
-import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +17,6 @@ import noto_cjk_sans_otc
 
 from contracts import canonical
 from contracts.refusal import Kind, Refusal
-
-# Version 2 prints prices beside the fixed one, and contracts that follow an offer.
-TEMPLATE_ID, TEMPLATE_VERSION = "licence-zh-en", "2"
-# The clause about the fee that a contract has, by how its price is reckoned.
-FEES: Mapping[str, str] = {
-    "flat": "fee-and-payment",
-    "guarantee-share": "fee-guarantee-and-share",
-    "per-run": "fee-per-run",
-}
 
 
 class ClauseUnknown(Refusal):
@@ -46,7 +35,7 @@ class ParameterMissing(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """One clause in both languages; `heads` are the heads of 著作权法 art. 26 that it covers."""
+    """One clause in both languages; `heads` are those of 著作权法 arts. 26-27 it covers."""
 
     ref: str
     version: str
@@ -98,13 +87,16 @@ LIBRARY: tuple[Clause, ...] = tuple(
 )
 
 
-def clauses_for(model: str) -> tuple[Clause, ...]:
-    """Return the clauses of a contract whose price is reckoned this way."""
-    others = set(FEES.values()) - {FEES[model]}
-    return tuple(clause for clause in LIBRARY if clause.ref not in others)
+def named(name: str) -> Clause:
+    """Return the clause of a name like `grant/1`.
 
-
-CLAUSES = clauses_for("flat")
+    Raises:
+        ClauseUnknown: there is none.
+    """
+    for known in LIBRARY:
+        if f"{known.ref}/{known.version}" == name:
+            return known
+    raise ClauseUnknown(f"There is no clause {name!r}.", ref=name)
 
 
 def clause(ref: str, version: str, sha256: str) -> Clause:
@@ -119,24 +111,6 @@ def clause(ref: str, version: str, sha256: str) -> Clause:
     raise ClauseUnknown(f"Clause {ref!r} version {version!r} is unknown.", ref=ref)
 
 
-def template_file() -> Path:
-    """Return the file of the contract's form."""
-    return Path(str(files("contracts.deals").joinpath("contract.typ")))
-
-
 def font_folder() -> Path:
     """Return the folder that holds the Chinese font."""
     return Path(str(noto_cjk_sans_otc.FONT_PATH)).parent
-
-
-@functools.cache
-def template() -> Mapping[str, str]:
-    """Return how terms name the form: id, version, and the hashes of the form and the font."""
-    with Path(str(noto_cjk_sans_otc.FONT_PATH)).open("rb") as font:
-        font_sha256 = hashlib.file_digest(font, "sha256").hexdigest()
-    return {
-        "id": TEMPLATE_ID,
-        "version": TEMPLATE_VERSION,
-        "sha256": canonical.sha256_hex(template_file().read_bytes()),
-        "font_sha256": font_sha256,
-    }

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import library, pricing, queries, terms, timing
+from contracts.deals import pricing, queries, templates, terms, timing
 from contracts.deals.pricing import Price
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -45,7 +45,7 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
             what was accepted, with the same `amount_minor`, `currency`, `rights` and `price`.
         licensor: who grants.
         licensee: who is granted.
-        anchor: `fact`, the id of `listing.published` or None, and `log`, the origin of the log.
+        anchor: `fact` of `listing.published` or None; `log`, its origin; `site`, for public checks.
         now: the instant of freezing.
 
     Raises:
@@ -143,8 +143,8 @@ def _source(award: Mapping[str, Any]) -> str:
 
 def _frozen(agreed: terms.Agreed, work_id: UUID, *, now: datetime) -> Deal:
     """Return the deal whose terms are what was agreed, as they stand at this instant."""
-    clauses = library.clauses_for(agreed.price.model)
-    content = terms.build(agreed, clauses=clauses, template=library.template(), now=now)
+    template = templates.for_grants(agreed.rights)
+    content = terms.build(agreed, template=template, now=now)
     frozen = canonical.dumps(content)
     licensor, licensee, _exchange = agreed.sides
     return Deal(

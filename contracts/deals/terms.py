@@ -1,11 +1,12 @@
 """The terms of a deal: one immutable RFC 8785 object that is the contract of record (pure).
 
-Source: 著作权法 (2020) art. 26 ¶2 (heads of a licence contract).
+Source: 著作权法 (2020) art. 26 (licence contracts); assignments are in `assignments.py`, packages
+of several works in `packages.py`.
 Amounts are strings in major units, days are resolved to instants beside the days agreed.
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +14,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from contracts import canonical, rfc3339
-from contracts.deals import labels, library, pricing, words
+from contracts.deals import heads, labels, library, pricing, qr, templates, words
 from contracts.deals.pricing import Price
+from contracts.deals.templates import Template
+from contracts.parties import confusables
 from contracts.refusal import Kind, Refusal
 from contracts.rights import rules as rights
 from contracts.rights import wording
@@ -25,27 +28,11 @@ PARAMETERS: Mapping[str, int] = {
     "due_days": 15, "delivery_days": 10, "accept_days": 10, "late_bp_daily": 5, "cure_days": 30,
     "notice_days": 7,
 }  # fmt: skip
-_ASSET = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
-# 著作权法 art. 26 ¶2, items (1) to (6).
-HEADS: Mapping[str, tuple[int, str]] = {
-    "right-kind": (1, "许可使用的权利种类"),
-    "exclusivity": (2, "专有使用权或者非专有使用权"),
-    "territory-and-term": (3, "许可使用的地域范围、期间"),
-    "remuneration": (4, "付酬标准和办法"),
-    "breach": (5, "违约责任"),
-    "others": (6, "双方认为需要约定的其他内容"),
-}
+ASSET = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing that reads alike
 # Control and format characters (bidirectional overrides, zero widths) can make a text read
 # otherwise than it is; lone surrogates and private use have no meaning on paper.
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-class ContractHeadMissing(Refusal):
-    """The contract lacks a head that 著作权法 art. 26 requires."""
-
-    kind, code = Kind.INVALID, "contract-head-missing"
-    hint = "Supply the head named in `missing`; see 著作权法 art. 26."
 
 
 class TextCannotBePrinted(Refusal):
@@ -101,51 +88,82 @@ def contract_number(deal: UUID, now: datetime) -> str:
     return f"UHDX-{year}-{text[:4]}-{text[4:8]}-{text[8:12]}-{text[12:]}"
 
 
-def build(
-    agreed: Agreed, *, clauses: Sequence[library.Clause], template: Mapping[str, str], now: datetime
-) -> dict[str, Any]:
-    """Return the terms object.
+def build(agreed: Agreed, *, template: Template, now: datetime) -> dict[str, Any]:
+    """Return the terms of a licence.
 
     Raises:
         ContractHeadMissing: a head that art. 26 requires is not covered.
         TextCannotBePrinted: a name or title would not show on paper what it says.
         ParameterMissing: a clause leaves something open that the terms do not give.
+        PriceNotInTemplate: the template has no clause for such a price.
     """
     listing, price = agreed.listing, agreed.price
-    parameters = {
-        **PARAMETERS, "log_origin": agreed.anchor["log"], **pricing.parameters(price)
-    }  # fmt: skip
+    clauses = template.clauses_for(price.model)
     terms = {
+        **frame(agreed, template=template, now=now),
+        "work": {"work": listing["work"], "title": dict(listing["title"])},
+        "asset": {"fact": agreed.anchor["fact"], **{name: listing[name] for name in ASSET}},
+        "award": origin_of(agreed.award),
+        "grants": [granted(wire) for wire in agreed.rights],
+        "wording": [worded(wire) for wire in agreed.rights],
+        "consideration": considered(price),
+        "clauses": [clause.named() for clause in clauses],
+    }
+    check(terms, clauses, article=template.article)
+    return terms
+
+
+def frame(agreed: Agreed, *, template: Template, now: datetime) -> dict[str, Any]:
+    """Return what the terms of every contract between two parties say, whatever it is about."""
+    number = contract_number(agreed.deal, now)
+    site = agreed.anchor.get("site")
+    evidence = {"log": agreed.anchor["log"]}
+    if site:
+        evidence["verify"] = f"{site}/verify/{number}"
+    return {
         "typ": TYPE,
-        "contract": contract_number(agreed.deal, now),
+        "contract": number,
         "deal": str(agreed.deal),
         "supersedes": None,
         "frozen_at": rfc3339.to_the_second(now),
-        "template": dict(template),
+        "template": template.named(),
         "parties": [side.named() for side in agreed.sides],
-        "work": {"work": listing["work"], "title": dict(listing["title"])},
-        "asset": {"fact": agreed.anchor["fact"], **{name: listing[name] for name in _ASSET}},
-        "award": origin_of(agreed.award),
-        "grants": [_grant(wire) for wire in agreed.rights],
-        "wording": [_worded(wire) for wire in agreed.rights],
-        "consideration": {
-            **pricing.consideration(price),
-            "tax": "inclusive",
-            "currency": price.due.currency,
-            "amount": price.due.decimal(),
-            "in_words": words.in_chinese(price.due),
+        "parameters": {
+            **PARAMETERS, **template.parameters, "log_origin": agreed.anchor["log"],
+            **pricing.parameters(agreed.price),
         },
-        "parameters": parameters,
-        "clauses": [clause.named() for clause in clauses],
-        "language": {"prevailing": "zh"},
+        "language": {"prevailing": template.prevailing},
         "law": "CN",
         "forum": {"kind": "arbitration", "body": "CIETAC"},
+        "evidence": evidence,
+    }  # fmt: skip
+
+
+def considered(price: Price) -> dict[str, Any]:
+    """Return what is paid: the sum in figures and in words, and how the rest is reckoned."""
+    return {
+        **pricing.consideration(price),
+        "tax": "inclusive",
+        "currency": price.due.currency,
+        "amount": price.due.decimal(),
+        "in_words": words.in_chinese(price.due),
     }
-    _require_heads(terms, clauses)
+
+
+def check(
+    terms: Mapping[str, Any], clauses: Sequence[library.Clause], *, article: int | None
+) -> None:
+    """Check that the law's heads are there, texts show what they say, and nothing is left open.
+
+    Raises:
+        ContractHeadMissing, TextCannotBePrinted, ParameterMissing: see `build`.
+    """
+    if article is not None:
+        heads.require(terms, clauses, article=article)
     _require_printable(terms)
+    _require_unmistakable(terms)
     for clause in clauses:
-        clause.filled(parameters)
-    return terms
+        clause.filled(terms["parameters"])
 
 
 def origin_of(award: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,54 +177,54 @@ def view(terms: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         ClauseUnknown: a clause is not in the library.
+        TemplateUnknown: the template is not here.
         ParameterMissing: the terms leave a clause's parameter open.
     """
     shown = []
     for named in terms["clauses"]:
         clause = library.clause(named["ref"], named["version"], named["sha256"])
         shown.append({"title": dict(clause.title), **clause.filled(terms["parameters"])})
-    whole, point, rest = terms["consideration"]["amount"].partition(".")
-    return {"clauses": shown, "amount": f"{int(whole):,}{point}{rest}"}
-
-
-def missing_heads(terms: Mapping[str, Any], clauses: Iterable[library.Clause]) -> list[str]:
-    """Return the heads of art. 26 ¶2 that neither the structured terms nor a clause supply."""
-    grants = terms["grants"]
-    written = {head for clause in clauses for head in clause.heads}
-    given = {
-        "right-kind": bool(grants) and all(grant.get("right") for grant in grants),
-        "exclusivity": bool(grants) and all(grant.get("exclusivity") for grant in grants),
-        "territory-and-term": bool(grants)
-        and all(grant.get("territories") and grant.get("from") for grant in grants),
-        "remuneration": bool(terms["consideration"].get("amount")),
-        "breach": True,
-        "others": True,
+    template = templates.of(terms["template"])
+    address = terms.get("evidence", {}).get("verify")
+    return {
+        "clauses": shown,
+        "amount": separated(terms["consideration"]["amount"]),
+        "lines": [separated(line["amount"]) for line in terms["consideration"].get("lines", ())],
+        "template": template.words,
+        "qr": qr.matrix(address) if address else None,
     }
-    return [head for head in HEADS if head not in written or not given[head]]
 
 
-def _grant(wire: Mapping[str, Any]) -> dict[str, Any]:
+def separated(amount: str) -> str:
+    """Return an amount with thousands apart, e.g. `1,200,000.00`."""
+    whole, point, rest = amount.partition(".")
+    return f"{int(whole):,}{point}{rest}"
+
+
+def granted(wire: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a right as the rights engine holds it, with the instants of its days."""
     window = rights.resolve(wire).window
     start, end = rfc3339.to_the_second(window.start), rfc3339.to_the_second(window.end)
     return {**wire, "from": start, "until": end}
 
 
-def _worded(wire: Mapping[str, Any]) -> dict[str, Any]:
+def worded(wire: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a right in words, in both languages."""
     return {
         "zh": {"sentence": wording.wording_of(wire, "zh"), **labels.of_grant(wire, "zh")},
         "en": {"sentence": wording.wording_of(wire, "en"), **labels.of_grant(wire, "en")},
     }
 
 
-def _require_heads(terms: Mapping[str, Any], clauses: Iterable[library.Clause]) -> None:
-    missing = missing_heads(terms, clauses)
-    if missing:
-        item, name = HEADS[missing[0]]
-        raise ContractHeadMissing(
-            f"The contract lacks a head of 著作权法 art. 26 ¶2 ({item}): {name}.",
-            missing=missing,
-            article="著作权法 art. 26",
-        )
+def _require_unmistakable(terms: Mapping[str, Any]) -> None:
+    """Let no name or title pass that could be taken for another (Unicode TR 39)."""
+    names = [side["legal_name"] for side in terms["parties"]]
+    titles = [one["title"] for one in (terms.get("work"), *terms.get("works", ())) if one]
+    for text in (text for each in (*names, *titles) for text in each.values()):
+        if found := confusables.found(text):
+            raise TextCannotBePrinted(
+                "A name can be mistaken for another.", characters=confusables.codes(found)
+            )
 
 
 def _require_printable(value: Any) -> None:

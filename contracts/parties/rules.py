@@ -11,6 +11,7 @@ from uuid import UUID
 from stdnum.cn import uscc as stdnum_uscc
 from stdnum.exceptions import ValidationError
 
+from contracts.parties import confusables
 from contracts.refusal import InvalidContent, Kind, Refusal
 
 EXCHANGE_PARTY_ID = UUID("00000000-0000-7000-8000-000000000001")
@@ -32,6 +33,13 @@ class BadName(Refusal):
 
     kind, code = Kind.INVALID, "bad-name"
     hint = "Use visible characters, within the length named in `most`."
+
+
+class ConfusableName(Refusal):
+    """A name or title holds characters by which it can be mistaken for another (混淆字符)."""
+
+    kind, code = Kind.INVALID, "name-can-be-mistaken"
+    hint = "Write the characters named in `characters` as ordinary letters of one alphabet."
 
 
 class BadUscc(Refusal):
@@ -85,14 +93,15 @@ def organisation(*, kind: str, name_zh: str, name_en: str, uscc: str) -> Organis
     Raises:
         InvalidContent: the kind is not one of TRADERS.
         BadName: a name breaks its rule.
+        ConfusableName: a name can be mistaken for another.
         BadUscc: the code does not check.
     """
     if kind not in TRADERS:
         raise InvalidContent("A party is a rights holder or a broadcaster.", known=list(TRADERS))
     return Organisation(
         kind,
-        clean_name(name_zh, field="name_zh"),
-        clean_name(name_en, field="name_en"),
+        clear_name(name_zh, field="name_zh"),
+        clear_name(name_en, field="name_en"),
         clean_uscc(uscc),
     )
 
@@ -113,6 +122,23 @@ def clean_name(text: str, *, field: str, most: int = LONGEST_NAME) -> str:
             field=field,
             most=most,
             character=f"U+{ord(unseen):04X}",
+        )
+    return name
+
+
+def clear_name(text: str, *, field: str, most: int = LONGEST_NAME) -> str:
+    """Return what `clean_name` returns, of a name that contracts print: no other reads like it.
+
+    Raises:
+        BadName: see `clean_name`.
+        ConfusableName: letters of several alphabets in a word, or look-alikes alone.
+    """
+    name = clean_name(text, field=field, most=most)
+    if found := confusables.found(name):
+        raise ConfusableName(
+            f"{field} can be mistaken for another name.",
+            field=field,
+            characters=confusables.codes(found),
         )
     return name
 

@@ -38,7 +38,7 @@ async def register(
 
     Raises:
         InvalidContent: the kind is not one that registers itself.
-        BadName: a name breaks its rule.
+        BadName, ConfusableName: a name breaks its rule, or can be mistaken for another.
         BadUscc: the unified social credit code does not check.
         IdReused: the id belongs to a party with other content.
         UsccTaken: another party has the code.

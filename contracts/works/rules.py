@@ -9,7 +9,7 @@ from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from contracts import canonical
-from contracts.parties.rules import clean_name
+from contracts.parties.rules import clean_name, clear_name
 from contracts.refusal import InvalidContent, Kind, NotAllowed, Refusal
 from contracts.works import identifiers, tree
 
@@ -99,6 +99,7 @@ def describe(fields: WorkFields) -> Description:
 
     Raises:
         BadName: a title is empty, too long, or holds characters that cannot be seen.
+        ConfusableName: a title can be mistaken for another.
         InvalidContent: the kind is not one of KINDS.
         UnknownCountry: the country is no ISO 3166-1 code.
         BadEidr: the EIDR does not check.
@@ -114,8 +115,8 @@ def describe(fields: WorkFields) -> Description:
     if parent_id is None:
         tree.check_nesting(fields["kind"], parent_kind=None)
     return Description(
-        title_zh=clean_name(fields["title_zh"], field="title_zh", most=LONGEST_TITLE),
-        title_en=clean_name(fields["title_en"], field="title_en", most=LONGEST_TITLE),
+        title_zh=clear_name(fields["title_zh"], field="title_zh", most=LONGEST_TITLE),
+        title_en=clear_name(fields["title_en"], field="title_en", most=LONGEST_TITLE),
         kind=fields["kind"],
         year=fields["year"],
         country=fields["country"],

@@ -13,7 +13,14 @@ from contracts.parties import queries as parties
 from contracts.parties import rules
 from contracts.parties import service as registry
 from contracts.parties.gateway import AuthorityMissing, BadCsr
-from contracts.parties.rules import BadName, BadUscc, KeyTaken, PartyNotVerified, UsccTaken
+from contracts.parties.rules import (
+    BadName,
+    BadUscc,
+    ConfusableName,
+    KeyTaken,
+    PartyNotVerified,
+    UsccTaken,
+)
 from contracts.parties.tables import Party, PartyKey
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
@@ -127,7 +134,7 @@ def party_out(party: Party) -> PartyOut:
         200: {"model": PartyOut, "description": "It was registered before, with this content."},
         **problems.responses(
             Malformed, IdReused, UsccTaken, EmailTaken, BadName, BadUscc, BadEmail, WeakPassword,
-            InvalidContent, TextCannotBePrinted,
+            InvalidContent, TextCannotBePrinted, ConfusableName,
         ),
     },
 )  # fmt: skip

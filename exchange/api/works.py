@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.deals import glyphs
 from contracts.deals.terms import TextCannotBePrinted
 from contracts.money import WHOLE_BP
-from contracts.parties.rules import BadName, PartyNotVerified
+from contracts.parties.rules import BadName, ConfusableName, PartyNotVerified
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from contracts.titles import queries as titles
 from contracts.titles import service as register
@@ -195,7 +195,8 @@ def work_out(work: Work) -> WorkOut:
         200: {"model": WorkOut, "description": "It was registered before, with this content."},
         **problems.responses(
             *_SIGNED, Malformed, IdReused, PartyNotVerified, BadName, BadYear, UnknownCountry,
-            BadEidr, BadIsan, BadPermit, TextCannotBePrinted, Unknown, WorkNeedsParent,
+            BadEidr, BadIsan, BadPermit, TextCannotBePrinted, ConfusableName, Unknown,
+            WorkNeedsParent,
             WorkCannotNest, WorkTreeTooDeep, WorkTreeFull, BadDates, IdentifierTaken,
         ),
     },
