@@ -16,9 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
 from contracts.log import queries as log
+from contracts.log import witnesses
 from exchange import clock, master_verbs, pieces, reactions
 from exchange.context import Context
 from exchange.db import APP_ROLE
+from exchange.reactions import Reaction
 from exchange.tables import ReactionDone
 
 _log = logging.getLogger("exchange.jobs")
@@ -42,6 +44,12 @@ _STUCK = text(
     "AND job.attempts >= :attempts AND NOT EXISTS (SELECT FROM reaction_done AS done "
     "WHERE done.fact_id = fact.id AND done.reaction = job.args->>'reaction') "
     "ORDER BY job.id LIMIT :most"
+)
+_WAITED = text(
+    "SELECT entry.fact_id FROM log_entry AS entry JOIN fact ON fact.id = entry.fact_id "
+    "WHERE entry.seq >= :first AND entry.seq < :beyond AND fact.kind = :kind "
+    "AND NOT EXISTS (SELECT FROM reaction_done AS done "
+    "WHERE done.fact_id = fact.id AND done.reaction = :reaction) ORDER BY entry.seq"
 )
 _DEFER = text(
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, NULL, NULL, "
@@ -73,14 +81,36 @@ class UntilDone(procrastinate.BaseRetryStrategy):
 
 
 async def defer_reactions(session: AsyncSession, sealed: Sequence[SealedFact]) -> int:
-    """Queue every reaction to the sealed facts, in the transaction that sealed them."""
+    """Queue every reaction to the sealed facts, in the transaction that sealed them.
+
+    Where witnesses are asked for, those that wait for them stay out (`defer_witnessed`).
+    """
     count = 0
+    awaited = await witnesses.demanded(session) is not None if sealed else False
     for fact in sealed:
         for reaction in reactions.woken_by(fact.kind):
-            args = json.dumps({"fact_id": str(fact.id), "reaction": reaction.name})
-            await session.execute(_DEFER, {"queue": QUEUE, "task": TASK, "args": args})
-            count += 1
+            if not (awaited and reaction.witnessed):
+                await _defer(session, fact.id, reaction)
+                count += 1
     return count
+
+
+async def defer_witnessed(session: AsyncSession, covered: range) -> int:
+    """Queue what waited for the witnesses of these leaves, in the transaction that notes them."""
+    count = 0
+    for reaction in reactions.REACTIONS:
+        if reaction.witnessed:
+            asked: dict[str, str | int] = {"kind": reaction.kind, "reaction": reaction.name}
+            asked |= {"first": covered.start, "beyond": covered.stop}
+            for fact_id in (await session.execute(_WAITED, asked)).scalars():
+                await _defer(session, fact_id, reaction)
+                count += 1
+    return count
+
+
+async def _defer(session: AsyncSession, fact_id: UUID, reaction: Reaction) -> None:
+    args = json.dumps({"fact_id": str(fact_id), "reaction": reaction.name})
+    await session.execute(_DEFER, {"queue": QUEUE, "task": TASK, "args": args})
 
 
 async def react(context: Context, fact_id: UUID, name: str) -> None:

@@ -33,11 +33,15 @@ Verb = Callable[[Context, AsyncSession, SealedFact, datetime], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """When `kind` happens, `verb` runs; `name` is stable, it is stored with each effect."""
+    """When `kind` happens, `verb` runs; `name` is stable, it is stored with each effect.
+
+    One that is `witnessed` waits until the witnesses' quorum has seen the fact, where there is one.
+    """
 
     kind: str
     name: str
     verb: Verb
+    witnessed: bool = False
 
 
 REACTIONS: tuple[Reaction, ...] = (
@@ -66,7 +70,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("deal.opened", "certify-deal", deal_verbs.certify_deal),
     Reaction("offer.accepted", "open-offered-deals", offer_verbs.open_offered_deals),
     Reaction("deal.signed", "void-overtaken-deals", offer_verbs.void_overtaken_deals),
-    Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement),
+    Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement, witnessed=True),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("hold.expired", "void-expired-deal", deal_verbs.void_expired_deal),
     Reaction("grant.reverted", "void-deals-under", deal_verbs.void_deals_under),

@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     port: int = 8000
     base_url: str = ""
     log_origin: str = "log.uhdx.local/2026"
+    log_policy: Path | None = None
     log_site_dir: Path | None = None
     # Which methods of sale may be offered; development has all, production says what it holds.
     operator_licence: Literal["property_exchange", "auction_house", "none"] | None = None
@@ -52,7 +53,7 @@ class Settings(BaseSettings):
     piece_s: PositiveInt = 300
     pieces_at_once: PositiveInt = 1
 
-    @field_validator("home", "keys_dir", "index_dir", "log_site_dir")
+    @field_validator("home", "keys_dir", "index_dir", "log_site_dir", "log_policy")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().resolve()

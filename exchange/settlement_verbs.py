@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.deals import queries as deals
+from contracts.deals import awaiting
 from contracts.facts.rules import SealedFact
 from exchange.context import Context
 from listings.admissions import applying
@@ -21,10 +21,13 @@ async def plan_settlement(
 ) -> None:
     """Woken by `deal.executed`: plan who gets which part of the price, and invoice the licensee.
 
+    Where witnesses are asked for, it is woken once they have seen the execution; the deal takes
+    effect with it.
+
     The deposit of an auction's winner becomes price (保证金转价款); what is left of it goes back,
     and the winner is bound for nothing more.
     """
-    deal = await deals.get_deal(session, UUID(fact.record["deal"]))
+    deal = await awaiting.take_effect(session, UUID(fact.record["deal"]), now=now)
     if deal.supersedes is not None:
         return  # an amendment changes no price: what is owed was planned for the deal it amends
     terms = Terms(

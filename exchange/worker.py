@@ -22,6 +22,7 @@ from contracts.titles import holds
 from exchange import clock, embedded, index_verbs, jobs, master_verbs, pieces, screener_verbs
 from exchange.context import Context
 from exchange.keys import log_signer
+from exchange.witnessing import Asker, read_policy, watch
 from listings.auctions import ending
 from listings.offers import service as offers
 from listings.requests import service as requests
@@ -58,11 +59,14 @@ async def work(context: Context) -> None:
     gateway = open_gateway(
         api_key=settings.stripe_api_key.get_secret_value(), api_base=settings.stripe_api_base
     )
+    read_policy(settings)  # one that cannot be read ends the worker here, where it is seen
+    asker = Asker()
     async with asyncio.TaskGroup() as tasks:
         if settings.database_url is None:
             tasks.create_task(embedded.keep_running(settings.home))
         tasks.create_task(_again(lambda: seal(context, signer), "seal"))
         tasks.create_task(_again(lambda: publish(context), "publish", rest_s=PUBLISH_EVERY_S))
+        tasks.create_task(_again(lambda: watch(context, signer, asker), "witnesses"))
         tasks.create_task(_again(lambda: close_due(context), "close"))
         tasks.create_task(_again(lambda: open_due(context), "open", rest_s=OPENED_EVERY_S))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))

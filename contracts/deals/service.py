@@ -17,6 +17,8 @@ from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, S
 from contracts.deals.sealing import Prepared
 from contracts.deals.tables import Deal, SigningSession
 from contracts.facts import service as facts
+from contracts.log import witnesses
+from contracts.log.tables import LogPolicy
 from contracts.parties import queries as parties
 from contracts.parties import service as registry
 from contracts.parties.gateway import Certifier
@@ -219,12 +221,13 @@ async def _keep(
     now: datetime,
 ) -> None:
     """Store the signed revision and make the signature known; then, if it is the last, the deal."""
+    policy = await witnesses.demanded(session)
     revision = sealing.ROLES.index(begun.role) + 1
     signed = revisions.document(deal, revision, pdf, now=now)
     session.add(signed)
     deal.signing, deal.pdf_sha256 = state, signed.sha256
     if state == "executed":
-        deal.performance, deal.executed_at = "effective", now
+        deal.performance, deal.executed_at = "pending" if policy else "effective", now
     await session.flush()
     payload = {
         "deal": str(deal.id),
@@ -235,10 +238,12 @@ async def _keep(
     }
     await _record(session, "deal.signed", deal, payload, now=now)
     if state == "executed":
-        await _execute(session, deal, now=now)
+        await _execute(session, deal, policy=policy, now=now)
 
 
-async def _execute(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
+async def _execute(
+    session: AsyncSession, deal: Deal, *, policy: LogPolicy | None, now: datetime
+) -> None:
     """Grant the rights in the transaction of the last signature."""
     if deal.supersedes is None:
         await titles.make_effective(session, deal.work_id, deal_id=deal.id, now=now)
@@ -252,6 +257,7 @@ async def _execute(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
         "pdf_sha256": deal.pdf_sha256,
         "amount_minor": deal.amount_minor,
         "currency": deal.currency,
+        "policy_sha256": policy.sha256 if policy else None,
     }
     await _record(session, "deal.executed", deal, payload, now=now)
 

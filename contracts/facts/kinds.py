@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
+from contracts.facts.witnessing import WITNESSING
 
 _PUBLIC, _PARTIES, _STAFF = Audience.PUBLIC, Audience.PARTIES, Audience.STAFF
 _SIDES = Audience.SIDES
@@ -235,6 +236,7 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     **NOTICES,
+    **WITNESSING,
     **LIVES,
     # negotiated in private: nobody but the two sides reads these
     "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),
@@ -279,7 +281,14 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     "deal.executed": KindOfFact(
         _PARTIES,
-        {"deal": str, "terms_sha256": str, "pdf_sha256": str, "amount_minor": int, "currency": str},
+        {
+            "deal": str,
+            "terms_sha256": str,
+            "pdf_sha256": str,
+            "amount_minor": int,
+            "currency": str,
+            "policy_sha256": _MAYBE,  # of the witnesses' policy that performance waits for
+        },
     ),
     "deal.voided": KindOfFact(_PARTIES, {"deal": str, "reason": str, "by": str}),
     "grant.made": KindOfFact(_PARTIES, {"deal": str, "work": str, "grants": list}),

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from contracts import canonical
 from contracts.facts import queries as facts
-from contracts.log import queries, rules
+from contracts.log import queries, rules, witnesses
 from contracts.log.gateway import LogKeyMissing, LogSigner
 from contracts.log.queries import FactProof
 from contracts.log.rules import NotSealedYet
@@ -28,6 +28,7 @@ router = APIRouter(tags=["log"])
 _LISTING = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _FACT = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a02"
 _VKEY = "log.uhdx.example/2026+b25dca0b+AYqI49X+yGMdJVOhb0oIFCEoAW4yOkQ3dVvTExBrWZtM"
+_POLICY = f"log {_VKEY}\nwitness licensor licensor.example/w1+…\nquorum licensor\n"
 _HASH = "5f1c0c2c2f0b6b1f4a9f0f6f5f0e7b8c9d0a1b2c3d4e5f60718293a4b5c6d7e8"
 _NOTE = "log.uhdx.example/2026\n42\nXnbm…=\n\n— log.uhdx.example/2026 sl3KC…=\n"
 _LEAF = f'{{"c":"{_HASH}","n":"{_FACT}","prev":null,"t":"listing.published","ts":"…","v":1}}'
@@ -117,8 +118,29 @@ _TREE_SIZE = Query(ge=1, le=2**62, examples=[42])
     },
 )
 async def get_checkpoint(session: Session) -> PlainTextResponse:
-    """Return the newest signed checkpoint (C2SP tlog-checkpoint)."""
-    return PlainTextResponse((await queries.latest_checkpoint(session)).note)
+    """Return the newest signed checkpoint (C2SP tlog-checkpoint), cosigned by who has seen it."""
+    newest = await queries.latest_checkpoint(session)
+    return PlainTextResponse(await witnesses.cosigned_note(session, newest))
+
+
+@router.get(
+    "/log/policy",
+    response_class=PlainTextResponse,
+    responses={
+        200: {"content": {"text/plain": {"example": _POLICY}}},
+        **problems.responses(Unknown),
+    },
+)
+async def get_log_policy(session: Session) -> PlainTextResponse:
+    """Return the policy on witnesses that is in force (C2SP tlog-policy).
+
+    A deal takes effect once its quorum has cosigned a checkpoint that covers the last signature.
+    Keep a copy: `exchange verify --policy` and others' tools check proofs against it.
+    """
+    in_force = await witnesses.policy_in_force(session)
+    if in_force is None:
+        raise Unknown("No policy on witnesses is in force here.")
+    return PlainTextResponse(in_force.text)
 
 
 @router.get(
@@ -168,7 +190,7 @@ async def get_proof(
     fact_id: UUID, session: Session, caller: MaybeCaller, signer: Signer
 ) -> ProofOut:
     """Prove that a fact is in the log; record and blind go to those who may read it."""
-    return _proof_out(await queries.proof_of_fact(session, fact_id), caller, signer)
+    return _proof_out(await witnesses.proof_of_fact(session, fact_id), caller, signer)
 
 
 @router.get(
@@ -184,7 +206,7 @@ async def get_listing_proof(
     published = await facts.find_first_of(session, listing_id, "listing.published")
     if published is None:
         raise Unknown("There is no such listing.", listing=str(listing_id))
-    return _proof_out(await queries.proof_of_fact(session, published.id), caller, signer)
+    return _proof_out(await witnesses.proof_of_fact(session, published.id), caller, signer)
 
 
 @router.get(

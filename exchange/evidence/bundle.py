@@ -1,10 +1,12 @@
 """Putting a deal's evidence together: everything a stranger needs, in one archive.
 
 The bytes depend on what is recorded about the deal and on nothing else: proofs and checkpoint are
-those of the earliest checkpoint that covers its facts, however far the log has grown since.
+those of the earliest checkpoint that covers its facts (where witnesses are asked for, of the
+earliest that their quorum cosigned), however far the log has grown since.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -29,6 +31,7 @@ from contracts.evidence.opened import (
     FINGERPRINT,
     LISTING,
     LOG_KEY,
+    LOG_POLICY,
     OFFER,
     POSTINGS,
     PROBE,
@@ -40,7 +43,7 @@ from contracts.evidence.opened import (
 )
 from contracts.facts.tables import Fact
 from contracts.log import queries as log
-from contracts.log import rules
+from contracts.log import rules, witnesses
 from contracts.log.gateway import LogSigner
 from contracts.log.tables import LogEntry
 from contracts.parties.gateway import LocalAuthority
@@ -63,7 +66,7 @@ TOOLS = (
 
 
 class EvidenceNotReady(Refusal):
-    """The deal is not executed yet, or its execution is not in the log yet."""
+    """The deal is not executed yet, or the log and its witnesses have not seen that yet."""
 
     kind, code = Kind.CONFLICT, "evidence-not-ready"
     hint = "Ask again when all parties have signed; the log follows within a second."
@@ -93,7 +96,7 @@ async def assemble(
     deal = await deals.get_deal_of(session, deal_id, party)
     sealed = await log.entries_about(session, await _subjects(session, deal))
     kinds = {fact.kind for _, fact in sealed}
-    if "deal.executed" not in kinds:
+    if "deal.executed" not in kinds or deal.performance == "pending":
         raise EvidenceNotReady("The deal is not executed, or not sealed yet.", signing=deal.signing)
     files = {
         **await _of_log(session, sealed, signer, deal=deal),
@@ -135,14 +138,21 @@ async def _of_log(
     deal: Deal,
 ) -> dict[str, bytes]:
     seqs = [entry.seq for entry, _ in sealed]
-    covering = await log.first_checkpoint_over(session, seqs[-1])
+    covering = await witnesses.quorum_over(session, seqs[-1])
+    covering = covering or await log.first_checkpoint_over(session, seqs[-1])
+    signed = await witnesses.cosigned_note(session, covering)
+    in_force = await witnesses.demanded(session)
+    policy = {} if in_force is None else {LOG_POLICY: in_force.text.encode()}
     proofs = await log.proofs(session, seqs, covering)
-    files = {proof_name(proof.index): proof.text.encode() for proof in proofs}
+    files = {
+        proof_name(proof.index): replace(proof, checkpoint=signed).text.encode() for proof in proofs
+    }
     events = [_event(entry, fact, deal).line() + b"\n" for entry, fact in sealed]
     return {
         **files,
         EVENTS: b"".join(events),
-        CHECKPOINT: covering.note.encode(),
+        **policy,
+        CHECKPOINT: signed.encode(),
         LOG_KEY: f"{signer.verifier.vkey}\n".encode(),
     }
 

@@ -11,6 +11,7 @@ from sqlmodel import col
 
 from contracts import canonical
 from contracts.titles import queries as titles
+from exchange import witnessing
 from exchange.api import deals as api
 from exchange.api.deps import Session
 from exchange.identity.rules import Caller
@@ -52,6 +53,7 @@ async def deal_page(
         "deal.html",
         deal=_shown(deal, visitor, spoken),
         executed=deal.executed_at is not None,
+        witnesses=await witnessing.of_deal(session, deal_id),
         rights=terms["grants"],
         work_id=terms["work"]["work"],
         grants=await _grants(session, terms, deal_id),

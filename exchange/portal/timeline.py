@@ -25,6 +25,7 @@ LABELS: Mapping[str, str] = {
     "deal.certified": mark("Contract printed and certified by the exchange"),
     "deal.signed": mark("Signed"),
     "deal.executed": mark("Contract in force"),
+    "deal.witnessed": mark("Seen by the witnesses’ quorum"),
     "deal.voided": mark("Contract voided"),
     "hold.expired": mark("Hold on the rights ran out"),
     "grant.made": mark("Rights granted in the register"),

@@ -18,8 +18,8 @@ KEYS = {"key.registered", "key.revoked"}
 PEOPLE = {"licensee", "licensor", "parties", "party", "person"}
 
 
-def test_the_public_reads_the_market_and_the_register_of_keys_alone() -> None:
-    assert set(rules.kinds_for(Audience.PUBLIC)) == MARKET | KEYS
+def test_the_public_reads_the_market_keys_and_policies_alone() -> None:
+    assert set(rules.kinds_for(Audience.PUBLIC)) == MARKET | KEYS | {"policy.adopted"}
 
 
 def test_of_those_who_trade_the_public_learns_the_seller_alone() -> None:

@@ -50,7 +50,7 @@ PUBLIC = {
     "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts",
     "follow_feed", "follow_auction", "get_auction_log", "list_auction_methods",
     "get_published_checkpoint", "get_tile",
-    "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
+    "get_checkpoint", "get_consistency", "get_log_key", "get_log_policy", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening", "get_cells", "get_solution",
     "get_disclosure", "list_disclosures", "get_incidents",
