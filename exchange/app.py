@@ -31,6 +31,7 @@ from exchange.api import (
     keys,
     ledger,
     listings,
+    lives,
     log,
     log_site,
     masters,
@@ -68,7 +69,7 @@ ROUTERS = (
     auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
-    admissions, deposits, barring, offerables, offers, requests, bundles,
+    admissions, deposits, barring, offerables, offers, requests, bundles, lives,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import queries, rules, service
 from contracts.deals.gateway import PressFailed, TypstPress
+from contracts.deals.lifecycle import DealDeclined, DealExpired, DealNotInForce
 from contracts.deals.rules import (
     BadSignature,
     DealExecuted,
@@ -38,10 +39,14 @@ router = APIRouter(route_class=JsonRoute, tags=["deals"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent)
 _SIGN = (*_READ, CsrfToken, NotAllowed, Malformed, Unknown)
+_VOID = problems.responses(*_SIGN, DealExecuted, DealDeclined, DealExpired)
 _PRESS = TypstPress()
 _ID = "01990000-0000-7000-8000-000000000001"
-Signing = Literal["drafted", "certified", "licensor_signed", "executed", "voided"]
+Signing = Literal[
+    "drafted", "certified", "licensor_signed", "executed", "voided", "declined", "expired"
+]
 Performance = Literal["pending", "effective", "paid"]
+Ended = Literal["expired", "terminated", "rescinded", "superseded"]
 
 
 class SideOut(Shape):
@@ -68,6 +73,8 @@ class DealOut(Shape):
     pdf_sha256: Annotated[str | None, Field(description="of the latest revision")]
     signing: Signing
     performance: Performance
+    ended: Annotated[Ended | None, Field(description="null while it is in force, and before")]
+    supersedes: Annotated[UUID | None, Field(description="the deal that this one amends")]
     next_signer: Annotated[UUID | None, Field(description="the party whose turn it is to sign")]
     created_at: AwareDatetime
     executed_at: AwareDatetime | None
@@ -189,8 +196,8 @@ async def get_contract(deal_id: UUID, *, session: Session, caller: Signed) -> Re
     responses={
         200: {"model": SigningSessionOut, "description": "It was opened before, for this key."},
         **problems.responses(
-            *_SIGN, IdReused, NotYourTurn, DealVoided, KeyNotActive, SessionExpired, PressFailed,
-            TextCannotBePrinted,
+            *_SIGN, IdReused, NotYourTurn, DealVoided, DealDeclined, DealExpired, KeyNotActive,
+            SessionExpired, PressFailed, TextCannotBePrinted,
         ),
     },
 )  # fmt: skip
@@ -225,8 +232,9 @@ async def open_signing_session(
 @router.put(
     "/deals/{deal_id}/signing-sessions/{session_id}/signature",
     responses=problems.responses(
-        *_SIGN, BadSignature, WrongKey, NotYourTurn, DealVoided, KeyNotActive, SessionExpired,
-        SessionUsed, RightsNotReserved, HoldExpired, DocumentNotSound, AuthorityMissing,
+        *_SIGN, BadSignature, WrongKey, NotYourTurn, DealVoided, DealDeclined, DealExpired,
+        DealNotInForce, KeyNotActive, SessionExpired, SessionUsed, RightsNotReserved, HoldExpired,
+        DocumentNotSound, AuthorityMissing,
     ),
 )  # fmt: skip
 async def sign_deal(
@@ -256,7 +264,7 @@ async def sign_deal(
     return deal_out(deal)
 
 
-@router.post("/deals/{deal_id}/voiding", responses=problems.responses(*_SIGN, DealExecuted))
+@router.post("/deals/{deal_id}/voiding", responses=_VOID)
 async def void_deal(
     deal_id: UUID, body: VoidingIn, *, session: Session, caller: Signed, now: Now
 ) -> DealOut:
@@ -289,6 +297,8 @@ def deal_out(deal: Deal) -> DealOut:
         pdf_sha256=deal.pdf_sha256,
         signing=deal.signing,
         performance=deal.performance,
+        ended=deal.ended,
+        supersedes=deal.supersedes,
         next_signer=sides[awaited]["party"] if awaited else None,
         created_at=deal.created_at,
         executed_at=deal.executed_at,
