@@ -212,7 +212,7 @@ async def _check_nodes(
     ranges = [(level, begun >> level, size >> level) for level in range(size.bit_length())]
     stored = await queries.stored(session, ranges)
     for node, hashed in sorted(grown.items()):
-        if stored.get(node, None if queries.is_stored(node) else hashed) != hashed:
+        if stored.get(node, None if queries.is_stored(node.level) else hashed) != hashed:
             raise LogFaulty(
                 "A subtree's hash is missing or wrong.",
                 where=f"log_node {node.level}/{node.index}",

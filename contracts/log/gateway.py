@@ -6,12 +6,13 @@ sealer's database connection, one size is only ever signed with one root (`contr
 """
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -28,6 +29,7 @@ from contracts.log.rules import UNMARKED, LogWouldFork, Mark
 from contracts.refusal import Kind, Refusal
 
 KEY_FILE, MARK_FILE, LOCK_FILE = "log.key", "log.mark", "log.lock"
+SLOT_BYTES = 1 << 15  # a batch of 256 facts takes 11 kB
 EVIDENCE_DOMAIN = "uhdx.evidence/v1"
 
 
@@ -144,7 +146,7 @@ def _create(folder: Path, origin: str) -> None:
 
 def _read_mark(folder: Path, origin: str) -> Mark:
     try:
-        stored = json.loads((folder / MARK_FILE).read_bytes())
+        stored = _newest((folder / MARK_FILE).read_bytes())
         mark = Mark(
             size=int(stored["size"]),
             root=bytes.fromhex(stored["root"]),
@@ -160,6 +162,11 @@ def _read_mark(folder: Path, origin: str) -> Mark:
 
 
 def _write_mark(folder: Path, origin: str, mark: Mark) -> None:
+    """Put the mark on the disk by one flush: into the slot that does not hold the newest.
+
+    A write that is cut off spoils that slot alone, and its signature was not made yet. A file of
+    the older form (one document), or one whose slots are too narrow, is replaced.
+    """
     content = {
         "origin": origin,
         "size": mark.size,
@@ -167,7 +174,51 @@ def _write_mark(folder: Path, origin: str, mark: Mark) -> None:
         "base": mark.base,
         "facts": [str(fact) for fact in mark.facts],
     }
-    replace(folder / MARK_FILE, json.dumps(content).encode())
+    line = json.dumps(content).encode()
+    line = hashlib.sha256(line).hexdigest().encode() + b" " + line
+    path = folder / MARK_FILE
+    width, place = _free_slot(path)
+    if len(line) >= width:
+        width = max(SLOT_BYTES, 2 * len(line))
+        replace(path, 2 * (line.ljust(width - 1) + b"\n"))
+        return
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, line.ljust(width - 1) + b"\n", place)
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _slots(raw: bytes) -> list[dict[str, Any] | None]:
+    """Return the two marks of a file, None for one that was cut off."""
+    half, found = len(raw) // 2, list[dict[str, Any] | None]()
+    for slot in (raw[:half], raw[half:]):
+        digest, _, line = slot.strip().partition(b" ")
+        whole = hashlib.sha256(line).hexdigest().encode() == digest
+        found.append(json.loads(line) if whole else None)
+    return found
+
+
+def _newest(raw: bytes) -> dict[str, Any]:
+    if raw.startswith(b"{"):  # the older form
+        return dict(json.loads(raw))
+    return max((slot for slot in _slots(raw) if slot), key=lambda slot: int(slot["size"]))
+
+
+def _free_slot(path: Path) -> tuple[int, int]:
+    """Return the width of the slots and the place of the one to write; 0 when there are none."""
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        return 0, 0
+    if raw.startswith(b"{"):
+        return 0, 0
+    first, second = _slots(raw)
+    width = len(raw) // 2
+    if first is None or (second and int(first["size"]) <= int(second["size"])):
+        return width, 0
+    return width, width
 
 
 def replace(path: Path, content: bytes) -> None:

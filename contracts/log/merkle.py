@@ -24,6 +24,7 @@ class Node:
 
 
 Lookup = Callable[[Node], bytes]
+Row = tuple[int, list[bytes]]  # the place of the first on its level, and hashes side by side
 
 
 def leaf_hash(leaf: bytes) -> bytes:
@@ -41,25 +42,32 @@ def frontier(size: int) -> list[Node]:
     return _cover(0, size)
 
 
-def grow(size: int, leaf_hashes: Sequence[bytes], edge: Lookup) -> dict[Node, bytes]:
-    """Return every subtree that becomes complete when leaves are appended to a tree of `size`.
+def rows(size: int, leaf_hashes: Sequence[bytes], edge: Lookup) -> list[Row]:
+    """Return what becomes complete when leaves are appended: level by level, from the leaves up.
 
     Args:
         size: the leaves before.
         leaf_hashes: the hashes of the new leaves, in order.
         edge: knows the hashes of `frontier(size)`.
     """
-    grown: dict[Node, bytes] = {}
-    for index, hashed in enumerate(leaf_hashes, start=size):
-        node = Node(0, index)
-        grown[node] = hashed
-        while node.index % 2 == 1:
-            sibling = Node(node.level, node.index - 1)
-            left = grown[sibling] if sibling in grown else edge(sibling)
-            parent = Node(node.level + 1, node.index // 2)
-            grown[parent] = node_hash(left, grown[node])
-            node = parent
-    return grown
+    found: list[Row] = []
+    first, row = size, list(leaf_hashes)
+    while row:
+        level = len(found)
+        found.append((first, row))
+        whole = [edge(Node(level, first - 1)), *row] if first % 2 else row
+        row = [node_hash(*whole[place : place + 2]) for place in range(0, len(whole) - 1, 2)]
+        first //= 2
+    return found
+
+
+def grow(size: int, leaf_hashes: Sequence[bytes], edge: Lookup) -> dict[Node, bytes]:
+    """Return every subtree that becomes complete when leaves are appended; see `rows`."""
+    return {
+        Node(level, index): hashed
+        for level, (first, row) in enumerate(rows(size, leaf_hashes, edge))
+        for index, hashed in enumerate(row, start=first)
+    }
 
 
 def root(size: int, lookup: Lookup) -> bytes:

@@ -234,9 +234,9 @@ async def nodes(session: AsyncSession, wanted: Collection[Node]) -> dict[Node, b
     }
 
 
-def is_stored(node: Node) -> bool:
-    """Tell whether a subtree has a row of its own; leaves have theirs as entries."""
-    return node.level > 0 and node.level % STORED_EVERY == 0
+def is_stored(level: int) -> bool:
+    """Tell whether subtrees of a level have rows of their own; leaves have theirs as entries."""
+    return level > 0 and level % STORED_EVERY == 0
 
 
 async def stored(session: AsyncSession, ranges: Collection[Range]) -> dict[Node, bytes]:

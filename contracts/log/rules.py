@@ -83,9 +83,10 @@ class Waiting:
     fact_id: UUID
     kind: str
     subject: UUID
-    recorded_at: datetime
+    parties: Sequence[UUID]
     record: bytes
     blind: bytes
+    recorded_at: datetime
 
 
 def promised(mark: Mark, size: int) -> tuple[UUID, ...]:

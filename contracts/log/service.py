@@ -12,11 +12,11 @@ from uuid import UUID
 from sqlalchemy import insert, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts import canonical
 from contracts.facts.rules import SealedFact
-from contracts.facts.tables import Fact
 from contracts.log import merkle, queries, rules
 from contracts.log.gateway import CheckpointSigner
-from contracts.log.merkle import Node
+from contracts.log.merkle import Lookup, Node, Row
 from contracts.log.rules import Entry, LogWouldFork, Mark, Waiting
 from contracts.log.tables import LogCheckpoint
 
@@ -75,11 +75,11 @@ async def seal(
     if not facts:
         return []
 
-    entries = rules.chain(begun, [_waiting(fact) for fact in facts], heads)
+    entries = rules.chain(begun, facts, heads)
     hashes = [entry.leaf_hash for entry in entries]
-    grown = merkle.grow(begun, hashes, tree.__getitem__)
+    rows = merkle.rows(begun, hashes, tree.__getitem__)
     size = begun + len(entries)
-    root = merkle.root(size, (tree | grown).__getitem__)
+    root = merkle.root(size, _grown(tree, rows))
     promise = Mark(size, root, begun, tuple(entry.fact_id for entry in entries))
     if promised:
         rules.check_prefix(mark, root)
@@ -87,16 +87,17 @@ async def seal(
     # The mark goes to the disk while the rows go to the database; the signature follows both.
     signing = asyncio.ensure_future(asyncio.to_thread(signer.sign, promise, after=mark))
     try:
-        await _append(session, entries, grown, size)
+        await _append(session, entries, rows, size)
     finally:
         note = await signing
     kept = {"size": size, "root": root, "note": note, "signed_at": now}
     await session.execute(insert(LogCheckpoint).values(kept))
-    return [queries.sealed(entry.seq, fact) for entry, fact in zip(entries, facts, strict=True)]
+    return [_sealed(entry.seq, fact) for entry, fact in zip(entries, facts, strict=True)]
 
 
 async def _is_waiting(session: AsyncSession) -> bool:
-    found = await session.execute(text("SELECT FROM fact_pending LIMIT 1"))
+    # In the order of turns: what was sealed lately may still lie in front of it in the table.
+    found = await session.execute(text("SELECT turn FROM fact_pending ORDER BY turn LIMIT 1"))
     return found.first() is not None
 
 
@@ -117,28 +118,52 @@ async def _edges(session: AsyncSession, mark: Mark, size: int) -> dict[Node, byt
 
 async def _next(
     session: AsyncSession, promised: Sequence[UUID], limit: int
-) -> tuple[list[Fact], dict[UUID, bytes]]:
+) -> tuple[list[Waiting], dict[UUID, bytes]]:
     """Return the facts whose turn it is, and the newest leaf of each chain that they go on."""
     if promised:
         found = await session.execute(PROMISED, {"promised": list(promised)})
     else:
         found = await session.execute(TURNS, {"limit": limit})
-    names = ("id", "kind", "subject", "parties", "record", "blind", "recorded_at")
     rows = found.all()
     if promised and len(rows) != len(promised):
         raise LogWouldFork("Facts that were signed for no longer wait.", missing=len(promised))
     heads = {row[2]: row[7] for row in rows if row[7] is not None}
-    return [Fact(**dict(zip(names, row[:7], strict=True))) for row in rows], heads
+    return [Waiting(*row[:7]) for row in rows], heads
 
 
-def _waiting(fact: Fact) -> Waiting:
-    return Waiting(fact.id, fact.kind, fact.subject, fact.recorded_at, fact.record, fact.blind)
+def _sealed(seq: int, fact: Waiting) -> SealedFact:
+    return SealedFact(
+        seq,
+        fact.fact_id,
+        fact.kind,
+        fact.subject,
+        tuple(fact.parties),
+        canonical.known(fact.record),
+        fact.recorded_at,
+    )
+
+
+def _grown(tree: dict[Node, bytes], rows: Sequence[Row]) -> Lookup:
+    """Return what knows the edge before and everything that came."""
+
+    def find(node: Node) -> bytes:
+        if node in tree:
+            return tree[node]
+        first, row = rows[node.level]
+        return row[node.index - first]
+
+    return find
 
 
 async def _append(
-    session: AsyncSession, entries: Sequence[Entry], grown: dict[Node, bytes], size: int
+    session: AsyncSession, entries: Sequence[Entry], rows: Sequence[Row], size: int
 ) -> None:
-    kept = [node for node in grown if queries.is_stored(node)]
+    kept = [
+        (level, index, hashed)
+        for level, (first, row) in enumerate(rows)
+        if queries.is_stored(level)
+        for index, hashed in enumerate(row, start=first)
+    ]
     await session.execute(
         APPEND,
         {
@@ -147,9 +172,9 @@ async def _append(
             "subjects": [entry.subject for entry in entries],
             "leaves": [entry.leaf for entry in entries],
             "hashes": [entry.leaf_hash for entry in entries],
-            "levels": [node.level for node in kept],
-            "places": [node.index for node in kept],
-            "nodes": [grown[node] for node in kept],
+            "levels": [level for level, _, _ in kept],
+            "places": [index for _, index, _ in kept],
+            "nodes": [hashed for _, _, hashed in kept],
             "size": size,
         },
     )

@@ -1,3 +1,4 @@
+import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,3 +141,32 @@ def test_of_machines_that_sign_at_once_one_wins_each_size(tmp_path: Path) -> Non
     with ThreadPoolExecutor(8) as machines:
         signed = [note for note in machines.map(attempt, range(16)) if note]
     assert len(signed) == 1
+
+
+def test_a_mark_that_was_cut_off_leaves_the_one_before(tmp_path: Path) -> None:
+    signer = a_signer(tmp_path)
+    signer.sign(FIRST, after=UNMARKED)
+    before = (tmp_path / "log.mark").read_bytes()
+    signer.sign(SECOND, after=FIRST)
+    after = (tmp_path / "log.mark").read_bytes()
+    half = len(after) // 2
+    [changed] = [slot for slot in (0, half) if before[slot:][:half] != after[slot:][:half]]
+    for cut in (0, 1, 64, 65, 200):
+        torn = after[changed:][:cut] + before[changed:][:half][cut:]
+        torn = after[:changed] + torn + after[changed + half :]
+        (tmp_path / "log.mark").write_bytes(torn)
+        assert signer.mark() == FIRST
+    signer.sign(SECOND, after=FIRST)
+    assert a_signer(tmp_path).mark() == SECOND
+
+
+def test_marks_of_any_length_and_of_the_older_form_are_read(tmp_path: Path) -> None:
+    signer = a_signer(tmp_path)
+    many = Mark(2_000, b"\x05" * 32, 0, tuple(ids.new(NOW) for _ in range(2_000)))
+    signer.sign(many, after=UNMARKED)
+    assert a_signer(tmp_path).mark() == many
+    older = {"origin": ORIGIN, "size": 3, "root": "01" * 32, "base": 0, "facts": []}
+    (tmp_path / "log.mark").write_text(json.dumps(older))
+    assert signer.mark() == Mark(3, b"\x01" * 32)
+    signer.sign(Mark(4, b"\x02" * 32, 3), after=signer.mark())
+    assert a_signer(tmp_path).mark().size == 4

@@ -169,8 +169,9 @@ async def test_a_database_with_another_history_is_refused(
     await a_fact(db)
     await seal_all(db, signer)
     path = tmp_path / "log.mark"
-    stored = json.loads(path.read_text())
-    path.write_text(json.dumps(stored | {"root": "00" * 32}))
+    size, facts_of_last = signer.mark().size, [str(fact) for fact in signer.mark().facts]
+    mark = {"origin": ORIGIN, "size": size, "root": "00" * 32, "base": 0, "facts": facts_of_last}
+    path.write_text(json.dumps(mark))
     await a_fact(db)
     with pytest.raises(LogWouldFork):
         await seal_once(db, signer)
