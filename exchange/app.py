@@ -56,6 +56,7 @@ from exchange.api import (
     streams,
     stripe,
     thumbs,
+    verification,
     works,
 )
 from exchange.bidding import Bidding
@@ -69,7 +70,7 @@ ROUTERS = (
     auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
-    admissions, deposits, barring, offerables, offers, requests, bundles, lives,
+    admissions, deposits, barring, offerables, offers, requests, bundles, lives, verification,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -36,6 +36,7 @@ from exchange.portal import (
     screeners,
     sealed,
     title_documents,
+    verifying,
     works,
 )
 
@@ -45,7 +46,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, money, keys,
+        bundles, offerables, requests, deals, money, keys, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
     )
 )  # fmt: skip

@@ -53,7 +53,7 @@ PUBLIC = {
     "get_checkpoint", "get_consistency", "get_log_key", "get_log_policy", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening", "get_cells", "get_solution",
-    "get_disclosure", "list_disclosures", "get_incidents",
+    "get_disclosure", "list_disclosures", "get_incidents", "verify_contract",
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
