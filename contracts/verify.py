@@ -14,6 +14,7 @@ from typing import Any
 
 from contracts.evidence import checking
 from contracts.evidence.opened import AUCTION, Failed, Replay
+from contracts.log import policy
 
 HOLDS, FAILS, UNUSABLE = 0, 1, 2
 
@@ -28,12 +29,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--rules", type=Path, help="verify_auction.py, to decide an auction once more; it is run"
     )
+    parser.add_argument(
+        "--policy", type=Path, help="whose cosignatures you ask for (C2SP tlog-policy)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args(arguments)
     try:
         replay = None if asked.rules is None else replay_by(asked.rules)
-        report = checking.verify(asked.bundle, trusted_vkey=asked.trust, replay=replay)
-    except OSError as error:
+        trusted = None if asked.policy is None else policy.parse(asked.policy.read_bytes())
+        report = checking.verify(
+            asked.bundle, trusted_vkey=asked.trust, replay=replay, trusted=trusted
+        )
+    except (OSError, policy.PolicyUnreadable) as error:
         sys.stderr.write(f"{error}\n")
         return UNUSABLE
     if asked.json:

@@ -20,6 +20,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from contracts.log import policy as policies
 from contracts.refusal import Refusal
 from exchange import (
     auction_cli,
@@ -146,13 +147,18 @@ def verify(
     trust: Annotated[
         str | None, typer.Option(help="The log's key (vkey) you trust; printed at /v1/log/key.")
     ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="Whose cosignatures you ask for (C2SP tlog-policy).", exists=True),
+    ] = None,
     master: Annotated[
         Path | None, typer.Option(help="Also compare this file with the listing.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Check an evidence bundle offline; exit status 0 only if everything holds."""
-    report = evidence.verify(bundle, trusted_vkey=trust, master=master)
+    trusted = None if policy is None else policies.parse(policy.read_bytes())
+    report = evidence.verify(bundle, trusted_vkey=trust, trusted=trusted, master=master)
     if as_json:
         sys.stdout.write(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
     else:

@@ -19,6 +19,7 @@ from contracts.evidence import (
     manifest,
     money_checks,
     origin_checks,
+    witness_checks,
 )
 from contracts.evidence.archive import NotAnArchive
 from contracts.evidence.manifest import Manifest
@@ -34,6 +35,7 @@ from contracts.evidence.opened import (
 )
 from contracts.log import checkpoint, note
 from contracts.log.note import Verifier
+from contracts.log.policy import Policy
 from contracts.refusal import Refusal
 
 MOST_BYTES = 1 << 30  # a contract and its proofs take some megabytes
@@ -41,6 +43,7 @@ CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
     ("inclusion proofs", log_checks.proofs),
     ("leaves", log_checks.leaves),
     ("chains of facts", log_checks.chains),
+    ("witnesses", witness_checks.witnesses),
     ("listing record", deal_checks.listing),
     ("award", origin_checks.origin),
     ("terms", deal_checks.terms),
@@ -92,6 +95,7 @@ def verify(
     *,
     trusted_vkey: str | None = None,
     replay: Replay | None = None,
+    trusted: Policy | None = None,
     further: Mapping[str, Callable[[Bundle], str]] = MappingProxyType({}),
 ) -> Report:
     """Check a bundle.
@@ -101,6 +105,7 @@ def verify(
         trusted_vkey: the log's verifier key as known from elsewhere; without it the bundle's own
             is used, which shows that the bundle is whole but not who made it.
         replay: decides an auction's log once more; without it the report says so.
+        trusted: a policy on witnesses that the checkpoint has to meet.
         further: checks of the caller's own, by name.
     """
     checks: list[Check] = []
@@ -110,6 +115,8 @@ def verify(
     opened = replace(opened, replay=replay)
     for name, check in (*CHECKS, *further.items()):
         _run(checks, name, partial(check, opened))
+    if trusted is not None:
+        _run(checks, "policy", partial(witness_checks.by_policy, trusted, opened))
     return Report(tuple(checks))
 
 

@@ -8,22 +8,32 @@ from typing import Any
 from contracts.evidence import checking
 from contracts.evidence.checking import Report
 from contracts.evidence.opened import AUCTION, Bundle, Failed
+from contracts.log.policy import Policy
 from listings.auctions import verify_auction
 from listings.masters import chunks, store
 
 
-def verify(path: Path, *, trusted_vkey: str | None = None, master: Path | None = None) -> Report:
+def verify(
+    path: Path,
+    *,
+    trusted_vkey: str | None = None,
+    trusted: Policy | None = None,
+    master: Path | None = None,
+) -> Report:
     """Check a bundle.
 
     Args:
         path: the zip.
         trusted_vkey: the log's verifier key as known from elsewhere.
+        trusted: a policy on witnesses that the checkpoint has to meet.
         master: a file to compare with the one that was listed.
     """
     further: dict[str, Callable[[Bundle], str]] = {}
     if master is not None:
         further["master file"] = partial(_master, master)
-    return checking.verify(path, trusted_vkey=trusted_vkey, replay=replay, further=further)
+    return checking.verify(
+        path, trusted_vkey=trusted_vkey, replay=replay, trusted=trusted, further=further
+    )
 
 
 def replay(log: bytes) -> Mapping[str, Any]:

@@ -11,10 +11,11 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col
 
-from contracts import canonical
+from contracts import canonical, verify
 from contracts.deals import awaiting
 from contracts.deals import queries as deals
 from contracts.deals.rules import DealNotEffective
+from contracts.evidence import checking
 from contracts.facts import queries as facts
 from contracts.facts.tables import Fact
 from contracts.log import policy, queries, witnesses
@@ -107,14 +108,29 @@ async def plans_waiting(context: Context, trade: Trade) -> int:
         return int(found.scalar_one())
 
 
-async def evidence(context: Context, signer: LogSigner, trade: Trade) -> dict[str, bytes]:
+async def evidence(
+    context: Context, signer: LogSigner, trade: Trade
+) -> tuple[dict[str, bytes], bytes]:
     async with context.db.transaction() as session:
         authority = open_authority(context.settings, now=clock.now())
         _, content = await bundle.assemble(
             session, trade.deal.id, party=None, signer=signer, authority=authority
         )
     with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        return {name: opened.read(name) for name in opened.namelist()}
+        return {name: opened.read(name) for name in opened.namelist()}, content
+
+
+def it_verifies_by_a_policy_that_is_met(folder: Path, demanded: policy.Policy) -> None:
+    stricter = demanded.text.replace("any2 2", "any2 3")
+    (folder / "mine.txt").write_text(demanded.text)
+    (folder / "stricter.txt").write_text(stricter)
+    zipped = str(folder / "evidence.zip")
+    assert verify.main([zipped, "--policy", str(folder / "mine.txt")]) == verify.HOLDS
+    assert verify.main([zipped, "--policy", str(folder / "stricter.txt")]) == verify.FAILS
+    assert verify.main([zipped, "--policy", zipped]) == verify.UNUSABLE
+    report = checking.verify(Path(zipped), trusted=policy.parse(stricter))
+    [failed] = [check for check in report.checks if not check.ok]
+    assert (failed.name, "2 cosigned (lee, lic)" in failed.detail) == ("policy", True)
 
 
 async def test_a_deal_takes_effect_when_two_of_three_witnesses_have_seen_it(
@@ -123,6 +139,7 @@ async def test_a_deal_takes_effect_when_two_of_three_witnesses_have_seen_it(
     signer: LogSigner,
     three: list[Running],
     demanded: policy.Policy,
+    tmp_path: Path,
 ) -> None:
     async with context.db.transaction() as session:
         trade = await executed_trade(session, context.settings.keys)
@@ -148,10 +165,12 @@ async def test_a_deal_takes_effect_when_two_of_three_witnesses_have_seen_it(
 
     await seal(context, signer)  # `deal.witnessed` and what follows are leaves like any other
     assert await witnessing.ask_witnesses(context, Asker()) == 3
-    files = await evidence(context, signer, trade)
+    files, zipped = await evidence(context, signer, trade)
     assert files["log-policy.txt"].decode() == demanded.text
     met = policy.open_cosigned(files["checkpoint.txt"].decode(), demanded)
     assert sorted(met.cosigned) == ["lee", "lic"]
+    (tmp_path / "evidence.zip").write_bytes(zipped)
+    it_verifies_by_a_policy_that_is_met(tmp_path, demanded)
     proof = (await client.get(f"/v1/log/proof/{fact.id}")).json()["tlog_proof"]
     policy.open_cosigned(proof.partition("\n\n")[2], demanded)
 
