@@ -53,6 +53,7 @@ from exchange.api import (
     screens,
     sealed,
     sessions,
+    signing,
     streams,
     stripe,
     thumbs,
@@ -70,7 +71,7 @@ ROUTERS = (
     auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
-    admissions, deposits, barring, offerables, offers, requests, bundles, lives, verification,
+    admissions, deposits, barring, offerables, offers, requests, bundles, lives, verification, signing,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

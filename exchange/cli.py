@@ -40,6 +40,7 @@ from exchange import (
     probe_cli,
     sealed_cli,
     server,
+    signing_cli,
     witness_cli,
     worker,
 )
@@ -69,6 +70,8 @@ app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
 app.add_typer(sealed_cli.app, name="sealed")
 app.add_typer(bid_cli.app, name="bid")
+app.add_typer(signing_cli.app, name="keys")
+app.command("sign")(signing_cli.sign)
 app.add_typer(witness_cli.app, name="witness")
 app.command("probe")(probe_cli.probe)
 app.command("conformance")(conformance_cli.conformance)
