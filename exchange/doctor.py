@@ -9,8 +9,11 @@ import imageio_ffmpeg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.log import policy, witnesses
+from contracts.log import queries as log
+from contracts.log.policy import PolicyUnreadable
 from contracts.refusal import Refusal
-from exchange import jobs, migrating
+from exchange import jobs, migrating, witnessing
 from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
@@ -38,7 +41,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Examine database, reactions, disk, media tools, sandbox, keys and payments."""
+    """Examine database, reactions, witnesses, disk, media tools, sandbox, keys and payments."""
     return [
         *await _database(settings),
         _disk(settings.home),
@@ -69,6 +72,7 @@ async def _database(settings: Settings) -> list[Finding]:
             seen = {row.name: row.setting for row in rows.all()}
             reactions = await _reactions(session)
             index = await _index(session, settings)
+            witnessed = await _witnesses(session, settings)
     except Refusal as refusal:
         return [Finding("database", "fault", refusal.detail)]
     finally:
@@ -85,6 +89,7 @@ async def _database(settings: Settings) -> list[Finding]:
         ),
         reactions,
         index,
+        witnessed,
     ]
 
 
@@ -96,6 +101,25 @@ async def _index(session: AsyncSession, settings: Settings) -> Finding:
     if late := state.waiting > 2 * keeping.MOST_WAITING and settings.warehouse_url is None:
         said += f"; {state.waiting} codes wait for a file: is a worker running?"
     return Finding("index", "warning" if late or state.damaged else "ok", said)
+
+
+async def _witnesses(session: AsyncSession, settings: Settings) -> Finding:
+    """Tell whether the policy of the settings is in force, and what its quorum has seen."""
+    try:
+        wanted = witnessing.read_policy(settings)
+    except PolicyUnreadable as refusal:
+        return Finding("witnesses", "fault", refusal.detail)
+    current = await witnesses.policy_in_force(session)
+    if wanted is not None and (current is None or current.sha256 != wanted.sha256):
+        said = f"{settings.log_policy} is not in force: a worker brings it in when it starts"
+        return Finding("witnesses", "warning", said)
+    if current is None or not current.demands:
+        return Finding("witnesses", "ok", "none are asked for: deals take effect without them")
+    sealed, seen = await log.size(session), await witnesses.witnessed_size(session)
+    urls = sum(one.url is not None for one in policy.parse(current.text).witnesses)
+    said = f"{urls} are asked; their quorum has seen {seen} of {sealed} facts"
+    late = sealed > seen and "; the worker's log says who does not answer"
+    return Finding("witnesses", "warning" if late else "ok", f"{said}{late or ''}")
 
 
 async def _reactions(session: AsyncSession) -> Finding:

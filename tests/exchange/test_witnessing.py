@@ -23,7 +23,7 @@ from contracts.log.gateway import LogSigner
 from contracts.log.policy import PolicyUnreadable, QuorumNotMet
 from contracts.log.tables import LogCosignature
 from contracts.log.witnesses import PolicyForOthers
-from exchange import clock, jobs, keys, witnessing, worker
+from exchange import clock, doctor, jobs, keys, witnessing, worker
 from exchange.authority import open_authority
 from exchange.context import Context
 from exchange.evidence import bundle
@@ -304,6 +304,27 @@ async def test_the_policy_in_force_is_public_and_its_adoption_is_in_the_log(
         )
         rows = await session.execute(text("SELECT count(*) FROM log_policy"))
         assert found.scalar_one() == rows.scalar_one()
+
+
+async def test_the_doctor_tells_what_the_quorum_has_seen(
+    context: Context, signer: LogSigner, three: list[Running], tmp_path: Path
+) -> None:
+    async def told(settings: Settings) -> tuple[str, str]:
+        async with context.db.transaction() as session:
+            found = await doctor._witnesses(session, settings)
+        return found.state, found.detail
+
+    named = context.settings.model_copy(update={"log_policy": tmp_path / "policy.txt"})
+    assert await told(named) == ("fault", f"{tmp_path / 'policy.txt'} cannot be read.")
+    written = policy_text(signer, three) + f"# {tmp_path}\n"
+    (tmp_path / "policy.txt").write_text(written)
+    assert "is not in force" in (await told(named))[1]
+    await adopt(context, signer, written)
+    await seal(context, signer)
+    state, detail = await told(named)
+    assert (state, "3 are asked" in detail) == ("warning", True)
+    await adopt(context, signer, policy_text(signer, three, "none"))
+    assert (await told(context.settings))[0] == "ok"
 
 
 async def test_a_policy_for_another_log_is_refused(
