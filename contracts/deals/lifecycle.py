@@ -263,3 +263,8 @@ def signing_timers(*, expires_at: datetime) -> list[tuple[str, datetime]]:
 def window_end(grants: Sequence[Mapping[str, Any]]) -> datetime:
     """Return when the last of the granted rights ends, from the terms' grants."""
     return max(datetime.fromisoformat(grant["until"]) for grant in grants)
+
+
+def still_matters(life: Life, kind: str) -> bool:
+    """Tell whether a timer of this kind would do anything where the deal stands."""
+    return is_open(life) if kind.startswith("signing-") else life.end == "in_force"

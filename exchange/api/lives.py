@@ -166,6 +166,7 @@ async def get_deal_life(deal_id: UUID, *, session: Session, caller: Signed) -> L
         timers=[
             TimerOut(kind=one.kind, due_at=one.due_at)
             for one in await queries.timers_of(session, deal.id)
+            if lifecycle.still_matters(life, one.kind)
         ],
         notices=[notice_out(one) for one in await queries.notices_of(session, deal.id)],
         amends=deal.supersedes,

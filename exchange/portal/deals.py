@@ -13,9 +13,9 @@ from contracts import canonical
 from contracts.titles import queries as titles
 from exchange import witnessing
 from exchange.api import deals as api
-from exchange.api.deps import Session
+from exchange.api.deps import Now, Session
 from exchange.identity.rules import Caller
-from exchange.portal import money, render, timeline
+from exchange.portal import lives, money, render, timeline
 from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn, Visitor
 from settlement.invoices.tables import Invoice, Payment
@@ -40,7 +40,7 @@ async def deals_page(
 
 @router.get("/{deal_id}")
 async def deal_page(
-    request: Request, deal_id: UUID, visitor: SignedIn, session: Session
+    request: Request, deal_id: UUID, visitor: SignedIn, session: Session, now: Now
 ) -> Response:
     """Show a deal to its parties and the staff."""
     caller, spoken = visitor.caller, render.speaks(request)
@@ -53,6 +53,8 @@ async def deal_page(
         "deal.html",
         deal=_shown(deal, visitor, spoken),
         executed=deal.executed_at is not None,
+        life=await lives.shown(session, deal, terms, caller=caller, spoken=spoken),
+        fresh=lives.fresh_ids(now),
         witnesses=await witnessing.of_deal(session, deal_id),
         rights=terms["grants"],
         work_id=terms["work"]["work"],

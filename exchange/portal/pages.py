@@ -19,6 +19,7 @@ from exchange.portal import (
     errors,
     keys,
     listings,
+    lives,
     market,
     masters,
     money,
@@ -46,7 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, money, keys, verifying,
+        bundles, offerables, requests, deals, lives, money, keys, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
     )
 )  # fmt: skip

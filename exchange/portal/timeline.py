@@ -27,6 +27,14 @@ LABELS: Mapping[str, str] = {
     "deal.executed": mark("Contract in force"),
     "deal.witnessed": mark("Seen by the witnesses’ quorum"),
     "deal.voided": mark("Contract voided"),
+    "deal.declined": mark("Declined to sign"),
+    "deal.reminded": mark("Reminded of the signature that is missing"),
+    "deal.expired": mark("Not signed in time"),
+    "deal.ended": mark("Contract ended"),
+    "notice.given": mark("Notice given"),
+    "notice.received": mark("Notice received"),
+    "notice.settled": mark("Notice settled"),
+    "grant.carried": mark("Rights carried over to the amendment"),
     "hold.expired": mark("Hold on the rights ran out"),
     "grant.made": mark("Rights granted in the register"),
     "invoice.issued": mark("Invoice issued"),
@@ -57,7 +65,8 @@ async def entries(
 
 async def _who(session: AsyncSession, fact: Fact, spoken: Language) -> str:
     """Return the name of the party that acted or received; empty where the label says it all."""
-    if fact.kind not in ("deal.signed", "transfer.made"):
+    if fact.kind not in ("deal.signed", "transfer.made", "deal.declined", "notice.given"):
         return ""
-    party_id = UUID(canonical.loads(fact.record)["party"])
-    return await names.party(session, party_id, spoken=spoken)
+    record = canonical.loads(fact.record)
+    name = await names.party(session, UUID(record["party"]), spoken=spoken)
+    return f"{name}: {record['reason']}" if fact.kind == "deal.declined" else name

@@ -85,6 +85,8 @@ async def test_a_deal_is_signed_amended_and_ended_by_agreement(
     signed = (await amended.sign("licensee")).json()
     assert (signed["signing"], signed["supersedes"]) == ("executed", str(desk.deal.id))
     base, told = await life(desk), await life(desk, of=amendment_id)
+    assert [one["kind"] for one in told["timers"]] == ["window-end"]  # type: ignore[attr-defined]
+    assert base["timers"] == []
     assert (base["end"], base["amended_by"]) == ("superseded", str(amendment_id))
     assert (told["end"], told["amends"], told["changes"]) == (
         "in_force", str(desk.deal.id), DAYS["changes"],
