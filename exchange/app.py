@@ -18,6 +18,7 @@ from exchange.api import (
     conformance,
     deals,
     declarations,
+    deposit_agreements,
     deposits,
     disclosures,
     documents,
@@ -56,6 +57,7 @@ from exchange.api import (
     signing,
     streams,
     stripe,
+    templates,
     thumbs,
     verification,
     works,
@@ -71,7 +73,8 @@ ROUTERS = (
     auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
-    admissions, deposits, barring, offerables, offers, requests, bundles, lives, verification, signing,
+    admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
+    bundles, lives, verification, signing,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

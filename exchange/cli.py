@@ -41,6 +41,7 @@ from exchange import (
     sealed_cli,
     server,
     signing_cli,
+    templates_cli,
     witness_cli,
     worker,
 )
@@ -70,6 +71,7 @@ app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
 app.add_typer(sealed_cli.app, name="sealed")
 app.add_typer(bid_cli.app, name="bid")
+app.add_typer(templates_cli.app, name="templates")
 app.add_typer(signing_cli.app, name="keys")
 app.command("sign")(signing_cli.sign)
 app.add_typer(witness_cli.app, name="witness")

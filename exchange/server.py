@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 import uvicorn
 from fastapi import FastAPI
 
-from exchange import embedded
+from exchange import embedded, template_verbs
 from exchange.app import create_app
 from exchange.context import open_context
 from exchange.feed import Feed
@@ -62,6 +62,7 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     context = app.state.context
+    await template_verbs.check_texts(context)
     watch: asyncio.Task[None] | None = None
     if context.settings.database_url is None:
         watch = asyncio.create_task(embedded.keep_running(context.settings.home))

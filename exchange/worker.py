@@ -19,7 +19,16 @@ from contracts.log.gateway import LogSigner
 from contracts.log.site import LogSite
 from contracts.refusal import Refusal
 from contracts.titles import holds
-from exchange import clock, embedded, index_verbs, jobs, master_verbs, pieces, screener_verbs
+from exchange import (
+    clock,
+    embedded,
+    index_verbs,
+    jobs,
+    master_verbs,
+    pieces,
+    screener_verbs,
+    template_verbs,
+)
 from exchange.context import Context
 from exchange.keys import log_signer
 from exchange.witnessing import Asker, read_policy, watch
@@ -48,6 +57,7 @@ TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midn
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 # What was sealed meanwhile is published at once: its files and one checkpoint.
 PUBLISH_EVERY_S = 0.25
+TEXTS_EVERY_S = 600.0  # what a release brings is published at once; this finds what was away
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
 
@@ -61,12 +71,14 @@ async def work(context: Context) -> None:
     )
     read_policy(settings)  # one that cannot be read ends the worker here, where it is seen
     asker = Asker()
+    await template_verbs.check_texts(context)
     async with asyncio.TaskGroup() as tasks:
         if settings.database_url is None:
             tasks.create_task(embedded.keep_running(settings.home))
         tasks.create_task(_again(lambda: seal(context, signer), "seal"))
         tasks.create_task(_again(lambda: publish(context), "publish", rest_s=PUBLISH_EVERY_S))
         tasks.create_task(_again(lambda: watch(context, signer, asker), "witnesses"))
+        tasks.create_task(_again(lambda: publish_texts(context), "texts", rest_s=TEXTS_EVERY_S))
         tasks.create_task(_again(lambda: close_due(context), "close"))
         tasks.create_task(_again(lambda: open_due(context), "open", rest_s=OPENED_EVERY_S))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
@@ -91,6 +103,11 @@ async def publish(context: Context) -> int:
     """Write what was sealed into the folder of the published log."""
     async with context.db.transaction() as session:
         return await publishing.publish(session, LogSite(context.settings.log_site))
+
+
+async def publish_texts(context: Context) -> int:
+    """Publish the templates of contracts that are new in this release, each once."""
+    return await template_verbs.publish_texts(context)
 
 
 async def close_due(context: Context) -> int:

@@ -11,6 +11,7 @@ from contracts.deals import labels, templates, terms
 from contracts.deals.terms import Agreed
 from contracts.refusal import Kind, Refusal
 from contracts.rights import vocabulary
+from contracts.rights.wording import Language
 
 FIRST_ECONOMIC, LAST_ECONOMIC = 5, 17  # items of art. 10 ¶1; those before are moral rights
 FIELDS = frozenset({"right", "territories", "excluded"})
@@ -71,7 +72,7 @@ def _check(wire: Mapping[str, Any]) -> None:
         vocabulary.territory(code)
 
 
-def _words(wire: Mapping[str, Any], language: labels.Language) -> dict[str, str]:
+def _words(wire: Mapping[str, Any], language: Language) -> dict[str, str]:
     right = vocabulary.RIGHTS[wire["right"]]
     return {
         "right": right.zh if language == "zh" else right.en,

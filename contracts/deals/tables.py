@@ -235,3 +235,17 @@ class DealTimer(SQLModel, table=True):
     due_at: datetime = Field(sa_column=_instant())
     settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     outcome: str | None = None
+
+
+class PublishedText(SQLModel, table=True):
+    """A version of a clause or template that was published; it stays what it was."""
+
+    __tablename__ = "published_text"
+    __table_args__ = (
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="published_text_sha256_is_hex"),
+    )
+
+    name: str = Field(primary_key=True)
+    id: UUID = Field(unique=True)
+    sha256: str
+    published_at: datetime = Field(sa_column=_instant())

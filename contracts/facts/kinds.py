@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
+from contracts.facts.texts import TEXTS
 from contracts.facts.witnessing import WITNESSING
 
 _PUBLIC, _PARTIES, _STAFF = Audience.PUBLIC, Audience.PARTIES, Audience.STAFF
@@ -238,6 +239,7 @@ KINDS: Mapping[str, KindOfFact] = {
     **NOTICES,
     **WITNESSING,
     **LIVES,
+    **TEXTS,
     # negotiated in private: nobody but the two sides reads these
     "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),
     "offerable.closed": KindOfFact(_PARTIES, {"offerable": str, "work": str}),

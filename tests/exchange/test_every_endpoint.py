@@ -49,6 +49,7 @@ PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
     "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts",
     "follow_feed", "follow_auction", "get_auction_log", "list_auction_methods",
+    "list_templates", "get_template",
     "get_published_checkpoint", "get_tile", "get_log_policy",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
@@ -65,12 +66,16 @@ TELL_AN_ID_IS_TAKEN = {
 ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
 OPEN_TO_STRANGERS = (
     PUBLIC - {"get_listing", "get_listing_proof", "get_listing_picture", "get_disclosure"}
-    | {"place_bid", "apply_for_admission"}
+    | {"place_bid", "apply_for_admission", "get_deposit_agreement", "print_deposit_agreement"}
     | ABOUT_PUBLISHED
 )
 # Nobody is shown the one (a draft is not in the log); the other is a file, which this world did
 # not publish (tests/exchange/test_log_site_api.py reads it).
-SHOWN_TO_NOBODY = {"get_listing_proof", "get_tile"}
+# Its auctions ask for no deposit (tests/exchange/test_templates_api.py reads the agreement).
+SHOWN_TO_NOBODY = {
+    "get_listing_proof", "get_tile",
+    "get_deposit_agreement", "print_deposit_agreement",
+}  # fmt: skip
 STRANGERS = ("holder", "broadcaster")
 INSIDERS = ("licensor", "licensee", "auditor")
 GARBAGE: Mapping[str, bytes] = {
@@ -117,6 +122,7 @@ class Operation:
     def address(self, ids: Mapping[str, str]) -> str:
         """The path with these ids, and with ids of nothing in the place of others."""
         known = {"at_ms": "0", "picture": "poster", "holder": "seller", "currency": "CNY"}
+        known |= {"template_id": "licence-zh-en", "version": "1"}
         known |= ids
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 

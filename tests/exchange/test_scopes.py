@@ -170,6 +170,8 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "end_relation": ("deal", frozenset({Role.OPERATOR})),
     "list_deposits": ("read", ANYBODY),
     "get_deposit": ("read", ANYBODY),
+    "get_deposit_agreement": ("read", BROADCASTER),
+    "print_deposit_agreement": ("read", BROADCASTER),
     "get_deposit_file": ("read", STAFF),
     "record_deposit": ("money", frozenset({Role.OPERATOR})),
     "prepare_deposit_movement": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),

@@ -52,6 +52,7 @@ ALLOWED = {
         "exchange/probe_cli.py",
         "exchange/sealed_cli.py",
         "exchange/signing_cli.py",
+        "exchange/templates_cli.py",
         "exchange/standins/",
         "exchange/witness_cli.py",
     },
