@@ -113,6 +113,7 @@ async def ask_witnesses(context: Context, asker: Asker) -> int:
             asker.policy = policy.parse(in_force.text)
         known = [one.cosigner for one in asker.policy.witnesses]
         sizes = await witnesses.last_cosigned(session, known)
+        is_witnessed = await witnesses.witnessed_size(session) >= newest.size
     now = clock.now()
     due = [
         one
@@ -125,7 +126,7 @@ async def ask_witnesses(context: Context, asker: Asker) -> int:
         vkey: size for vkey, size in asker.sizes.items() if vkey not in sizes
     }
     if not due:
-        return await _go_on(context, newest)
+        return 0 if is_witnessed else await _go_on(context, newest)
     async with httpx.AsyncClient(timeout=ANSWER_S) as client:
         came = await asyncio.gather(*(_ask(context, client, asker, newest, one) for one in due))
     return sum(came) + await _go_on(context, newest)
