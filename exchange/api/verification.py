@@ -17,7 +17,7 @@ from exchange.evidence import public
 
 router = APIRouter(tags=["log"])
 
-NUMBER = r"^[A-Z0-9-]{1,40}$"
+NUMBER = r"^UHDX-[0-9]{4}(-[0-9A-Z]{4}){4}$"
 SHA256 = r"^[0-9a-f]{64}$"
 _NUMBER = "UHDX-2026-7Q4M-0C9K-V3TD-52XA"
 _HASH = "5f1c0c2c2f0b6b1f4a9f0f6f5f0e7b8c9d0a1b2c3d4e5f60718293a4b5c6d7e8"
