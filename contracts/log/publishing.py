@@ -2,6 +2,7 @@
 
 The order is what readers rely on: bundles, tiles, and last the checkpoint that refers to them. A
 publisher that stops anywhere leaves the checkpoint before; the next one writes the same files.
+Cosignatures that come later are published with the same checkpoint.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts.log import checkpoint, merkle, note, queries, tiles
+from contracts.log import checkpoint, merkle, note, queries, tiles, witnesses
 from contracts.log.checkpoint import Checkpoint
 from contracts.log.site import LogSite, PublishedOtherwise
 from contracts.log.tables import LogEntry
@@ -33,12 +34,14 @@ async def publish(session: AsyncSession, site: LogSite) -> int:
         newest = await queries.latest_checkpoint(session)
     except Unknown:
         return 0
-    if await asyncio.to_thread(site.checkpoint) == newest.note:
+    signed = await witnesses.cosigned_note(session, newest)
+    if await asyncio.to_thread(site.checkpoint) == signed:
         return 0
     lock = site.locked()
     await asyncio.to_thread(lock.__enter__)
     try:
-        return await _publish(session, site, (await queries.latest_checkpoint(session)).note)
+        newest = await queries.latest_checkpoint(session)
+        return await _publish(session, site, await witnesses.cosigned_note(session, newest))
     finally:
         lock.__exit__(None, None, None)
 

@@ -128,7 +128,7 @@ def test_machines_that_start_at_once_share_one_key(tmp_path: Path) -> None:
     assert len({signer.verifier for signer in signers}) == 1
 
 
-def test_of_machines_that_sign_at_once_one_wins_each_size(tmp_path: Path) -> None:
+def test_invariant_28_of_machines_that_sign_at_once_one_wins_each_size(tmp_path: Path) -> None:
     a_signer(tmp_path)
 
     def attempt(number: int) -> str | None:

@@ -1,6 +1,7 @@
 import asyncio
 import itertools
 import json
+import re
 from pathlib import Path
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from contracts import ids
 from contracts.facts import queries as fact_queries
 from contracts.facts import rules as fact_rules
 from contracts.facts import service as facts
+from contracts.facts.kinds import KINDS
 from contracts.log import checkpoint, merkle, proof, queries
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
@@ -89,7 +91,26 @@ async def test_a_leaf_commits_to_the_record_and_links_to_the_subjects_last(
     assert str(subject).encode() not in entries[2].leaf
 
 
-async def test_three_sealers_and_many_writers_leave_no_gap_and_no_duplicate(
+async def test_invariant_33_no_leaf_holds_a_word_of_its_record(
+    db: Database, signer: LogSigner
+) -> None:
+    """Every leaf has six fields, and none but the commitment depends on the record."""
+    for _ in range(3):
+        await a_private_fact(db, ids.new(NOW))
+    await seal_all(db, signer)
+    form = (
+        r'{"c":"[0-9a-f]{64}","n":"[0-9a-f-]{36}","prev":(null|"[0-9a-f]{64}"),'
+        r'"t":"[a-z_]+\.[a-z_]+","ts":"[0-9-]{10}T[0-9:]{8}Z","v":1}'
+    )
+    async with db.transaction() as session:
+        leaves = await queries.leaves(session, after=-1, limit=100_000)
+        for entry in leaves:
+            assert re.fullmatch(form, entry.leaf.decode()), entry.leaf
+            assert json.loads(entry.leaf)["t"] in KINDS
+            assert str(entry.subject).encode() not in entry.leaf
+
+
+async def test_invariant_26_three_sealers_and_many_writers_leave_no_gap_and_no_duplicate(
     db: Database, signer: LogSigner
 ) -> None:
     start, subjects = await size_of(db), [ids.new(NOW) for _ in range(4)]
@@ -153,7 +174,7 @@ async def test_a_crash_after_the_mark_neither_forks_nor_blocks(
     assert [fact.id for fact in await seal_once(db, signer)] == [late]
 
 
-async def test_a_restored_backup_is_refused(db: Database, signer: LogSigner) -> None:
+async def test_invariant_29_a_restored_backup_is_refused(db: Database, signer: LogSigner) -> None:
     async with db.sessions() as session:
         await record(session, ids.new(NOW))
         await log.seal(session, signer=signer, limit=256, now=NOW)

@@ -16,6 +16,7 @@ from contracts.log import checkpoint, fsck, merkle, note, publishing, queries, t
 from contracts.log.fsck import LogFaulty, Whole
 from contracts.log.gateway import LogSigner
 from contracts.log.site import LogSite, PublishedOtherwise
+from contracts.log.tables import LogCosignature
 from contracts.log.tiles import NoSuchTile, Tile
 from exchange.db import Database
 from tests.conftest import NOW, ROOT, migrate
@@ -134,6 +135,24 @@ async def test_what_is_published_is_not_written_again(
     full = {path for path in before if path.startswith("tile") and ".p/" not in path}
     after = files(site)
     assert {path: before[path] for path in full} == {path: after[path] for path in full}
+
+
+async def test_cosignatures_that_come_later_are_published_with_the_same_tree(
+    log_db: Database, signer: LogSigner, site: LogSite
+) -> None:
+    await publish(log_db, site)
+    before, tree = files(site), opened(site)
+    vkey, line = "witness.example/w1+00000000+BA==", "— witness.example/w1 AAAAAAAAAAAA\n"
+    async with log_db.sessions() as session:  # never committed
+        session.add(
+            LogCosignature(size=tree.size, vkey=vkey, line=line, cosigned_at=NOW, kept_at=NOW)
+        )
+        await session.flush()
+        assert await publishing.publish(session, site) == 1
+        assert (site.checkpoint() or "").endswith(line)
+        assert opened(site) == tree
+    assert files(site).keys() == before.keys()
+    assert published(site, signer).root == tree.root
 
 
 async def test_partial_files_go_when_the_full_one_is_there_and_can_still_be_read(
