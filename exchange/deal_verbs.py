@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import ending, lifecycle, opening, queries, rules, service
+from contracts.deals import ending, lasting, lifecycle, opening, queries, rules, service
 from contracts.deals.gateway import TypstPress
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
@@ -67,6 +67,14 @@ async def certify_deal(
     await service.certify(
         session, UUID(fact.record["deal"]), press=TypstPress(), certifier=certifier, now=now
     )
+
+
+async def archive_deal(
+    context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `deal.executed`: time-stamp the whole contract, so that it outlives its keys."""
+    authority = open_authority(context.settings, now=now)
+    await lasting.archive(session, UUID(fact.record["deal"]), authority=authority, now=now)
 
 
 async def mark_deal_paid(

@@ -71,6 +71,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("offer.accepted", "open-offered-deals", offer_verbs.open_offered_deals),
     Reaction("deal.signed", "void-overtaken-deals", offer_verbs.void_overtaken_deals),
     Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement, witnessed=True),
+    Reaction("deal.executed", "archive-deal", deal_verbs.archive_deal),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("hold.expired", "void-expired-deal", deal_verbs.void_expired_deal),
     Reaction("grant.reverted", "void-deals-under", deal_verbs.void_deals_under),

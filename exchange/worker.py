@@ -12,7 +12,7 @@ from contextlib import suppress
 from procrastinate import App
 from sqlalchemy.exc import DBAPIError
 
-from contracts.deals import timers
+from contracts.deals import lasting, timers
 from contracts.log import publishing
 from contracts.log import service as log
 from contracts.log.gateway import LogSigner
@@ -29,6 +29,7 @@ from exchange import (
     screener_verbs,
     template_verbs,
 )
+from exchange.authority import open_authority
 from exchange.context import Context
 from exchange.keys import log_signer
 from exchange.witnessing import Asker, read_policy, watch
@@ -57,6 +58,7 @@ TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midn
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 # What was sealed meanwhile is published at once: its files and one checkpoint.
 PUBLISH_EVERY_S = 0.25
+RENEW_EVERY_S = 3600.0  # what was just signed is archived by its reaction; this renews yearly
 TEXTS_EVERY_S = 600.0  # what a release brings is published at once; this finds what was away
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
@@ -80,6 +82,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: watch(context, signer, asker), "witnesses"))
         tasks.create_task(_again(lambda: publish_texts(context), "texts", rest_s=TEXTS_EVERY_S))
         tasks.create_task(_again(lambda: close_due(context), "close"))
+        tasks.create_task(_again(lambda: renew_archives(context), "archive", rest_s=RENEW_EVERY_S))
         tasks.create_task(_again(lambda: open_due(context), "open", rest_s=OPENED_EVERY_S))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
         tasks.create_task(_again(lambda: drop_expired(context), "drop", rest_s=SWEEP_EVERY_S))
@@ -103,6 +106,14 @@ async def publish(context: Context) -> int:
     """Write what was sealed into the folder of the published log."""
     async with context.db.transaction() as session:
         return await publishing.publish(session, LogSite(context.settings.log_site))
+
+
+async def renew_archives(context: Context) -> int:
+    """Time-stamp an executed contract anew whose last archive is a year old, or missing."""
+    now = clock.now()
+    authority = open_authority(context.settings, now=now)
+    async with context.db.transaction() as session:
+        return await lasting.archive_due(session, authority=authority, now=now)
 
 
 async def publish_texts(context: Context) -> int:

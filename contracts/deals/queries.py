@@ -126,6 +126,21 @@ async def document(session: AsyncSession, deal_id: UUID) -> DealDocument:
     return found
 
 
+async def document_of_hash(session: AsyncSession, deal_id: UUID, sha256: str) -> DealDocument:
+    """Return the revision of the contract's PDF that has a hash.
+
+    Raises:
+        Unknown: none has.
+    """
+    chosen = select(DealDocument).where(
+        col(DealDocument.deal_id) == deal_id, col(DealDocument.sha256) == sha256
+    )
+    found = (await session.scalars(chosen)).one_or_none()
+    if found is None:
+        raise Unknown("The contract has no such revision.", deal=str(deal_id))
+    return found
+
+
 async def base_document(session: AsyncSession, deal_id: UUID) -> DealDocument:
     """Return revision 0: the contract as typeset, before any signature.
 

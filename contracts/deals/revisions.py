@@ -45,8 +45,11 @@ async def signed(
     der: bytes,
     *,
     certifier: Certifier,
+    now: datetime,
 ) -> bytes:
-    """Fill the gap with a party's signature; the whole file is checked before anybody may see it.
+    """Fill the gap with a party's signature and, where there is a time key, a time-stamp upon it.
+
+    The whole file is checked before anybody may see it.
 
     Raises:
         DocumentNotSound: the signed file does not pass its own check.
@@ -54,9 +57,11 @@ async def signed(
     prepared = Prepared(
         begun.prepared, begun.document_digest, begun.gap_start, begun.gap_end, begun.tbs
     )
+    token = None if certifier.time is None else sealing.time_stamp(der, by=certifier.time, at=now)
     fill = partial(
-        sealing.complete, prepared, certificate_pem=begun.certificate_pem.encode(), signature=der
-    )
+        sealing.complete, prepared,
+        certificate_pem=begun.certificate_pem.encode(), signature=der, stamped=token,
+    )  # fmt: skip
     pdf = await anyio.to_thread.run_sync(fill)
     before = await queries.document(session, deal.id)
     if not pdf.startswith(before.pdf):

@@ -1,11 +1,11 @@
 """Signatures in a contract's PDF: fields, certification, and signing in two phases.
 
-Source: ISO 32000-2 §12.8 (DocMDP), ETSI EN 319 142-1 (PAdES B-B), RFC 5652 §5.4, RFC 5035.
-Differs from the source: the time is the exchange's own, bound by its transparency log instead of an
-RFC 3161 token. A party's private key never comes here: only the bytes to be signed leave, and only
-a signature comes back.
+Source: ISO 32000-2 §12.8 (DocMDP), ETSI EN 319 142-1 (PAdES B-B and B-T), RFC 5652 §5.4, RFC 5035.
+A signature without a time-stamp is of a lower level, and a signature all the same. A party's
+private key never comes here: only the bytes to be signed leave, and only a signature comes back.
 """
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,16 +18,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields
-from pyhanko.sign.general import as_signing_certificate_v2
+from pyhanko.sign.general import SigningError, as_signing_certificate_v2
 from pyhanko.sign.signers import cms_embedder
 from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest, SignatureObject
 from pyhanko.stamp import StaticStampStyle
 
-from contracts.parties.gateway import Certifier
+from contracts.deals import timestamps
+from contracts.parties.gateway import Certifier, TimeKey
 
 ROLES = ("exchange", "licensor", "licensee")  # the order in which the fields are signed
 DIGEST = "sha256"
-RESERVED = 8192  # hexadecimal digits; a signature with its certificate takes about 3000
+RESERVED = 16384  # hexadecimal digits; a signature with its time-stamp takes about 6000
 # Where contract.typ draws the boxes of its last page (points from the lower left of A4).
 PAGE_HEIGHT, FIELD_LEFT, FIELD_WIDTH, FIELD_HEIGHT = 842, 294, 227, 118
 FIRST_TOP, BOX_STEP = 182, 190
@@ -53,7 +54,15 @@ def certify(base: bytes, *, certifier: Certifier, stamp: bytes, at: datetime) ->
         base, role=ROLES[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at
     )
     signature = certifier.key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
-    return complete(prepared, certificate_pem=certifier.certificate_pem, signature=signature)
+    stamped = None if certifier.time is None else time_stamp(signature, by=certifier.time, at=at)
+    return complete(
+        prepared, certificate_pem=certifier.certificate_pem, signature=signature, stamped=stamped
+    )
+
+
+def time_stamp(signature: bytes, *, by: TimeKey, at: datetime) -> cms.ContentInfo:
+    """Return a time-stamp token over a DER signature (RFC 3161, appendix A)."""
+    return timestamps.token(hashlib.sha256(signature).digest(), by=by, at=at)
 
 
 def prepare(
@@ -71,8 +80,29 @@ def prepare(
     return _prepare(pdf, role=role, certificate_pem=certificate_pem, stamp=stamp, at=at)
 
 
-def complete(prepared: Prepared, *, certificate_pem: bytes, signature: bytes) -> bytes:
-    """Fill the gap with the CMS of a DER signature that was checked before; return the revision."""
+def complete(
+    prepared: Prepared,
+    *,
+    certificate_pem: bytes,
+    signature: bytes,
+    stamped: cms.ContentInfo | None = None,
+) -> bytes:
+    """Fill the gap with the CMS of a DER signature that was checked before; return the revision.
+
+    `stamped` is the time-stamp token over the signature; without it the level is B-B, not B-T. A
+    gap prepared too small for the token takes the signature alone.
+    """
+    if stamped is not None:
+        try:
+            return _filled(prepared, _content(prepared, certificate_pem, signature, stamped))
+        except SigningError:  # a session prepared before time-stamps, with a smaller gap
+            pass
+    return _filled(prepared, _content(prepared, certificate_pem, signature, None))
+
+
+def _content(
+    prepared: Prepared, certificate_pem: bytes, signature: bytes, stamped: cms.ContentInfo | None
+) -> cms.ContentInfo:
     certificate = _certificate(certificate_pem)
     info = cms.SignerInfo(
         {
@@ -89,7 +119,11 @@ def complete(prepared: Prepared, *, certificate_pem: bytes, signature: bytes) ->
             "signature": signature,
         }
     )
-    content = cms.ContentInfo(
+    if stamped is not None:
+        info["unsigned_attrs"] = cms.CMSAttributes(
+            [_attribute("signature_time_stamp_token", stamped)]
+        )
+    return cms.ContentInfo(
         {
             "content_type": "signed_data",
             "content": cms.SignedData(
@@ -103,6 +137,9 @@ def complete(prepared: Prepared, *, certificate_pem: bytes, signature: bytes) ->
             ),
         }
     )
+
+
+def _filled(prepared: Prepared, content: cms.ContentInfo) -> bytes:
     output = BytesIO(prepared.pdf)
     gap = PreparedByteRangeDigest(prepared.document_digest, prepared.gap_start, prepared.gap_end)
     gap.fill_with_cms(output, content)

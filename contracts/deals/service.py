@@ -160,7 +160,7 @@ async def complete_session(
         raise NotYourTurn("The contract has changed since this session was opened.")
     await _check_key(session, deal, begun, der)
     await _keep_rights(session, deal, begun.role, now=now)
-    pdf = await revisions.signed(session, deal, begun, der, certifier=certifier)
+    pdf = await revisions.signed(session, deal, begun, der, certifier=certifier, now=now)
     begun.completed_at, begun.signature = now, der
     await _keep(session, deal, begun, pdf, state=state, now=now)
     return deal

@@ -117,11 +117,11 @@ class Deal(SQLModel, table=True):
 
 
 class DealDocument(SQLModel, table=True):
-    """One revision of a contract's PDF: 0 as rendered, 1 certified, 2 and 3 signed."""
+    """One revision of a contract's PDF: 0 rendered, 1 certified, 2 and 3 signed, then archives."""
 
     __tablename__ = "deal_document"
     __table_args__ = (
-        CheckConstraint("revision BETWEEN 0 AND 3", name="deal_document_revision_is_known"),
+        CheckConstraint("revision >= 0", name="deal_document_revision_is_known"),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="deal_document_sha256_is_hex"),
     )
 

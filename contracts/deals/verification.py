@@ -1,9 +1,11 @@
 """Checking the signatures of a contract: offline, from the file and the root certificate alone.
 
 Source: ISO 32000-2 §12.8, ETSI EN 319 102-1 (validation), RFC 5280.
-Differs from the source: stricter. No incremental update may follow the last signature, each update
-between signatures may do nothing but sign a field, and the attachment may never change; viewers
-call files with a covered page or a swapped attachment "valid".
+Differs from the source: stricter. What follows the last signature may only be revocation data with
+a document time-stamp that closes the file, each update between signatures may do nothing but sign a
+field, and the attachment may never change; viewers call files with a covered page or a swapped
+attachment "valid". A certificate is judged at the instant of the signature's time-stamp: revoked
+before it is not accepted, revoked after it is.
 """
 
 import asyncio
@@ -15,8 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
-from asn1crypto import parser, x509
+from asn1crypto import parser
 from asn1crypto import pem as asn1_pem
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
@@ -24,8 +29,10 @@ from pyhanko.sign.general import CMSStructuralError, SigningError
 from pyhanko.sign.validation import (
     EmbeddedPdfSignature,
     async_validate_pdf_signature,
+    async_validate_pdf_timestamp,
 )
 from pyhanko.sign.validation.errors import SignatureValidationError, ValidationInfoReadingError
+from pyhanko.sign.validation.generic_cms import extract_tst_data_iter
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
@@ -72,6 +79,8 @@ class SignatureVerdict:
         modification_ok: nothing but later signatures was added after it.
         signed_at: the time written beside the signature, aware; None when absent.
         sha256: hex, of the revision that the signature closes.
+        level: of PAdES: B-B, with a time-stamp B-T, in a file closed by an archive's B-LTA.
+        stamped_at: what the time-stamp upon the signature proves; None without one.
     """
 
     role: str
@@ -83,6 +92,8 @@ class SignatureVerdict:
     modification_ok: bool
     signed_at: datetime | None
     sha256: str
+    level: str = "B-B"
+    stamped_at: datetime | None = None
 
     @property
     def good(self) -> bool:
@@ -150,47 +161,157 @@ def attachments(pdf: bytes) -> list[bytes]:
 async def _check(pdf: bytes, root_pem: bytes) -> list[SignatureVerdict]:
     reader = PdfFileReader(BytesIO(pdf), strict=True)
     _, _, der = asn1_pem.unarmor(root_pem)
-    root = x509.Certificate.load(der)
-    terms = _history(reader)
-    signatures = list(reader.embedded_signatures)
+    root = asn1_x509.Certificate.load(der)
+    signatures = list(reader.embedded_regular_signatures)
+    kept = _kept_lists(reader, root_pem)
+    terms, archived = _history(reader), await _archived(reader, root, kept)
     verdicts = []
     for index, signature in enumerate(signatures):
-        last = index == len(signatures) - 1
+        last = index == len(signatures) - 1 and not archived.stamps
         status = await _status(signature, root)
+        stamped_at = _stamped_at(signature)
+        stamp_intact, stamp_trusted = _stamp(status, stamped_at)
         verdicts.append(
             SignatureVerdict(
                 role=signature.field_name,
                 signer=signature.signer_cert.subject.human_friendly,
                 spki_sha256=_spki_sha256(signature.signer_cert),
-                intact=status.intact and status.valid,
-                trusted=status.trusted,
+                intact=status.intact and status.valid and stamp_intact,
+                trusted=status.trusted
+                and stamp_trusted
+                and not _revoked(signature, stamped_at, kept),
                 covers=_covers(signature, last=last)
                 and _in_turn(signature, index)
-                and _plain(pdf, signature),
-                modification_ok=_unmodified(status) and terms,
+                and _plain(pdf, signature)
+                and archived.sound,
+                modification_ok=_unmodified(status, ends=index == len(ROLES) - 1) and terms,
                 signed_at=signature.self_reported_timestamp,
                 sha256=_revision_sha256(pdf, signature),
+                level=_level(stamped_at, archived),
+                stamped_at=stamped_at,
             )
         )
     return verdicts
 
 
-async def _status(signature: EmbeddedPdfSignature, root: x509.Certificate) -> PdfSignatureStatus:
-    """Validate at the time written beside the signature, whose proof is the log's checkpoint."""
-    context = ValidationContext(
+def _kept_lists(reader: PdfFileReader, root_pem: bytes) -> list[x509.CertificateRevocationList]:
+    """Return the lists of revoked certificates that the file carries, those of the root alone."""
+    if "/DSS" not in reader.root:
+        return []
+    key = x509.load_pem_x509_certificate(root_pem).public_key()
+    held = reader.root["/DSS"].get_object().get("/CRLs", ())
+    lists = [x509.load_der_x509_crl(one.get_object().data) for one in held]
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return []
+    return [one for one in lists if one.is_signature_valid(key)]
+
+
+def _revoked(
+    stamp: EmbeddedPdfSignature,
+    stamped_at: datetime | None,
+    lists: list[x509.CertificateRevocationList],
+) -> bool:
+    """Tell whether the certificate was revoked when the signature was first proved to exist.
+
+    Where nothing proves the instant, a certificate that is on any list counts as revoked.
+    """
+    serial = stamp.signer_cert.serial_number
+    found = [one.get_revoked_certificate_by_serial_number(serial) for one in lists]
+    dates = [one.revocation_date_utc for one in found if one is not None]
+    return bool(dates) and (stamped_at is None or min(dates) <= stamped_at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Archived:
+    stamps: int
+    sound: bool
+
+
+async def _archived(
+    reader: PdfFileReader, root: asn1_x509.Certificate, kept: list[x509.CertificateRevocationList]
+) -> _Archived:
+    """Judge what follows the last signature: one document time-stamp for each revision, no more."""
+    stamps = list(reader.embedded_timestamp_signatures)
+    if not stamps:
+        return _Archived(0, True)
+    in_turn = [one.signed_revision for one in stamps] == list(
+        range(len(ROLES) + 1, reader.xrefs.total_revisions)
+    )
+    closes = stamps[-1].evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE
+    plain = all(_plain(reader.stream.getvalue(), one) for one in stamps)
+    good = [await _archive_holds(one, root, kept) for one in stamps]
+    return _Archived(len(stamps), in_turn and closes and plain and all(good))
+
+
+async def _archive_holds(
+    stamp: EmbeddedPdfSignature,
+    root: asn1_x509.Certificate,
+    kept: list[x509.CertificateRevocationList],
+) -> bool:
+    moment = stamp.signed_data["encap_content_info"]["content"].parsed["gen_time"].native
+    status = await async_validate_pdf_timestamp(stamp, _context(root, moment))
+    level = status.modification_level
+    return bool(
+        status.intact
+        and status.valid
+        and status.trusted
+        and not _revoked(stamp, moment, kept)
+        and level is not None
+        and level <= ModificationLevel.LTA_UPDATES
+    )
+
+
+def _stamped_at(signature: EmbeddedPdfSignature) -> datetime | None:
+    """Return the instant that the time-stamp upon a signature names; None without one."""
+    tokens = list(extract_tst_data_iter(signature.signer_info, signed=False))
+    if not tokens:
+        return None
+    if len(tokens) > 1:
+        raise ValueError("a signature has more than one time-stamp")
+    moment: datetime = tokens[0]["encap_content_info"]["content"].parsed["gen_time"].native
+    return moment
+
+
+def _stamp(status: PdfSignatureStatus, stamped_at: datetime | None) -> tuple[bool, bool]:
+    """Tell whether the time-stamp upon a signature is intact, and trusted; without one it is."""
+    if stamped_at is None:
+        return True, True
+    stamp = status.timestamp_validity
+    if stamp is None:
+        return False, False
+    return bool(stamp.intact and stamp.valid), bool(stamp.trusted)
+
+
+def _context(root: asn1_x509.Certificate, moment: datetime | None) -> ValidationContext:
+    return ValidationContext(
         trust_roots=[root],
         allow_fetching=False,
-        moment=signature.self_reported_timestamp,
+        moment=moment,
         revocation_mode="soft-fail",
     )
+
+
+async def _status(
+    signature: EmbeddedPdfSignature, root: asn1_x509.Certificate
+) -> PdfSignatureStatus:
+    """Validate at the signature's time-stamp, else at the time written beside the signature."""
+    moment = _stamped_at(signature) or signature.self_reported_timestamp
     usage = KeyUsageConstraints(
         key_usage={"digital_signature", "non_repudiation"},
         match_all_key_usages=True,
         extd_key_usage={"1.3.6.1.5.5.7.3.36"},
     )
     return await async_validate_pdf_signature(
-        signature, signer_validation_context=context, key_usage_settings=usage
+        signature,
+        signer_validation_context=_context(root, moment),
+        key_usage_settings=usage,
     )
+
+
+def _level(stamped_at: datetime | None, archived: _Archived) -> str:
+    if archived.stamps:
+        return "B-LTA"
+    return "B-B" if stamped_at is None else "B-T"
 
 
 def _covers(signature: EmbeddedPdfSignature, *, last: bool) -> bool:
@@ -219,14 +340,10 @@ def _plain(pdf: bytes, signature: EmbeddedPdfSignature) -> bool:
     return gap == b"<" + written.ljust(len(gap) - 2, b"0") + b">"
 
 
-def _unmodified(status: PdfSignatureStatus) -> bool:
+def _unmodified(status: PdfSignatureStatus, *, ends: bool) -> bool:
     level = status.modification_level
-    return (
-        level is not None
-        and level <= ModificationLevel.FORM_FILLING
-        and status.docmdp_ok is True
-        and status.bottom_line
-    )
+    most = ModificationLevel.LTA_UPDATES if ends else ModificationLevel.FORM_FILLING
+    return level is not None and level <= most and status.docmdp_ok is True and status.bottom_line
 
 
 def _history(reader: PdfFileReader) -> bool:
@@ -245,7 +362,7 @@ def _attachment(revision: HistoricalResolver) -> bytes:
     return content
 
 
-def _spki_sha256(certificate: x509.Certificate) -> str:
+def _spki_sha256(certificate: asn1_x509.Certificate) -> str:
     return hashlib.sha256(certificate.public_key.dump()).hexdigest()
 
 

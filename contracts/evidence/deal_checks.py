@@ -70,10 +70,18 @@ def terms(bundle: Bundle) -> str:
 
 
 def contract(bundle: Bundle) -> str:
-    """The PDF is, byte for byte, the one whose execution was recorded."""
+    """The PDF is, byte for byte, the one recorded last: as executed, or as archived since."""
     digest = canonical.sha256_hex(bundle.files[CONTRACT])
-    if bundle.one("deal.executed").record["pdf_sha256"] != digest:
-        raise Failed(CONTRACT, "is not the file that was recorded as executed")
+    recorded = [
+        event.record["pdf_sha256"]
+        for kind in ("deal.executed", "deal.archived", "deal.lta-refreshed")
+        for event in bundle.all_of(kind)
+    ]
+    if not recorded or recorded[-1] != digest:
+        raise Failed(CONTRACT, "is not the file that was recorded as executed, or archived")
+    closed = verification.check_signatures(bundle.files[CONTRACT], bundle.files[ROOT])[-1].sha256
+    if closed != bundle.one("deal.executed").record["pdf_sha256"]:
+        raise Failed(CONTRACT, "does not begin with the file that was recorded as executed")
     return f"contract.pdf {digest[:16]}…"
 
 

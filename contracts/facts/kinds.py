@@ -5,6 +5,7 @@ Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor unit
 
 from collections.abc import Mapping
 
+from contracts.facts.archives import ARCHIVES
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
@@ -237,6 +238,7 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     **NOTICES,
+    **ARCHIVES,
     **WITNESSING,
     **LIVES,
     **TEXTS,

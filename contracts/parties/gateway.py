@@ -1,13 +1,15 @@
 """The exchange's certificate authority: a root, the exchange's own certificate, and the parties'.
 
-Source: RFC 5280 (profile), ETSI EN 319 412-2 (subject names of legal persons).
-Differs from the source: the keys lie in files, not in a device, and there is no revocation list; a
-revoked key is refused by the register of keys before anything is prepared for it.
+Source: RFC 5280 (profile), ETSI EN 319 412-2 (subject names of legal persons), RFC 3161 §2.3 (the
+certificate of a time-stamping authority).
+Differs from the source: the keys lie in files, not in a device, and the root issues without an
+intermediate.
 """
 
 import hashlib
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,12 +26,14 @@ from contracts.refusal import Kind, Refusal
 
 PartyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 ROOT_YEARS, EXCHANGE_YEARS, PARTY_YEARS = 20, 10, 3
+CRL_LASTS = timedelta(days=30)
 # Clocks of machines differ: a certificate made by one must be good at once on the others.
 SKEW = timedelta(hours=1)
 # RFC 9336; readers that do not know it yet accept emailProtection, so certificates carry both.
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 ROOT_NAME = ("超高清版权交易所根证书", "UHD Rights Exchange Root CA")
 EXCHANGE_NAME = ("超高清版权交易所", "UHD Rights Exchange")
+TIME_NAME = ("超高清版权交易所时间戳", "UHD Rights Exchange Time-Stamping Authority")
 # X.520 upper bound of organizationName and commonName; the whole name is in the contract's terms.
 LONGEST_NAME = 64
 
@@ -57,12 +61,24 @@ class Subject(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class TimeKey:
+    """The key of the exchange's own time-stamping authority, with its certificate."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate_pem: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Certifier:
-    """A key of the exchange with its certificate, for certifying contracts."""
+    """A key of the exchange with its certificate, for certifying contracts.
+
+    `time` puts a time-stamp upon each signature; without it, signatures are of a lower level.
+    """
 
     key: ec.EllipticCurvePrivateKey
     certificate_pem: bytes
     root_pem: bytes
+    time: TimeKey | None = None
 
     @property
     def spki_sha256(self) -> str:
@@ -74,9 +90,10 @@ class LocalAuthority:
     """A certificate authority whose keys lie in one folder of this machine, mode 0600."""
 
     FILES: ClassVar = ("root.key", "root.pem", "exchange.key", "exchange.pem")
+    TIME_FILES: ClassVar = ("tsa.key", "tsa.pem")
 
     def __init__(self, keys_dir: Path) -> None:
-        """Read the four files and check that they belong together.
+        """Read the four files, and the two of the time key if they are there; check that all fit.
 
         Raises:
             AuthorityMissing: a file is missing, unreadable, or does not fit the others.
@@ -90,13 +107,10 @@ class LocalAuthority:
         self._key = _load_key(keys_dir / "root.key")
         key = _load_key(keys_dir / "exchange.key")
         exchange = _load_certificate(exchange_pem)
-        try:
-            exchange.verify_directly_issued_by(self._root)
-        except (InvalidSignature, ValueError, TypeError) as wrong:
-            raise AuthorityMissing("The exchange's certificate is not of this root.") from wrong
+        self._need_issued(exchange)
         if _spki(self._key) != _spki(self._root) or _spki(key) != _spki(exchange):
             raise AuthorityMissing("A key does not belong to its certificate.")
-        self.certifier = Certifier(key, exchange_pem, self.root_pem)
+        self.certifier = Certifier(key, exchange_pem, self.root_pem, self._time_key(keys_dir))
 
     @classmethod
     def ensure(cls, keys_dir: Path, now: datetime) -> "LocalAuthority":
@@ -119,6 +133,10 @@ class LocalAuthority:
                 keys_dir / "exchange.pem",
                 _issue(public, name, by=(root, root_key), years=EXCHANGE_YEARS, now=now),
             )
+        _claim(keys_dir / "tsa.key", _pem(ec.generate_private_key(ec.SECP256R1())))
+        if not (keys_dir / "tsa.pem").exists():
+            public = _load_key(keys_dir / "tsa.key").public_key()
+            _claim(keys_dir / "tsa.pem", _time_certificate(public, by=(root, root_key), now=now))
         return cls(keys_dir)
 
     @classmethod
@@ -141,6 +159,54 @@ class LocalAuthority:
         public = checked_key(csr_pem)
         name = _name(party.name_zh, party.name_en, party.uscc)
         return _issue(public, name, by=(self._root, self._key), years=PARTY_YEARS, now=now)
+
+    def crl(self, revoked: Iterable[tuple[bytes, datetime]], *, now: datetime) -> bytes:
+        """Return the list of revoked certificates of this root (DER), good for thirty days.
+
+        Args:
+            revoked: certificates (PEM), each with the instant from which nobody may rely on it.
+            now: the instant of the list, which also numbers it.
+        """
+        whole = now.replace(microsecond=0)
+        of_root = self._root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+        listed = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._root.subject)
+            .last_update(whole)
+            .next_update(whole + CRL_LASTS)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root),
+                critical=False,
+            )
+            .add_extension(x509.CRLNumber(int(whole.timestamp())), critical=False)
+        )
+        for pem, at in revoked:
+            entry = (
+                x509.RevokedCertificateBuilder()
+                .serial_number(x509.load_pem_x509_certificate(pem).serial_number)
+                .revocation_date(at.replace(microsecond=0))
+            )
+            listed = listed.add_revoked_certificate(entry.build())
+        return listed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def _time_key(self, keys_dir: Path) -> TimeKey | None:
+        there = [name for name in self.TIME_FILES if (keys_dir / name).is_file()]
+        if not there:  # a folder from before time-stamps; `exchange ca init` adds them
+            return None
+        if len(there) == 1:
+            raise AuthorityMissing("Half of the time key is missing.", missing=there)
+        pem, key = (keys_dir / "tsa.pem").read_bytes(), _load_key(keys_dir / "tsa.key")
+        certificate = _load_certificate(pem)
+        self._need_issued(certificate)
+        if _spki(key) != _spki(certificate):
+            raise AuthorityMissing("The time key does not belong to its certificate.")
+        return TimeKey(key, pem)
+
+    def _need_issued(self, certificate: x509.Certificate) -> None:
+        try:
+            certificate.verify_directly_issued_by(self._root)
+        except (InvalidSignature, ValueError, TypeError) as wrong:
+            raise AuthorityMissing("A certificate is not of this root.") from wrong
 
 
 def checked_key(csr_pem: bytes) -> PartyPublicKey:
@@ -227,6 +293,30 @@ def _issue(
             x509.ExtendedKeyUsage([DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION]),
             critical=False,
         )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root), critical=False
+        )
+        .sign(root_key, hashes.SHA256())
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _time_certificate(
+    public: ec.EllipticCurvePublicKey,
+    *,
+    by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
+    now: datetime,
+) -> bytes:
+    """Certify a key for time-stamps and nothing else (RFC 3161 §2.3: critical, alone)."""
+    root, root_key = by
+    of_root = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    until = now.replace(microsecond=0) + timedelta(days=365 * EXCHANGE_YEARS)
+    certificate = (
+        _builder(public, subject=_name(*TIME_NAME, None), issuer=root.subject, now=now)
+        .not_valid_after(min(until, root.not_valid_after_utc))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage("digital_signature"), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root), critical=False
         )

@@ -53,6 +53,12 @@ async def keys_of(session: AsyncSession, party_id: UUID) -> Sequence[PartyKey]:
     return (await session.execute(chosen)).scalars().all()
 
 
+async def revoked_keys(session: AsyncSession) -> Sequence[PartyKey]:
+    """Return every revoked key, in the order of their ids: what a list of revoked keys names."""
+    chosen = select(PartyKey).where(col(PartyKey.state) == "revoked").order_by(col(PartyKey.id))
+    return (await session.execute(chosen)).scalars().all()
+
+
 async def active_key(session: AsyncSession, party_id: UUID, key_id: UUID) -> PartyKey:
     """Return the party's key if it may sign contracts.
 

@@ -102,7 +102,7 @@ async def assemble(
         **await _of_log(session, sealed, signer, deal=deal),
         **await _of_listing(session, sealed),
         **await _of_origin(session, deal),
-        **await _of_contract(session, deal, authority),
+        **await _of_contract(session, deal, authority, sealed),
         POSTINGS: canonical.dumps(await ledger.journals_of_deal(session, deal.id)),
         README: README_FILE.read_bytes(),
         **{f"verify/{one.name}": one.read_bytes() for one in TOOLS},
@@ -211,9 +211,17 @@ async def _of_origin(session: AsyncSession, deal: Deal) -> dict[str, bytes]:
 
 
 async def _of_contract(
-    session: AsyncSession, deal: Deal, authority: LocalAuthority
+    session: AsyncSession,
+    deal: Deal,
+    authority: LocalAuthority,
+    sealed: Sequence[tuple[LogEntry, Fact]],
 ) -> dict[str, bytes]:
-    document = await deals.document(session, deal.id)
+    """Return the contract as the log has recorded it: an archive not sealed yet is left out."""
+    kinds = ("deal.executed", "deal.archived", "deal.lta-refreshed")
+    hashes = [
+        canonical.loads(fact.record)["pdf_sha256"] for _, fact in sealed if fact.kind in kinds
+    ]
+    document = await deals.document_of_hash(session, deal.id, hashes[-1])
     base = await deals.base_document(session, deal.id)
     files = {
         **await anyio.to_thread.run_sync(extraction.copies, document.pdf),

@@ -26,6 +26,8 @@ LABELS: Mapping[str, str] = {
     "deal.signed": mark("Signed"),
     "deal.executed": mark("Contract in force"),
     "deal.witnessed": mark("Seen by the witnesses’ quorum"),
+    "deal.archived": mark("Contract time-stamped as a whole"),
+    "deal.lta-refreshed": mark("Contract time-stamped anew"),
     "deal.voided": mark("Contract voided"),
     "deal.declined": mark("Declined to sign"),
     "deal.reminded": mark("Reminded of the signature that is missing"),

@@ -59,7 +59,8 @@ def test_the_keys_are_made_once_and_for_their_owner_alone(tmp_path: Path) -> Non
     assert first.certifier.certificate_pem == again.certifier.certificate_pem
     modes = {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in LocalAuthority.FILES}
     assert modes == {0o600}
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(LocalAuthority.FILES)
+    made = LocalAuthority.FILES + LocalAuthority.TIME_FILES
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(made)
 
 
 def test_processes_that_race_end_with_one_authority(tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""Making a signed contract last: revocation data and a time-stamp over all of it, in one revision.
+
+Source: ETSI EN 319 142-1 §5.4 (document security store) and §6 (level B-LTA).
+Appending is what every later renewal does too: the bytes of the signed contract never change.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from io import BytesIO
+
+from asn1crypto import crl, x509
+from asn1crypto import pem as asn1_pem
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign.signers import PdfTimeStamper
+from pyhanko.sign.validation.dss import DocumentSecurityStore
+
+from contracts.deals.timestamps import DIGEST, Stamper
+from contracts.parties.gateway import TimeKey
+
+FIELD = "archive-{number}"
+RESERVED = 8192  # hexadecimal digits; a token with its certificate takes about 3000
+
+
+def archive(
+    pdf: bytes,
+    *,
+    number: int,
+    certificates: Sequence[bytes],
+    crls: Sequence[bytes],
+    by: TimeKey,
+    at: datetime,
+) -> bytes:
+    """Return the contract with one more revision: revocation data and a document time-stamp.
+
+    Args:
+        pdf: the latest revision, signed by everybody.
+        number: counts the time-stamps of this file, from 1.
+        certificates: PEM, of everybody who signed, of the authority and of the time key.
+        crls: lists of revoked certificates, DER.
+        by: the key of the time-stamping authority.
+        at: the instant.
+    """
+    writer = IncrementalPdfFileWriter(BytesIO(pdf))
+    DocumentSecurityStore.supply_dss_in_writer(
+        writer,
+        None,
+        certs=[_certificate(pem) for pem in certificates],
+        crls=[crl.CertificateList.load(der) for der in crls],
+    )
+    stamper = PdfTimeStamper(Stamper(by, at), field_name=FIELD.format(number=number))
+    made = stamper.async_timestamp_pdf(writer, DIGEST, bytes_reserved=RESERVED)
+    # A thread of its own, so that a caller's running event loop does no harm.
+    with ThreadPoolExecutor(1) as thread:
+        output: BytesIO = thread.submit(asyncio.run, made).result()
+    return output.getvalue()
+
+
+def _certificate(pem: bytes) -> x509.Certificate:
+    _, _, der = asn1_pem.unarmor(pem)
+    return x509.Certificate.load(der)

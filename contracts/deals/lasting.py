@@ -1,0 +1,121 @@
+"""Archiving executed contracts (长期保存) and renewing the archive before its proofs go stale."""
+
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Protocol
+from uuid import UUID
+
+import anyio.to_thread
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from contracts import rfc3339
+from contracts.deals import archiving, queries, revisions, rows, verification
+from contracts.deals.sealing import ROLES
+from contracts.deals.tables import Deal, DealDocument
+from contracts.parties import queries as parties
+from contracts.parties.gateway import Certifier
+
+# A year is far below the ten years of the time key's certificate and the life of any algorithm.
+RENEW_AFTER = timedelta(days=365)
+
+
+class Authority(Protocol):
+    """Whoever time-stamps contracts and says which certificates are revoked."""
+
+    certifier: Certifier
+
+    def crl(self, revoked: list[tuple[bytes, datetime]], *, now: datetime) -> bytes:
+        """Return the list of revoked certificates (DER)."""
+        ...
+
+
+async def archive(
+    session: AsyncSession, deal_id: UUID, *, authority: Authority, now: datetime
+) -> Deal:
+    """Append revocation data and a time-stamp to an executed contract; again, after a year.
+
+    Nothing changes while the last archive is fresh, or where the exchange has no time key: the
+    contract then stays at the level that its signatures have.
+
+    Raises:
+        Unknown: there is no such deal.
+        DocumentNotSound: the archived file does not pass its own check.
+    """
+    deal = await rows.locked(session, deal_id)
+    latest = await queries.document(session, deal_id)
+    time = authority.certifier.time
+    if deal.signing != "executed" or time is None or not _due(latest, now=now):
+        return deal
+    signed = await queries.completed_sessions(session, deal_id)
+    certificates = [
+        authority.certifier.root_pem,
+        authority.certifier.certificate_pem,
+        time.certificate_pem,
+        *(one.certificate_pem.encode() for one in signed),
+    ]
+    number = latest.revision - len(ROLES) + 1
+    revoked = [(key.certificate_pem.encode(), key.revoked_at or now)
+               for key in await parties.revoked_keys(session)]  # fmt: skip
+    make = partial(
+        archiving.archive, latest.pdf, number=number, certificates=certificates,
+        crls=[authority.crl(revoked, now=now)], by=time, at=now,
+    )  # fmt: skip
+    pdf = await anyio.to_thread.run_sync(make)
+    levels = await _checked(session, deal, pdf, latest, certifier=authority.certifier)
+    row = revisions.document(deal, latest.revision + 1, pdf, now=now)
+    session.add(row)
+    await session.flush()
+    payload = {
+        "deal": str(deal.id),
+        "revision": row.revision,
+        "pdf_sha256": row.sha256,
+        "signatures": levels,
+        "stamped_at": rfc3339.to_the_second(now),
+    }
+    kind = "deal.archived" if number == 1 else "deal.lta-refreshed"
+    await rows.tell(session, kind, deal, payload, now=now)
+    return deal
+
+
+async def archive_due(session: AsyncSession, *, authority: Authority, now: datetime) -> int:
+    """Archive one executed contract that was never archived, or not for a year; return how many."""
+    if authority.certifier.time is None:
+        return 0
+    last = func.max(col(DealDocument.revision))
+    made = func.max(col(DealDocument.made_at))
+    chosen = (
+        select(col(DealDocument.deal_id))
+        .join(Deal, col(Deal.id) == col(DealDocument.deal_id))
+        .where(col(Deal.signing) == "executed")
+        .group_by(col(DealDocument.deal_id))
+        .having((last == len(ROLES)) | (made <= now - RENEW_AFTER))
+        .limit(1)
+    )
+    due = (await session.scalars(chosen)).one_or_none()
+    if due is None:
+        return 0
+    await archive(session, due, authority=authority, now=now)
+    return 1
+
+
+def _due(latest: DealDocument, *, now: datetime) -> bool:
+    return latest.revision == len(ROLES) or latest.made_at <= now - RENEW_AFTER
+
+
+async def _checked(
+    session: AsyncSession, deal: Deal, pdf: bytes, before: DealDocument, *, certifier: Certifier
+) -> list[str]:
+    """Return the level of each signature; the archived file is checked as a whole."""
+    if not pdf.startswith(before.pdf):
+        raise verification.DocumentNotSound("The revision does not continue the one before.")
+    keys = {"exchange": certifier.spki_sha256}
+    for done in await queries.completed_sessions(session, deal.id):
+        keys[done.role] = done.spki_sha256
+    check = partial(
+        verification.require_sound, pdf, certifier.root_pem, keys=keys, terms=deal.terms
+    )
+    await anyio.to_thread.run_sync(check)
+    found = await anyio.to_thread.run_sync(verification.check_signatures, pdf, certifier.root_pem)
+    return ["B-B" if one.stamped_at is None else "B-T" for one in found]
