@@ -36,6 +36,7 @@ from exchange.portal import (
     runs,
     screeners,
     sealed,
+    signing,
     title_documents,
     verifying,
     works,
@@ -47,7 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, lives, money, keys, verifying,
+        bundles, offerables, requests, deals, lives, money, keys, signing, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
     )
 )  # fmt: skip

@@ -1,0 +1,112 @@
+// Signing a contract in the browser: fetch, check here, show, sign with the key of this browser.
+import { hex, same, sha256, spkiOf, unpem, base64 } from "./der.js";
+import * as ask from "./ask.js";
+import { check, NotSound } from "./consent.js";
+import * as store from "./store.js";
+
+const page = document.getElementById("signing");
+const told = document.getElementById("told");
+const { deal, party } = page.dataset;
+const here = `/v1/deals/${deal}`;
+const zh = document.documentElement.lang.startsWith("zh");
+const pick = (text) => (zh ? text.zh : text.en) ?? text.zh ?? text.en;
+
+function say(name, tone, more = "") {
+  told.hidden = false;
+  told.className = `note ${tone}`;
+  told.textContent = `${page.dataset[`say${name}`]} ${more}`.trim();
+}
+
+function put(id, text) {
+  document.getElementById(id).textContent = text;
+}
+
+function show(terms, raw) {
+  const named = Object.fromEntries(terms.parties.map((side) => [side.role, pick(side.legal_name)]));
+  const price = terms.consideration;
+  put("contract", terms.contract);
+  put("licensor", named.licensor);
+  put("licensee", named.licensee);
+  put("amount", price ? `${price.currency} ${price.amount} · ${price.in_words}` : "");
+  put("terms-sha256", raw);
+  put("all-terms", JSON.stringify(terms, null, 2));
+  const list = document.getElementById("rights");
+  for (const worded of terms.wording ?? []) {
+    const item = document.createElement("li");
+    item.textContent = pick(worded).sentence;
+    list.append(item);
+  }
+}
+
+// The key of this browser that the exchange has certified for us.
+async function usable(listed) {
+  for (const one of listed) {
+    if (one.state !== "active" || one.signs !== "contracts") continue;
+    const mine = await store.find(one.spki_sha256);
+    const certificate = unpem(one.certificate_pem);
+    if (mine && mine.party === party && same(spkiOf(certificate), mine.spki)) {
+      return { ...mine, id: one.id, certificate };
+    }
+  }
+  return null;
+}
+
+async function load() {
+  const [about, terms, latest, keys] = await Promise.all([
+    ask.json("GET", here), ask.bytes(`${here}/terms`), ask.bytes(`${here}/contract.pdf`),
+    ask.json("GET", `/v1/parties/${party}/signing-keys`),
+  ]);
+  const raw = hex(await sha256(terms));
+  if (raw !== about.terms_sha256) throw new NotSound("terms");
+  const said = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(terms));
+  if (said.deal !== deal) throw new NotSound("terms");
+  show(said, raw);
+  put("pdf-sha256", hex(await sha256(latest)));
+  return { terms, latest, key: await usable(keys.items) };
+}
+
+async function sign({ terms, latest, key }) {
+  const path = `${here}/signing-sessions/${crypto.randomUUID()}`;
+  const session = await ask.json("PUT", path, { key_id: key.id });
+  const prepared = await ask.bytes(`${path}/contract.pdf`);
+  const tbs = await check(session, { terms, latest, prepared, certificate: key.certificate });
+  const signature = await crypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, key.privateKey, tbs);
+  await ask.json("PUT", `${path}/signature`, { signature_b64: base64(new Uint8Array(signature)) });
+}
+
+const failed = (error) =>
+  error instanceof NotSound ? say("Tampered", "bad", `(${error.check})`) : say("Failed", "bad", error.message);
+
+async function start() {
+  if (!globalThis.crypto?.subtle) return say("Insecure", "bad");
+  const form = document.getElementById("sign");
+  let found;
+  try {
+    found = await load();
+  } catch (error) {
+    return failed(error);
+  }
+  if (!found.key) {
+    document.getElementById("no-key").hidden = false;
+    return undefined;
+  }
+  put("key-sha256", found.key.sha256);
+  form.hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.disabled = true;
+    say("Working", "");
+    try {
+      await sign(found);
+      form.hidden = true;
+      say("Done", "good");
+    } catch (error) {
+      failed(error);
+      button.disabled = false;
+    }
+  });
+  return undefined;
+}
+
+start();
