@@ -100,7 +100,7 @@ async def in_force(session: AsyncSession, authority: LocalAuthority) -> Pair:
     ]  # fmt: skip
     for kind, record in steps:
         await rows.tell(session, kind, deal, {"deal": str(deal.id), **record}, now=NOW)
-    await service._execute(session, deal, now=NOW)
+    await service._execute(session, deal, policy=None, now=NOW)
     return pair
 
 
