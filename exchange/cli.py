@@ -26,6 +26,7 @@ from exchange import (
     auction_cli,
     avails_cli,
     bid_cli,
+    ca_cli,
     clock,
     conformance_cli,
     doctor,
@@ -71,6 +72,7 @@ app.add_typer(masters_cli.app, name="masters")
 app.add_typer(staff_app, name="staff")
 app.add_typer(sealed_cli.app, name="sealed")
 app.add_typer(bid_cli.app, name="bid")
+app.add_typer(ca_cli.app, name="ca")
 app.add_typer(templates_cli.app, name="templates")
 app.add_typer(signing_cli.app, name="keys")
 app.command("sign")(signing_cli.sign)
