@@ -50,7 +50,7 @@ func main() {
 		must(json.Unmarshal(lines.Bytes(), &one), "events.jsonl")
 		proved(folder, key, one, size, root)
 		opened(one)
-		if one.Kind == "deal.executed" {
+		if one.Kind == "deal.executed" || one.Kind == "deal.archived" || one.Kind == "deal.lta-refreshed" {
 			var record struct {
 				PDF string `json:"pdf_sha256"`
 			}

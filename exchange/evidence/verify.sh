@@ -35,7 +35,7 @@ say "OK: manifest and checkpoint are signed by $name; $(wc -l < "$work/sums") fi
 
 # 2. The contract is the one whose execution was recorded, and begins with the text as typeset.
 pdf=$(sha256sum < contract.pdf | cut -d ' ' -f 1)
-grep '"kind":"deal.executed"' events.jsonl | grep -q "\"pdf_sha256\":\"$pdf\"" ||
+grep -E '"kind":"deal\.(executed|archived|lta-refreshed)"' events.jsonl | tail -n 1 | grep -q "\"pdf_sha256\":\"$pdf\"" ||
   fail "contract.pdf is not the file that was executed"
 cmp -s -n "$(wc -c < base.pdf)" base.pdf contract.pdf || fail "contract.pdf has another beginning"
 qpdf --check contract.pdf > "$work/qpdf" 2>&1 || { cat "$work/qpdf"; fail "qpdf"; }
