@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
@@ -35,6 +35,8 @@ class InvoiceOut(Shape):
                     "payer": _ID,
                     "amount_minor": 120_000_000,
                     "currency": "CNY",
+                    "deposit_minor": 20_000_000,
+                    "due_minor": 100_000_000,
                     "state": "issued",
                     "issued_at": "2026-11-22T09:00:00Z",
                     "paid_at": None,
@@ -50,6 +52,8 @@ class InvoiceOut(Shape):
     payer: UUID
     amount_minor: int
     currency: str
+    deposit_minor: Annotated[int, Field(description="Paid already: the deposit became price.")]
+    due_minor: Annotated[int, Field(description="What is still to be paid.")]
     state: Literal["issued", "paid"]
     issued_at: AwareDatetime
     paid_at: AwareDatetime | None
@@ -102,7 +106,11 @@ class PaymentOut(Shape):
 def invoice_out(invoice: Invoice) -> InvoiceOut:
     """Return an invoice as the wire carries it."""
     return InvoiceOut.model_validate(
-        {**invoice.model_dump(exclude={"payer_id"}), "payer": invoice.payer_id}
+        {
+            **invoice.model_dump(exclude={"payer_id"}),
+            "payer": invoice.payer_id,
+            "due_minor": invoice.due.amount_minor,
+        }
     )
 
 

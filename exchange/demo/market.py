@@ -110,7 +110,8 @@ async def listing(stage: Stage) -> None:
         refusal = await refused(copier, "POST", f"{copied}/publication", "looks-like-another-work")
     stage.say(f"listing {published['id']}; leaf {proof['index']} of the log, proof at {name}/proof")
     stage.say(f"the 720p copy was refused: {refusal['code']} ({refusal['detail']})")
-    stage.say(f"its sound differs in {refusal['sound_bp']} of 10,000 bits")
+    if refusal.get("sound_bp") is not None:
+        stage.say(f"its sound differs in {refusal['sound_bp']} of 10,000 bits")
 
 
 async def bids(stage: Stage) -> None:

@@ -813,13 +813,14 @@ class Offer:
         self.amount: int = package["amount_minor"]
         self.reserve = package_reserve(book, package["cells"])
         self.value = self.amount - self.reserve
+        self.least = max(0, book.floor - self.reserve)  # over the reserve
         self.lot = sha256(seed, bid.key, place.to_bytes(4, "big"))[:7]
 
 
 def package_reserve(book: Book, codes: list[str]) -> int:
-    """Return the least that may be asked for these cells."""
+    """Return the sum of the reserves of these cells."""
     cells: int = sum(book.cells[code]["reserve_minor"] for code in codes)
-    return max(book.floor, cells)
+    return cells
 
 
 def read_packages(book: Book, content: Any) -> None:
@@ -841,6 +842,7 @@ def read_packages(book: Book, content: Any) -> None:
         amount = package["amount_minor"]
         need(is_int(amount, 1, MOST_PACKAGE), "the amount is no amount of a package")
         need(amount >= package_reserve(book, codes), "the amount is below the reserve")
+        need(amount >= book.floor, "the amount is below the floor")
     need(len({frozenset(p["cells"]) for p in packages}) == len(packages), "a package is twice")
 
 
@@ -981,7 +983,7 @@ class Certificate:
             others = self.problem.named(refs)
             need(self.problem.fits(others), "what sells without a winner does not fit")
             need(all(o.paddle != offer.paddle for o in others), "the absent winner is in it")
-            price = max(0, offer.value - (self.value - total(others)))
+            price = max(offer.least, offer.value - (self.value - total(others)))
             need(won["vcg_minor"] == price + offer.reserve, "the VCG price is another")
             vcg.append(price)
             paid.append(rational(won["paid"]) - offer.reserve)

@@ -60,7 +60,7 @@ PUBLIC = {
 # broadcaster may bid in any auction.
 TELL_AN_ID_IS_TAKEN = {
     "create_api_key", "register_work", "draft_listing", "import_avails", "register_opening_key",
-    "open_to_offers", "ask_for_proposals",
+    "open_to_offers", "ask_for_proposals", "make_offer",
 }  # fmt: skip
 # What is free of a published work is told to everybody who has signed in, never whose the rest is.
 ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
@@ -179,9 +179,11 @@ class World:
         """Ask with the content of the contract's example; the feed is not waited for."""
         given: dict[str, Any] = {"json": asked.content()}
         if asked.method in ("get", "head", "options"):
-            known = {"idle_s": 0, "from": "2027-01-01", "until": "2027-12-31"} | {
-                "sha256": "0" * 64
-            }
+            known = (
+                {"idle_s": 0, "from": "2027-01-01", "until": "2027-12-31"}
+                | {"sha256": "0" * 64}
+                | {"sha256": "0" * 64}
+            )
             given = {"params": {name: known[name] for name in known if name in asked.queries}}
         if asked.name == "append_to_upload":
             given = {"content": b"a part"}

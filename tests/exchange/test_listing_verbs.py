@@ -37,10 +37,13 @@ async def test_a_closed_auction_ends_its_listing_as_it_went(
     ("kind", "woken"),
     [
         ("master.received", ["examine-master"]),
-        ("auction.closed", ["end-listing"]),
-        ("award.made", ["open-deal"]),
+        (
+            "auction.closed",
+            ["end-listing", "conclude-disclosure", "screen-bids", "free-deposits"],
+        ),
+        ("award.made", ["keep-deposit", "open-deal"]),
         ("deal.opened", ["certify-deal"]),
-        ("deal.executed", ["plan-settlement"]),
+        ("deal.executed", ["publicise-result", "plan-settlement", "archive-deal"]),
         ("settlement.booked", ["mark-deal-paid"]),
         ("bid.placed", []),
     ],

@@ -98,7 +98,7 @@ async def test_staff_reads_a_filing_a_measure_and_the_screens(
         await expect(page.locator(".timeline")).to_contain_text("已受理")
         await seen.shot("disclosure-zh")
         await seen.go("/console/incidents")
-        await expect(page.locator("table")).to_contain_text("待另一人复核")
+        await expect(page.get_by_role("table", name="处置记录")).to_contain_text("待另一人复核")
         await seen.shot("incidents-zh")
         await page.click("button[value=refused]")
         await expect(page.locator("table .badge").first).to_have_text("已拒绝")

@@ -174,8 +174,11 @@ class Model:
 
     def least(self, package: Mapping[str, Any]) -> int:
         """Return the least that a package is sold for."""
-        cells = len(package["cells"])
-        return int(max(self.terms["floor_minor"], self.terms["reserve_minor"] * cells))
+        return max(int(self.terms["floor_minor"]), self.reserves(package))
+
+    def reserves(self, package: Mapping[str, Any]) -> int:
+        """Return the sum of the reserves of a package's cells."""
+        return int(self.terms["reserve_minor"] * len(package["cells"]))
 
     def best(self) -> int:
         """Return the most that packages without a common cell are worth above the reserves."""
@@ -186,7 +189,7 @@ class Model:
             won = [one for one in chosen if one is not None]
             cells = [cell for one in won for cell in one["cells"]]
             if len(set(cells)) == len(cells) and len(won) >= self.terms["least_winners"]:
-                best = max(best, sum(one["amount_minor"] - self.least(one) for one in won))
+                best = max(best, sum(one["amount_minor"] - self.reserves(one) for one in won))
         return best
 
     early: set[int] = field(default_factory=set)

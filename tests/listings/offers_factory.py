@@ -122,7 +122,7 @@ async def negotiated(
         session, made["offer"], made["version"], speaker=speaker, ask=asked,
         licensee_id=licensee.id, now=now,
     )  # fmt: skip
-    wish = Wish("寻购纪录片", "", [wire()], [], now + WEEK / 2, None)
+    wish = Wish("寻购纪录片", "", [wire()], [], now + WEEK / 2, [licensor.id])
     await requests.ask(session, made["request"], party_id=licensee.id, wish=wish, now=now)
     await requests.answer(
         session, made["request"], made["answer"], party_id=licensor.id, person_id=licensor.id,

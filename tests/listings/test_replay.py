@@ -237,7 +237,7 @@ def test_a_forger_who_makes_every_hash_anew_is_caught_by_the_rules_or_by_the_las
 def solved_logs() -> list[tuple[Play, int]]:
     """Package auctions with core prices and two winners or more, and where they were solved."""
     found = []
-    for seed in range(90):
+    for seed in range(140):
         play = Play("package", seed).run(25)
         for event in play.events:
             if event.kind == "solved" and event.body["blocks"] and len(event.body["winners"]) > 1:
