@@ -128,7 +128,7 @@ def _attributes(tbs: bytes) -> dict[str, cms.CMSAttributes]:
 
 def _algorithms(values: dict[str, cms.CMSAttributes]) -> bool:
     said = values["cms_algorithm_protection"]
-    return (
+    return bool(
         said["digest_algorithm"]["algorithm"].native == "sha256"
         and said["signature_algorithm"]["algorithm"].native == "sha256_ecdsa"
     )

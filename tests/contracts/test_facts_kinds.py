@@ -18,8 +18,9 @@ KEYS = {"key.registered", "key.revoked"}
 PEOPLE = {"licensee", "licensor", "parties", "party", "person"}
 
 
-def test_the_public_reads_the_market_keys_and_policies_alone() -> None:
-    assert set(rules.kinds_for(Audience.PUBLIC)) == MARKET | KEYS | {"policy.adopted"}
+def test_the_public_reads_the_market_keys_policies_and_forms_alone() -> None:
+    known = MARKET | KEYS | {"policy.adopted", "template.published"}
+    assert set(rules.kinds_for(Audience.PUBLIC)) == known
 
 
 def test_of_those_who_trade_the_public_learns_the_seller_alone() -> None:
