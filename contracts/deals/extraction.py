@@ -55,8 +55,12 @@ def _archive(reader: PdfFileReader) -> Iterator[tuple[str, bytes]]:
 
 
 def _lists(reader: PdfFileReader) -> Iterator[tuple[str, bytes]]:
-    for number, held in enumerate(reader.root.get("/DSS", {}).get("/CRLs", ()), start=1):
-        yield f"crls/{number}.crl", bytes(held.get_object().data)
+    # By name and by place: `get` and iteration do not follow references.
+    if "/DSS" not in reader.root or "/CRLs" not in reader.root["/DSS"]:
+        return
+    held = reader.root["/DSS"]["/CRLs"]
+    for place in range(len(held)):
+        yield f"crls/{place + 1}.crl", bytes(held[place].data)
 
 
 def _der(padded: bytes) -> bytes:

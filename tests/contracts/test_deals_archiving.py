@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -16,7 +17,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from contracts import canonical
-from contracts.deals import archiving, sealing, verification
+from contracts.deals import archiving, extraction, sealing, verification
 from contracts.deals.gateway import Stamp, TypstPress
 from contracts.deals.verification import DocumentNotSound, SignatureVerdict
 from contracts.parties.gateway import LocalAuthority
@@ -187,6 +188,16 @@ def test_a_time_stamp_of_another_root_holds_nothing_up(paper: Paper, tmp_path: P
 def test_a_contract_cut_back_to_before_its_archive_is_of_a_lower_level(paper: Paper) -> None:
     assert {one.level for one in paper.verdicts(paper.archived())} == {"B-LTA"}
     assert {one.level for one in paper.verdicts(paper.signed)} == {"B-T"}
+
+
+def test_copies_are_taken_out_of_an_archived_contract(paper: Paper) -> None:
+    taken = extraction.copies(paper.archived())
+    signed = {f"signatures/{n}-{role}.{kind}" for n, role in enumerate(sealing.ROLES)
+              for kind in ("cms", "sig", "tst")}  # fmt: skip
+    assert set(taken) == signed | {"signatures/archive-1.tst", "crls/1.crl"}
+    assert x509.load_der_x509_crl(taken["crls/1.crl"]).issuer == (
+        x509.load_pem_x509_certificate(paper.authority.root_pem).subject
+    )
 
 
 def test_outside_tools_accept_every_signature_and_time_stamp(paper: Paper, tmp_path: Path) -> None:
