@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
+import psycopg
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import (
@@ -23,6 +24,8 @@ from contracts.refusal import CommitUnknown, Kind, Refusal
 
 APP_ROLE = "exchange_app"
 REPLICATION_WARNING = "canceling wait for synchronous replication"
+# States of a lost or refused connection; a connection that breaks has none.
+AWAY = (None, "57P01", "57P02", "57P03", "08006", "08003")
 
 
 class DatabaseAway(Refusal):
@@ -87,6 +90,11 @@ class Database:
             if error.connection_invalidated or _is_away(error):
                 raise DatabaseAway("The database cannot be reached.") from error
             raise
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            # From the driver itself, where batches use its pipeline.
+            if error.sqlstate in AWAY:
+                raise DatabaseAway("The database cannot be reached.") from error
+            raise
         finally:
             # Rolling back on a dead connection fails; what was decided before stays the answer.
             with suppress(OperationalError, InterfaceError):
@@ -114,11 +122,4 @@ class Database:
 
 def _is_away(error: DBAPIError) -> bool:
     """Tell a lost or refused connection from a server that answered with an error."""
-    return getattr(error.orig, "sqlstate", None) in (
-        None,
-        "57P01",
-        "57P02",
-        "57P03",
-        "08006",
-        "08003",
-    )
+    return getattr(error.orig, "sqlstate", None) in AWAY

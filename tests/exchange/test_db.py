@@ -78,6 +78,15 @@ async def test_a_connection_lost_before_the_commit_is_told_as_such(db: Database)
             await session.execute(text("SELECT 1"))
 
 
+async def test_a_connection_lost_under_the_driver_itself_is_told_as_such(db: Database) -> None:
+    with pytest.raises(DatabaseAway):
+        async with db.transaction() as session:
+            raw = await (await session.connection()).get_raw_connection()
+            with socket.socket(fileno=os.dup(raw.driver_connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+            await raw.driver_connection.execute("SELECT 1")
+
+
 async def test_a_connection_lost_while_committing_leaves_the_outcome_unknown(db: Database) -> None:
     with pytest.raises(CommitUnknown):
         async with db.transaction() as session:
