@@ -1,11 +1,8 @@
 """The gatherer and its doors: batches, fences, late bids, outages, clocks, unknown commits."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
@@ -14,103 +11,19 @@ from sqlmodel import col
 
 from contracts import canonical, ids
 from contracts.facts.tables import Fact
-from contracts.refusal import CommitUnknown, Refusal, Unknown
+from contracts.refusal import CommitUnknown, Unknown
 from exchange import bidding as gathering
 from exchange import clock
 from exchange.bidding import Bidding, ClockApart, TooManyBids
 from exchange.db import Database
-from listings.auctions import chain, deciding, ending, ingress, queries, rules, service
+from listings.auctions import deciding, ending, ingress, queries, service
 from listings.auctions.arrivals import Arrival, Placed
 from listings.auctions.ingress import IngressLost, NotDurable
 from listings.auctions.refusals import AuctionClosed, BidTooLow
-from listings.auctions.tables import Auction, AuctionEvent, RefusedBid
+from tests.exchange.bidding_room import a_room, answer_of, check_log, door, send
 from tests.listings.auctions_factory import arrival, enrol, open_auction
 
 MINUTE = timedelta(minutes=1)
-
-
-class Room:
-    """An auction in real time, and who bids in it."""
-
-    def __init__(self, db: Database, auction: Auction, bidders: list[UUID]) -> None:
-        self.db, self.id, self.bidders = db, auction.id, bidders
-
-    async def auction(self) -> Auction:
-        async with self.db.sessions() as session:
-            return await queries.get_auction(session, self.id)
-
-    async def log(self) -> list[AuctionEvent]:
-        async with self.db.sessions() as session:
-            return list(await queries.log(session, self.id))
-
-    async def close(self) -> int:
-        """Let the closer look, as the worker does."""
-        async with self.db.transaction() as session:
-            return await ending.close_due(session, now=clock.now())
-
-    async def until_closed(self) -> Auction:
-        for _ in range(400):
-            await self.close()
-            found = await self.auction()
-            if found.state == "closed":
-                return found
-            await asyncio.sleep(0.05)
-        raise TimeoutError("the auction stays open")
-
-    def bid(self, who: int, amount: int, at: datetime) -> Arrival:
-        return arrival(self.bidders[who], amount, at=at)
-
-
-async def a_room(db: Database, *, closes_in: timedelta = MINUTE, soft_s: int = 0) -> Room:
-    now = clock.now()
-    async with db.transaction() as session:
-        seller = await enrol(session, now=now, kind="rights_holder")
-        bidders = [(await enrol(session, now=now)).id for _ in range(3)]
-        auction = await open_auction(
-            session, seller_id=seller.id, now=now - MINUTE,
-            closes_at=(now + closes_in).isoformat(), soft_close_s=soft_s,
-            hard_stop_at=(now + closes_in + 10 * MINUTE).isoformat(),
-        )  # fmt: skip
-    return Room(db, auction, bidders)
-
-
-@asynccontextmanager
-async def door(db: Database) -> AsyncIterator[Bidding]:
-    opened = Bidding(db)
-    await opened.start()
-    try:
-        yield opened
-    finally:
-        await opened.close()
-
-
-async def send(bidding: Bidding, room: Room, who: int, amount: int) -> Placed:
-    with bidding.receipt() as at:
-        return await bidding.place(room.id, room.bid(who, amount, at))
-
-
-async def answer_of(waiting: Any) -> Placed | Refusal:
-    try:
-        return await waiting  # type: ignore[no-any-return]
-    except Refusal as refusal:
-        return refusal
-
-
-async def check_log(room: Room) -> None:
-    """Invariants 1, 4 and 35: gapless, chained, and the auction's row is the fold of the log."""
-    auction, log = await room.auction(), await room.log()
-    assert [event.seq for event in log] == list(range(len(log)))
-    head = chain.GENESIS
-    for event in log:
-        head = chain.link(head, chain.event(event.seq, event.kind, event.at, event.body))
-        assert event.hash == head
-    assert auction.head_sha256 == head
-    async with room.db.sessions() as session:
-        folded = rules.fold(queries.book(auction), await queries.events(session, room.id))
-    assert folded.to_json() == auction.standing
-    assert (auction.seq, auction.bids, auction.closes_at) == (
-        folded.seq, folded.bids, folded.closes_at,
-    )  # fmt: skip
 
 
 async def test_bids_that_wait_together_are_one_transaction(db: Database) -> None:
@@ -130,28 +43,6 @@ async def test_bids_that_wait_together_are_one_transaction(db: Database) -> None
         )
         assert batches.scalar_one() <= 3
     await check_log(room)
-
-
-async def test_two_processes_leave_one_gapless_log_and_lose_nothing(db: Database) -> None:
-    room = await a_room(db)
-    async with door(db) as one, door(db) as two:
-        answers = await asyncio.gather(
-            *(
-                answer_of(send((one, two)[n % 2], room, n % 3, 100_000 + n * 1_000))
-                for n in range(120)
-            )
-        )
-    placed = {answer.bid_id: answer for answer in answers if isinstance(answer, Placed)}
-    low = [answer for answer in answers if isinstance(answer, BidTooLow)]
-    assert len(placed) + len(low) == 120
-    await check_log(room)
-    logged = {canonical.loads(event.body)["bid"] for event in (await room.log())[1:]}
-    assert logged == {str(bid) for bid in placed}
-    async with db.sessions() as session:
-        kept = await session.execute(
-            select(RefusedBid).where(col(RefusedBid.auction_id) == room.id)
-        )
-        assert len(kept.scalars().all()) == len(low)
 
 
 async def test_invariant_13_a_bid_received_in_time_is_awaited_by_the_closer(db: Database) -> None:
@@ -191,7 +82,7 @@ async def test_a_late_bid_is_refused_once_nobody_can_hold_an_earlier_one(db: Dat
     assert [type(answer) for answer in answers] == [AuctionClosed, AuctionClosed]
 
 
-async def test_a_process_that_was_struck_off_decides_nothing_and_joins_again(
+async def test_invariant_39_a_process_that_was_struck_off_decides_nothing_and_joins_again(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gathering, "BEAT_S", 30.0)  # it does not notice by itself

@@ -117,7 +117,9 @@ async def test_a_bidder_keeps_its_paddle_and_others_get_the_next(session: AsyncS
     assert paddles == [1, 2, 1, 3, 2]
 
 
-async def test_the_same_bid_twice_is_one_bid_with_its_first_answer(session: AsyncSession) -> None:
+async def test_invariant_03_the_same_bid_twice_is_one_bid_with_its_first_answer(
+    session: AsyncSession,
+) -> None:
     room = await a_room(session, now=LONG_AGO)
     at = LONG_AGO + timedelta(seconds=1)
     mine = arrival(room.bidders[0], 100_000, at=at)
@@ -134,7 +136,9 @@ async def test_the_same_bid_twice_is_one_bid_with_its_first_answer(session: Asyn
 
 
 @pytest.mark.parametrize("other", ["amount", "party", "currency"])
-async def test_an_id_with_other_content_is_refused(session: AsyncSession, other: str) -> None:
+async def test_invariant_03_an_id_with_other_content_is_refused(
+    session: AsyncSession, other: str
+) -> None:
     room = await a_room(session)
     placed = await bid(session, room.auction, room.bidders[0], 100_000, now=SOON)
     changed = arrival(
@@ -268,7 +272,7 @@ async def test_an_auction_without_bids_closes_unsold_and_without_award(
         "UPDATE paddle SET number = 9 WHERE auction_id = :id",
     ],
 )
-async def test_the_database_keeps_the_rules_and_the_bids(
+async def test_invariant_40_the_database_keeps_the_rules_and_the_bids(
     session: AsyncSession, change: str
 ) -> None:
     room = await a_room(session)
