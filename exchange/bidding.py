@@ -263,7 +263,7 @@ class Bidding:
                 return await self._write_on(kept, auction_id, batch)
             except DatabaseAway:  # nothing was changed
                 _log.info("a kept connection had died")
-        return await self._write_on(await self._db.engine.connect(), auction_id, batch)
+        return await self._write_on(await self._db.connect(), auction_id, batch)
 
     async def _write_on(
         self, connection: AsyncConnection, auction_id: UUID, batch: "_Batch"

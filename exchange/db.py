@@ -100,6 +100,19 @@ class Database:
             with suppress(OperationalError, InterfaceError):
                 await session.close()
 
+    async def connect(self) -> AsyncConnection:
+        """Open a connection that the caller keeps, and closes.
+
+        Raises:
+            DatabaseAway: there is none to be had.
+        """
+        try:
+            return await self.engine.connect()
+        except (OperationalError, InterfaceError) as error:
+            if error.connection_invalidated or _is_away(error):
+                raise DatabaseAway("The database cannot be reached.") from error
+            raise
+
     async def _commit(self, session: AsyncSession) -> None:
         if not session.in_transaction():
             return

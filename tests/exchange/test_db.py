@@ -113,6 +113,8 @@ async def test_no_database_at_all_is_a_503() -> None:
     with pytest.raises(DatabaseAway):
         async with nowhere.transaction() as session:
             await session.execute(text("SELECT 1"))
+    with pytest.raises(DatabaseAway):
+        await nowhere.connect()
     await nowhere.close()
 
 
