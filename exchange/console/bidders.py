@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.works import queries as works
 from exchange.api import admissions as admissions_api
 from exchange.api import deposits as deposits_api
 from exchange.api.deps import Now, Session
@@ -200,10 +199,9 @@ async def _whose(
 ) -> dict[str, Any]:
     """Return the names behind an admission or deposit, and the address of its page."""
     auction = await auctions.get_auction(session, auction_id)
-    work = await works.get_work(session, auction.work_id)
     return {
         "party_id": party_id,
         "name": await names.party(session, party_id, spoken=spoken),
-        "title": spoken.pick(work.title_zh, work.title_en),
+        "title": await names.work(session, auction.work_id, spoken=spoken),
         "address": f"/console/bidders/{auction_id}/{party_id}",
     }

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.works import queries as works
 from exchange.api import incidents as api
 from exchange.api import screens as screens_api
 from exchange.api.deps import Now, Session
@@ -30,11 +29,13 @@ _MORE = ("auction_id", "opens_at", "closes_at", "hard_stop_at")
 @router.get("/disclosures")
 async def disclosures_page(request: Request, _visitor: Staff, session: Session) -> Response:
     """Show the filings that wait, the oldest first, and what runs."""
+    spoken = render.speaks(request)
     waiting = await disclosures.to_review(session, limit=PAGE)
     running = await disclosures.public_board(
         session, state="disclosed", after=UUID(int=0), limit=PAGE
     )
-    titles = {row.listing_id: await works.get_work(session, row.work_id) for row in running}
+    titles = {row.listing_id: await names.work(session, row.work_id, spoken=spoken)
+              for row in running}  # fmt: skip
     return render.page(
         request, "disclosures_waiting.html", waiting=waiting, running=running, titles=titles
     )
@@ -126,10 +127,9 @@ async def _shown(
     session: AsyncSession, incident: api.IncidentOut, spoken: Language
 ) -> dict[str, Any]:
     auction = await auctions.get_auction(session, incident.auction_id)
-    work = await works.get_work(session, auction.work_id)
     return {
         **incident.model_dump(),
-        "title": spoken.pick(work.title_zh, work.title_en),
+        "title": await names.work(session, auction.work_id, spoken=spoken),
         "proposed_by_name": await names.person(session, incident.proposed_by),
         "decided_by_name": await names.person(session, incident.decided_by),
     }

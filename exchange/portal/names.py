@@ -1,10 +1,11 @@
-"""Names beside ids: parties and people as the visitor's language writes them."""
+"""Names beside ids: parties, people and works as the visitor's language writes them."""
 
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.parties import queries as parties
+from contracts.works import queries as works
 from exchange.identity.tables import Person
 from exchange.portal.language import Language
 
@@ -13,6 +14,12 @@ async def party(session: AsyncSession, party_id: UUID, *, spoken: Language) -> s
     """Return the name of an organisation; its id when there is none of that id."""
     found = await parties.find_party(session, party_id)
     return str(party_id) if found is None else spoken.pick(found.name_zh, found.name_en)
+
+
+async def work(session: AsyncSession, work_id: UUID, *, spoken: Language) -> str:
+    """Return the title of a work; its id when there is none of that id."""
+    found = await works.find_work(session, work_id)
+    return str(work_id) if found is None else spoken.pick(found.title_zh, found.title_en)
 
 
 async def person(session: AsyncSession, person_id: UUID | None) -> str:

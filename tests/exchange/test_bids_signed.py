@@ -256,7 +256,8 @@ async def test_hidden_bidders_and_secret_amounts_are_told_to_nobody_before_the_c
     assert await facts_of(desk) == ["auction.opened"]
     async with db.transaction() as session:
         auction = await queries.get_auction(session, desk.auction)
-        await ending.close_due(session, now=auction.closes_at)
+        while await ending.close_due(session, now=auction.closes_at):
+            pass  # so many at once, and other tests' auctions are due before it
     kinds = await facts_of(desk)
     assert sorted(kinds) == [
         "auction.closed", "auction.opened", "award.made", *["bid.received"] * 3,
