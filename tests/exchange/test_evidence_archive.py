@@ -56,6 +56,7 @@ def test_more_than_the_format_holds_is_not_packed(monkeypatch: pytest.MonkeyPatc
      f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage begun\n",
      f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage settled\nx  y\n",
      f"uhdx.evidence/v1\ndeal {ids.new(NOW)}\nstage settled\n{'0' * 64}  b\n{'0' * 64}  a\n"],
+    ids=["nothing", "no deal", "no id", "another version", "no stage", "no hash", "not in order"],
 )  # fmt: skip
 def test_what_is_not_a_manifest_is_refused(text: str) -> None:
     with pytest.raises(note.BadNote):

@@ -53,6 +53,7 @@ PAYEE = ids.new(NOW)
         (rules.payee_due(PAYEE), 1, "above ceiling"),
         (rules.payee_in_transit(PAYEE), 1, "above ceiling"),
     ],
+    ids=["receivable", "held", "due", "in-transit"],
 )
 async def test_nobody_is_paid_more_than_is_owed(
     session: AsyncSession, account: str, amount: int, fault: str
