@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from contracts.parties.times import TimeAuthority
 from contracts.refusal import Kind, Refusal
 
 PartyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -73,12 +74,16 @@ class Certifier:
     """A key of the exchange with its certificate, for certifying contracts.
 
     `time` puts a time-stamp upon each signature; without it, signatures are of a lower level.
+    Where there is an `outside`, its authorities are asked instead. `time_roots_pem` is what their
+    time-stamps lead to, beside the root.
     """
 
     key: ec.EllipticCurvePrivateKey
     certificate_pem: bytes
     root_pem: bytes
     time: TimeKey | None = None
+    outside: TimeAuthority | None = None
+    time_roots_pem: bytes = b""
 
     @property
     def spki_sha256(self) -> str:
