@@ -57,9 +57,9 @@ def create_app(folder: WitnessFolder) -> Starlette:
 
 
 def shown(folder: WitnessFolder) -> str:
-    """Return the witness's key, then the last checkpoint it cosigned of each log."""
+    """Return the witness's keys, then the last checkpoint it cosigned of each log."""
     notes = (one.signed for _, one in sorted(folder.remembered().items()))
-    return "\n".join([f"{folder.signer.cosigner.vkey}\n", *notes])
+    return "\n".join(["".join(f"{vkey}\n" for vkey in folder.vkeys), *notes])
 
 
 async def _body(request: Request) -> bytes:

@@ -44,11 +44,19 @@ def init(
             help="A log's key (vkey) to follow, or the exchange's address to fetch it from."
         ),
     ] = None,
+    ml_dsa: Annotated[
+        bool,
+        typer.Option(
+            "--ml-dsa", help="Sign a second line, with an ML-DSA-44 key (quantum computers)."
+        ),
+    ] = False,
 ) -> None:
-    """Make a witness, or let the one that is there follow further logs; prints its key."""
+    """Make a witness, or let the one that is there follow further logs; prints its keys."""
     logs = [Verifier.parse(_key(one)) for one in log or []]
     made = WitnessFolder.init(folder, name=name, logs=logs)
-    sys.stdout.write(f"{made.signer.cosigner.vkey}\n")
+    if ml_dsa:
+        made = WitnessFolder.add_second_key(folder)
+    sys.stdout.write("".join(f"{vkey}\n" for vkey in made.vkeys))
     for one in made.logs():
         out.print(f"follows {one.vkey}", highlight=False, markup=False, soft_wrap=True)
 
@@ -61,11 +69,8 @@ def serve(
 ) -> None:
     """Answer `add-checkpoint` (C2SP tlog-witness) until interrupted; several may share a folder."""
     served = WitnessFolder.open(folder)
-    out.print(
-        f"{served.signer.cosigner.vkey}\nfollows {len(served.logs())} logs, "
-        f"on http://{host}:{port}",
-        highlight=False, markup=False, soft_wrap=True,
-    )  # fmt: skip
+    for line in (*served.vkeys, f"follows {len(served.logs())} logs, on http://{host}:{port}"):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
     uvicorn.run(
         create_app(served),
         host=host,
@@ -95,10 +100,12 @@ def status(
                if log.name in last else {})
             for log in told.logs()
         }  # fmt: skip
-        document = {"witness": told.signer.cosigner.vkey, "logs": logs, "two_roots": caught}
+        first, *further = told.vkeys
+        document = {"witness": first, "further": further, "logs": logs, "two_roots": caught}
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        out.print(told.signer.cosigner.vkey, highlight=False, markup=False, soft_wrap=True)
+        for vkey in told.vkeys:
+            out.print(vkey, highlight=False, markup=False, soft_wrap=True)
         for log in told.logs():
             seen = last[log.name].seen if log.name in last else None
             said = (

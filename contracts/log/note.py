@@ -31,7 +31,7 @@ class BadNote(Refusal):
 
 
 class BadVerifierKey(Refusal):
-    """The text is not a verifier key `name+id+key` of type Ed25519, or its id is not its hash."""
+    """The text is not a verifier key `name+id+key` of a known type, or its id is not its hash."""
 
     kind, code = Kind.MALFORMED, "bad-verifier-key"
     hint = "Copy the whole line, as GET /v1/log/key gives it."
@@ -68,7 +68,10 @@ class Verifier:
         Raises:
             BadVerifierKey: it is not one, or it is of another type than Ed25519.
         """
-        return cls(*read_vkey(vkey, ED25519))
+        name, algorithm, key = read_key(vkey)
+        if algorithm != ED25519 or len(key) != KEY_BYTES:
+            raise BadVerifierKey("This is not an Ed25519 verifier key.")
+        return cls(name, key)
 
     def accepts(self, text: str, signature: bytes) -> bool:
         """Tell whether this key made the signature over the text."""
@@ -169,20 +172,20 @@ def vkey(name: str, algorithm: bytes, key: bytes) -> str:
     return f"{name}+{key_id(name, algorithm, key).hex()}+{encoded}"
 
 
-def read_vkey(vkey: str, algorithm: bytes) -> tuple[str, bytes]:
-    """Return name and key; base64 may hold further plus signs, so only the first two split.
+def read_key(vkey: str) -> tuple[str, bytes, bytes]:
+    """Return name, type and key; base64 may hold further plus signs, so only the first two split.
 
     Raises:
-        BadVerifierKey: it is not one, or it is of another type.
+        BadVerifierKey: it is no verifier key of any type, or its id is not its hash.
     """
     name, _, rest = vkey.partition("+")
     given, _, encoded = rest.partition("+")
     raw = unbase64(encoded) or b""
-    if not is_name(name) or raw[:1] != algorithm or len(raw) != 1 + KEY_BYTES:
-        raise BadVerifierKey("This is not an Ed25519 verifier key.")
-    if key_id(name, algorithm, raw[1:]).hex() != given:
+    if not is_name(name) or len(raw) < 2:
+        raise BadVerifierKey("This is not a verifier key.")
+    if key_id(name, raw[:1], raw[1:]).hex() != given:
         raise BadVerifierKey("The id of the verifier key is not the hash of its name and key.")
-    return name, raw[1:]
+    return name, raw[:1], raw[1:]
 
 
 def unbase64(encoded: str) -> bytes | None:

@@ -2,7 +2,8 @@
 
 Comparing with the remembered tree, and writing the new one to the disk, happen under one file lock
 before the cosignature exists. A witness that dies in between has cosigned nothing and remembers the
-newer tree, which it cosigns when it is asked again. Without its memory it does not start.
+newer tree, which it cosigns when it is asked again. Without its memory it does not start. A second
+key, of ML-DSA-44, signs a second line on the strength of the same memory.
 """
 
 import hashlib
@@ -12,7 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -33,6 +36,7 @@ KEY_FILE, LOGS_FILE, STATE_FILE, LOCK_FILE = (
     "witness.state",
     "witness.lock",
 )
+SECOND_FILE = "witness.ml-dsa-44.key"
 PROOFS = "two-roots"  # notes that prove a log to have signed two trees of one size
 MOST_PROOFS = 1_000
 
@@ -58,10 +62,13 @@ class Remembered:
 class WitnessFolder:
     """A witness with its files."""
 
-    def __init__(self, folder: Path, signer: CosignatureSigner) -> None:
-        """Use a key that has been read; see `open` and `init`."""
+    def __init__(
+        self, folder: Path, signer: CosignatureSigner, second: CosignatureSigner | None = None
+    ) -> None:
+        """Use keys that have been read; see `open` and `init`."""
         self._folder = folder
         self._signer = signer
+        self._second = second
 
     @classmethod
     def init(cls, folder: Path, *, name: str | None, logs: Sequence[Verifier]) -> "WitnessFolder":
@@ -72,7 +79,8 @@ class WitnessFolder:
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(folder, LOCK_FILE):
-            if not any((folder / file).exists() for file in (KEY_FILE, STATE_FILE)):
+            files = (KEY_FILE, STATE_FILE, SECOND_FILE)
+            if not any((folder / file).exists() for file in files):
                 _create(folder, name or "")
         opened = cls.open(folder)
         if name not in (None, opened.signer.name):
@@ -90,24 +98,42 @@ class WitnessFolder:
         Raises:
             WitnessNotReady: its key or its memory is missing.
         """
-        try:
-            content = (folder / KEY_FILE).read_bytes()
-            name, _, pem = content.partition(b"\n")
-            private = load_pem_private_key(pem, None)
-        except (OSError, ValueError) as error:
-            raise WitnessNotReady(f"There is no witness in {folder}.") from error
-        if not isinstance(private, Ed25519PrivateKey) or not note.is_name(
-            name.decode(errors="replace")
-        ):
+        signer = _read(folder / KEY_FILE)
+        if not isinstance(signer.private, Ed25519PrivateKey):
             raise WitnessNotReady(f"{KEY_FILE} is not a witness's key.")
-        opened = cls(folder, CosignatureSigner(name.decode(), private))
+        second = _read(folder / SECOND_FILE) if (folder / SECOND_FILE).exists() else None
+        if second is not None and second.name != signer.name:
+            raise WitnessNotReady(f"{SECOND_FILE} is another witness's.")
+        opened = cls(folder, signer, second)
         opened.remembered()
         return opened
+
+    @classmethod
+    def add_second_key(cls, folder: Path) -> "WitnessFolder":
+        """Give a witness a key of ML-DSA-44 beside its own; one that is there stays.
+
+        Raises:
+            WitnessNotReady: there is no witness.
+        """
+        opened = cls.open(folder)
+        with locked(folder, LOCK_FILE):
+            if not (folder / SECOND_FILE).exists():
+                _write(folder / SECOND_FILE, opened.signer.name, MLDSA44PrivateKey.generate())
+        return cls.open(folder)
 
     @property
     def signer(self) -> CosignatureSigner:
         """Its key, under its name."""
         return self._signer
+
+    @property
+    def vkeys(self) -> list[str]:
+        """Its verifier keys, a line each: Ed25519, then ML-DSA-44 where it has one."""
+        return [one.cosigner.vkey for one in self._signers]
+
+    @property
+    def _signers(self) -> list[CosignatureSigner]:
+        return [self._signer] if self._second is None else [self._signer, self._second]
 
     def logs(self) -> list[Verifier]:
         """Return the keys of the logs it follows.
@@ -141,7 +167,9 @@ class WitnessFolder:
             raise WitnessNotReady(f"{STATE_FILE} is missing or cannot be read.") from error
 
     def cosign(self, asked: Asked, *, time_s: int) -> str:
-        """Return the cosignature of a checkpoint that continues what was cosigned before.
+        """Return the cosignatures of a checkpoint that continues what was cosigned before.
+
+        A line for each of its keys.
 
         What is remembered is on the disk before this returns. A checkpoint that contradicts the
         remembered one is kept beside it, as proof.
@@ -168,7 +196,7 @@ class WitnessFolder:
             if now_seen != seen or last is None:
                 memory[said.origin] = Remembered(now_seen, asked.signed)
                 self._remember(memory)
-        return self._signer.cosign(said.text, time_s=time_s)
+        return "".join(one.cosign(said.text, time_s=time_s) for one in self._signers)
 
     def proofs(self) -> list[Path]:
         """Return the files that prove a log to have signed two trees of one size."""
@@ -196,8 +224,29 @@ def _create(folder: Path, name: str) -> None:
     if not note.is_name(name):
         raise WitnessNotReady("A witness needs a name without spaces: `--name witness.example/w1`.")
     private = Ed25519PrivateKey.generate()
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     vkey = CosignatureSigner(name, private).cosigner.vkey
     replace(folder / LOGS_FILE, b"")
     replace(folder / STATE_FILE, json.dumps({"witness": vkey, "logs": {}}).encode())
-    replace(folder / KEY_FILE, name.encode() + b"\n" + pem)
+    _write(folder / KEY_FILE, name, private)
+
+
+def _write(path: Path, name: str, private: Ed25519PrivateKey | MLDSA44PrivateKey) -> None:
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    replace(path, name.encode() + b"\n" + pem)
+
+
+def _read(path: Path) -> CosignatureSigner:
+    """Return the key of a file.
+
+    Raises:
+        WitnessNotReady: it is missing, or is none.
+    """
+    try:
+        name, _, pem = path.read_bytes().partition(b"\n")
+        private = load_pem_private_key(pem, None)
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise WitnessNotReady(f"There is no witness in {path.parent}.") from error
+    named = note.is_name(name.decode(errors="replace"))
+    if named and isinstance(private, Ed25519PrivateKey | MLDSA44PrivateKey):
+        return CosignatureSigner(name.decode(), private)
+    raise WitnessNotReady(f"{path.name} is not a witness's key.")

@@ -78,7 +78,7 @@ def test_the_example_of_the_standard_has_the_id_that_its_line_shows() -> None:
         "mbIUBkBIfZ+qnA=="
     )
     raw = base64.b64decode(line)
-    assert len(raw) == note.KEY_ID_BYTES + 8 + cosignature.SIGNATURE_BYTES
+    assert len(raw) == note.KEY_ID_BYTES + 8 + cosignature.SIGNATURE_BYTES[cosignature.ED25519]
     assert int.from_bytes(raw[4:12], "big") == 1679315147
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner
 
 from contracts.log import cosignature
+from contracts.log.cosignature import Cosigner
 from contracts.log.note import Signer
 from contracts.log.witness import Asked
 from exchange.witness_cli import app
@@ -131,3 +132,17 @@ def test_the_commands_make_a_witness_and_tell_where_it_stands(tmp_path: Path) ->
     assert (caught.exit_code, '"size": 33' in caught.stdout) == (1, True)
     away = run.invoke(app, ["init", "--dir", folder, "--log", "http://127.0.0.1:9"])
     assert away.exit_code == 2
+
+
+def test_threat_22_a_witness_takes_a_second_key_by_command_and_answers_with_two_lines(
+    running: Running,
+) -> None:
+    made = CliRunner().invoke(app, ["init", "--dir", str(running.folder), "--ml-dsa"])
+    first, second = made.stdout.splitlines()[:2]
+    assert first == running.opened.signer.cosigner.vkey
+    running.start()
+    answer = running.post(asked(0, 20).body).text
+    shown = httpx.get(running.url).text
+    for vkey in (first, second):
+        assert cosignature.found(signed(20) + answer, Cosigner.parse(vkey)) is not None
+        assert vkey in shown
