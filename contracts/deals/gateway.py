@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 
 from contracts import canonical
 from contracts.deals import library, templates
@@ -23,8 +25,14 @@ from contracts.refusal import Kind, Refusal
 
 CONTRACT_STANDARD: Final = "a-3b"
 TIME_LIMIT_S = 60  # a contract takes about one second; a shared machine may need more
+CPU_LIMIT_S = 60
+MEMORY_BYTES = 2 * 1024**3  # of addresses; a contract takes some 200 MB, a runaway page ends here
+# Threads reserve addresses that they do not use; a page needs few, on machines of many cores too.
+FEW = {"MALLOC_ARENA_MAX": "2", "RAYON_NUM_THREADS": "2"}
+MOST_AT_ONCE = 2  # children; whoever comes when as many are at work waits
 CHILD = Path(__file__).with_name("typeset.py")
 STAMP = Path(__file__).with_name("stamp.typ")
+_limiter: RunVar[CapacityLimiter] = RunVar("children of the press")
 
 
 class PressFailed(Refusal):
@@ -130,9 +138,21 @@ async def set_pages(
         "standard": standard,
         "timestamp": int(at.timestamp()),
         "fonts": str(library.font_folder()),
+        "memory_bytes": MEMORY_BYTES,
+        "cpu_s": CPU_LIMIT_S,
     }
     everything = {**files, "job.json": json.dumps(job).encode()}
-    return await anyio.to_thread.run_sync(_run, everything)
+    return await anyio.to_thread.run_sync(_run, everything, limiter=_at_once())
+
+
+def _at_once() -> CapacityLimiter:
+    """Return what bounds the children at work; one for each event loop."""
+    try:
+        return _limiter.get()
+    except LookupError:
+        made = CapacityLimiter(MOST_AT_ONCE)
+        _limiter.set(made)
+        return made
 
 
 def _short(name: str, most: int) -> str:
@@ -147,7 +167,7 @@ def _run(files: Mapping[str, bytes]) -> bytes:
             (folder / name).write_bytes(content)
         command = [sys.executable, "-I", str(CHILD), str(folder)]
         done = subprocess.run(  # noqa: S603 - our own script, with our own folder as argument.
-            command, capture_output=True, timeout=TIME_LIMIT_S, check=False, cwd=folder, env={}
+            command, capture_output=True, timeout=TIME_LIMIT_S, check=False, cwd=folder, env=FEW
         )
         if done.returncode == 0:
             return (folder / "out.pdf").read_bytes()

@@ -1,6 +1,7 @@
 """The child process that sets a page: reads a job folder, writes `out.pdf` or `error.json` there.
 
 Run by file (`python -I typeset.py FOLDER`), so that it imports the typesetter and nothing else.
+What it may use up is bounded before it sets anything, so that no page outgrows its limits.
 """
 
 import json
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import typst
 
-MEMORY_BYTES = 4 * 1024**3  # far above the 200 MB a contract takes; a runaway page ends here
+FILE_BYTES = 64 * 1024**2  # a contract has some 100 kB
 
 
 def main(folder: Path) -> int:
     """Set the job's main file; return 0 when `out.pdf` is written."""
     job = json.loads((folder / "job.json").read_text("utf-8"))
+    bound(job["memory_bytes"], job["cpu_s"])
     compiler = typst.Compiler(
         input=str(folder / job["main"]),
         root=str(folder),
@@ -38,6 +40,16 @@ def main(folder: Path) -> int:
     return 0
 
 
+def bound(memory_bytes: int, cpu_s: int) -> None:
+    """Let this process use no more than that, and write no large file."""
+    for limit, most in (
+        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_CPU, cpu_s),
+        (resource.RLIMIT_FSIZE, FILE_BYTES),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(limit, (most, most))
+
+
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     sys.exit(main(Path(sys.argv[1])))
