@@ -1,5 +1,6 @@
 # Two commands for a newcomer: `make run` and `make test`. Everything else is behind them.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -16,8 +17,8 @@ $(STAMP): requirements.lock pyproject.toml
 run: $(STAMP) ## one whole trade, then keep serving; ARGS="--exit", ARGS="--master FILE"
 	$(BIN)/exchange demo $(ARGS)
 
-test: check ## every test; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+test: check ## every test, files shared out over WORKERS processes; ARGS go to pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMP) ## style, types, imports, the house tests, the HTTP contract
 	$(BIN)/ruff check .

@@ -33,10 +33,12 @@ class Room:
         async with self.db.sessions() as session:
             return list(await queries.log(session, self.id))
 
-    async def close(self) -> int:
-        """Let the closer look, as the worker does."""
-        async with self.db.transaction() as session:
-            return await ending.close_due(session, now=clock.now())
+    async def close(self) -> None:
+        """Let the closer look until nothing is left to close, as the worker does."""
+        done = 1
+        while done:
+            async with self.db.transaction() as session:
+                done = await ending.close_due(session, now=clock.now())
 
     async def until_closed(self) -> Auction:
         for _ in range(400):

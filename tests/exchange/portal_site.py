@@ -105,7 +105,7 @@ async def visit(
 ) -> AsyncIterator[Visit]:
     """A fresh window (own cookies) in a language; it must never have asked a foreign host."""
     opened = await browser.new_context(locale=locale, **more)  # type: ignore[arg-type]
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(30_000)  # the machine may be busy
     seen = Visit(await opened.new_page(), site)
     yield seen
     await opened.close()

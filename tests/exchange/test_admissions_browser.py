@@ -19,7 +19,7 @@ from tests.listings.catalogue_factory import published_listing
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)  # the machine may be busy with other tests
+expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 800}
 DEPOSIT = Money(20_000_000, "CNY")
 

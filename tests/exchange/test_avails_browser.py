@@ -14,7 +14,7 @@ from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 SAMPLES = Path(__file__).parent.parent / "vectors" / "mddf"
 
 

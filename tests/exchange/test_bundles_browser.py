@@ -18,7 +18,7 @@ from tests.listings.bundles_factory import open_packages
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.listings.offers_factory import Room, a_room
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)  # the machine may be busy with other tests
+expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
 

@@ -37,7 +37,7 @@ from tests.settlement.settlement_factory import Trade, invoiced, paid, with_acco
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)  # the machine may be busy with other tests
+expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 LIVING = "life=s=64x36:r=5:seed=2026:ratio=0.3,scale=640:360:flags=neighbor,fps=25"
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}

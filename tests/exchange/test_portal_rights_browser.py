@@ -17,7 +17,7 @@ from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 CHINA = "rows=CN&right=broadcasting&medium=satellite&from=2027-12&months=24"
 
 

@@ -16,7 +16,7 @@ from tests.exchange.test_pieces import begin, cutting, run
 from tests.listings.examinations_media import open_groups
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 WIDE = {"width": 1280, "height": 860}
 
 

@@ -26,7 +26,7 @@ from tests.listings.recognition_factory import master_of
 
 pytestmark = pytest.mark.browser
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 
 
 @dataclass(frozen=True)

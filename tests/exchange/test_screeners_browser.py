@@ -22,7 +22,7 @@ from tests.exchange.portal_site import Visit, chromium, served, turn, visit
 from tests.listings.masters_factory import ready_master
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 800}
 PLAYS = """v => new Promise((seen, broke) => {
   const width = () => seen(v.videoWidth);

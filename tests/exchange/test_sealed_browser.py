@@ -25,7 +25,7 @@ from tests.exchange.portal_site import chromium, served, visit
 from tests.listings.sealed_factory import Ceremony, ceremony_of
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 AMOUNT, MINOR = "8675309.42", 867_530_942
 

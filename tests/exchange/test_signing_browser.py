@@ -23,7 +23,7 @@ from tests.exchange.signing_factory import Waiting, waiting_deal
 from tests.exchange.test_signing_cli import MESSAGE_DIGEST
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 PASSWORD_OF_FILE = "ein Satz 一句话"
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 # PKCS#8 of a P-256 key begins so (RFC 5915 inside RFC 5958); JWK would name its secret `d`.

@@ -27,7 +27,7 @@ from tests.contracts.log_factory import seal_all
 from tests.exchange.evidence_factory import AMOUNT, Trade, executed_trade, settled_trade
 from tests.exchange.portal_site import chromium, served, visit
 
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=30_000)
 NOBODY = "UHDX-2026-0000-0000-0000-0000"
 
 
