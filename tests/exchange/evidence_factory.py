@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids
-from contracts.deals import opening
+from contracts.deals import lasting, opening
 from contracts.deals import service as deals
 from contracts.deals.tables import Deal
 from contracts.facts import queries as fact_queries
@@ -63,6 +63,14 @@ async def settled_trade(db: Database, settings: Settings) -> Trade:
         await settle(session, trade)
     await seal_all(db, keys.log_signer(settings))
     return trade
+
+
+async def archive(db: Database, settings: Settings, trade: Trade) -> None:
+    """Archive the contract of a trade, as the worker does when everybody has signed."""
+    authority = LocalAuthority.ensure(settings.keys, NOW)
+    async with db.transaction() as session:
+        await lasting.archive(session, trade.deal.id, authority=authority, now=NOW)
+    await seal_all(db, keys.log_signer(settings))
 
 
 async def executed_trade(session: AsyncSession, keys_dir: Path) -> Trade:

@@ -1,18 +1,23 @@
 """Rows of the threat model, acted out: what an adversary does, and what notices it.
 
-Row 1 and 2 (a rewritten or split log) are the witnesses' tests, row 9 and 10 (glyphs, injection)
-those of names and documents, row 18 and 19 wait for the delivery of masters.
+Row 2 (a split log) and 22 (quantum computers) are the witnesses' tests, rows 9 and 10 (glyphs,
+injection) those of documents, row 14 (clocks) that of time-stamps, rows 17 to 20 the deliveries'.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from contracts import canonical, ids
 from contracts.deals import queries, rules, service
@@ -20,10 +25,13 @@ from contracts.deals.tables import Deal
 from contracts.evidence import archive, manifest
 from contracts.evidence.checking import Report
 from contracts.facts import rules as facts
+from contracts.facts.tables import Fact
 from contracts.log.gateway import LogKeyMissing, LogSigner
 from contracts.log.merkle import EMPTY_ROOT
 from contracts.log.rules import LogWouldFork, Mark, SealerOvertaken
+from contracts.parties import service as registry
 from contracts.parties.gateway import AuthorityMissing, LocalAuthority
+from contracts.parties.rules import KeyNotActive
 from contracts.refusal import Unknown
 from exchange import keys
 from exchange.authority import open_authority
@@ -34,7 +42,13 @@ from exchange.evidence.public import Verdict
 from exchange.evidence.verify import verify
 from exchange.settings import Settings
 from tests.conftest import NOW
-from tests.contracts.deals_factory import PRESS, Signatory, certified_deal, signatory
+from tests.contracts.deals_factory import (
+    PRESS,
+    Signatory,
+    certified_deal,
+    signatory,
+    with_key,
+)
 from tests.contracts.poppler import poppler
 from tests.exchange.evidence_factory import AMOUNT, Trade, settled_trade
 from tests.exchange.test_settings import REAL
@@ -219,6 +233,67 @@ def test_threat_23_a_missing_keystore_stops_the_exchange_and_makes_no_key(tmp_pa
     with pytest.raises(LogKeyMissing):
         LogSigner.open(empty.keys, "log.uhdx.local/2026")
     assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
+
+
+async def test_threats_03_and_04_neither_the_exchange_nor_a_second_certificate_signs_for_a_party(
+    db: Database, settings: Settings
+) -> None:
+    with pytest.raises(RollBack):
+        async with db.transaction() as session:
+            authority = LocalAuthority.ensure(settings.keys, NOW)
+            licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
+            licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
+            deal = await certified_deal(
+                session, authority, licensor=licensor.party, licensee=licensee.party, now=NOW
+            )
+            begun, _ = await service.open_session(
+                session, deal.id, ids.new(NOW),
+                party_id=licensor.party.id, key_id=licensor.key.id, press=PRESS, now=NOW,
+            )  # fmt: skip
+            # A key and a certificate in the party's name, made by the exchange alone.
+            twin = await with_key(session, authority, licensor.party, now=NOW)
+            own = authority.certifier.key.sign(begun.tbs, ec.ECDSA(hashes.SHA256()))
+            for forged in (own, party_signer.sign_tbs(twin.key_pem, begun.tbs)):
+                with pytest.raises((rules.WrongKey, rules.BadSignature)):
+                    await service.complete_session(
+                        session, deal.id, begun.id, party_id=licensor.party.id,
+                        certifier=authority.certifier, now=NOW, signature=forged,
+                    )  # fmt: skip
+            assert (await queries.get_deal(session, deal.id)).signing == "certified"
+            # The second key is a fact of its own, told to the party and a leaf of the log.
+            assert await facts_of(session, twin.key.id) == ["key.registered"]
+            raise RollBack
+
+
+async def facts_of(session: AsyncSession, subject: UUID) -> list[str]:
+    found = await session.scalars(select(Fact).where(col(Fact.subject) == subject))
+    return [fact.kind for fact in found]
+
+
+async def test_threat_06_a_stolen_key_that_was_revoked_signs_nothing_more(
+    db: Database, settings: Settings
+) -> None:
+    with pytest.raises(RollBack):
+        async with db.transaction() as session:
+            authority = LocalAuthority.ensure(settings.keys, NOW)
+            licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
+            licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
+            deal = await certified_deal(
+                session, authority, licensor=licensor.party, licensee=licensee.party, now=NOW
+            )
+            begun, _ = await service.open_session(
+                session, deal.id, ids.new(NOW),
+                party_id=licensor.party.id, key_id=licensor.key.id, press=PRESS, now=NOW,
+            )  # fmt: skip
+            await registry.revoke_key(session, licensor.party.id, licensor.key.id, now=NOW)
+            with pytest.raises(KeyNotActive):
+                await service.complete_session(
+                    session, deal.id, begun.id, party_id=licensor.party.id,
+                    certifier=authority.certifier, now=NOW,
+                    signature=party_signer.sign_tbs(licensor.key_pem, begun.tbs),
+                )  # fmt: skip
+            assert await facts_of(session, licensor.key.id) == ["key.registered", "key.revoked"]
+            raise RollBack
 
 
 async def test_threat_24_a_copied_signing_session_signs_for_nobody_else(

@@ -24,7 +24,13 @@ from exchange.settings import Settings
 from tests.conftest import NOW
 from tests.contracts.deals_factory import certified_deal, signatory
 from tests.contracts.log_factory import seal_all
-from tests.exchange.evidence_factory import AMOUNT, Trade, executed_trade, settled_trade
+from tests.exchange.evidence_factory import (
+    AMOUNT,
+    Trade,
+    archive,
+    executed_trade,
+    settled_trade,
+)
 from tests.exchange.portal_site import chromium, served, visit
 
 expect.set_options(timeout=30_000)
@@ -97,6 +103,26 @@ async def test_an_earlier_state_of_the_contract_is_not_taken_for_it(
     for revision in range(len(contract.revisions) - 1):
         answer = await client.get(asked(contract.number, contract.sha256(revision)))
         assert answer.json()["verdict"] == "earlier-revision"
+
+
+async def test_the_archived_contract_is_the_executed_one_with_more_behind_it(
+    client: httpx.AsyncClient, contract: Contract, db: Database, settings: Settings
+) -> None:
+    await archive(db, settings, contract.trade)
+    archived = (await held(db, contract.trade)).revisions[-1]
+    assert archived.startswith(contract.revisions[-1])
+    digest = sha256(archived).hexdigest()
+    told = (await client.get(asked(contract.number, digest))).json()
+    executed = (await client.get(asked(contract.number, contract.sha256()))).json()
+    assert (told["verdict"], executed["verdict"]) == ("later-revision", "executed")
+    assert told["execution"]["index"] == executed["execution"]["index"]
+    for lang, said in (
+        ("en", "This is the executed contract, with archive timestamps added since."),
+        ("zh-CN", "这是已成立的合同，其后仅追加了存档时间戳。"),
+    ):
+        page = await client.get(f"/verify/{contract.number}?sha256={digest}&lang={lang}")
+        assert said in html.unescape(page.text)
+        assert 'data-verdict="later-revision"' in page.text
 
 
 async def test_a_contract_that_nobody_has_signed_yet_is_not_executed(
