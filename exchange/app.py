@@ -16,6 +16,8 @@ from exchange.api import (
     bodies,
     bundles,
     conformance,
+    changes,
+    complaints,
     deals,
     declarations,
     deposit_agreements,
@@ -74,7 +76,8 @@ ROUTERS = (
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
-    bundles, lives, verification, signing,
+    bundles, lives, changes, verification, signing, deliveries, delivery_keys,
+    complaints,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

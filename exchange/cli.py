@@ -23,6 +23,7 @@ from rich.table import Table
 from contracts.log import policy as policies
 from contracts.refusal import Refusal
 from exchange import (
+    assigning_cli,
     auction_cli,
     avails_cli,
     bid_cli,
@@ -77,6 +78,8 @@ app.add_typer(templates_cli.app, name="templates")
 app.add_typer(signing_cli.app, name="keys")
 app.command("sign")(signing_cli.sign)
 app.add_typer(witness_cli.app, name="witness")
+app.add_typer(delivery_cli.app, name="delivery")
+app.command("assign")(assigning_cli.assign)
 app.command("probe")(probe_cli.probe)
 app.command("conformance")(conformance_cli.conformance)
 app.command("match")(match_cli.match)

@@ -78,10 +78,10 @@ async def archive_deal(
 
 
 async def mark_deal_paid(
-    _context: Context, session: AsyncSession, fact: SealedFact, _now: datetime
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
 ) -> None:
     """Woken by `settlement.booked`: everybody has been paid."""
-    await service.mark_paid(session, UUID(fact.record["deal"]))
+    await service.mark_paid(session, UUID(fact.record["deal"]), now=now)
 
 
 async def void_expired_deal(

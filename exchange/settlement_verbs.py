@@ -5,8 +5,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.deals import awaiting
+from contracts.deals import amending, awaiting, carrying
+from contracts.deals import queries as deals
 from contracts.facts.rules import SealedFact
+from contracts.money import Money
 from exchange.context import Context
 from listings.admissions import applying
 from listings.admissions import service as admissions
@@ -25,22 +27,27 @@ async def plan_settlement(
     effect with it.
 
     The deposit of an auction's winner becomes price (保证金转价款); what is left of it goes back,
-    and the winner is bound for nothing more.
+    and the winner is bound for nothing more. Of a deal that takes another's place only what it asks
+    for besides is planned: the rest was planned for the deal before, and is paid with it.
     """
     deal = await awaiting.take_effect(session, UUID(fact.record["deal"]), now=now)
+    asked: Money | None = deal.price
     if deal.supersedes is not None:
-        return  # an amendment changes no price: what is owed was planned for the deal it amends
+        asked = amending.supplement(await deals.get_deal(session, deal.supersedes), deal)
+    if asked is None:
+        await carrying.pay_with_base(session, deal, now=now)
+        return
     terms = Terms(
         deal_id=deal.id,
         work_id=deal.work_id,
         licensor_id=deal.licensor_id,
         licensee_id=deal.licensee_id,
-        gross=deal.price,
+        gross=asked,
         terms_sha256=deal.terms_sha256,
     )
     settlement = await plans.plan(session, terms, now=now)
     invoice = await invoices.issue(session, settlement, now=now)
-    if deal.auction_id is not None:
+    if deal.auction_id is not None and deal.supersedes is None:
         await admissions.free(session, deal.auction_id, deal.licensee_id)
         whose = (deal.auction_id, deal.licensee_id)
         await deposits.apply(session, *whose, invoice=invoice, now=now)

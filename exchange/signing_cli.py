@@ -79,7 +79,7 @@ def csr(
     name: Annotated[str, typer.Option(help="What to call the key.")] = "signing",
 ) -> None:
     """Write the request (PKCS#10) that registers a key you have."""
-    _create(file, _request(_unlocked(key), name))
+    _create(file, _request(unlocked(key), name))
     out.print(f"wrote {file.resolve()}")
 
 
@@ -132,7 +132,7 @@ def sign(  # noqa: PLR0913 - typer takes each option as an argument.
     if sum(one is not None for one in (key, prepare, signature)) != 1:
         raise typer.BadParameter("give --key, or --prepare, or --signature")
     desk = Desk(exchange, api_key)
-    private = _unlocked(key) if key else None
+    private = unlocked(key) if key else None
     kept = _kept(signature, deal) if signature else {}
     found = signing_client.fetch(
         desk, deal,
@@ -223,7 +223,8 @@ def _save(found: Contract, folder: Path) -> None:
     out.print(f"to read: {(folder / 'contract.pdf').resolve()}")
 
 
-def _unlocked(path: Path) -> ec.EllipticCurvePrivateKey:
+def unlocked(path: Path) -> ec.EllipticCurvePrivateKey:
+    """Return the private key of a file, after asking for its password where it has one."""
     said = None
     if signing_client.is_locked(path):
         said = typer.prompt(f"Password of {path.name}", hide_input=True).encode()

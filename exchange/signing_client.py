@@ -149,7 +149,7 @@ def fetch(
         deal=deal,
         terms=desk.raw("GET", f"{where}/terms"),
         latest=desk.raw("GET", f"{where}/contract.pdf"),
-        key=_key(told["items"], spki),
+        key=chosen_key(told["items"], spki),
         root_pem=root or told["root_pem"].encode(),
     )
     _check(found, as_typeset=as_typeset)
@@ -229,7 +229,13 @@ def spki_of(key: ec.EllipticCurvePrivateKey) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
-def _key(keys: list[dict[str, Any]], spki: str | None) -> dict[str, Any]:
+def chosen_key(keys: list[dict[str, Any]], spki: str | None) -> dict[str, Any]:
+    """Return the active key that signs contracts: the one with this hash, or the only one.
+
+    Raises:
+        KeyNotRegistered: there is none such, or several and none is named.
+        SessionNotSound: the certificate told is of another key.
+    """
     usable = [key for key in keys if key["state"] == "active" and key["signs"] == "contracts"]
     chosen = [key for key in usable if spki in (None, key["spki_sha256"])]
     if len(chosen) != 1:

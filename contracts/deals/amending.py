@@ -3,122 +3,50 @@
 An amendment is a deal of its own that supersedes another: its terms are those of its base with a
 patch applied to them. When everybody has signed it takes the place of its base, and the rights that
 its base was granted stand under it from then on. The base stays valid evidence of what was before.
-What an amendment may change is `AMENDABLE`: rights and price are agreed anew, not patched.
+
+Rights are restated whole and judged by the register like a sale, before anybody signs and again
+with the last signature. A price is raised only once the price before is paid: what is due besides
+has a plan and an invoice of its own, and nothing that was booked is touched.
 
 Source: 民法典 art. 543 (change by agreement), art. 544 (what is unclear is unchanged).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import canonical, rfc3339
+from contracts import canonical
 from contracts.deals import (
     ending,
-    library,
     lifecycle,
     opening,
     patching,
     queries,
+    regranting,
+    restating,
     rows,
-    terms,
 )
+from contracts.deals.restating import Change
 from contracts.deals.tables import Deal
-from contracts.facts import service as facts
+from contracts.money import Money
 from contracts.refusal import IdReused, Kind, Refusal
-from contracts.titles import admission
-from contracts.titles import queries as titles
-
-# What may be changed by agreement, between which numbers.
-AMENDABLE: Mapping[str, tuple[int, int]] = {
-    "/parameters/due_days": (1, 365),
-    "/parameters/delivery_days": (1, 365),
-    "/parameters/accept_days": (1, 90),
-    "/parameters/late_bp_daily": (0, 20),
-    "/parameters/cure_days": (7, 180),
-    "/parameters/notice_days": (1, 90),
-}
-MOST_CHANGES = 20
-# What every contract has of its own, and an amendment sets itself.
-OWN = ("contract", "deal", "supersedes", "frozen_at", "evidence")
-
-
-class NotAmendable(Refusal):
-    """An amendment may not change this, or not to that."""
-
-    kind, code = Kind.INVALID, "not-amendable"
-    hint = "Replace what `amendable` names, within its numbers; agree rights and prices anew."
-
-
-class NothingAmended(Refusal):
-    """The patch leaves the terms as they are."""
-
-    kind, code = Kind.INVALID, "nothing-amended"
-    hint = "Change at least one of the terms."
 
 
 class AmendmentWaits(Refusal):
-    """An amendment of this deal is under signature already."""
+    """An amendment or assignment of this deal is under signature already."""
 
     kind, code = Kind.CONFLICT, "amendment-waits"
     hint = "Sign or decline the deal in `amendment` first."
 
 
-def check(changes: Sequence[Mapping[str, Any]]) -> None:
-    """Let only changes pass that an amendment may make: `replace` and `test` of what is listed.
+class PriceUnpaid(Refusal):
+    """The price as it stands is not paid, so nothing can be added to it."""
 
-    Raises:
-        NotAmendable: one is something else, or out of range.
-    """
-    known = {path: list(most) for path, most in AMENDABLE.items()}
-    if not 1 <= len(changes) <= MOST_CHANGES:
-        raise NotAmendable("Make between 1 and 20 changes.", amendable=known)
-    for place, change in enumerate(changes):
-        path, value = change.get("path"), change.get("value")
-        least, most = AMENDABLE.get(str(path), (1, 0))
-        wanted = change.keys() == {"op", "path", "value"} and change["op"] in ("replace", "test")
-        if not (wanted and type(value) is int and least <= value <= most):
-            raise NotAmendable("This cannot be changed so.", place=place, amendable=known)
-
-
-def restated(
-    before: Mapping[str, Any],
-    changes: Sequence[Mapping[str, Any]],
-    *,
-    before_sha256: str,
-    deal_id: UUID,
-    now: datetime,
-) -> dict[str, Any]:
-    """Return the full terms of an amendment: its base's, changed, under a name of their own (pure).
-
-    Raises:
-        PatchFails: a change names nothing, or tests false.
-        NothingAmended: nothing is changed.
-        ParameterMissing: a clause leaves something open that the terms do not give.
-    """
-    after: dict[str, Any] = patching.apply(changes, before)
-    if patching.equal(after, before):
-        raise NothingAmended("The patch changes nothing.")
-    number = terms.contract_number(deal_id, now)
-    after |= {
-        "contract": number,
-        "deal": str(deal_id),
-        "frozen_at": rfc3339.to_the_second(now),
-        "supersedes": {
-            "contract": before["contract"],
-            "terms_sha256": before_sha256,
-        },
-    }
-    if "verify" in after.get("evidence", {}):
-        own: str = after["evidence"]["verify"]
-        after["evidence"]["verify"] = own.replace(before["contract"], number)
-    for named in after["clauses"]:
-        clause = library.clause(named["ref"], named["version"], named["sha256"])
-        clause.filled(after["parameters"])
-    return after
+    kind, code = Kind.CONFLICT, "price-unpaid"
+    hint = "Amend the price when what the contract asks for now is paid and settled."
 
 
 async def propose(
@@ -127,7 +55,7 @@ async def propose(
     amendment_id: UUID,
     *,
     party_id: UUID,
-    changes: Sequence[Mapping[str, Any]],
+    change: Change,
     now: datetime,
 ) -> tuple[Deal, bool]:
     """Freeze an amendment of a deal in force, for all three to sign; say whether it is new.
@@ -137,27 +65,41 @@ async def propose(
         IdReused: the id belongs to another deal.
         DealNotInForce: there is nothing to amend.
         AmendmentWaits: one is under signature.
-        NotAmendable, NothingAmended, PatchFails: the changes cannot be made.
+        NotAmendable, NothingAmended, PatchFails, PriceNotLowered: the change cannot be made.
+        PriceUnpaid: the price before is not paid.
+        RightsInUse: a right that would be replaced is licensed on, or has runs counted.
+        Refusal: any of `contracts.titles.admission.admit`, where rights are granted anew.
     """
     base = await rows.locked(session, deal_id)
     rows.role_of(base, party_id)
-    check(changes)
+    change.check()
     known = await queries.find_deal(session, amendment_id)
-    if known is not None:
-        return _same(known, base, changes), False
-    lifecycle.check_in_force(base.life)
-    waiting = await queries.find_amendment(session, deal_id)
-    if waiting is not None:
-        raise AmendmentWaits("An amendment is under signature.", amendment=str(waiting.id))
     before = canonical.loads(base.terms)
-    after = restated(
-        before, changes, before_sha256=base.terms_sha256, deal_id=amendment_id, now=now
-    )
-    deal = _row(base, amendment_id, after, patching.difference(before, after), now=now)
+    if known is not None:
+        return _same(known, base, restating.amended(before, change, price=base.price)), False
+    lifecycle.check_in_force(base.life)
+    await check_alone(session, deal_id)
+    after = restating.amended(before, change, price=base.price)
+    price = change.amount_minor or base.amount_minor
+    deal = successor(base, amendment_id, after, amount_minor=price, now=now)
+    if deal.amount_minor != base.amount_minor and base.performance != "paid":
+        raise PriceUnpaid("The price before is not paid.", performance=base.performance)
+    await regranting.check(session, base, deal, now=now)
     session.add(deal)
     await session.flush()
     await opening.make_known(session, deal, now=now)
     return deal, True
+
+
+async def check_alone(session: AsyncSession, deal_id: UUID) -> None:
+    """Let nothing be opened in the place of a deal while something else is.
+
+    Raises:
+        AmendmentWaits: an amendment or assignment is under signature.
+    """
+    waiting = await queries.find_amendment(session, deal_id)
+    if waiting is not None:
+        raise AmendmentWaits("An amendment is under signature.", amendment=str(waiting.id))
 
 
 async def take_effect(session: AsyncSession, deal: Deal, *, now: datetime) -> None:
@@ -165,28 +107,30 @@ async def take_effect(session: AsyncSession, deal: Deal, *, now: datetime) -> No
 
     Raises:
         DealNotInForce: the base has ended meanwhile.
+        RightsInUse, Refusal: see `regranting.check`; the last signature is refused with it.
     """
     if deal.supersedes is None:
         raise ValueError("this deal amends nothing")
     base = await rows.locked(session, deal.supersedes)
     await ending.supersede(session, base, successor=deal, now=now)
-    await admission.locked(session, deal.work_id)
-    grants = [
-        grant
-        for grant in await titles.by_deal(session, deal.work_id, base.id)
-        if grant.state == "effective"
-    ]
-    for grant in grants:
-        grant.deal_id = deal.id
-    await session.flush()
-    payload = {
-        "work": str(deal.work_id),
-        "deal": str(deal.id),
-        "from_deal": str(base.id),
-        "grants": [str(grant.id) for grant in grants],
-    }
-    sides = [deal.licensor_id, deal.licensee_id]
-    await facts.record(session, "grant.carried", deal.id, payload, parties=sides, now=now)
+    await regranting.carry(session, base, deal, now=now)
+    due = supplement(base, deal)
+    if due is not None:
+        payload = {
+            "deal": str(deal.id),
+            "from_deal": str(base.id),
+            "before_minor": base.amount_minor,
+            "amount_minor": deal.amount_minor,
+            "due_minor": due.amount_minor,
+            "currency": deal.currency,
+        }
+        await rows.tell(session, "price.changed", deal, payload, now=now)
+
+
+def supplement(base: Deal, deal: Deal) -> Money | None:
+    """Return what an amendment asks for beyond the price of its base; None where nothing."""
+    more = deal.amount_minor - base.amount_minor
+    return Money(more, deal.currency) if more > 0 else None
 
 
 def check_law(before: bytes, patch: bytes, after: bytes) -> bool:
@@ -199,7 +143,7 @@ def changes_of(deal: Deal) -> list[dict[str, Any]]:
     """Return what an amendment changes in substance, without what every contract has of its own."""
     if deal.patch is None:
         return []
-    own = {f"/{name}" for name in OWN}
+    own = {f"/{name}" for name in restating.OWN}
     every: list[dict[str, Any]] = canonical.loads(deal.patch)
     return [
         change
@@ -208,37 +152,55 @@ def changes_of(deal: Deal) -> list[dict[str, Any]]:
     ]
 
 
-def _row(
+def successor(
     base: Deal,
-    amendment_id: UUID,
-    after: Mapping[str, Any],
-    patch: Sequence[Mapping[str, Any]],
+    deal_id: UUID,
+    changed: dict[str, Any],
     *,
+    amount_minor: int,
     now: datetime,
 ) -> Deal:
-    frozen = canonical.dumps(dict(after))
+    """Return the row of an amendment: the terms of its base, changed, under its own name.
+
+    Raises:
+        ContractHeadMissing, TextCannotBePrinted, ParameterMissing: see `terms.check`.
+    """
+    before = canonical.loads(base.terms)
+    after = restating.under_own_name(
+        changed, supersedes=before, sha256=base.terms_sha256, deal_id=deal_id, now=now
+    )
+    deal = frozen(base, deal_id, after, licensee_id=base.licensee_id, now=now)
+    deal.amount_minor = amount_minor
+    return deal
+
+
+def frozen(
+    base: Deal, deal_id: UUID, after: Mapping[str, Any], *, licensee_id: UUID, now: datetime
+) -> Deal:
+    """Return the row of a deal that takes another's place, with the patch between their terms."""
+    terms = canonical.dumps(dict(after))
     return Deal(
-        id=amendment_id,
+        id=deal_id,
         work_id=base.work_id,
         contract_no=after["contract"],
         listing_id=base.listing_id,
         auction_id=base.auction_id,
         offer_id=base.offer_id,
         licensor_id=base.licensor_id,
-        licensee_id=base.licensee_id,
-        terms=frozen,
-        terms_sha256=canonical.sha256_hex(frozen),
+        licensee_id=licensee_id,
+        terms=terms,
+        terms_sha256=canonical.sha256_hex(terms),
         amount_minor=base.amount_minor,
         currency=base.currency,
         supersedes=base.id,
-        patch=canonical.dumps(list(patch)),
+        assignor_id=None if licensee_id == base.licensee_id else base.licensee_id,
+        patch=canonical.dumps(patching.difference(canonical.loads(base.terms), dict(after))),
         created_at=now,
     )
 
 
-def _same(known: Deal, base: Deal, changes: Sequence[Mapping[str, Any]]) -> Deal:
-    made = patching.apply(changes, canonical.loads(base.terms))
-    said = canonical.loads(known.terms)["parameters"]
-    if known.supersedes != base.id or made["parameters"] != said:
+def _same(known: Deal, base: Deal, made: Mapping[str, Any]) -> Deal:
+    said = restating.substance(canonical.loads(known.terms))
+    if known.supersedes != base.id or not patching.equal(restating.substance(made), said):
         raise IdReused("This id belongs to another deal.")
     return known

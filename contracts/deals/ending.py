@@ -14,7 +14,9 @@ from contracts.titles import parting, recording
 from contracts.titles import queries as titles
 
 # Why the register says that the rights came back, by how the deal ended.
-REVERSIONS: Mapping[str, str] = {"cause": "default", "mutual": "agreement"}
+REVERSIONS: Mapping[str, str] = {
+    "cause": "default", "mutual": "agreement", "convenience": "termination"
+}  # fmt: skip
 
 
 async def decline(
@@ -73,7 +75,8 @@ async def terminate(
     Args:
         session: the open transaction.
         deal: under its lock.
-        cause: `cause` after a breach that was not cured, `mutual` by agreement.
+        cause: `cause` after a breach that was not cured, `mutual` by agreement, `convenience`
+            after a notice that needs no reason.
         notice: that led to it.
         by: the party that brought it about, or the exchange where a period ran out.
         now: the instant.

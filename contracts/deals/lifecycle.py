@@ -176,6 +176,7 @@ def step_of(kind: str, record: Mapping[str, Any]) -> str | None:
         "deal.declined": "declined",
         "deal.expired": "ran-out",
         "settlement.booked": "paid",
+        "payment.carried": "paid",
     }.get(kind)
 
 
@@ -230,8 +231,11 @@ def check_in_force(life: Life) -> None:
         raise DealNotInForce("This deal is not in force.", signing=life.signing, end=life.end)
 
 
-def may(life: Life, *, role: str) -> list[str]:
-    """Return what a side, or the staff as `operator`, may do by the state alone."""
+def may(life: Life, *, role: str, ends_early: bool = False) -> list[str]:
+    """Return what a side, or the staff as `operator`, may do by the state alone.
+
+    `ends_early` says that a clause lets this side end the contract without a reason.
+    """
     if role == "operator":
         steps = ["void"] if is_open(life) else []
         return steps + (["rescind"] if life.end == "in_force" else [])
@@ -240,6 +244,8 @@ def may(life: Life, *, role: str) -> list[str]:
         found.append("decline")
     if life.end == "in_force":
         found += ["amend", "notify", "offer-to-end"]
+        found += ["end-early"] if ends_early else []
+        found += ["assign"] if role == "licensee" else []
     return found
 
 

@@ -1,9 +1,12 @@
-"""Notices between the sides of a deal (通知): of a breach, or an offer to end by agreement.
+"""Notices between the sides of a deal (通知): of a breach, an offer to end, an early end.
 
 A notice is received when it is in the log, as the clause about notices says; its time is that of
 its leaf. After a notice of breach the period to cure runs; where nothing stops it, the deal ends.
+Where a clause lets a side end the contract without a reason, its notice ends the deal when the
+clause's period is over; it cannot be taken back (民法典 art. 565 ¶1), but both may agree otherwise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +22,11 @@ from contracts.parties.rules import clean_name
 from contracts.refusal import IdReused, Kind, Refusal, Unknown
 
 TYPE = "uhdx.notice/v1"
-KINDS = ("breach", "mutual")
+KINDS = ("breach", "mutual", "convenience")
+# Which clause lets which sides end a contract early, and which parameter is its period.
+EARLY_END: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "termination-convenience": (("licensee",), "convenience_days"),
+}
 LONGEST_TEXT = 2000
 # Which answer settles which kind, from which side.
 ANSWERS = {
@@ -50,6 +57,13 @@ class AnswerNotPossible(Refusal):
 
     kind, code = Kind.CONFLICT, "answer-not-possible"
     hint = "Who gave a notice withdraws it or says it is cured; the other side agrees or refuses."
+
+
+class NoEarlyEnd(Refusal):
+    """No clause of the contract lets this side end it without a reason."""
+
+    kind, code = Kind.CONFLICT, "no-early-end"
+    hint = "Offer to end it by agreement, or give notice of a breach where there is one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +108,12 @@ async def give(
         IdReused: the id belongs to a notice with other content.
         BadName: the text is empty, too long, or holds characters that cannot be seen.
         DealNotInForce: there is nothing to end.
+        NoEarlyEnd: an early end is not this side's to choose.
         NoticeRunning: one of this kind from this side is not settled.
         KeyNotActive, BadSignature: it is signed, but not with a key of the party over its bytes.
     """
     deal = await rows.locked(session, deal_id)
-    rows.role_of(deal, party_id)
+    role = rows.role_of(deal, party_id)
     text = clean_name(said.text, field="text", most=LONGEST_TEXT)
     written = content(deal, notice_id, party_id=party_id, kind=said.kind, text=text)
     known = await session.get(DealNotice, (deal_id, notice_id))
@@ -107,6 +122,8 @@ async def give(
             raise IdReused("This id belongs to a notice with other content.")
         return known, False
     lifecycle.check_in_force(deal.life)
+    if said.kind == "convenience" and early_end_days(deal, role=role) is None:
+        raise NoEarlyEnd("Your side cannot end this contract without a reason.", role=role)
     await _check_alone(session, deal, party_id, said.kind)
     await _check_signature(session, party_id, said, written)
     sha256 = canonical.sha256_hex(written)
@@ -126,6 +143,20 @@ async def give(
     return notice, True
 
 
+def early_end_days(deal: Deal, *, role: str) -> int | None:
+    """Return after how many days a side may end the deal without a reason; None where it may not.
+
+    The clause that says so is in the contract as it was signed, with the days agreed there.
+    """
+    terms = canonical.loads(deal.terms)
+    for clause in terms["clauses"]:
+        sides, period = EARLY_END.get(clause["ref"], ((), ""))
+        if role in sides:
+            days: int = terms["parameters"][period]
+            return days
+    return None
+
+
 async def receive(
     session: AsyncSession, deal: Deal, notice: DealNotice, *, how: str, now: datetime
 ) -> None:
@@ -135,6 +166,12 @@ async def receive(
         days: int = canonical.loads(deal.terms)["parameters"]["cure_days"]
         notice.cure_by = lifecycle.cure_by(notice.given_at, days=days)
         await timing.arm(session, deal.id, "cure-end", ref=notice.id, due_at=notice.cure_by)
+    elif notice.kind == "convenience":
+        role = rows.role_of(deal, notice.party_id)
+        notice.cure_by = lifecycle.cure_by(
+            notice.given_at, days=early_end_days(deal, role=role) or 0
+        )
+        await timing.arm(session, deal.id, "notice-end", ref=notice.id, due_at=notice.cure_by)
     await session.flush()
     payload = {
         "deal": str(deal.id),

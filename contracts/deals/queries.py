@@ -41,7 +41,8 @@ async def get_deal_of(session: AsyncSession, deal_id: UUID, party_id: UUID | Non
         Unknown: there is none, or the party has no part in it.
     """
     deal = await get_deal(session, deal_id)
-    if party_id is not None and party_id not in (deal.licensor_id, deal.licensee_id):
+    sides = (deal.licensor_id, deal.licensee_id, deal.assignor_id)
+    if party_id is not None and party_id not in sides:
         raise Unknown("There is no such deal.", deal=str(deal_id))
     return deal
 
@@ -53,7 +54,11 @@ async def deals_of(
     chosen = select(Deal).where(col(Deal.id) > after).order_by(col(Deal.id)).limit(limit)
     if party_id is not None:
         chosen = chosen.where(
-            or_(col(Deal.licensor_id) == party_id, col(Deal.licensee_id) == party_id)
+            or_(
+                col(Deal.licensor_id) == party_id,
+                col(Deal.licensee_id) == party_id,
+                col(Deal.assignor_id) == party_id,
+            )
         )
     return (await session.execute(chosen)).scalars().all()
 

@@ -11,7 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, locking
-from contracts.deals import amending, lifecycle, queries, revisions, rules, sealing, timing
+from contracts.deals import (
+    carrying,
+    lifecycle,
+    queries,
+    regranting,
+    revisions,
+    rules,
+    sealing,
+    timing,
+)
 from contracts.deals.gateway import Press
 from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
 from contracts.deals.sealing import Prepared
@@ -196,12 +205,14 @@ async def void(
     return deal
 
 
-async def mark_paid(session: AsyncSession, deal_id: UUID) -> Deal:
+async def mark_paid(session: AsyncSession, deal_id: UUID, *, now: datetime) -> Deal:
     """Note that everybody has been paid what the deal owes; again changes nothing.
 
     Raises:
         Unknown: there is no such deal.
         DealNotEffective: it has not taken effect.
+    A deal that has taken its place, and asks for no more, is paid with it.
+
     """
     deal = await _locked(session, deal_id)
     if deal.performance == "pending":
@@ -211,6 +222,7 @@ async def mark_paid(session: AsyncSession, deal_id: UUID) -> Deal:
     return deal
 
 
+    await carrying.pay_on(session, deal, now=now)
 async def _keep(
     session: AsyncSession,
     deal: Deal,
@@ -248,7 +260,7 @@ async def _execute(
     if deal.supersedes is None:
         await titles.make_effective(session, deal.work_id, deal_id=deal.id, now=now)
     else:
-        await amending.take_effect(session, deal, now=now)
+        await carrying.take_effect(session, deal, now=now)
     ends = lifecycle.window_end(canonical.loads(deal.terms)["grants"])
     await timing.arm(session, deal.id, "window-end", ref=deal.id, due_at=ends)
     payload = {
@@ -275,21 +287,12 @@ async def void_overtaken(session: AsyncSession, deal_id: UUID, *, now: datetime)
         try:
             await parting.check_free(
                 session, other.work_id, grantor_id=other.licensor_id,
-                grantee_id=other.licensee_id, boxes=granted(other), now=now,
+                grantee_id=other.licensee_id, boxes=regranting.granted(other), now=now,
             )  # fmt: skip
         except title_rules.RightsAlreadyGranted as gone:
             voided.append(other.id)
             await void(session, other.id, reason=gone.code, by=EXCHANGE_PARTY_ID, now=now)
     return voided
-
-
-def granted(deal: Deal) -> list[dict[str, Any]]:
-    """Return the rights that a deal grants, as the wire carries them."""
-    grants: list[dict[str, Any]] = canonical.loads(deal.terms)["grants"]
-    return [
-        {name: value for name, value in grant.items() if name not in ("from", "until")}
-        for grant in grants
-    ]
 
 
 async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: datetime) -> None:
@@ -298,7 +301,7 @@ async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: dat
         return
     await parting.keep(
         session, deal.work_id, deal_id=deal.id, grantor_id=deal.licensor_id,
-        grantee_id=deal.licensee_id, boxes=granted(deal), now=now,
+        grantee_id=deal.licensee_id, boxes=regranting.granted(deal), now=now,
     )  # fmt: skip
     await timing.arm_signing(session, deal, expires_at=now + title_rules.HOLD_LASTS)
 

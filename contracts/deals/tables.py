@@ -53,7 +53,8 @@ class Deal(SQLModel, table=True):
         CheckConstraint("ended IS NULL OR signing = 'executed'", name="deal_ended_was_in_force"),
         CheckConstraint("(ended IS NULL) = (ended_at IS NULL)", name="deal_ended_has_time"),
         CheckConstraint(
-            "end_cause IS NULL OR end_cause IN ('cause', 'mutual')", name="deal_end_cause_is_known"
+            "end_cause IS NULL OR end_cause IN ('cause', 'mutual', 'convenience')",
+            name="deal_end_cause_is_known",
         ),
         CheckConstraint(
             "(ended = 'terminated') IS TRUE = (end_cause IS NOT NULL)",
@@ -67,6 +68,14 @@ class Deal(SQLModel, table=True):
         CheckConstraint(
             "(supersedes IS NULL) = (patch IS NULL) AND supersedes <> id",
             name="deal_amendment_has_a_patch",
+        ),
+        CheckConstraint(
+            "assignor_id IS NULL OR (supersedes IS NOT NULL AND assignor_id NOT IN "
+            "(licensor_id, licensee_id))",
+            name="deal_assignor_is_none_of_both",
+        ),
+        Index(
+            "ix_deal_assignor_id", "assignor_id", postgresql_where=text("assignor_id IS NOT NULL")
         ),
         Index(
             "deal_one_amendment",
@@ -95,6 +104,8 @@ class Deal(SQLModel, table=True):
     ended_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     declined_by: UUID | None = None
     supersedes: UUID | None = Field(default=None, foreign_key="deal.id")
+    # Who hands the contract on (转让): a party to it until now, and to this deal's text alone.
+    assignor_id: UUID | None = Field(default=None, foreign_key="party.id")
     # RFC 6902 as RFC 8785 bytes: what turns the terms of the deal superseded into these.
     patch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     base_sha256: str | None = None
@@ -168,7 +179,9 @@ class DealNotice(SQLModel, table=True):
 
     __tablename__ = "deal_notice"
     __table_args__ = (
-        CheckConstraint("kind IN ('breach', 'mutual')", name="deal_notice_kind_is_known"),
+        CheckConstraint(
+            "kind IN ('breach', 'mutual', 'convenience')", name="deal_notice_kind_is_known"
+        ),
         CheckConstraint("char_length(text) BETWEEN 1 AND 2000", name="deal_notice_text_is_short"),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="deal_notice_sha256_is_hex"),
         CheckConstraint(
@@ -182,7 +195,8 @@ class DealNotice(SQLModel, table=True):
             "(outcome IS NULL) = (settled_at IS NULL)", name="deal_notice_outcome_has_time"
         ),
         CheckConstraint(
-            "(kind = 'breach' AND received_at IS NOT NULL) = (cure_by IS NOT NULL)",
+            "(kind IN ('breach', 'convenience') AND received_at IS NOT NULL) "
+            "= (cure_by IS NOT NULL)",
             name="deal_notice_cured_by_follows_receipt",
         ),
         Index(
@@ -212,6 +226,33 @@ class DealNotice(SQLModel, table=True):
     settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
 
 
+class DealAssignment(SQLModel, table=True):
+    """A licensee's offer to hand its contract on (合同转让), and its signature over the new terms.
+
+    `id` is that of the deal which opens when it has signed; `terms` are the bytes it signs.
+    """
+
+    __tablename__ = "deal_assignment"
+    __table_args__ = (
+        CheckConstraint("expires_at > made_at", name="deal_assignment_expires_later"),
+        CheckConstraint("assignor_id <> assignee_id", name="deal_assignment_is_to_another"),
+        CheckConstraint(
+            "(signature IS NULL) = (signed_at IS NULL)", name="deal_assignment_signed_is_whole"
+        ),
+    )
+
+    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    id: UUID = Field(primary_key=True)
+    assignor_id: UUID = Field(foreign_key="party.id")
+    assignee_id: UUID = Field(foreign_key="party.id")
+    key_id: UUID = Field(foreign_key="party_key.id")
+    terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    made_at: datetime = Field(sa_column=_instant())
+    expires_at: datetime = Field(sa_column=_instant())
+    signed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
 class DealTimer(SQLModel, table=True):
     """What happens to a deal at an instant if nothing happens before; `ref` is what it is about."""
 
@@ -219,7 +260,7 @@ class DealTimer(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(
             "kind IN ('signing-reminder', 'signing-expiry', 'deemed-receipt', 'cure-end', "
-            "'window-end')",
+            "'notice-end', 'window-end')",
             name="deal_timer_kind_is_known",
         ),
         CheckConstraint("outcome IN ('fired', 'moot')", name="deal_timer_outcome_is_known"),

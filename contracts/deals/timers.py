@@ -125,6 +125,17 @@ async def _cure(session: AsyncSession, deal: Deal, timer: DealTimer, now: dateti
     return FIRED
 
 
+async def _end_early(session: AsyncSession, deal: Deal, timer: DealTimer, now: datetime) -> str:
+    notice = await notices.get_locked(session, deal.id, timer.ref)
+    if notice.outcome is not None:
+        return MOOT
+    await notices.settle(session, deal, notice, "terminated", party_id=None, now=now)
+    await ending.terminate(
+        session, deal, cause="convenience", notice=notice.id, by=notice.party_id, now=now
+    )
+    return FIRED
+
+
 async def _end(session: AsyncSession, deal: Deal, _timer: DealTimer, now: datetime) -> str:
     if deal.life.end != "in_force":
         return MOOT
@@ -139,5 +150,6 @@ FIRINGS: dict[str, Firing] = {
     "signing-expiry": _run_out,
     "deemed-receipt": _receive,
     "cure-end": _cure,
+    "notice-end": _end_early,
     "window-end": _end,
 }

@@ -63,9 +63,12 @@ def settlement(bundle: Bundle) -> str:
 
 
 def _same_price(bundle: Bundle, paid: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the invoice's fact: it names the deal's price, and what was paid adds up to it."""
+    """Return the invoice's fact: it names the deal's price, and what was paid adds up to it.
+
+    An amendment asks for no more than its price differs by from the one before.
+    """
     invoice = bundle.one("invoice.issued").record
-    deal = bundle.one("deal.executed").record
+    deal = _due(bundle, bundle.one("deal.executed").record)
     for field in ("deal", "amount_minor", "currency"):
         if deal[field] != invoice[field]:
             raise Failed(EVENTS, f"deal.executed and invoice.issued differ in {field}")
@@ -75,6 +78,18 @@ def _same_price(bundle: Bundle, paid: Sequence[Mapping[str, Any]]) -> Mapping[st
     if sum(one["amount_minor"] for one in paid) != invoice["amount_minor"]:
         raise Failed(EVENTS, "invoice.issued and payment.received differ in amount_minor")
     return invoice
+
+
+def _due(bundle: Bundle, executed: Mapping[str, Any]) -> Mapping[str, Any]:
+    changed = [event.record for event in bundle.all_of("price.changed")]
+    if not changed:
+        return executed
+    said = changed[0]
+    more = said["amount_minor"] - said["before_minor"]
+    agree = said["amount_minor"] == executed["amount_minor"] and more == said["due_minor"]
+    if len(changed) > 1 or said["deal"] != executed["deal"] or not agree:
+        raise Failed(EVENTS, "price.changed and deal.executed differ")
+    return {**executed, "amount_minor": more}
 
 
 def _same_account(

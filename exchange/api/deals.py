@@ -257,7 +257,7 @@ async def sign_deal(
         deal_id,
         session_id,
         party_id=caller.party_id,
-        signature=_decoded(body.signature_b64),
+        signature=decoded(body.signature_b64),
         certifier=open_authority(context.settings, now=now).certifier,
         now=now,
     )
@@ -321,7 +321,12 @@ def _session_out(begun: SigningSession, deal: Deal) -> SigningSessionOut:
     )
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
+    """Return the bytes of a signature that came as base64.
+
+    Raises:
+        BadSignature: it is no base64.
+    """
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as unreadable:  # binascii.Error, and what is not ASCII

@@ -11,10 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
 from contracts.deals import amending, ending, lifecycle, notices, queries, rules
-from contracts.deals.amending import AmendmentWaits, NotAmendable, NothingAmended
 from contracts.deals.lifecycle import AlreadySigned, DealDeclined, DealExpired, DealNotInForce
-from contracts.deals.notices import AnswerNotPossible, NoticeRunning, NoticeSettled, Said
-from contracts.deals.patching import PatchFails
+from contracts.deals.notices import (
+    AnswerNotPossible,
+    NoEarlyEnd,
+    NoticeRunning,
+    NoticeSettled,
+    Said,
+)
 from contracts.deals.rules import BadSignature, DealExecuted, DealVoided
 from contracts.deals.tables import Deal, DealNotice
 from contracts.parties.rules import BadName, KeyNotActive
@@ -37,7 +41,10 @@ End = Literal["none", "in_force", "expired", "terminated", "rescinded", "superse
 class TimerOut(Shape):
     """What happens by itself, and when, if nothing happens before."""
 
-    kind: Literal["signing-reminder", "signing-expiry", "deemed-receipt", "cure-end", "window-end"]
+    kind: Literal[
+        "signing-reminder", "signing-expiry", "deemed-receipt", "cure-end", "notice-end",
+        "window-end",
+    ]  # fmt: skip
     due_at: AwareDatetime
 
 
@@ -45,14 +52,17 @@ class NoticeOut(Shape):
     """A notice of one side to the other; `sha256` is of its RFC 8785 bytes."""
 
     id: UUID
-    kind: Literal["breach", "mutual"]
+    kind: Literal["breach", "mutual", "convenience"]
     party_id: UUID
     text: str
     sha256: str
     signed_with: Annotated[UUID | None, Field(description="the key of its giver, if it is signed")]
     given_at: AwareDatetime
     received_at: AwareDatetime | None
-    cure_by: Annotated[AwareDatetime | None, Field(description="the deal ends then unless cured")]
+    cure_by: Annotated[
+        AwareDatetime | None,
+        Field(description="the deal ends then: unless cured, or for good after `convenience`"),
+    ]
     outcome: Literal["terminated", "cured", "withdrawn", "refused", "overtaken"] | None
 
 
@@ -65,10 +75,16 @@ class LifeOut(Shape):
     ]
     performance: Literal["pending", "effective", "paid"]
     end: End
-    end_cause: Literal["cause", "mutual"] | None
+    end_cause: Literal["cause", "mutual", "convenience"] | None
     ended_at: AwareDatetime | None
     declined_by: UUID | None
     may: Annotated[Sequence[str], Field(description="what the caller may do by the state alone")]
+    early_end_days: Annotated[
+        int | None, Field(description="after which the licensee may end it without a reason")
+    ]
+    assignor_id: Annotated[
+        UUID | None, Field(description="the licensee before, where the contract was handed on")
+    ]
     timers: Sequence[TimerOut]
     notices: Sequence[NoticeOut]
     amends: Annotated[UUID | None, Field(description="the deal that this one takes the place of")]
@@ -110,8 +126,11 @@ class NoticeIn(Shape):
     )
 
     kind: Annotated[
-        Literal["breach", "mutual"],
-        Field(description="of a breach that is to be cured, or an offer to end by agreement"),
+        Literal["breach", "mutual", "convenience"],
+        Field(
+            description="of a breach that is to be cured, an offer to end by agreement, or an "
+            "early end that a clause of the contract allows without a reason"
+        ),
     ]
     text: Annotated[str, Field(min_length=1, max_length=notices.LONGEST_TEXT, pattern=r"\S")]
     key_id: UUID | None = None
@@ -124,28 +143,6 @@ class NoticeAnswerIn(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [{"answer": "cured"}]})
 
     answer: Literal["cured", "withdrawn", "agreed", "refused"]
-
-
-class ChangeIn(Shape):
-    """One operation of RFC 6902 on the terms."""
-
-    op: Literal["replace", "test"]
-    path: Annotated[str, Field(max_length=200)]
-    value: int
-
-
-class AmendmentIn(Shape):
-    """What is to change; the rest of the terms is restated as it stands."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"changes": [{"op": "replace", "path": "/parameters/cure_days", "value": 45}]}
-            ]
-        }
-    )
-
-    changes: Annotated[list[ChangeIn], Field(min_length=1, max_length=amending.MOST_CHANGES)]
 
 
 @router.get("/deals/{deal_id}/life", responses=problems.responses(*_READ))
@@ -163,6 +160,8 @@ async def get_deal_life(deal_id: UUID, *, session: Session, caller: Signed) -> L
         ended_at=deal.ended_at,
         declined_by=deal.declined_by,
         may=_may(deal, life, caller),
+        early_end_days=notices.early_end_days(deal, role="licensee"),
+        assignor_id=deal.assignor_id,
         timers=[
             TimerOut(kind=one.kind, due_at=one.due_at)
             for one in await queries.timers_of(session, deal.id)
@@ -217,7 +216,14 @@ async def rescind_deal(
     responses={
         200: {"model": NoticeOut, "description": "It was given before."},
         **problems.responses(
-            *_DO, BadName, IdReused, DealNotInForce, NoticeRunning, KeyNotActive, BadSignature
+            *_DO,
+            BadName,
+            IdReused,
+            DealNotInForce,
+            NoEarlyEnd,
+            NoticeRunning,
+            KeyNotActive,
+            BadSignature,
         ),
     },
 )
@@ -231,10 +237,11 @@ async def give_notice(
     caller: Signed,
     now: Now,
 ) -> NoticeOut:
-    """Give the other side notice of a breach, or offer to end the deal by agreement.
+    """Give the other side notice: of a breach, of an early end, or offer to end by agreement.
 
     A notice is received when it is in the log. A breach that is not cured within the contract's
-    period after that ends the deal, and its rights come back to the licensor.
+    period after that ends the deal, and its rights come back to the licensor. So does `convenience`
+    after the period of the clause that allows it; it is not taken back.
     """
     caller.need("deal", Role.HOLDER, Role.BROADCASTER)
     notice, created = await notices.give(
@@ -263,40 +270,6 @@ async def answer_notice(
         session, deal_id, notice_id, party_id=caller.party_id, said=body.answer, now=now
     )
     return notice_out(notice)
-
-
-@router.put(
-    "/deals/{deal_id}/amendments/{amendment_id}",
-    status_code=201,
-    responses={
-        200: {"model": DealOut, "description": "It was proposed before, with these changes."},
-        **problems.responses(
-            *_DO, IdReused, DealNotInForce, AmendmentWaits, NotAmendable, NothingAmended, PatchFails
-        ),
-    },
-)
-async def propose_amendment(
-    deal_id: UUID,
-    amendment_id: UUID,
-    body: AmendmentIn,
-    *,
-    response: Response,
-    session: Session,
-    caller: Signed,
-    now: Now,
-) -> DealOut:
-    """Propose to change a deal in force: a deal of its own, with the full restated terms.
-
-    It is certified and signed like any deal, and takes the place of the one it amends when the
-    licensee has signed. Rights and price are not amended: they are agreed anew.
-    """
-    caller.need("deal", Role.HOLDER, Role.BROADCASTER)
-    changes = [change.model_dump() for change in body.changes]
-    deal, created = await amending.propose(
-        session, deal_id, amendment_id, party_id=caller.party_id, changes=changes, now=now
-    )
-    response.status_code = 201 if created else 200
-    return deal_out(deal)
 
 
 def notice_out(notice: DealNotice) -> NoticeOut:
@@ -330,7 +303,9 @@ def _said(body: NoticeIn) -> Said:
 def _may(deal: Deal, life: lifecycle.Life, caller: Caller) -> list[str]:
     roles = {deal.licensor_id: "licensor", deal.licensee_id: "licensee"}
     if caller.party_id in roles:
-        return lifecycle.may(life, role=roles[caller.party_id])
+        role = roles[caller.party_id]
+        early = notices.early_end_days(deal, role=role) is not None
+        return lifecycle.may(life, role=role, ends_early=early)
     return lifecycle.may(life, role="operator") if caller.role is Role.OPERATOR else []
 
 

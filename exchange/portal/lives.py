@@ -9,13 +9,12 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.deals.amending import AMENDABLE
 from exchange.api import deals as deals_api
 from exchange.api import lives as api
 from exchange.api.deps import Now, Session
 from exchange.identity.rules import Caller
-from exchange.portal import render
-from exchange.portal.forms import Form, Sent, shape
+from exchange.portal import changes, render
+from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import SignedIn
 
@@ -33,14 +32,6 @@ REGIONS: Mapping[str, str] = {
     "performance": mark("Performance"),
     "end": mark("End"),
 }
-FIELDS: Mapping[str, str] = {
-    "due_days": mark("Days to pay the fee"),
-    "delivery_days": mark("Days to deliver the master"),
-    "accept_days": mark("Days to accept it"),
-    "late_bp_daily": mark("Late payment, ten-thousandths a day"),
-    "cure_days": mark("Days to cure a breach"),
-    "notice_days": mark("Days to tell of force majeure"),
-}
 
 
 async def shown(
@@ -56,7 +47,6 @@ async def shown(
     names = {
         side.id: spoken.pick(side.name_zh, side.name_en) for side in (deal.licensor, deal.licensee)
     }
-    parameters = terms["parameters"]
     return {
         "regions": [(REGIONS[name], _way(name, getattr(life, name))) for name in REGIONS],
         "now": life,
@@ -67,16 +57,7 @@ async def shown(
         "me": caller.party_id,
         "declined_by": names.get(life.declined_by) if life.declined_by else None,
         "declined_by_licensee": life.declined_by == deal.licensee.id,
-        "changes": [
-            (spoken.say(FIELDS[name]), one["value"])
-            for one in life.changes
-            if (name := one["path"].rpartition("/")[2]) in FIELDS
-        ],
-        "amendable": [
-            (name, label, parameters[name], *AMENDABLE[f"/parameters/{name}"])
-            for name, label in FIELDS.items()
-            if name in parameters
-        ],
+        **await changes.shown(session, deal, terms, life, spoken=spoken),
         "auction": terms["award"].get("auction"),
     }
 
@@ -133,31 +114,10 @@ async def send_answer(
     return render.see(request, f"/deals/{deal_id}")
 
 
-@router.post("/{deal_id}/amendments")
-async def send_amendment(
-    request: Request, deal_id: UUID, visitor: SignedIn, form: Sent, session: Session, *, now: Now
-) -> Response:
-    """Propose an amendment, and show it."""
-    amendment_id = form.id("amendment_id")
-    body = shape(api.AmendmentIn, changes=_changes(form))
-    await api.propose_amendment(
-        deal_id, amendment_id, body,
-        response=Response(), session=session, caller=visitor.caller, now=now,
-    )  # fmt: skip
-    return render.see(request, f"/deals/{amendment_id}")
-
-
 def fresh_ids(now: datetime) -> dict[str, UUID]:
     """Return the ids of what the forms of the page may create."""
-    return {"notice_id": ids.new(now), "offer_id": ids.new(now), "amendment_id": ids.new(now)}
-
-
-def _changes(form: Form) -> list[dict[str, Any]]:
-    return [
-        {"op": "replace", "path": f"/parameters/{name}", "value": form.whole(name)}
-        for name in FIELDS
-        if form.text(name)
-    ]
+    names = ("notice_id", "offer_id", "early_id", "amendment_id", "rights_id", "price_id")
+    return {name: ids.new(now) for name in names}
 
 
 def _way(name: str, state: str) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from exchange.portal import (
     auctions,
     avails,
     bundles,
+    changes,
     conformance,
     deals,
     disclosures,
@@ -48,7 +49,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, lives, money, keys, signing, verifying,
+        bundles, offerables, requests, deals, lives, changes, money, keys, signing, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
     )
 )  # fmt: skip

@@ -40,7 +40,11 @@ TOLD: dict[str, tuple[str, dict[str, Any]]] = {
     "rescinded": ("deal.ended", {"ended": "rescinded", "cause": None}),
     "superseded": ("deal.ended", {"ended": "superseded", "cause": None}),
 }
-NOISE = ("deal.reminded", "notice.given", "timer.fired", "grant.made")
+NOISE = (
+    "deal.reminded", "notice.given", "timer.fired", "grant.made", "grant.carried", "price.changed",
+    "assignment.signed", "deal.assigned",
+)  # fmt: skip
+CAUSES = ("cause", "mutual", "convenience")
 
 
 class Lives(RuleBasedStateMachine):
@@ -61,6 +65,22 @@ class Lives(RuleBasedStateMachine):
             return
         assert self.life != before
         self.told.append((kind, record))
+
+    @rule(cause=st.sampled_from(CAUSES))
+    def it_is_terminated_for_some_cause(self, cause: str) -> None:
+        try:
+            self.life = lifecycle.after(self.life, "terminated", cause=cause)
+        except StepNotPossible:
+            return
+        self.told.append(("deal.ended", {"ended": "terminated", "cause": cause}))
+
+    @rule()
+    def the_deal_before_was_paid(self) -> None:
+        try:
+            self.life = lifecycle.after(self.life, "paid")
+        except StepNotPossible:
+            return
+        self.told.append(("payment.carried", {}))
 
     @rule(kind=st.sampled_from(NOISE))
     def something_else_happens(self, kind: str) -> None:
@@ -173,7 +193,12 @@ def test_what_each_may_do_follows_from_the_state() -> None:
     assert lifecycle.may(signed, role="licensor") == []
     assert lifecycle.may(signed, role="licensee") == ["sign", "decline"]
     assert lifecycle.may(signed, role="operator") == ["void"]
-    assert lifecycle.may(force, role="licensee") == ["amend", "notify", "offer-to-end"]
+    any_side = ["amend", "notify", "offer-to-end"]
+    assert lifecycle.may(force, role="licensor") == any_side
+    assert lifecycle.may(force, role="licensee") == [*any_side, "assign"]
+    early = lifecycle.may(force, role="licensee", ends_early=True)
+    assert early == [*any_side, "end-early", "assign"]
+    assert "end-early" not in lifecycle.may(over, role="licensee", ends_early=True)
     assert lifecycle.may(force, role="operator") == ["rescind"]
     assert lifecycle.may(over, role="licensor") == lifecycle.may(over, role="operator") == []
 

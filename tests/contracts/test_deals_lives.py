@@ -19,14 +19,16 @@ from contracts.deals import (
     lifecycle,
     notices,
     queries,
+    restating,
     rows,
     rules,
     service,
     timers,
 )
-from contracts.deals.amending import AmendmentWaits, NotAmendable, NothingAmended
+from contracts.deals.amending import AmendmentWaits
 from contracts.deals.lifecycle import AlreadySigned, DealDeclined, DealExpired, DealNotInForce
 from contracts.deals.notices import AnswerNotPossible, NoticeRunning, NoticeSettled, Said
+from contracts.deals.restating import Change, NotAmendable, NothingAmended
 from contracts.deals.tables import Deal, DealNotice, DealTimer
 from contracts.facts import queries as facts
 from contracts.facts.tables import Fact, FactPending
@@ -444,7 +446,7 @@ async def proposed(
 ) -> Deal:
     deal, new = await amending.propose(
         session, pair.deal.id, ids.new(NOW),
-        party_id=pair.licensee.party.id, changes=changes, now=NOW,
+        party_id=pair.licensee.party.id, change=Change(changes), now=NOW,
     )  # fmt: skip
     assert new
     return deal
@@ -544,7 +546,7 @@ async def test_an_amendment_falls_with_its_base(
 )
 def test_rights_price_and_nonsense_are_not_amended(changes: list[dict[str, Any]]) -> None:
     with pytest.raises(NotAmendable):
-        amending.check(changes)
+        restating.check_numbers(changes)
 
 
 async def test_an_amendment_changes_something_of_a_deal_in_force_by_one_of_its_sides(
@@ -559,17 +561,22 @@ async def test_an_amendment_changes_something_of_a_deal_in_force_by_one_of_its_s
         await proposed(session, pair, [{**DAYS[0], "value": 30}])
     with pytest.raises(Unknown):
         await amending.propose(
-            session, pair.deal.id, ids.new(NOW), party_id=ids.new(NOW), changes=DAYS, now=NOW
+            session, pair.deal.id, ids.new(NOW), party_id=ids.new(NOW), change=Change(DAYS), now=NOW
         )
     made = await proposed(session, pair)
     same, new = await amending.propose(
-        session, pair.deal.id, made.id, party_id=pair.licensor.party.id, changes=DAYS, now=NOW
+        session,
+        pair.deal.id,
+        made.id,
+        party_id=pair.licensor.party.id,
+        change=Change(DAYS),
+        now=NOW,
     )
     assert (same is made, new) == (True, False)
     with pytest.raises(IdReused):
         await amending.propose(
             session, pair.deal.id, made.id,
-            party_id=pair.licensor.party.id, changes=[{**DAYS[0], "value": 11}], now=NOW,
+            party_id=pair.licensor.party.id, change=Change([{**DAYS[0], "value": 11}]), now=NOW,
         )  # fmt: skip
 
 

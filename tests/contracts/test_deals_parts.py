@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
-from contracts.deals import opening, rules, service, timers
+from contracts.deals import opening, regranting, rules, service, timers
 from contracts.deals.tables import Deal
 from contracts.facts import queries as facts
 from contracts.parties.gateway import LocalAuthority
@@ -85,7 +85,7 @@ async def test_two_awards_of_parts_open_two_deals_and_each_holds_its_part(
     for award, buyer in zip(awards, buyers, strict=True):
         await opening.divide(session, awards, now=NOW)
         deal = await opened(session, won, award, sides=(licensor, buyer))
-        assert [one["media"] for one in service.granted(deal)] == [award["rights"][0]["media"]]
+        assert [one["media"] for one in regranting.granted(deal)] == [award["rights"][0]["media"]]
     assert sorted(await live(session, won.work_id)) == [
         ("held", ["cable"]),
         ("held", ["satellite"]),
@@ -235,7 +235,7 @@ async def test_the_next_best_gets_what_the_defaulter_gave_up(session: AsyncSessi
     awards = opening.parted([won.award, later], won.listing)
     await opening.divide(session, awards, now=NOW)
     deal = await opened(session, won, awards[1], sides=(licensor, buyers[1]))
-    assert service.granted(deal) == service.granted(first)
+    assert regranting.granted(deal) == regranting.granted(first)
     assert await live(session, won.work_id) == [("held", RIGHTS["media"])]
 
 

@@ -352,11 +352,11 @@ async def test_certifying_again_changes_nothing(table: Table) -> None:
 
 async def test_a_deal_is_paid_once_it_is_in_effect(table: Table) -> None:
     with pytest.raises(DealNotEffective):
-        await service.mark_paid(table.session, table.deal.id)
+        await service.mark_paid(table.session, table.deal.id, now=NOW)
     await sign(table.session, table.authority, table.deal, table.licensor, now=NOW)
     await sign(table.session, table.authority, table.deal, table.licensee, now=NOW)
     for _ in range(2):
-        deal = await service.mark_paid(table.session, table.deal.id)
+        deal = await service.mark_paid(table.session, table.deal.id, now=NOW)
         assert (deal.signing, deal.performance) == ("executed", "paid")
 
 

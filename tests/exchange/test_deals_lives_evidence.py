@@ -4,6 +4,7 @@ from pathlib import Path
 
 from contracts import ids
 from contracts.deals import amending, service
+from contracts.deals.restating import Change
 from contracts.parties.gateway import LocalAuthority
 from exchange import keys
 from exchange.context import Context
@@ -27,7 +28,7 @@ async def test_the_base_stays_valid_evidence_beside_its_amendment(
     async with context.db.transaction() as session:
         amendment, _ = await amending.propose(
             session, trade.deal.id, ids.new(NOW),
-            party_id=trade.licensee.id, changes=CHANGES, now=NOW,
+            party_id=trade.licensee.id, change=Change(CHANGES), now=NOW,
         )  # fmt: skip
         await service.certify(
             session, amendment.id, press=PRESS, certifier=authority.certifier, now=NOW

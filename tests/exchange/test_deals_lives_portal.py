@@ -117,6 +117,50 @@ async def test_an_amendment_is_proposed_on_the_page_and_shows_what_it_changes(
         assert f'href="/deals/{amendment}"' in page and "Propose an amendment" not in page
 
 
+async def test_an_early_end_other_rights_and_a_higher_price_are_forms_on_the_page(
+    context: Context,
+) -> None:
+    trade = await traded(context)
+    at = f"/deals/{trade.deal.id}"
+    async with browser(context) as client:
+        await enter(client, trade.licensor)
+        assert "End it early" not in (await client.get(at)).text
+    async with browser(context) as client:
+        await enter(client, trade.licensee)
+        page = (await client.get(at)).text
+        rights = {
+            name: field(page, name, after='id="amend-rights"')
+            for name in ("amendment_id", "territories_0", "excluded_0", "first_day_0")
+        }
+        narrowed = {**rights, "last_day_0": "2027-12-31", "runs_max_0": "2"}
+        page = await sent(client, page, f"{at}/amendments", what="rights", **narrowed)
+        assert "This contract amends and restates another:" in page
+        assert "2027-12-31" in page or "31 December 2027" in page
+        page = (await client.get(at)).text
+        assert "End it early" in page
+        mine = page.split("End it early", 1)[1].split('name="notice_id" value="', 1)[1][:36]
+        page = await sent(
+            client, page, f"{at}/notices", notice_id=mine, kind="convenience", text="停播"
+        )
+        assert "Notice of an early end" in page and "Withdraw the notice" not in page
+
+
+async def test_a_licensee_is_led_to_hand_its_contract_on_and_others_are_not(
+    context: Context,
+) -> None:
+    trade = await traded(context)
+    at = f"/deals/{trade.deal.id}"
+    async with browser(context) as client:
+        await enter(client, trade.licensor)
+        assert f"{at}/assignment" not in (await client.get(at)).text
+        assert (await client.get(f"{at}/assignment")).status_code == 404
+    async with browser(context) as client:
+        await enter(client, trade.licensee)
+        assert f'href="{at}/assignment"' in (await client.get(at)).text
+        page = (await client.get(f"{at}/assignment", headers=CHINESE)).text
+        assert "转让本合同" in page
+
+
 async def test_an_operator_undoes_a_deal_by_order_and_an_auditor_does_not(
     context: Context,
 ) -> None:

@@ -47,6 +47,8 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "answer_notice": ("deal", TRADERS),
     "propose_amendment": ("deal", TRADERS),
     "get_document": ("read", ANYBODY),
+    "draft_assignment": ("deal", TRADERS),
+    "sign_assignment": ("deal", TRADERS),
     "get_evidence": ("read", ANYBODY),
     "get_grant_odrl": ("read", ANYBODY),
     "get_invoice": ("read", ANYBODY),

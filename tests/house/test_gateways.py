@@ -14,6 +14,7 @@ ALLOWED = {
         "contracts/deals/",
         "contracts/log/",
         "contracts/parties/",
+        "exchange/assigning_cli.py",
         "exchange/ca_cli.py",
         "exchange/demo/signer.py",
         "exchange/receipts.py",
@@ -40,6 +41,7 @@ ALLOWED = {
     "fastapi": {"exchange/"},
     "typer": {
         "exchange/auction_cli.py",
+        "exchange/assigning_cli.py",
         "exchange/avails_cli.py",
         "exchange/bid_cli.py",
         "exchange/ca_cli.py",

@@ -1,8 +1,8 @@
 // Signing a contract in the browser: fetch, check here, show, sign with the key of this browser.
-import { hex, same, sha256, spkiOf, unpem, base64 } from "./der.js";
+import { hex, sha256, base64 } from "./der.js";
 import * as ask from "./ask.js";
 import { check, NotSound } from "./consent.js";
-import * as store from "./store.js";
+import { usable } from "./mine.js";
 
 const page = document.getElementById("signing");
 const told = document.getElementById("told");
@@ -38,19 +38,6 @@ function show(terms, raw) {
   }
 }
 
-// The key of this browser that the exchange has certified for us.
-async function usable(listed) {
-  for (const one of listed) {
-    if (one.state !== "active" || one.signs !== "contracts") continue;
-    const mine = await store.find(one.spki_sha256);
-    const certificate = unpem(one.certificate_pem);
-    if (mine && mine.party === party && same(spkiOf(certificate), mine.spki)) {
-      return { ...mine, id: one.id, certificate };
-    }
-  }
-  return null;
-}
-
 async function load() {
   const [about, terms, latest, keys] = await Promise.all([
     ask.json("GET", here), ask.bytes(`${here}/terms`), ask.bytes(`${here}/contract.pdf`),
@@ -62,7 +49,7 @@ async function load() {
   if (said.deal !== deal) throw new NotSound("terms");
   show(said, raw);
   put("pdf-sha256", hex(await sha256(latest)));
-  return { terms, latest, key: await usable(keys.items) };
+  return { terms, latest, key: await usable(keys.items, party) };
 }
 
 async function sign({ terms, latest, key }) {
