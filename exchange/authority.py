@@ -1,22 +1,43 @@
 """The process's certificate authority: opened once per keys folder, never made in production."""
 
+from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from contracts.parties.gateway import LocalAuthority
 from exchange.settings import Settings
+from exchange.timestamping import OutsideAuthorities
 
 
 def open_authority(settings: Settings, *, now: datetime) -> LocalAuthority:
     """Return the exchange's authority; in development its keys are made on first use.
 
+    Where the settings name outside time-stamping authorities, those stamp in the place of its own.
+
     Raises:
         AuthorityMissing: in production, a file of the authority is missing or does not fit.
     """
-    if settings.environment == "production":
-        return _opened(settings.keys)
-    return _ensured(settings.keys, now)
+    production = settings.environment == "production"
+    opened = _opened(settings.keys) if production else _ensured(settings.keys, now)
+    return _with_outside(opened, settings) if settings.time_roots_pem else opened
+
+
+def _with_outside(opened: LocalAuthority, settings: Settings) -> LocalAuthority:
+    authority = copy(opened)
+    authority.certifier = replace(
+        opened.certifier,
+        outside=_outside(settings.time_authorities, settings.time_roots_pem),
+        time_roots_pem=settings.time_roots_pem,
+    )
+    return authority
+
+
+@cache
+def _outside(urls: tuple[str, ...], roots_pem: bytes) -> OutsideAuthorities | None:
+    """Keep those that were asked: they remember which of them failed."""
+    return OutsideAuthorities(urls, roots_pem) if urls else None
 
 
 @cache

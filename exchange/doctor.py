@@ -1,5 +1,6 @@
 """Looks for what would keep the exchange from working on this machine."""
 
+import hashlib
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.log import policy, witnesses
 from contracts.log import queries as log
 from contracts.log.policy import PolicyUnreadable
+from contracts.parties.times import NotStamped
 from contracts.refusal import Refusal
-from exchange import jobs, migrating, witnessing
+from exchange import clock, jobs, migrating, witnessing
 from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
+from exchange.timestamping import OutsideAuthorities
 from listings.index import keeping
 from listings.masters import mediainfo, objects
 
@@ -41,7 +44,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Examine database, reactions, witnesses, disk, media tools, sandbox, keys and payments."""
+    """Examine what the exchange stands on, from its database to its payments."""
     return [
         *await _database(settings),
         _disk(settings.home),
@@ -49,6 +52,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _media(),
         _sandbox(),
         _keys(settings.keys),
+        await _time_stamps(settings),
         await _payments(settings),
     ]
 
@@ -179,6 +183,26 @@ def _keys(folder: Path) -> Finding:
     if loose:
         return Finding("keys", "fault", f"readable by others: {', '.join(loose)}; chmod 600 them")
     return Finding("keys", "ok", f"{len(list(folder.glob('*.key')))} private keys under {folder}")
+
+
+async def _time_stamps(settings: Settings) -> Finding:
+    """Ask every outside authority for a time-stamp, as a signature would; without any, look."""
+    if not settings.time_authorities:
+        own = (settings.keys / "tsa.pem").is_file()
+        said = "by the exchange's own key" if own else "none: `exchange ca init` makes a time key"
+        return Finding("time-stamps", "ok" if own else "warning", said)
+    asked = OutsideAuthorities(settings.time_authorities, settings.time_roots_pem)
+    digest, failed = hashlib.sha256(b"exchange doctor").digest(), []
+    for url in asked.urls:
+        try:
+            await asked.ask(url, digest, at=clock.now())
+        except NotStamped as why:
+            failed.append(f"{url}: {why}")
+    if len(failed) == len(asked.urls):
+        said = f"no authority stamps, contracts are signed at level B-B: {'; '.join(failed)}"
+        return Finding("time-stamps", "fault", said)
+    said = f"{len(asked.urls) - len(failed)} of {len(asked.urls)} outside authorities stamp"
+    return Finding("time-stamps", "warning" if failed else "ok", "; ".join([said, *failed]))
 
 
 async def _payments(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.parties import times
 from listings.masters import references
 
 PLACEHOLDERS = (
@@ -41,6 +42,8 @@ class Settings(BaseSettings):
     log_origin: str = "log.uhdx.local/2026"
     log_policy: Path | None = None
     log_site_dir: Path | None = None
+    tsa_urls: str = ""
+    tsa_roots: Path | None = None
     # Which methods of sale may be offered; development has all, production says what it holds.
     operator_licence: Literal["property_exchange", "auction_house", "none"] | None = None
     stripe_api_key: SecretStr = SecretStr("sk_test_standin")
@@ -53,7 +56,7 @@ class Settings(BaseSettings):
     piece_s: PositiveInt = 300
     pieces_at_once: PositiveInt = 1
 
-    @field_validator("home", "keys_dir", "index_dir", "log_site_dir", "log_policy")
+    @field_validator("home", "keys_dir", "index_dir", "log_site_dir", "log_policy", "tsa_roots")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().resolve()
@@ -63,6 +66,27 @@ class Settings(BaseSettings):
     def _name_stores(cls, text: str) -> str:
         references.roots(text)
         return text
+
+    @field_validator("tsa_urls")
+    @classmethod
+    def _reach_time_authorities(cls, text: str) -> str:
+        for url in text.split():
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"EXCHANGE_TSA_URLS: {url} is no address of an authority")
+        return text
+
+    @model_validator(mode="after")
+    def _trust_time_authorities(self) -> "Settings":
+        if self.tsa_urls.split() and self.tsa_roots is None:
+            raise ValueError("EXCHANGE_TSA_ROOTS must name the roots of those in EXCHANGE_TSA_URLS")
+        try:
+            names = [one.subject.native for one in times.anchors(self.time_roots_pem)]
+        except (OSError, ValueError) as wrong:
+            raise ValueError(f"EXCHANGE_TSA_ROOTS: {self.tsa_roots} cannot be read") from wrong
+        if self.tsa_roots and not names:
+            raise ValueError(f"EXCHANGE_TSA_ROOTS: {self.tsa_roots} holds no certificate")
+        return self
 
     @model_validator(mode="after")
     def _no_placeholders_in_production(self) -> "Settings":
@@ -118,6 +142,19 @@ class Settings(BaseSettings):
     def log_site(self) -> Path:
         """The folder of the published log; any web server may serve it."""
         return self.log_site_dir or self.home / "log-site"
+
+    @property
+    def time_authorities(self) -> tuple[str, ...]:
+        """Where outside time-stamping authorities (RFC 3161) are asked, the preferred first."""
+        return tuple(self.tsa_urls.split())
+
+    @cached_property
+    def time_roots_pem(self) -> bytes:
+        """The certificates (PEM) that outside time-stamps may lead to; empty when there are none.
+
+        They outlive the addresses: contracts that were stamped once are checked for decades.
+        """
+        return b"" if self.tsa_roots is None else self.tsa_roots.read_bytes()
 
     @property
     def public_url(self) -> str:

@@ -105,6 +105,7 @@ class Contract:
     latest: bytes
     key: dict[str, Any]
     root_pem: bytes
+    time_roots_pem: bytes
 
     @property
     def certificate(self) -> bytes:
@@ -151,6 +152,7 @@ def fetch(
         latest=desk.raw("GET", f"{where}/contract.pdf"),
         key=chosen_key(told["items"], spki),
         root_pem=root or told["root_pem"].encode(),
+        time_roots_pem=told["time_roots_pem"].encode(),
     )
     _check(found, as_typeset=as_typeset)
     return found
@@ -262,7 +264,9 @@ def _check(contract: Contract, *, as_typeset: bool) -> None:
 
 def _sound(pdf: bytes, contract: Contract) -> list[verification.SignatureVerdict]:
     """Check every signature by the strict rule, and that the file carries the terms."""
-    verdicts = verification.check_signatures(pdf, contract.root_pem)
+    verdicts = verification.check_signatures(
+        pdf, contract.root_pem, time_roots_pem=contract.time_roots_pem
+    )
     bad = [verdict.role for verdict in verdicts if not verdict.good]
     if bad or not verdicts:
         raise verification.DocumentNotSound("A signature does not hold.", signatures=bad)

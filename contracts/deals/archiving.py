@@ -16,11 +16,12 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
-from contracts.deals.timestamps import DIGEST, Stamper
+from contracts.deals.timestamps import DIGEST, Source, Stamper
 from contracts.parties.gateway import TimeKey
 
 FIELD = "archive-{number}"
-RESERVED = 8192  # hexadecimal digits; a token with its certificate takes about 3000
+# Hexadecimal digits; a token of our own takes about 3000, one of others `asking.MOST_BYTES` bytes.
+RESERVED, RESERVED_FOR_OTHERS = 8192, 20480
 
 
 def archive(
@@ -29,7 +30,7 @@ def archive(
     number: int,
     certificates: Sequence[bytes],
     crls: Sequence[bytes],
-    by: TimeKey,
+    by: Source,
     at: datetime,
 ) -> bytes:
     """Return the contract with one more revision: revocation data and a document time-stamp.
@@ -50,7 +51,8 @@ def archive(
         crls=[crl.CertificateList.load(der) for der in crls],
     )
     stamper = PdfTimeStamper(Stamper(by, at), field_name=FIELD.format(number=number))
-    made = stamper.async_timestamp_pdf(writer, DIGEST, bytes_reserved=RESERVED)
+    reserved = RESERVED if isinstance(by, TimeKey) else RESERVED_FOR_OTHERS
+    made = stamper.async_timestamp_pdf(writer, DIGEST, bytes_reserved=reserved)
     # A thread of its own, so that a caller's running event loop does no harm.
     with ThreadPoolExecutor(1) as thread:
         output: BytesIO = thread.submit(asyncio.run, made).result()

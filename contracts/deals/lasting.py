@@ -1,5 +1,6 @@
 """Archiving executed contracts (长期保存) and renewing the archive before its proofs go stale."""
 
+import logging
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -11,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts import rfc3339
-from contracts.deals import archiving, queries, revisions, rows, verification
+from contracts.deals import archiving, queries, revisions, rows, timestamps, verification
 from contracts.deals.sealing import ROLES
 from contracts.deals.tables import Deal, DealDocument
 from contracts.parties import queries as parties
-from contracts.parties.gateway import Certifier
+from contracts.parties.gateway import Certifier, TimeKey
+from contracts.parties.times import NotStamped
 
+_log = logging.getLogger("contracts.deals.lasting")
 # A year is far below the ten years of the time key's certificate and the life of any algorithm.
 RENEW_AFTER = timedelta(days=365)
 
@@ -36,8 +39,8 @@ async def archive(
 ) -> Deal:
     """Append revocation data and a time-stamp to an executed contract; again, after a year.
 
-    Nothing changes while the last archive is fresh, or where the exchange has no time key: the
-    contract then stays at the level that its signatures have.
+    Nothing changes while the last archive is fresh, or where no time-stamp is to be had: the
+    contract then stays at the level that it has, until it is tried again.
 
     Raises:
         Unknown: there is no such deal.
@@ -45,14 +48,14 @@ async def archive(
     """
     deal = await rows.locked(session, deal_id)
     latest = await queries.document(session, deal_id)
-    time = authority.certifier.time
-    if deal.signing != "executed" or time is None or not _due(latest, now=now):
+    source = timestamps.source(authority.certifier)
+    if deal.signing != "executed" or source is None or not _due(latest, now=now):
         return deal
     signed = await queries.completed_sessions(session, deal_id)
     certificates = [
         authority.certifier.root_pem,
         authority.certifier.certificate_pem,
-        time.certificate_pem,
+        *((source.certificate_pem,) if isinstance(source, TimeKey) else ()),
         *(one.certificate_pem.encode() for one in signed),
     ]
     number = latest.revision - len(ROLES) + 1
@@ -60,9 +63,13 @@ async def archive(
                for key in await parties.revoked_keys(session)]  # fmt: skip
     make = partial(
         archiving.archive, latest.pdf, number=number, certificates=certificates,
-        crls=[authority.crl(revoked, now=now)], by=time, at=now,
+        crls=[authority.crl(revoked, now=now)], by=source, at=now,
     )  # fmt: skip
-    pdf = await anyio.to_thread.run_sync(make)
+    try:
+        pdf = await anyio.to_thread.run_sync(make)
+    except NotStamped as nobody:
+        _log.warning("contract %s waits for its archive: %s", deal.contract_no, nobody)
+        return deal
     levels = await _checked(session, deal, pdf, latest, certifier=authority.certifier)
     row = revisions.document(deal, latest.revision + 1, pdf, now=now)
     session.add(row)
@@ -81,7 +88,7 @@ async def archive(
 
 async def archive_due(session: AsyncSession, *, authority: Authority, now: datetime) -> int:
     """Archive one executed contract that was never archived, or not for a year; return how many."""
-    if authority.certifier.time is None:
+    if timestamps.source(authority.certifier) is None:
         return 0
     last = func.max(col(DealDocument.revision))
     made = func.max(col(DealDocument.made_at))
@@ -96,8 +103,9 @@ async def archive_due(session: AsyncSession, *, authority: Authority, now: datet
     due = (await session.scalars(chosen)).one_or_none()
     if due is None:
         return 0
+    before = (await queries.document(session, due)).revision
     await archive(session, due, authority=authority, now=now)
-    return 1
+    return (await queries.document(session, due)).revision - before
 
 
 def _due(latest: DealDocument, *, now: datetime) -> bool:
@@ -113,9 +121,5 @@ async def _checked(
     keys = {"exchange": certifier.spki_sha256}
     for done in await queries.completed_sessions(session, deal.id):
         keys[done.role] = done.spki_sha256
-    check = partial(
-        verification.require_sound, pdf, certifier.root_pem, keys=keys, terms=deal.terms
-    )
-    await anyio.to_thread.run_sync(check)
-    found = await anyio.to_thread.run_sync(verification.check_signatures, pdf, certifier.root_pem)
+    found = await revisions.checked(pdf, deal, certifier=certifier, keys=keys)
     return ["B-B" if one.stamped_at is None else "B-T" for one in found]

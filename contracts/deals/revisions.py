@@ -1,6 +1,7 @@
 """Revisions of a contract's file: made outside the event loop, checked before they are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -12,8 +13,22 @@ from contracts.deals import queries, sealing, verification
 from contracts.deals.gateway import Press, Stamp
 from contracts.deals.sealing import Prepared
 from contracts.deals.tables import Deal, DealDocument, SigningSession
+from contracts.deals.verification import SignatureVerdict
 from contracts.parties.gateway import Certifier
 from contracts.parties.tables import Party
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision that passed its check, and the level (PAdES) of the signature that it brings."""
+
+    pdf: bytes
+    level: str
+
+    @property
+    def is_stamped(self) -> bool:
+        """Whether the signature carries a time-stamp."""
+        return self.level != "B-B"
 
 
 async def certified(
@@ -24,7 +39,7 @@ async def certified(
     certifier: Certifier,
     exchange: Party,
     now: datetime,
-) -> bytes:
+) -> Revision:
     """Return the contract as typeset with the exchange's certification upon it.
 
     Raises:
@@ -34,8 +49,7 @@ async def certified(
     mark = await stamp(press, ("认证", "Certification"), party=exchange, key=key, now=now)
     seal = partial(sealing.certify, base, certifier=certifier, stamp=mark, at=now)
     pdf = await anyio.to_thread.run_sync(seal)
-    await _sound(pdf, deal, certifier=certifier, keys={"exchange": key})
-    return pdf
+    return await _sound(pdf, deal, certifier=certifier, keys={"exchange": key})
 
 
 async def signed(
@@ -46,8 +60,8 @@ async def signed(
     *,
     certifier: Certifier,
     now: datetime,
-) -> bytes:
-    """Fill the gap with a party's signature and, where there is a time key, a time-stamp upon it.
+) -> Revision:
+    """Fill the gap with a party's signature and, where one is to be had, a time-stamp upon it.
 
     The whole file is checked before anybody may see it.
 
@@ -57,7 +71,8 @@ async def signed(
     prepared = Prepared(
         begun.prepared, begun.document_digest, begun.gap_start, begun.gap_end, begun.tbs
     )
-    token = None if certifier.time is None else sealing.time_stamp(der, by=certifier.time, at=now)
+    ask = partial(sealing.time_stamp, der, by=certifier, at=now)
+    token = await anyio.to_thread.run_sync(ask)
     fill = partial(
         sealing.complete, prepared,
         certificate_pem=begun.certificate_pem.encode(), signature=der, stamped=token,
@@ -69,8 +84,8 @@ async def signed(
     keys = {"exchange": certifier.spki_sha256}
     for done in await queries.completed_sessions(session, deal.id):
         keys[done.role] = done.spki_sha256
-    await _sound(pdf, deal, certifier=certifier, keys={**keys, begun.role: begun.spki_sha256})
-    return pdf
+    keys[begun.role] = begun.spki_sha256
+    return await _sound(pdf, deal, certifier=certifier, keys=keys)
 
 
 async def stamp(
@@ -89,8 +104,23 @@ def document(deal: Deal, revision: int, pdf: bytes, *, now: datetime) -> DealDoc
     )
 
 
-async def _sound(pdf: bytes, deal: Deal, *, certifier: Certifier, keys: Mapping[str, str]) -> None:
+async def checked(
+    pdf: bytes, deal: Deal, *, certifier: Certifier, keys: Mapping[str, str]
+) -> Sequence[SignatureVerdict]:
+    """Check a file as everybody may, outside the event loop; return what each signature is worth.
+
+    Raises:
+        DocumentNotSound: anything at all is not as it must be.
+    """
     check = partial(
-        verification.require_sound, pdf, certifier.root_pem, keys=keys, terms=deal.terms
-    )
-    await anyio.to_thread.run_sync(check)
+        verification.require_sound, pdf, certifier.root_pem,
+        keys=keys, terms=deal.terms, time_roots_pem=certifier.time_roots_pem,
+    )  # fmt: skip
+    return await anyio.to_thread.run_sync(check)
+
+
+async def _sound(
+    pdf: bytes, deal: Deal, *, certifier: Certifier, keys: Mapping[str, str]
+) -> Revision:
+    verdicts = await checked(pdf, deal, certifier=certifier, keys=keys)
+    return Revision(pdf, verdicts[-1].level)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -35,6 +36,13 @@ class NotYourTurn(Refusal):
 
     kind, code = Kind.CONFLICT, "not-your-turn"
     hint = "Wait until `next_signer` of the deal is your organisation, then open a new session."
+
+
+class CertificateExpired(Refusal):
+    """The certificate of the key has run out, or is not in force yet."""
+
+    kind, code = Kind.CONFLICT, "certificate-expired"
+    hint = "Register a new key of your organisation and sign with that one."
 
 
 class SessionExpired(Refusal):
@@ -130,6 +138,22 @@ def check_voidable(signing: str) -> None:
     """
     if signing == "executed":
         raise DealExecuted("The deal has taken effect.")
+
+
+def check_certificate(certificate_pem: bytes, *, now: datetime) -> None:
+    """Let only keys pass whose certificate is in force: what they signed could not be trusted.
+
+    Raises:
+        CertificateExpired: it has run out, or its time has not come.
+    """
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not since <= now < until:
+        raise CertificateExpired(
+            "The certificate of this key is not in force.",
+            since=since.isoformat(),
+            until=until.isoformat(),
+        )
 
 
 def check_time(expires_at: datetime, *, now: datetime) -> None:

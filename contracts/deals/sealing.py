@@ -24,11 +24,13 @@ from pyhanko.sign.signers.pdf_byterange import PreparedByteRangeDigest, Signatur
 from pyhanko.stamp import StaticStampStyle
 
 from contracts.deals import timestamps
-from contracts.parties.gateway import Certifier, TimeKey
+from contracts.parties.gateway import Certifier
 
 ROLES = ("exchange", "licensor", "licensee")  # the order in which the fields are signed
 DIGEST = "sha256"
-RESERVED = 16384  # hexadecimal digits; a signature with its time-stamp takes about 6000
+# Hexadecimal digits. A signature with a time-stamp of our own takes about 6000; one of others comes
+# with a longer chain (`asking.MOST_BYTES`).
+RESERVED = 24576
 # Where contract.typ draws the boxes of its last page (points from the lower left of A4).
 PAGE_HEIGHT, FIELD_LEFT, FIELD_WIDTH, FIELD_HEIGHT = 842, 294, 227, 118
 FIRST_TOP, BOX_STEP = 182, 190
@@ -54,15 +56,18 @@ def certify(base: bytes, *, certifier: Certifier, stamp: bytes, at: datetime) ->
         base, role=ROLES[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at
     )
     signature = certifier.key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
-    stamped = None if certifier.time is None else time_stamp(signature, by=certifier.time, at=at)
+    stamped = time_stamp(signature, by=certifier, at=at)
     return complete(
         prepared, certificate_pem=certifier.certificate_pem, signature=signature, stamped=stamped
     )
 
 
-def time_stamp(signature: bytes, *, by: TimeKey, at: datetime) -> cms.ContentInfo:
-    """Return a time-stamp token over a DER signature (RFC 3161, appendix A)."""
-    return timestamps.token(hashlib.sha256(signature).digest(), by=by, at=at)
+def time_stamp(signature: bytes, *, by: Certifier, at: datetime) -> cms.ContentInfo | None:
+    """Return a time-stamp token over a DER signature (RFC 3161, appendix A), if one is to be had.
+
+    Blocks while outside authorities are asked: inside an event loop, call it in a thread.
+    """
+    return timestamps.stamped(hashlib.sha256(signature).digest(), by=by, at=at)
 
 
 def prepare(

@@ -22,6 +22,7 @@ from contracts.deals import (
     timing,
 )
 from contracts.deals.gateway import Press
+from contracts.deals.revisions import Revision
 from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
 from contracts.deals.sealing import Prepared
 from contracts.deals.tables import Deal, SigningSession
@@ -54,12 +55,12 @@ async def certify(
         return deal
     base = await press.contract(deal.terms, frozen_at=deal.created_at)
     exchange = await registry.ensure_exchange(session, now=now)
-    pdf = await revisions.certified(
+    sealed = await revisions.certified(
         deal, base, press=press, certifier=certifier, exchange=exchange, now=now
     )
-    session.add(revisions.document(deal, 0, base, now=now))
-    session.add(revisions.document(deal, 1, pdf, now=now))
-    deal.base_sha256, deal.pdf_sha256 = canonical.sha256_hex(base), canonical.sha256_hex(pdf)
+    first = revisions.document(deal, 1, sealed.pdf, now=now)
+    session.add_all([revisions.document(deal, 0, base, now=now), first])
+    deal.base_sha256, deal.pdf_sha256 = canonical.sha256_hex(base), first.sha256
     deal.signing = "certified"
     await session.flush()
     payload = {
@@ -69,6 +70,7 @@ async def certify(
         "pdf_sha256": deal.pdf_sha256,
     }
     await _record(session, "deal.certified", deal, payload, now=now)
+    await _tell_level(session, deal, sealed, role=sealing.ROLES[0], now=now)
     return deal
 
 
@@ -89,6 +91,7 @@ async def open_session(
         DealVoided: nobody signs this deal any more.
         NotYourTurn: another signature comes first, or the contract is signed.
         KeyNotActive: the key is revoked or not the party's.
+        CertificateExpired: its certificate is not in force.
         IdReused: the id belongs to a session for another key.
         SessionExpired: the session of this id ran out.
     """
@@ -169,9 +172,9 @@ async def complete_session(
         raise NotYourTurn("The contract has changed since this session was opened.")
     await _check_key(session, deal, begun, der)
     await _keep_rights(session, deal, begun.role, now=now)
-    pdf = await revisions.signed(session, deal, begun, der, certifier=certifier, now=now)
+    made = await revisions.signed(session, deal, begun, der, certifier=certifier, now=now)
     begun.completed_at, begun.signature = now, der
-    await _keep(session, deal, begun, pdf, state=state, now=now)
+    await _keep(session, deal, begun, made, state=state, now=now)
     return deal
 
 
@@ -227,7 +230,7 @@ async def _keep(
     session: AsyncSession,
     deal: Deal,
     begun: SigningSession,
-    pdf: bytes,
+    made: Revision,
     *,
     state: str,
     now: datetime,
@@ -235,7 +238,7 @@ async def _keep(
     """Store the signed revision and make the signature known; then, if it is the last, the deal."""
     policy = await witnesses.demanded(session)
     revision = sealing.ROLES.index(begun.role) + 1
-    signed = revisions.document(deal, revision, pdf, now=now)
+    signed = revisions.document(deal, revision, made.pdf, now=now)
     session.add(signed)
     deal.signing, deal.pdf_sha256 = state, signed.sha256
     if state == "executed":
@@ -249,8 +252,24 @@ async def _keep(
         "pdf_sha256": signed.sha256,
     }
     await _record(session, "deal.signed", deal, payload, now=now)
+    await _tell_level(session, deal, made, role=begun.role, now=now)
     if state == "executed":
         await _execute(session, deal, policy=policy, now=now)
+
+
+async def _tell_level(
+    session: AsyncSession, deal: Deal, made: Revision, *, role: str, now: datetime
+) -> None:
+    """Put on record that a signature went without a time-stamp: it is of a lower level (B-B)."""
+    if made.is_stamped:
+        return
+    payload = {
+        "deal": str(deal.id),
+        "role": role,
+        "pdf_sha256": deal.pdf_sha256,
+        "level": made.level,
+    }
+    await _record(session, "deal.unstamped", deal, payload, now=now)
 
 
 async def _execute(
@@ -310,6 +329,7 @@ async def _prepared(
     session: AsyncSession, key: PartyKey, pdf: bytes, *, role: str, press: Press, now: datetime
 ) -> Prepared:
     """Lay the stamp of a party's signature upon the contract and leave a gap for the signature."""
+    rules.check_certificate(key.certificate_pem.encode(), now=now)
     party = await parties.get_party(session, key.party_id)
     title = ("电子签名", "Electronic signature")
     stamp = await revisions.stamp(press, title, party=party, key=key.spki_sha256, now=now)

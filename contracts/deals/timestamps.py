@@ -1,10 +1,13 @@
 """Time-stamps: proof by a key for nothing else that bytes existed at an instant.
 
 Source: RFC 3161 §2.4.2 (TSTInfo and its token), RFC 5816 (ESSCertIDv2), ETSI EN 319 422 (profile).
-Differs from the source: the authority is asked in the same process, so there is no request.
+Differs from the source: the authority is asked in the same process, so there is no request. Those
+of others are asked by `exchange/timestamping.py` and judged by `contracts/deals/asking.py`.
 """
 
+import asyncio
 import secrets
+from contextlib import suppress
 from datetime import datetime
 
 from asn1crypto import algos, cms, tsp, x509
@@ -14,11 +17,30 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.sign.general import as_signing_certificate_v2
 from pyhanko.sign.timestamps import TimeStamper
 
-from contracts.parties.gateway import TimeKey
+from contracts.parties.gateway import Certifier, TimeKey
+from contracts.parties.times import NotStamped, TimeAuthority
 
 DIGEST = "sha256"
 # The policy under which the embedded authority works: the time of the machine, no audit of others.
 POLICY = "1.3.6.1.4.1.99999.1.1"
+Source = TimeKey | TimeAuthority  # a key of our own, or authorities of others
+
+
+def source(certifier: Certifier) -> Source | None:
+    """Return who stamps for the exchange: others where they are named, else its own key, if any."""
+    return certifier.time if certifier.outside is None else certifier.outside
+
+
+def stamped(digest: bytes, *, by: Certifier, at: datetime) -> cms.ContentInfo | None:
+    """Return a time-stamp token over a SHA-256 digest, or None where none is to be had.
+
+    Blocks while others are asked: inside an event loop, call it in a thread.
+    """
+    if by.outside is not None:
+        with suppress(NotStamped):
+            return asyncio.run(by.outside.token(digest, at=at))
+        return None
+    return None if by.time is None else token(digest, by=by.time, at=at)
 
 
 def token(digest: bytes, *, by: TimeKey, at: datetime) -> cms.ContentInfo:
@@ -54,19 +76,31 @@ def token(digest: bytes, *, by: TimeKey, at: datetime) -> cms.ContentInfo:
     return cms.ContentInfo({"content_type": "signed_data", "content": signed})
 
 
-class Stamper(TimeStamper):
-    """The embedded authority in the form that pyHanko asks for document time-stamps."""
+def with_chain(pem: bytes) -> list[cms.CertificateChoices]:
+    """Return a certificate and those behind it in a PEM text, as a CMS carries them."""
+    read = [x509.Certificate.load(der) for _, _, der in asn1_pem.unarmor(pem, multiple=True)]
+    return [cms.CertificateChoices(name="certificate", value=one) for one in read]
 
-    def __init__(self, by: TimeKey, at: datetime) -> None:
-        """Stamp with a key, at one instant."""
+
+class Stamper(TimeStamper):
+    """Whoever stamps for the exchange, in the form that pyHanko asks for document time-stamps."""
+
+    def __init__(self, by: Source, at: datetime) -> None:
+        """Stamp with a key, or let others stamp, at one instant."""
         super().__init__(include_nonce=False)  # type: ignore[no-untyped-call]
         self._by, self._at = by, at
 
     async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:
-        """Return a token over a digest."""
+        """Return a token over a digest.
+
+        Raises:
+            NotStamped: others were asked, and none answered as it should.
+        """
         if md_algorithm != DIGEST:
             raise ValueError(f"time-stamps are over SHA-256, not {md_algorithm}")
-        return token(message_digest, by=self._by, at=self._at)
+        if isinstance(self._by, TimeKey):
+            return token(message_digest, by=self._by, at=self._at)
+        return await self._by.token(message_digest, at=self._at)
 
 
 def _attributes(content: bytes, certificate: x509.Certificate) -> cms.CMSAttributes:

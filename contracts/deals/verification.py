@@ -18,7 +18,6 @@ from datetime import datetime
 from io import BytesIO
 
 from asn1crypto import parser
-from asn1crypto import pem as asn1_pem
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -37,25 +36,18 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
+from contracts.deals import updates
 from contracts.deals.sealing import ROLES
+from contracts.parties import times
 from contracts.refusal import Kind, Refusal
 
 ATTACHMENT = "terms.json"
 # What reading a broken PDF or CMS may raise.
 UNREADABLE = (
-    PdfError,
-    CMSStructuralError,
-    SigningError,
-    SignatureValidationError,
-    ValidationInfoReadingError,
-    ValueError,
-    KeyError,
-    TypeError,
-    IndexError,
-    AttributeError,
-    RecursionError,
-    zlib.error,
-)
+    PdfError, CMSStructuralError, SigningError, SignatureValidationError,
+    ValidationInfoReadingError, ValueError, KeyError, TypeError, IndexError, AttributeError,
+    RecursionError, zlib.error,
+)  # fmt: skip
 
 
 class DocumentNotSound(Refusal):
@@ -101,23 +93,32 @@ class SignatureVerdict:
         return self.intact and self.trusted and self.covers and self.modification_ok
 
 
-def check_signatures(pdf: bytes, root_pem: bytes) -> list[SignatureVerdict]:
+def check_signatures(
+    pdf: bytes, root_pem: bytes, *, time_roots_pem: bytes = b""
+) -> list[SignatureVerdict]:
     """Return a verdict on each signature, in the order of signing.
 
     Needs no network and no database. Blocks: inside an event loop, call it in a thread.
 
+    Args:
+        pdf: the whole file.
+        root_pem: the root certificate.
+        time_roots_pem: certificates that time-stamps, and nothing else, may lead to as well.
+
     Raises:
         DocumentNotSound: the file cannot be read as a PDF with signatures.
     """
-    try:
-        # A thread of its own, so that a caller's running event loop does no harm.
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _check(pdf, root_pem)).result()
-    except UNREADABLE as broken:
-        raise DocumentNotSound("The document cannot be read.") from broken
+    return _checked(pdf, root_pem, time_roots_pem).verdicts
 
 
-def require_sound(pdf: bytes, root_pem: bytes, *, keys: Mapping[str, str], terms: bytes) -> None:
+def require_sound(
+    pdf: bytes,
+    root_pem: bytes,
+    *,
+    keys: Mapping[str, str],
+    terms: bytes,
+    time_roots_pem: bytes = b"",
+) -> list[SignatureVerdict]:
     """Pass only a file that carries the terms and is signed, in order, by exactly these keys.
 
     Args:
@@ -125,11 +126,16 @@ def require_sound(pdf: bytes, root_pem: bytes, *, keys: Mapping[str, str], terms
         root_pem: the root certificate.
         keys: from each role in the order of signing to the SHA-256 (hex) of its key's SPKI.
         terms: the RFC 8785 bytes.
+        time_roots_pem: certificates that time-stamps, and nothing else, may lead to as well.
+
+    Returns:
+        the verdicts, all of them good.
 
     Raises:
         DocumentNotSound: anything at all is not as it must be.
     """
-    verdicts = check_signatures(pdf, root_pem)
+    checked = _checked(pdf, root_pem, time_roots_pem)
+    verdicts = checked.verdicts
     found = [(verdict.role, verdict.spki_sha256) for verdict in verdicts]
     if found != list(keys.items()):
         raise DocumentNotSound(
@@ -140,8 +146,9 @@ def require_sound(pdf: bytes, root_pem: bytes, *, keys: Mapping[str, str], terms
     bad = [verdict.role for verdict in verdicts if not verdict.good]
     if bad:
         raise DocumentNotSound("A signature does not hold.", signatures=bad)
-    if any(attached != terms for attached in attachments(pdf)):
+    if any(attached != terms for attached in checked.attached):
         raise DocumentNotSound("The attached terms are not those of the deal.")
+    return verdicts
 
 
 def attachments(pdf: bytes) -> list[bytes]:
@@ -151,24 +158,46 @@ def attachments(pdf: bytes) -> list[bytes]:
         DocumentNotSound: the file cannot be read, or a revision lacks the attachment.
     """
     try:
-        reader = PdfFileReader(BytesIO(pdf), strict=True)
-        revisions = range(reader.xrefs.total_revisions)
-        return [_attachment(reader.get_historical_resolver(number)) for number in revisions]
+        return _attachments(PdfFileReader(BytesIO(pdf), strict=True))
     except UNREADABLE as broken:
         raise DocumentNotSound("The attached terms cannot be read.") from broken
 
 
-async def _check(pdf: bytes, root_pem: bytes) -> list[SignatureVerdict]:
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    verdicts: list[SignatureVerdict]
+    attached: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trust:
+    """What signatures have to lead to, what time-stamps may lead to, and how changes are judged."""
+
+    signers: list[asn1_x509.Certificate]
+    stamps: list[asn1_x509.Certificate]
+    steps: updates.Steps
+
+
+def _checked(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
+    try:
+        # A thread of its own, so that a caller's running event loop does no harm.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, _check(pdf, root_pem, time_roots_pem)).result()
+    except UNREADABLE as broken:
+        raise DocumentNotSound("The document cannot be read.") from broken
+
+
+async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
     reader = PdfFileReader(BytesIO(pdf), strict=True)
-    _, _, der = asn1_pem.unarmor(root_pem)
-    root = asn1_x509.Certificate.load(der)
+    roots = times.anchors(root_pem)
+    trust = _Trust(roots, roots + times.anchors(time_roots_pem), updates.Steps())
     signatures = list(reader.embedded_regular_signatures)
     kept = _kept_lists(reader, root_pem)
-    terms, archived = _history(reader), await _archived(reader, root, kept)
+    attached, archived = _attachments(reader), await _archived(reader, trust, kept)
     verdicts = []
     for index, signature in enumerate(signatures):
         last = index == len(signatures) - 1 and not archived.stamps
-        status = await _status(signature, root)
+        status = await _status(signature, trust)
         stamped_at = _stamped_at(signature)
         stamp_intact, stamp_trusted = _stamp(status, stamped_at)
         verdicts.append(
@@ -184,14 +213,15 @@ async def _check(pdf: bytes, root_pem: bytes) -> list[SignatureVerdict]:
                 and _in_turn(signature, index)
                 and _plain(pdf, signature)
                 and archived.sound,
-                modification_ok=_unmodified(status, ends=index == len(ROLES) - 1) and terms,
+                modification_ok=_unmodified(status, ends=index == len(ROLES) - 1)
+                and len(set(attached)) == 1,
                 signed_at=signature.self_reported_timestamp,
                 sha256=_revision_sha256(pdf, signature),
                 level=_level(stamped_at, archived),
                 stamped_at=stamped_at,
             )
         )
-    return verdicts
+    return _Checked(verdicts, attached)
 
 
 def _kept_lists(reader: PdfFileReader, root_pem: bytes) -> list[x509.CertificateRevocationList]:
@@ -228,7 +258,7 @@ class _Archived:
 
 
 async def _archived(
-    reader: PdfFileReader, root: asn1_x509.Certificate, kept: list[x509.CertificateRevocationList]
+    reader: PdfFileReader, trust: _Trust, kept: list[x509.CertificateRevocationList]
 ) -> _Archived:
     """Judge what follows the last signature: one document time-stamp for each revision, no more."""
     stamps = list(reader.embedded_timestamp_signatures)
@@ -239,17 +269,17 @@ async def _archived(
     )
     closes = stamps[-1].evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE
     plain = all(_plain(reader.stream.getvalue(), one) for one in stamps)
-    good = [await _archive_holds(one, root, kept) for one in stamps]
+    good = [await _archive_holds(one, trust, kept) for one in stamps]
     return _Archived(len(stamps), in_turn and closes and plain and all(good))
 
 
 async def _archive_holds(
-    stamp: EmbeddedPdfSignature,
-    root: asn1_x509.Certificate,
-    kept: list[x509.CertificateRevocationList],
+    stamp: EmbeddedPdfSignature, trust: _Trust, kept: list[x509.CertificateRevocationList]
 ) -> bool:
     moment = stamp.signed_data["encap_content_info"]["content"].parsed["gen_time"].native
-    status = await async_validate_pdf_timestamp(stamp, _context(root, moment))
+    status = await async_validate_pdf_timestamp(
+        stamp, _context(trust.stamps, moment), diff_policy=trust.steps
+    )
     level = status.modification_level
     return bool(
         status.intact
@@ -282,18 +312,16 @@ def _stamp(status: PdfSignatureStatus, stamped_at: datetime | None) -> tuple[boo
     return bool(stamp.intact and stamp.valid), bool(stamp.trusted)
 
 
-def _context(root: asn1_x509.Certificate, moment: datetime | None) -> ValidationContext:
+def _context(roots: list[asn1_x509.Certificate], moment: datetime | None) -> ValidationContext:
     return ValidationContext(
-        trust_roots=[root],
+        trust_roots=roots,
         allow_fetching=False,
         moment=moment,
         revocation_mode="soft-fail",
     )
 
 
-async def _status(
-    signature: EmbeddedPdfSignature, root: asn1_x509.Certificate
-) -> PdfSignatureStatus:
+async def _status(signature: EmbeddedPdfSignature, trust: _Trust) -> PdfSignatureStatus:
     """Validate at the signature's time-stamp, else at the time written beside the signature."""
     moment = _stamped_at(signature) or signature.self_reported_timestamp
     usage = KeyUsageConstraints(
@@ -303,7 +331,9 @@ async def _status(
     )
     return await async_validate_pdf_signature(
         signature,
-        signer_validation_context=_context(root, moment),
+        signer_validation_context=_context(trust.signers, moment),
+        ts_validation_context=_context(trust.stamps, moment),
+        diff_policy=trust.steps,
         key_usage_settings=usage,
     )
 
@@ -346,11 +376,10 @@ def _unmodified(status: PdfSignatureStatus, *, ends: bool) -> bool:
     return level is not None and level <= most and status.docmdp_ok is True and status.bottom_line
 
 
-def _history(reader: PdfFileReader) -> bool:
-    """Tell whether every revision carries the same terms."""
+def _attachments(reader: PdfFileReader) -> list[bytes]:
+    """Return the terms as each revision carries them."""
     revisions = range(reader.xrefs.total_revisions)
-    seen = {_attachment(reader.get_historical_resolver(number)) for number in revisions}
-    return len(seen) == 1
+    return [_attachment(reader.get_historical_resolver(number)) for number in revisions]
 
 
 def _attachment(revision: HistoricalResolver) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 from contracts import canonical
 from contracts.deals import extraction, verification
 from contracts.deals.sealing import ROLES
+from contracts.deals.verification import SignatureVerdict
 from contracts.evidence import origin_checks
 from contracts.evidence.opened import (
     BASE,
@@ -16,6 +17,7 @@ from contracts.evidence.opened import (
     PROBE,
     ROOT,
     TERMS,
+    TIME_ROOTS,
     Bundle,
     Event,
     Failed,
@@ -79,7 +81,7 @@ def contract(bundle: Bundle) -> str:
     ]
     if not recorded or recorded[-1] != digest:
         raise Failed(CONTRACT, "is not the file that was recorded as executed, or archived")
-    closed = verification.check_signatures(bundle.files[CONTRACT], bundle.files[ROOT])[-1].sha256
+    closed = _verdicts(bundle)[-1].sha256
     if closed != bundle.one("deal.executed").record["pdf_sha256"]:
         raise Failed(CONTRACT, "does not begin with the file that was recorded as executed")
     return f"contract.pdf {digest[:16]}…"
@@ -87,7 +89,7 @@ def contract(bundle: Bundle) -> str:
 
 def signatures(bundle: Bundle) -> str:
     """Exchange, licensor and licensee signed, in this order, with the keys that were registered."""
-    verdicts = verification.check_signatures(bundle.files[CONTRACT], bundle.files[ROOT])
+    verdicts = _verdicts(bundle)
     if [verdict.role for verdict in verdicts] != list(ROLES):
         raise Failed(CONTRACT, "is not signed by exchange, licensor and licensee")
     for verdict in verdicts:
@@ -121,6 +123,14 @@ def copies(bundle: Bundle) -> str:
         if given.get(name) != inside.get(name):
             raise Failed(name, "is not the copy of what the contract holds")
     return f"base.pdf {digest[:16]}…, {len(inside)} copies"
+
+
+def _verdicts(bundle: Bundle) -> list[SignatureVerdict]:
+    return verification.check_signatures(
+        bundle.files[CONTRACT],
+        bundle.files[ROOT],
+        time_roots_pem=bundle.files.get(TIME_ROOTS, b""),
+    )
 
 
 def _copies(files: Mapping[str, bytes]) -> dict[str, bytes]:

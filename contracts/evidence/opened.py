@@ -15,8 +15,12 @@ LISTING, PROBE, FINGERPRINT = "listing.json", "probe.json", "fingerprint.json"
 POSTINGS, README = "postings.json", "README.zh-en.txt"
 # Later additions, which older bundles lack: the text as typeset, the witnesses a proof has to have.
 BASE, LOG_POLICY = "base.pdf", "log-policy.txt"
+# What the time-stamps of outside authorities lead to; absent where the exchange stamps itself.
+TIME_ROOTS = "pki/time-roots.pem"
 # Where the deal comes from: the log of an auction, or the version of an offer that was accepted.
 AUCTION, OFFER = "auction.jsonl", "offer.json"
+# What an amendment came from: terms 0 (the first contract), patch 1, terms 1, patch 2 … to TERMS.
+AMENDMENTS = "amendments/"
 REQUIRED = (CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, POSTINGS, README)
 
 

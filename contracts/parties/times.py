@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Protocol
 
-from asn1crypto import cms
+from asn1crypto import cms, x509
+from asn1crypto import pem as asn1_pem
+
+
+def anchors(pem: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a PEM file, in order.
+
+    Raises:
+        ValueError: it holds something else.
+    """
+    if not pem.strip():
+        return []
+    return [x509.Certificate.load(der) for _, _, der in asn1_pem.unarmor(pem, multiple=True)]
 
 
 class NotStamped(Exception):

@@ -15,6 +15,7 @@ from contracts.deals.gateway import PressFailed, TypstPress
 from contracts.deals.lifecycle import DealDeclined, DealExpired, DealNotInForce
 from contracts.deals.rules import (
     BadSignature,
+    CertificateExpired,
     DealExecuted,
     DealVoided,
     NotYourTurn,
@@ -197,7 +198,7 @@ async def get_contract(deal_id: UUID, *, session: Session, caller: Signed) -> Re
         200: {"model": SigningSessionOut, "description": "It was opened before, for this key."},
         **problems.responses(
             *_SIGN, IdReused, NotYourTurn, DealVoided, DealDeclined, DealExpired, KeyNotActive,
-            SessionExpired, PressFailed, TextCannotBePrinted,
+            SessionExpired, CertificateExpired, PressFailed, TextCannotBePrinted,
         ),
     },
 )  # fmt: skip

@@ -37,10 +37,14 @@ class KeyOfPartyOut(Shape):
 
 
 class KeysOfPartyOut(Shape):
-    """Every key that the organisation has registered, and the root of its certificates."""
+    """Every key that the organisation has registered, and what signatures and time-stamps lead to.
+
+    `time_roots_pem` is of outside time-stamping authorities; empty where the exchange stamps.
+    """
 
     items: Sequence[KeyOfPartyOut]
     root_pem: str
+    time_roots_pem: str
 
 
 @router.get(
@@ -54,9 +58,11 @@ async def list_signing_keys(
     if party_id != caller.party_id:
         raise Unknown("There is no such party.", party=str(party_id))
     found = await parties.keys_of(session, party_id)
+    authority = open_authority(context.settings, now=now)
     return KeysOfPartyOut(
         items=[key_out(key) for key in found],
-        root_pem=open_authority(context.settings, now=now).root_pem.decode(),
+        root_pem=authority.root_pem.decode(),
+        time_roots_pem=authority.certifier.time_roots_pem.decode(),
     )
 
 

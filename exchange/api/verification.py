@@ -57,6 +57,7 @@ class VerificationOut(Shape):
                     },
                     "log_vkey": _VKEY,
                     "root_pem": "-----BEGIN CERTIFICATE-----\n…",
+                    "time_roots_pem": "",
                 }
             ]
         }
@@ -75,6 +76,10 @@ class VerificationOut(Shape):
     execution: ExecutionOut | None
     log_vkey: str
     root_pem: Annotated[str, Field(description="The root that the signatures lead to.")]
+    time_roots_pem: Annotated[
+        str,
+        Field(description="What time-stamps of outside authorities lead to; empty without such."),
+    ]
 
 
 @router.get(
@@ -100,11 +105,13 @@ async def verify_contract(
         tree_size=proved.size,
         witnesses=list(proved.witnesses),
     )
+    authority = open_authority(context.settings, now=now)
     return VerificationOut(
         contract_no=contract_no,
         sha256=sha256,
         verdict=verdict.value,
         execution=execution,
         log_vkey=signer.verifier.vkey,
-        root_pem=open_authority(context.settings, now=now).root_pem.decode(),
+        root_pem=authority.root_pem.decode(),
+        time_roots_pem=authority.certifier.time_roots_pem.decode(),
     )

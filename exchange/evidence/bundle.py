@@ -38,6 +38,7 @@ from contracts.evidence.opened import (
     README,
     ROOT,
     TERMS,
+    TIME_ROOTS,
     Event,
     proof_name,
 )
@@ -231,6 +232,8 @@ async def _of_contract(
         ROOT: authority.root_pem,
         "pki/exchange.pem": authority.certifier.certificate_pem,
     }
+    if authority.certifier.time_roots_pem:
+        files[TIME_ROOTS] = authority.certifier.time_roots_pem
     for signed in await deals.completed_sessions(session, deal.id):
         files[f"pki/{signed.role}.pem"] = signed.certificate_pem.encode()
     return files

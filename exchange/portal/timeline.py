@@ -26,6 +26,7 @@ LABELS: Mapping[str, str] = {
     "deal.signed": mark("Signed"),
     "deal.executed": mark("Contract in force"),
     "deal.witnessed": mark("Seen by the witnesses’ quorum"),
+    "deal.unstamped": mark("Signed without a time-stamp: none was to be had"),
     "deal.archived": mark("Contract time-stamped as a whole"),
     "deal.lta-refreshed": mark("Contract time-stamped anew"),
     "deal.voided": mark("Contract voided"),

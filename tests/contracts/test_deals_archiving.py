@@ -78,7 +78,7 @@ def made(authority: LocalAuthority, *, stamps: bool) -> Paper:
         key = load_pem_private_key(key_pem, None)
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         der = key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
-        token = sealing.time_stamp(der, by=time, at=NOW) if stamps else None
+        token = sealing.time_stamp(der, by=certifier, at=NOW)
         pdf = sealing.complete(
             prepared, certificate_pem=certificates[-1], signature=der, stamped=token
         )
