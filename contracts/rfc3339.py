@@ -13,4 +13,4 @@ def exact(moment: datetime) -> str:
 
 def to_the_second(moment: datetime) -> str:
     """Write an aware instant with whole seconds; what is smaller is cut off."""
-    return moment.astimezone(UTC).strftime(WHOLE_SECONDS)
+    return moment.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"

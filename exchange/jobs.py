@@ -52,8 +52,10 @@ _WAITED = text(
     "WHERE done.fact_id = fact.id AND done.reaction = :reaction) ORDER BY entry.seq"
 )
 _DEFER = text(
-    "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, 0, NULL, NULL, "
-    "CAST(:args AS jsonb), NULL)::procrastinate_job_to_defer_v1])"
+    "SELECT procrastinate_defer_jobs_v1(ARRAY(SELECT ROW(:queue, :task, 0, NULL, NULL, "
+    "args, NULL)::procrastinate_job_to_defer_v1 "
+    "FROM jsonb_array_elements(CAST(:jobs AS jsonb)) WITH ORDINALITY AS job(args, place) "
+    "ORDER BY place))"
 )
 
 
@@ -85,32 +87,32 @@ async def defer_reactions(session: AsyncSession, sealed: Sequence[SealedFact]) -
 
     Where witnesses are asked for, those that wait for them stay out (`defer_witnessed`).
     """
-    count = 0
-    awaited = await witnesses.demanded(session) is not None if sealed else False
-    for fact in sealed:
-        for reaction in reactions.woken_by(fact.kind):
-            if not (awaited and reaction.witnessed):
-                await _defer(session, fact.id, reaction)
-                count += 1
-    return count
+    woken = [(fact.id, one) for fact in sealed for one in reactions.woken_by(fact.kind)]
+    if any(one.witnessed for _, one in woken) and await witnesses.demanded(session) is not None:
+        woken = [(fact_id, one) for fact_id, one in woken if not one.witnessed]
+    await _defer(session, woken)
+    return len(woken)
 
 
 async def defer_witnessed(session: AsyncSession, covered: range) -> int:
     """Queue what waited for the witnesses of these leaves, in the transaction that notes them."""
-    count = 0
+    waited: list[tuple[UUID, Reaction]] = []
     for reaction in reactions.REACTIONS:
         if reaction.witnessed:
             asked: dict[str, str | int] = {"kind": reaction.kind, "reaction": reaction.name}
             asked |= {"first": covered.start, "beyond": covered.stop}
-            for fact_id in (await session.execute(_WAITED, asked)).scalars():
-                await _defer(session, fact_id, reaction)
-                count += 1
-    return count
+            found = (await session.execute(_WAITED, asked)).scalars()
+            waited += [(fact_id, reaction) for fact_id in found]
+    await _defer(session, waited)
+    return len(waited)
 
 
-async def _defer(session: AsyncSession, fact_id: UUID, reaction: Reaction) -> None:
-    args = json.dumps({"fact_id": str(fact_id), "reaction": reaction.name})
-    await session.execute(_DEFER, {"queue": QUEUE, "task": TASK, "args": args})
+async def _defer(session: AsyncSession, woken: Sequence[tuple[UUID, Reaction]]) -> None:
+    """Queue a reaction to each fact, in this order, by one statement."""
+    if woken:
+        queued = [{"fact_id": str(fact_id), "reaction": one.name} for fact_id, one in woken]
+        asked = {"queue": QUEUE, "task": TASK, "jobs": json.dumps(queued)}
+        await session.execute(_DEFER, asked)
 
 
 async def react(context: Context, fact_id: UUID, name: str) -> None:

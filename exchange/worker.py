@@ -14,7 +14,6 @@ from sqlalchemy.exc import DBAPIError
 
 from contracts.deals import lasting, timers
 from contracts.log import publishing
-from contracts.log import service as log
 from contracts.log.gateway import LogSigner
 from contracts.log.site import LogSite
 from contracts.refusal import Refusal
@@ -27,6 +26,7 @@ from exchange import (
     master_verbs,
     pieces,
     screener_verbs,
+    sealing,
     template_verbs,
 )
 from exchange.authority import open_authority
@@ -95,11 +95,8 @@ async def work(context: Context) -> None:
 
 
 async def seal(context: Context, signer: LogSigner) -> int:
-    """Number the waiting facts and queue what they wake, in one transaction."""
-    async with context.db.transaction() as session:
-        sealed = await log.seal(session, signer=signer, limit=SEAL_LIMIT, now=clock.now())
-        await jobs.defer_reactions(session, sealed)
-    return len(sealed)
+    """Number the facts that wait, batch after batch, and queue what they wake."""
+    return await sealing.seal_waiting(context.db, signer, limit=SEAL_LIMIT)
 
 
 async def publish(context: Context) -> int:

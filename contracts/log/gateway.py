@@ -7,7 +7,6 @@ sealer's database connection, one size is only ever signed with one root (`contr
 
 import fcntl
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from contracts import canonical
 from contracts.log import note, rules
 from contracts.log.checkpoint import Checkpoint
 from contracts.log.rules import UNMARKED, LogWouldFork, Mark
@@ -61,6 +61,7 @@ class LogSigner:
         """Use a key that has been read; see `open` and `ensure`."""
         self._folder = folder
         self._signer = signer
+        self._read: tuple[bytes, Mark] | None = None  # the file as it was last seen
 
     @classmethod
     def open(cls, keys_dir: Path, origin: str) -> "LogSigner":
@@ -107,7 +108,10 @@ class LogSigner:
             LogWouldFork: the mark is gone, unreadable, or another log's; without it a key could
                 be led to sign a second history.
         """
-        return _read_mark(self._folder, self.origin)
+        raw, known = _raw(self._folder / MARK_FILE), self._read
+        if known is None or known[0] != raw:
+            self._read = known = (raw, _read_mark(raw, self.origin))
+        return known[1]
 
     def sign(self, promise: Mark, *, after: Mark) -> str:
         """Write the mark, then sign the tree it names; the same promise may be signed again.
@@ -120,7 +124,7 @@ class LogSigner:
             current = self.mark()
             rules.check_promise(current, after, promise)
             if current != promise:
-                _write_mark(self._folder, self.origin, promise)
+                self._read = (_write_mark(self._folder, self.origin, promise), promise)
         return self._signer.sign(Checkpoint(self.origin, promise.size, promise.root).text)
 
     def attest(self, text: str) -> str:
@@ -137,16 +141,23 @@ class LogSigner:
 def _create(folder: Path, origin: str) -> None:
     if not (folder / MARK_FILE).exists():
         _write_mark(folder, origin, UNMARKED)
-    elif _read_mark(folder, origin) != UNMARKED:
+    elif _read_mark(_raw(folder / MARK_FILE), origin) != UNMARKED:
         raise LogKeyMissing("There is a mark, but the key that made the signatures is gone.")
     private = Ed25519PrivateKey.generate()
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     replace(folder / KEY_FILE, pem)
 
 
-def _read_mark(folder: Path, origin: str) -> Mark:
+def _raw(path: Path) -> bytes:
     try:
-        stored = _newest((folder / MARK_FILE).read_bytes())
+        return path.read_bytes()
+    except OSError as error:
+        raise LogWouldFork("The signer's mark cannot be read.") from error
+
+
+def _read_mark(raw: bytes, origin: str) -> Mark:
+    try:
+        stored = _newest(raw)
         mark = Mark(
             size=int(stored["size"]),
             root=bytes.fromhex(stored["root"]),
@@ -154,18 +165,19 @@ def _read_mark(folder: Path, origin: str) -> Mark:
             facts=tuple(UUID(fact) for fact in stored["facts"]),
         )
         owner = stored["origin"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise LogWouldFork("The signer's mark cannot be read.") from error
     if owner != origin:
         raise LogWouldFork("The signer's mark is another log's.", origin=owner)
     return mark
 
 
-def _write_mark(folder: Path, origin: str, mark: Mark) -> None:
-    """Put the mark on the disk by one flush: into the slot that does not hold the newest.
+def _write_mark(folder: Path, origin: str, mark: Mark) -> bytes:
+    """Put the mark on the disk by one flush, and return what the file holds then.
 
-    A write that is cut off spoils that slot alone, and its signature was not made yet. A file of
-    the older form (one document), or one whose slots are too narrow, is replaced.
+    It goes into the slot that does not hold the newest. A write that is cut off spoils that slot
+    alone, and its signature was not made yet. A file of the older form (one document), or one whose
+    slots are too narrow, is replaced.
     """
     content = {
         "origin": origin,
@@ -174,20 +186,23 @@ def _write_mark(folder: Path, origin: str, mark: Mark) -> None:
         "base": mark.base,
         "facts": [str(fact) for fact in mark.facts],
     }
-    line = json.dumps(content).encode()
+    line = canonical.quick(content)
     line = hashlib.sha256(line).hexdigest().encode() + b" " + line
     path = folder / MARK_FILE
-    width, place = _free_slot(path)
+    raw, width, place = _free_slot(path)
     if len(line) >= width:
         width = max(SLOT_BYTES, 2 * len(line))
-        replace(path, 2 * (line.ljust(width - 1) + b"\n"))
-        return
+        raw = 2 * (line.ljust(width - 1) + b"\n")
+        replace(path, raw)
+        return raw
+    slot = line.ljust(width - 1) + b"\n"
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        os.pwrite(descriptor, line.ljust(width - 1) + b"\n", place)
+        os.pwrite(descriptor, slot, place)
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
+    return raw[:place] + slot + raw[place + width :]
 
 
 def _slots(raw: bytes) -> list[dict[str, Any] | None]:
@@ -196,29 +211,29 @@ def _slots(raw: bytes) -> list[dict[str, Any] | None]:
     for slot in (raw[:half], raw[half:]):
         digest, _, line = slot.strip().partition(b" ")
         whole = hashlib.sha256(line).hexdigest().encode() == digest
-        found.append(json.loads(line) if whole else None)
+        found.append(canonical.known(line) if whole else None)
     return found
 
 
 def _newest(raw: bytes) -> dict[str, Any]:
     if raw.startswith(b"{"):  # the older form
-        return dict(json.loads(raw))
+        return dict(canonical.known(raw))
     return max((slot for slot in _slots(raw) if slot), key=lambda slot: int(slot["size"]))
 
 
-def _free_slot(path: Path) -> tuple[int, int]:
-    """Return the width of the slots and the place of the one to write; 0 when there are none."""
+def _free_slot(path: Path) -> tuple[bytes, int, int]:
+    """Return the file, the width of its slots and the place of the one to write; 0 for none."""
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        return 0, 0
+        return b"", 0, 0
     if raw.startswith(b"{"):
-        return 0, 0
+        return raw, 0, 0
     first, second = _slots(raw)
     width = len(raw) // 2
     if first is None or (second and int(first["size"]) <= int(second["size"])):
-        return width, 0
-    return width, width
+        return raw, width, 0
+    return raw, width, width
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -56,7 +56,7 @@ def rows(size: int, leaf_hashes: Sequence[bytes], edge: Lookup) -> list[Row]:
         level = len(found)
         found.append((first, row))
         whole = [edge(Node(level, first - 1)), *row] if first % 2 else row
-        row = [node_hash(*whole[place : place + 2]) for place in range(0, len(whole) - 1, 2)]
+        row = [node_hash(left, right) for left, right in zip(whole[::2], whole[1::2], strict=False)]
         first //= 2
     return found
 
@@ -79,7 +79,7 @@ def perfect_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root over a power of two of hashes that stand side by side on one level."""
     row = list(hashes)
     while len(row) > 1:
-        row = [node_hash(row[place], row[place + 1]) for place in range(0, len(row), 2)]
+        row = [node_hash(left, right) for left, right in zip(row[::2], row[1::2], strict=True)]
     return row[0]
 
 

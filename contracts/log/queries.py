@@ -49,6 +49,12 @@ async def size(session: AsyncSession) -> int:
     return (await session.execute(select(col(LogState.size)))).scalar_one()
 
 
+async def is_anything_waiting(session: AsyncSession) -> bool:
+    """Tell whether a fact waits for its number; costs nothing when none does."""
+    found = await session.execute(text("SELECT EXISTS (SELECT FROM fact_pending)"))
+    return bool(found.scalar_one())
+
+
 async def sealed_facts(
     session: AsyncSession,
     *,

@@ -9,9 +9,10 @@ being deterministic, to the same signature. A database that went back further th
 backup) no longer has those facts waiting in front of the mark, and is refused: `log-would-fork`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.facts import rules as facts
@@ -65,8 +66,7 @@ class Mark:
 UNMARKED = Mark(0, merkle.EMPTY_ROOT)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A fact with its number and its leaf."""
 
     seq: int
@@ -76,9 +76,8 @@ class Entry:
     leaf_hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What the leaf of a fact is made of."""
+class Waiting(NamedTuple):
+    """What the leaf of a fact is made of, its turn, and the newest leaf of its subject's chain."""
 
     fact_id: UUID
     kind: str
@@ -87,6 +86,8 @@ class Waiting:
     record: bytes
     blind: bytes
     recorded_at: datetime
+    turn: int
+    head: bytes | None
 
 
 def promised(mark: Mark, size: int) -> tuple[UUID, ...]:
@@ -129,18 +130,18 @@ def check_promise(mark: Mark, after: Mark, promise: Mark) -> None:
         )
 
 
-def chain(size: int, waiting: Sequence[Waiting], last: Mapping[UUID, bytes]) -> list[Entry]:
+def chain(size: int, waiting: Sequence[Waiting]) -> list[Entry]:
     """Number the facts from `size` on and link each to the last leaf of its subject.
 
     Args:
         size: the leaves there are.
         waiting: the facts, in the order of their turn.
-        last: the leaf hash of each subject's newest sealed fact.
     """
-    heads = dict(last)
+    heads: dict[UUID, bytes] = {}
     entries = []
     for seq, fact in enumerate(waiting, start=size):
-        prev = heads[fact.subject].hex() if fact.subject in heads else None
+        head = heads.get(fact.subject, fact.head)
+        prev = None if head is None else head.hex()
         commitment = facts.commitment(fact.blind, fact.record)
         leaf = facts.leaf(fact.fact_id, fact.kind, fact.recorded_at, commitment, prev)
         hashed = merkle.leaf_hash(leaf)

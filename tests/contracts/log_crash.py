@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from contracts.log import gateway, publishing, service
+from contracts.log import batches, gateway, publishing, service
 from contracts.log import site as sites
 from contracts.log.site import LogSite
 from exchange.db import Database
@@ -54,7 +54,7 @@ class Steps:
 
 def prepare(steps: Steps) -> None:
     steps.around(gateway, "_write_mark", "mark")
-    steps.around(service, "_append", "rows")
+    steps.around(batches, "append", "rows")
     steps.around(Database, "_commit", "commit")
     steps.around(sites, "_flush", "flush")
     steps.around(sites, "_place", "file")

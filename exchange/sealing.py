@@ -1,0 +1,37 @@
+"""Sealing what waits: batch after batch on one connection, each in a transaction of its own."""
+
+from contextlib import suppress
+
+from sqlalchemy.exc import DBAPIError
+
+from contracts.log import service as log
+from contracts.log.gateway import CheckpointSigner
+from contracts.log.queries import is_anything_waiting
+from exchange import clock, jobs
+from exchange.db import Database
+
+
+async def seal_waiting(db: Database, signer: CheckpointSigner, *, limit: int) -> int:
+    """Number the facts that wait, at most `limit` in a transaction, and queue what they wake.
+
+    Returns how many there were: what came in between is numbered too.
+
+    Raises:
+        LogWouldFork, SealerOvertaken: of `contracts.log.service.seal`; the batches before stand.
+        CommitUnknown, DatabaseAway: the connection failed; the next call goes on from there.
+    """
+    async with db.transaction() as session:
+        if not await is_anything_waiting(session):
+            return 0
+    connection, done, batch = await db.connect(), 0, limit
+    try:
+        while batch >= limit:
+            async with db.transaction(on=connection) as session:
+                sealed = await log.seal(session, signer=signer, limit=limit, now=clock.now())
+                await jobs.defer_reactions(session, sealed)
+            batch = len(sealed)
+            done += batch
+    finally:
+        with suppress(DBAPIError):  # a connection that has died cannot be given back
+            await connection.close()
+    return done
