@@ -17,7 +17,6 @@ from exchange.api import (
     bundles,
     conformance,
     changes,
-    complaints,
     deals,
     declarations,
     deposit_agreements,
@@ -76,8 +75,7 @@ ROUTERS = (
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
-    bundles, lives, changes, verification, signing, deliveries, delivery_keys,
-    complaints,
+    bundles, lives, changes, verification, signing,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

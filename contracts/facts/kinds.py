@@ -6,9 +6,7 @@ Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor unit
 from collections.abc import Mapping
 
 from contracts.facts.archives import ARCHIVES
-from contracts.facts.authorities import AUTHORITIES
 from contracts.facts.changes import CHANGES
-from contracts.facts.deliveries import DELIVERIES
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
@@ -241,7 +239,6 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     **NOTICES,
-    **DELIVERIES,
     **CHANGES,
     **ARCHIVES,
     **WITNESSING,
