@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 
-from contracts.parties.gateway import LocalAuthority
+from contracts.parties.gateway import LocalAuthority, Setup
 from exchange.settings import Settings
 from exchange.timestamping import OutsideAuthorities
 
@@ -19,8 +19,9 @@ def open_authority(settings: Settings, *, now: datetime) -> LocalAuthority:
     Raises:
         AuthorityMissing: in production, a file of the authority is missing or does not fit.
     """
+    setup = settings.authority_setup
     production = settings.environment == "production"
-    opened = _opened(settings.keys) if production else _ensured(settings.keys, now)
+    opened = _opened(settings.keys, setup) if production else _ensured(settings.keys, setup, now)
     return _with_outside(opened, settings) if settings.time_roots_pem else opened
 
 
@@ -41,14 +42,14 @@ def _outside(urls: tuple[str, ...], roots_pem: bytes) -> OutsideAuthorities | No
 
 
 @cache
-def _opened(keys_dir: Path) -> LocalAuthority:
-    return LocalAuthority.open(keys_dir)
+def _opened(keys_dir: Path, setup: Setup) -> LocalAuthority:
+    return LocalAuthority.open(keys_dir, setup)
 
 
-_made: dict[Path, LocalAuthority] = {}
+_made: dict[tuple[Path, Setup], LocalAuthority] = {}
 
 
-def _ensured(keys_dir: Path, now: datetime) -> LocalAuthority:
-    if keys_dir not in _made:
-        _made[keys_dir] = LocalAuthority.ensure(keys_dir, now)
-    return _made[keys_dir]
+def _ensured(keys_dir: Path, setup: Setup, now: datetime) -> LocalAuthority:
+    if (keys_dir, setup) not in _made:
+        _made[keys_dir, setup] = LocalAuthority.ensure(keys_dir, now, setup)
+    return _made[keys_dir, setup]

@@ -8,7 +8,9 @@ from urllib.parse import unquote, urlsplit
 from pydantic import PositiveInt, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from contracts.parties import times
+from contracts.parties import certificates, times
+from contracts.parties.gateway import POLICY, Setup
+from contracts.parties.trusted import Trusted
 from listings.masters import references
 
 PLACEHOLDERS = (
@@ -42,6 +44,8 @@ class Settings(BaseSettings):
     log_origin: str = "log.uhdx.local/2026"
     log_policy: Path | None = None
     log_site_dir: Path | None = None
+    trusted_cas: Path | None = None
+    tsa_policy: str = POLICY
     tsa_urls: str = ""
     tsa_roots: Path | None = None
     # Which methods of sale may be offered; development has all, production says what it holds.
@@ -56,7 +60,9 @@ class Settings(BaseSettings):
     piece_s: PositiveInt = 300
     pieces_at_once: PositiveInt = 1
 
-    @field_validator("home", "keys_dir", "index_dir", "log_site_dir", "log_policy", "tsa_roots")
+    @field_validator(
+        "home", "keys_dir", "index_dir", "log_site_dir", "log_policy", "tsa_roots", "trusted_cas"
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().resolve()
@@ -66,6 +72,14 @@ class Settings(BaseSettings):
     def _name_stores(cls, text: str) -> str:
         references.roots(text)
         return text
+
+    @field_validator("tsa_policy")
+    @classmethod
+    def _name_policy(cls, text: str) -> str:
+        try:
+            return certificates.dotted(text)
+        except ValueError as wrong:
+            raise ValueError(f"EXCHANGE_TSA_POLICY: {text} is no object identifier") from wrong
 
     @field_validator("tsa_urls")
     @classmethod
@@ -142,6 +156,12 @@ class Settings(BaseSettings):
     def log_site(self) -> Path:
         """The folder of the published log; any web server may serve it."""
         return self.log_site_dir or self.home / "log-site"
+
+    @property
+    def authority_setup(self) -> Setup:
+        """What the operator says about the certificate authority."""
+        published = self.base_url.rstrip("/")
+        return Setup(published, Trusted(self.trusted_cas), self.tsa_policy)
 
     @property
     def time_authorities(self) -> tuple[str, ...]:

@@ -38,16 +38,20 @@ def archive(
     Args:
         pdf: the latest revision, signed by everybody.
         number: counts the time-stamps of this file, from 1.
-        certificates: PEM, of everybody who signed, of the authority and of the time key.
+        certificates: PEM, of everybody who signed, of the authority and of the time key, with
+            those they lead to.
         crls: lists of revoked certificates, DER.
-        by: the key of the time-stamping authority.
+        by: the key of the time-stamping authority, or those of others.
         at: the instant.
+
+    Raises:
+        NotStamped: others were asked, and none answered as it should.
     """
     writer = IncrementalPdfFileWriter(BytesIO(pdf))
     DocumentSecurityStore.supply_dss_in_writer(
         writer,
         None,
-        certs=[_certificate(pem) for pem in certificates],
+        certs=_each(certificates),
         crls=[crl.CertificateList.load(der) for der in crls],
     )
     stamper = PdfTimeStamper(Stamper(by, at), field_name=FIELD.format(number=number))
@@ -59,6 +63,7 @@ def archive(
     return output.getvalue()
 
 
-def _certificate(pem: bytes) -> x509.Certificate:
-    _, _, der = asn1_pem.unarmor(pem)
-    return x509.Certificate.load(der)
+def _each(pems: Sequence[bytes]) -> list[x509.Certificate]:
+    """Return the certificates in PEM texts, each once."""
+    ders = [der for pem in pems for _, _, der in asn1_pem.unarmor(pem, multiple=True)]
+    return [x509.Certificate.load(der) for der in dict.fromkeys(ders)]

@@ -29,8 +29,10 @@ class Authority(Protocol):
 
     certifier: Certifier
 
-    def crl(self, revoked: list[tuple[bytes, datetime]], *, now: datetime) -> bytes:
-        """Return the list of revoked certificates (DER)."""
+    def lists(
+        self, revoked: list[tuple[bytes, datetime]], *, of: list[bytes], now: datetime
+    ) -> list[bytes]:
+        """Return the lists of revoked certificates (DER) of those who issued certificates."""
         ...
 
 
@@ -63,7 +65,7 @@ async def archive(
                for key in await parties.revoked_keys(session)]  # fmt: skip
     make = partial(
         archiving.archive, latest.pdf, number=number, certificates=certificates,
-        crls=[authority.crl(revoked, now=now)], by=source, at=now,
+        crls=authority.lists(revoked, of=certificates, now=now), by=source, at=now,
     )  # fmt: skip
     try:
         pdf = await anyio.to_thread.run_sync(make)

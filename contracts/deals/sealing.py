@@ -136,7 +136,7 @@ def _content(
                     "version": "v1",
                     "digest_algorithms": [_digest_algorithm()],
                     "encap_content_info": {"content_type": "data"},
-                    "certificates": [cms.CertificateChoices(name="certificate", value=certificate)],
+                    "certificates": timestamps.with_chain(certificate_pem),
                     "signer_infos": [info],
                 }
             ),

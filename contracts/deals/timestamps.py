@@ -21,8 +21,6 @@ from contracts.parties.gateway import Certifier, TimeKey
 from contracts.parties.times import NotStamped, TimeAuthority
 
 DIGEST = "sha256"
-# The policy under which the embedded authority works: the time of the machine, no audit of others.
-POLICY = "1.3.6.1.4.1.99999.1.1"
 Source = TimeKey | TimeAuthority  # a key of our own, or authorities of others
 
 
@@ -55,7 +53,7 @@ def token(digest: bytes, *, by: TimeKey, at: datetime) -> cms.ContentInfo:
     info = tsp.TSTInfo(
         {
             "version": "v1",
-            "policy": POLICY,
+            "policy": by.policy,
             "message_imprint": {"hash_algorithm": {"algorithm": DIGEST}, "hashed_message": digest},
             "serial_number": int.from_bytes(secrets.token_bytes(16)) >> 1 | 1,
             "gen_time": at.replace(microsecond=0),
@@ -69,7 +67,7 @@ def token(digest: bytes, *, by: TimeKey, at: datetime) -> cms.ContentInfo:
             "version": "v3",
             "digest_algorithms": [algos.DigestAlgorithm({"algorithm": DIGEST})],
             "encap_content_info": content,
-            "certificates": [cms.CertificateChoices(name="certificate", value=certificate)],
+            "certificates": with_chain(by.certificate_pem),
             "signer_infos": [_signer(attributes, certificate, by.key)],
         }
     )

@@ -19,8 +19,6 @@ from io import BytesIO
 
 from asn1crypto import parser
 from asn1crypto import x509 as asn1_x509
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
@@ -36,12 +34,15 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
-from contracts.deals import updates
+from contracts.deals import revocation, updates
+from contracts.deals.revocation import Lists
 from contracts.deals.sealing import ROLES
 from contracts.parties import times
 from contracts.refusal import Kind, Refusal
 
 ATTACHMENT = "terms.json"
+# What a certificate may be for, where it says: RFC 9336, and what licensed authorities write.
+PURPOSES = frozenset({"1.3.6.1.5.5.7.3.36", "email_protection"})
 # What reading a broken PDF or CMS may raise.
 UNREADABLE = (
     PdfError, CMSStructuralError, SigningError, SignatureValidationError,
@@ -102,7 +103,7 @@ def check_signatures(
 
     Args:
         pdf: the whole file.
-        root_pem: the root certificate.
+        root_pem: the root certificates that signatures may lead to, one after the other.
         time_roots_pem: certificates that time-stamps, and nothing else, may lead to as well.
 
     Raises:
@@ -123,7 +124,7 @@ def require_sound(
 
     Args:
         pdf: the whole file.
-        root_pem: the root certificate.
+        root_pem: the root certificates that signatures may lead to, one after the other.
         keys: from each role in the order of signing to the SHA-256 (hex) of its key's SPKI.
         terms: the RFC 8785 bytes.
         time_roots_pem: certificates that time-stamps, and nothing else, may lead to as well.
@@ -192,7 +193,7 @@ async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked
     roots = times.anchors(root_pem)
     trust = _Trust(roots, roots + times.anchors(time_roots_pem), updates.Steps())
     signatures = list(reader.embedded_regular_signatures)
-    kept = _kept_lists(reader, root_pem)
+    kept = revocation.kept(reader)
     attached, archived = _attachments(reader), await _archived(reader, trust, kept)
     verdicts = []
     for index, signature in enumerate(signatures):
@@ -208,7 +209,7 @@ async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked
                 intact=status.intact and status.valid and stamp_intact,
                 trusted=status.trusted
                 and stamp_trusted
-                and not _revoked(signature, stamped_at, kept),
+                and not revocation.revoked(status.validation_path, stamped_at, kept),
                 covers=_covers(signature, last=last)
                 and _in_turn(signature, index)
                 and _plain(pdf, signature)
@@ -224,42 +225,13 @@ async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked
     return _Checked(verdicts, attached)
 
 
-def _kept_lists(reader: PdfFileReader, root_pem: bytes) -> list[x509.CertificateRevocationList]:
-    """Return the lists of revoked certificates that the file carries, those of the root alone."""
-    if "/DSS" not in reader.root:
-        return []
-    key = x509.load_pem_x509_certificate(root_pem).public_key()
-    held = reader.root["/DSS"].get_object().get("/CRLs", ())
-    lists = [x509.load_der_x509_crl(one.get_object().data) for one in held]
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        return []
-    return [one for one in lists if one.is_signature_valid(key)]
-
-
-def _revoked(
-    stamp: EmbeddedPdfSignature,
-    stamped_at: datetime | None,
-    lists: list[x509.CertificateRevocationList],
-) -> bool:
-    """Tell whether the certificate was revoked when the signature was first proved to exist.
-
-    Where nothing proves the instant, a certificate that is on any list counts as revoked.
-    """
-    serial = stamp.signer_cert.serial_number
-    found = [one.get_revoked_certificate_by_serial_number(serial) for one in lists]
-    dates = [one.revocation_date_utc for one in found if one is not None]
-    return bool(dates) and (stamped_at is None or min(dates) <= stamped_at)
-
-
 @dataclass(frozen=True, slots=True)
 class _Archived:
     stamps: int
     sound: bool
 
 
-async def _archived(
-    reader: PdfFileReader, trust: _Trust, kept: list[x509.CertificateRevocationList]
-) -> _Archived:
+async def _archived(reader: PdfFileReader, trust: _Trust, kept: Lists) -> _Archived:
     """Judge what follows the last signature: one document time-stamp for each revision, no more."""
     stamps = list(reader.embedded_timestamp_signatures)
     if not stamps:
@@ -273,9 +245,7 @@ async def _archived(
     return _Archived(len(stamps), in_turn and closes and plain and all(good))
 
 
-async def _archive_holds(
-    stamp: EmbeddedPdfSignature, trust: _Trust, kept: list[x509.CertificateRevocationList]
-) -> bool:
+async def _archive_holds(stamp: EmbeddedPdfSignature, trust: _Trust, kept: Lists) -> bool:
     moment = stamp.signed_data["encap_content_info"]["content"].parsed["gen_time"].native
     status = await async_validate_pdf_timestamp(
         stamp, _context(trust.stamps, moment), diff_policy=trust.steps
@@ -285,7 +255,7 @@ async def _archive_holds(
         status.intact
         and status.valid
         and status.trusted
-        and not _revoked(stamp, moment, kept)
+        and not revocation.revoked(status.validation_path, moment, kept)
         and level is not None
         and level <= ModificationLevel.LTA_UPDATES
     )
@@ -327,7 +297,8 @@ async def _status(signature: EmbeddedPdfSignature, trust: _Trust) -> PdfSignatur
     usage = KeyUsageConstraints(
         key_usage={"digital_signature", "non_repudiation"},
         match_all_key_usages=True,
-        extd_key_usage={"1.3.6.1.5.5.7.3.36"},
+        extd_key_usage=PURPOSES,
+        explicit_extd_key_usage_required=False,
     )
     return await async_validate_pdf_signature(
         signature,

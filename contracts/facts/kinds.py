@@ -6,7 +6,9 @@ Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor unit
 from collections.abc import Mapping
 
 from contracts.facts.archives import ARCHIVES
+from contracts.facts.authorities import AUTHORITIES
 from contracts.facts.changes import CHANGES
+from contracts.facts.deliveries import DELIVERIES
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
@@ -21,10 +23,7 @@ KINDS: Mapping[str, KindOfFact] = {
     # parties and their keys
     "party.registered": KindOfFact(_PARTIES, {"party": str, "kind": str}),
     "party.verified": KindOfFact(_PARTIES, {"party": str, "by": str}),
-    "key.registered": KindOfFact(
-        _PUBLIC, {"party": str, "key": str, "spki_sha256": str, "certificate_sha256": str}
-    ),
-    "key.revoked": KindOfFact(_PUBLIC, {"party": str, "key": str, "spki_sha256": str}),
+    **AUTHORITIES,
     # works and who owns them
     "work.registered": KindOfFact(_PARTIES, {"work": str, "party": str, "title_sha256": str}),
     "work.placed": KindOfFact(
@@ -239,10 +238,11 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     **NOTICES,
-    **CHANGES,
     **ARCHIVES,
     **WITNESSING,
     **LIVES,
+    **DELIVERIES,
+    **CHANGES,
     **TEXTS,
     # negotiated in private: nobody but the two sides reads these
     "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),

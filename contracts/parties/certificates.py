@@ -142,6 +142,27 @@ def revocation_list(
     return signed.public_bytes(serialization.Encoding.DER)
 
 
+def dotted(text: str) -> str:
+    """Return an object identifier as it is written.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return x509.ObjectIdentifier(text).dotted_string
+
+
+def der_of(pem: bytes) -> bytes:
+    """Return the first certificate of a PEM text as DER."""
+    return x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+
+
+def half_over(list_der: bytes, *, now: datetime) -> bool:
+    """Tell whether half of a list's life is over: time to sign the next one."""
+    held = x509.load_der_x509_crl(list_der)
+    until = held.next_update_utc or now
+    return now >= held.last_update_utc + (until - held.last_update_utc) / 2
+
+
 def has_authority_below(certificate: x509.Certificate) -> bool:
     """Tell whether a root may have another authority below it; the first ones made could not."""
     bounds = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value

@@ -1,42 +1,45 @@
-"""The exchange's certificate authority: a root, the exchange's own certificate, and the parties'.
+"""The exchange's certificate authority: a root, what it lets issue, and the exchange's own keys.
 
-Source: RFC 5280 (profile), ETSI EN 319 412-2 (subject names of legal persons), RFC 3161 §2.3 (the
-certificate of a time-stamping authority).
-Differs from the source: the keys lie in files, not in a device, and the root issues without an
-intermediate.
+The root signs two things: the certificate of the authority that issues (签发机构), and once a year
+a list. Its key is needed for nothing else and may be taken away (`exchange ca init`); an authority
+from before that has a root that issues itself, and goes on.
+
+Source: RFC 5280 (profile; §6 for paths), RFC 3647 §6.2 (keys of authorities off line).
+Differs from the source: the keys lie in files, not in a device.
 """
 
 import hashlib
-import os
-import secrets
-from collections.abc import Iterable
-from contextlib import suppress
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from contracts import rfc3339
+from contracts.parties import certificates, keeping, trusted
+from contracts.parties.certificates import (
+    CRL_LASTS,
+    ISSUING,
+    ROOT,
+    ROOT_CRL_LASTS,
+    Issuer,
+    PartyPublicKey,
+)
+from contracts.parties.keeping import ROOT_LIST, AuthorityMissing
 from contracts.parties.times import TimeAuthority
+from contracts.parties.trusted import NOBODY, Trusted
 from contracts.refusal import Kind, Refusal
 
-PartyPublicKey = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
-ROOT_YEARS, EXCHANGE_YEARS, PARTY_YEARS = 20, 10, 3
-CRL_LASTS = timedelta(days=30)
-# Clocks of machines differ: a certificate made by one must be good at once on the others.
-SKEW = timedelta(hours=1)
-# RFC 9336; readers that do not know it yet accept emailProtection, so certificates carry both.
-DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-ROOT_NAME = ("超高清版权交易所根证书", "UHD Rights Exchange Root CA")
-EXCHANGE_NAME = ("超高清版权交易所", "UHD Rights Exchange")
-TIME_NAME = ("超高清版权交易所时间戳", "UHD Rights Exchange Time-Stamping Authority")
-# X.520 upper bound of organizationName and commonName; the whole name is in the contract's terms.
-LONGEST_NAME = 64
+__all__ = ["AuthorityMissing"]  # defined beside the files, met here
+# The policy under which the embedded time-stamping authority works: the clock of this machine,
+# audited by nobody. An arc of ITU-T X.667 (2.25.UUID), which needs no registration; an operator
+# whose practice is written down names its own (EXCHANGE_TSA_POLICY).
+POLICY = "2.25.147856475245386402475946147005962608145"
 
 
 class BadCsr(Refusal):
@@ -44,13 +47,6 @@ class BadCsr(Refusal):
 
     kind, code = Kind.INVALID, "bad-csr"
     hint = "Send a PEM PKCS#10 request, signed with its key: P-256 (contracts) or Ed25519 (bids)."
-
-
-class AuthorityMissing(Refusal):
-    """The exchange's own certificates or keys are missing or do not belong together."""
-
-    kind, code = Kind.UNAVAILABLE, "authority-missing"
-    hint = "The operator restores the keys folder; nothing is signed with throw-away keys."
 
 
 class Subject(Protocol):
@@ -67,15 +63,35 @@ class TimeKey:
 
     key: ec.EllipticCurvePrivateKey
     certificate_pem: bytes
+    policy: str = POLICY
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What an operator may say about the authority.
+
+    Attributes:
+        public_url: where lists and certificates are published; certificates name it.
+        trusted: the other authorities whose certificates parties may bring.
+        policy: the OID under which time-stamps are given.
+    """
+
+    public_url: str = ""
+    trusted: Trusted = NOBODY
+    policy: str = POLICY
+
+
+PLAIN = Setup()
 
 
 @dataclass(frozen=True, slots=True)
 class Certifier:
     """A key of the exchange with its certificate, for certifying contracts.
 
-    `time` puts a time-stamp upon each signature; without it, signatures are of a lower level.
-    Where there is an `outside`, its authorities are asked instead. `time_roots_pem` is what their
-    time-stamps lead to, beside the root.
+    `certificate_pem` goes on with the certificates up to the root; `root_pem` holds every root that
+    signatures may lead to, the exchange's own first. `time` puts a time-stamp upon each signature;
+    without it, signatures are of a lower level. `outside` are the authorities of others, asked
+    instead; `time_roots_pem` is what their certificates may lead to, good for time-stamps alone.
     """
 
     key: ec.EllipticCurvePrivateKey
@@ -88,73 +104,78 @@ class Certifier:
     @property
     def spki_sha256(self) -> str:
         """The SHA-256 (hex) of the key's SubjectPublicKeyInfo, which names it in contracts."""
-        return hashlib.sha256(_spki(self.key)).hexdigest()
+        return hashlib.sha256(keeping.spki(self.key)).hexdigest()
 
 
 class LocalAuthority:
     """A certificate authority whose keys lie in one folder of this machine, mode 0600."""
 
-    FILES: ClassVar = ("root.key", "root.pem", "exchange.key", "exchange.pem")
+    FILES: ClassVar = ("root.pem", "issuing.key", "issuing.pem", "exchange.key", "exchange.pem")
+    # A folder from before there was an authority below the root.
+    ROOT_ALONE: ClassVar = ("root.pem", "root.key", "exchange.key", "exchange.pem")
     TIME_FILES: ClassVar = ("tsa.key", "tsa.pem")
+    ROOT_KEY, REVOKED = "root.key", "revoked.json"
 
-    def __init__(self, keys_dir: Path) -> None:
-        """Read the four files, and the two of the time key if they are there; check that all fit.
+    def __init__(self, keys_dir: Path, setup: Setup = PLAIN) -> None:
+        """Read the files, those of the time key and the root's key if they are there; all must fit.
 
         Raises:
             AuthorityMissing: a file is missing, unreadable, or does not fit the others.
         """
-        missing = [name for name in self.FILES if not (keys_dir / name).is_file()]
-        if missing:
-            raise AuthorityMissing("The certificate authority's keys are missing.", missing=missing)
-        self.root_pem = (keys_dir / "root.pem").read_bytes()
-        exchange_pem = (keys_dir / "exchange.pem").read_bytes()
-        self._root = _load_certificate(self.root_pem)
-        self._key = _load_key(keys_dir / "root.key")
-        key = _load_key(keys_dir / "exchange.key")
-        exchange = _load_certificate(exchange_pem)
-        self._need_issued(exchange)
-        if _spki(self._key) != _spki(self._root) or _spki(key) != _spki(exchange):
-            raise AuthorityMissing("A key does not belong to its certificate.")
-        self.certifier = Certifier(key, exchange_pem, self.root_pem, self._time_key(keys_dir))
+        self._folder, self._setup = keys_dir, setup
+        self.own_root_pem = keeping.needed(keys_dir, ("root.pem",))[0]
+        root = keeping.load_certificate(self.own_root_pem)
+        below = certificates.has_authority_below(root)
+        files = keeping.needed(keys_dir, self.FILES if below else self.ROOT_ALONE)
+        self.root = self._root_issuer(root)
+        self.issuing = self._issuing(root, files[2]) if below else self._need_root()
+        self.issuing_pem = files[2] if below else self.own_root_pem
+        self._chain = files[2] if below else b""
+        self.root_pem = self.own_root_pem + setup.trusted.roots_pem()
+        exchange_pem, key = files[-1], keeping.load_key(keys_dir / "exchange.key")
+        self._need_pair(key, exchange_pem)
+        self.certifier = Certifier(key, exchange_pem + self._chain, self.root_pem, self._time_key())
 
     @classmethod
-    def ensure(cls, keys_dir: Path, now: datetime) -> "LocalAuthority":
+    def ensure(cls, keys_dir: Path, now: datetime, setup: Setup = PLAIN) -> "LocalAuthority":
         """Open the authority, making once what is missing (not for production).
 
         Processes may race: each file is claimed whole, in order, and everybody goes on from what
         the first to claim it has written.
         """
-        keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _claim(keys_dir / "root.key", _pem(ec.generate_private_key(ec.SECP256R1())))
-        root_key = _load_key(keys_dir / "root.key")
-        if not (keys_dir / "root.pem").exists():
-            _claim(keys_dir / "root.pem", _root_certificate(root_key, now))
-        root = x509.load_pem_x509_certificate((keys_dir / "root.pem").read_bytes())
-        _claim(keys_dir / "exchange.key", _pem(ec.generate_private_key(ec.SECP256R1())))
-        if not (keys_dir / "exchange.pem").exists():
-            public = _load_key(keys_dir / "exchange.key").public_key()
-            name = _name(EXCHANGE_NAME[0], EXCHANGE_NAME[1], None)
-            _claim(
-                keys_dir / "exchange.pem",
-                _issue(public, name, by=(root, root_key), years=EXCHANGE_YEARS, now=now),
-            )
-        _claim(keys_dir / "tsa.key", _pem(ec.generate_private_key(ec.SECP256R1())))
-        if not (keys_dir / "tsa.pem").exists():
-            public = _load_key(keys_dir / "tsa.key").public_key()
-            _claim(keys_dir / "tsa.pem", _time_certificate(public, by=(root, root_key), now=now))
-        return cls(keys_dir)
+        keeping.make_missing(keys_dir, public_url=setup.public_url, now=now)
+        return cls(keys_dir, setup)
 
     @classmethod
-    def open(cls, keys_dir: Path) -> "LocalAuthority":
+    def open(cls, keys_dir: Path, setup: Setup = PLAIN) -> "LocalAuthority":
         """Open an authority that must be there.
 
         Raises:
             AuthorityMissing: it is not, or not whole.
         """
-        return cls(keys_dir)
+        return cls(keys_dir, setup)
+
+    @property
+    def has_root_key(self) -> bool:
+        """Whether the root's key lies in the folder; taken away, it can sign nothing wrong."""
+        return self.root is not None
+
+    @property
+    def issuer_name(self) -> None:
+        """None: what this authority issues is the exchange's own."""
+        return None
+
+    @property
+    def trusted(self) -> Trusted:
+        """The authorities beside the exchange's own."""
+        return self._setup.trusted
+
+    def roots_of(self, pems: Iterable[bytes]) -> bytes:
+        """Return the exchange's root, and those others that certificates (PEM) lead to."""
+        return self.own_root_pem + self.trusted.roots_of(pems)
 
     def issue(self, csr_pem: bytes, *, party: Subject, now: datetime) -> bytes:
-        """Certify the key of a request for a party; return the certificate as PEM.
+        """Certify the key of a request for a party; return the certificate, and its chain, as PEM.
 
         The names come from the register of parties; those in the request are ignored.
 
@@ -162,56 +183,145 @@ class LocalAuthority:
             BadCsr: the request is unreadable, not signed by its own key, or of another kind.
         """
         public = checked_key(csr_pem)
-        name = _name(party.name_zh, party.name_en, party.uscc)
-        return _issue(public, name, by=(self._root, self._key), years=PARTY_YEARS, now=now)
+        name = certificates.subject(party.name_zh, party.name_en, party.uscc)
+        made = certificates.documents(
+            public, name, by=self.issuing, years=certificates.PARTY_YEARS, now=now
+        )
+        return made + self._chain
 
     def crl(self, revoked: Iterable[tuple[bytes, datetime]], *, now: datetime) -> bytes:
-        """Return the list of revoked certificates of this root (DER), good for thirty days.
+        """Return the list of revoked certificates of who issues (DER), good for thirty days.
 
         Args:
-            revoked: certificates (PEM), each with the instant from which nobody may rely on it.
+            revoked: certificates (PEM), each with the instant from which nobody may rely on it;
+                those of other authorities are left out.
             now: the instant of the list, which also numbers it.
         """
-        whole = now.replace(microsecond=0)
-        of_root = self._root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-        listed = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(self._root.subject)
-            .last_update(whole)
-            .next_update(whole + CRL_LASTS)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root),
-                critical=False,
-            )
-            .add_extension(x509.CRLNumber(int(whole.timestamp())), critical=False)
-        )
-        for pem, at in revoked:
-            entry = (
-                x509.RevokedCertificateBuilder()
-                .serial_number(x509.load_pem_x509_certificate(pem).serial_number)
-                .revocation_date(at.replace(microsecond=0))
-            )
-            listed = listed.add_revoked_certificate(entry.build())
-        return listed.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+        read = ((x509.load_pem_x509_certificate(pem), at) for pem, at in revoked)
+        ours = [(one.serial_number, at) for one, at in read
+                if one.issuer == self.issuing.certificate.subject]  # fmt: skip
+        every = [*ours, *self._revoked_by_hand(self.issuing.name)]
+        return certificates.revocation_list(every, by=self.issuing, lasts=CRL_LASTS, now=now)
 
-    def _time_key(self, keys_dir: Path) -> TimeKey | None:
-        there = [name for name in self.TIME_FILES if (keys_dir / name).is_file()]
+    def lists(
+        self,
+        revoked: Iterable[tuple[bytes, datetime]],
+        *,
+        of: Sequence[bytes],
+        now: datetime,
+    ) -> list[bytes]:
+        """Return the lists (DER) by which certificates are judged: one of each of their issuers.
+
+        Args:
+            revoked: see `crl`.
+            of: certificates (PEM), each perhaps with its chain.
+            now: see `crl`.
+        """
+        root_list = self.root_list()
+        own = [self.crl(revoked, now=now), *([] if root_list is None else [root_list])]
+        return [*own, *self.trusted.lists_of(of)]
+
+    def root_list(self) -> bytes | None:
+        """Return the root's own list (DER), if the root issues no other and has signed one."""
+        if self.issuing.name == ROOT:
+            return None
+        try:
+            return (self._folder / ROOT_LIST).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def sign_root_list(self, *, now: datetime) -> bytes:
+        """Sign the root's list anew, good for 400 days, and keep it in the folder.
+
+        Raises:
+            AuthorityMissing: the root's key is away.
+        """
+        root = self._need_root()
+        made = certificates.revocation_list(
+            self._revoked_by_hand(ROOT), by=root, lasts=ROOT_CRL_LASTS, now=now
+        )
+        keeping.write(self._folder / ROOT_LIST, made)
+        return made
+
+    def revoke(self, certificate_pem: bytes, *, now: datetime) -> str:
+        """Remember that a certificate of ours is revoked; return its serial number in hexadecimal.
+
+        The lists of this folder name it from now on; a second time changes nothing.
+
+        Raises:
+            AuthorityMissing: it is not a certificate of this authority.
+        """
+        one = keeping.load_certificate(certificate_pem)
+        issuers = {
+            ROOT: keeping.load_certificate(self.own_root_pem),
+            ISSUING: self.issuing.certificate,
+        }
+        name = next(
+            (name for name, issuer in issuers.items() if trusted.issued(one, by=issuer)), None
+        )
+        if name is None:
+            raise AuthorityMissing("The certificate is not of this authority.")
+        serial, kept = f"{one.serial_number:x}", self._by_hand()
+        if all(entry["serial"] != serial for entry in kept):
+            entry = {"issuer": name, "serial": serial, "at": rfc3339.to_the_second(now)}
+            keeping.write(
+                self._folder / self.REVOKED, json.dumps([*kept, entry], indent=1).encode()
+            )
+        return serial
+
+    def _revoked_by_hand(self, issuer: str) -> list[tuple[int, datetime]]:
+        return [
+            (int(entry["serial"], 16), datetime.fromisoformat(entry["at"]))
+            for entry in self._by_hand()
+            if entry["issuer"] == issuer
+        ]
+
+    def _by_hand(self) -> list[dict[str, str]]:
+        try:
+            held = json.loads((self._folder / self.REVOKED).read_bytes())
+        except FileNotFoundError:
+            return []
+        except ValueError as unreadable:
+            raise AuthorityMissing(f"{self.REVOKED} cannot be read.") from unreadable
+        return list(held)
+
+    def _root_issuer(self, certificate: x509.Certificate) -> Issuer | None:
+        path = self._folder / self.ROOT_KEY
+        if not path.is_file():
+            return None
+        key = keeping.load_key(path)
+        keeping.need_same(key, certificate)
+        return Issuer(ROOT, certificate, key, self._setup.public_url)
+
+    def _need_root(self) -> Issuer:
+        if self.root is None:
+            raise AuthorityMissing("The root's key is not here.", missing=[self.ROOT_KEY])
+        return self.root
+
+    def _issuing(self, root: x509.Certificate, pem: bytes) -> Issuer:
+        certificate = keeping.load_certificate(pem)
+        key = keeping.load_key(self._folder / "issuing.key")
+        keeping.need_issued(certificate, root)
+        keeping.need_same(key, certificate)
+        return Issuer(ISSUING, certificate, key, self._setup.public_url)
+
+    def _time_key(self) -> TimeKey | None:
+        there = [name for name in self.TIME_FILES if (self._folder / name).is_file()]
         if not there:  # a folder from before time-stamps; `exchange ca init` adds them
             return None
         if len(there) == 1:
             raise AuthorityMissing("Half of the time key is missing.", missing=there)
-        pem, key = (keys_dir / "tsa.pem").read_bytes(), _load_key(keys_dir / "tsa.key")
-        certificate = _load_certificate(pem)
-        self._need_issued(certificate)
-        if _spki(key) != _spki(certificate):
-            raise AuthorityMissing("The time key does not belong to its certificate.")
-        return TimeKey(key, pem)
+        pem, key = (
+            (self._folder / "tsa.pem").read_bytes(),
+            keeping.load_key(self._folder / "tsa.key"),
+        )
+        self._need_pair(key, pem)
+        return TimeKey(key, pem + self._chain, self._setup.policy)
 
-    def _need_issued(self, certificate: x509.Certificate) -> None:
-        try:
-            certificate.verify_directly_issued_by(self._root)
-        except (InvalidSignature, ValueError, TypeError) as wrong:
-            raise AuthorityMissing("A certificate is not of this root.") from wrong
+    def _need_pair(self, key: ec.EllipticCurvePrivateKey, pem: bytes) -> None:
+        certificate = keeping.load_certificate(pem)
+        keeping.need_issued(certificate, self.issuing.certificate)
+        keeping.need_same(key, certificate)
 
 
 def checked_key(csr_pem: bytes) -> PartyPublicKey:
@@ -237,156 +347,3 @@ def checked_key(csr_pem: bytes) -> PartyPublicKey:
 def is_p256(public: object) -> bool:
     """Tell whether a public key is one that signs contracts."""
     return isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1"
-
-
-def _name(zh: str, en: str, uscc: str | None) -> x509.Name:
-    parts = [
-        x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-        x509.NameAttribute(NameOID.ORGANIZATION_NAME, zh[:LONGEST_NAME]),
-        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, en[:LONGEST_NAME]),
-        x509.NameAttribute(NameOID.COMMON_NAME, zh[:LONGEST_NAME]),
-    ]
-    if uscc:
-        parts.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, uscc))
-    return x509.Name(parts)
-
-
-def _builder(
-    public: PartyPublicKey, *, subject: x509.Name, issuer: x509.Name, now: datetime
-) -> x509.CertificateBuilder:
-    whole = now.replace(microsecond=0)
-    return (
-        x509.CertificateBuilder()
-        .public_key(public)
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .serial_number(int.from_bytes(secrets.token_bytes(16)) >> 1 | 1)
-        .not_valid_before(whole - SKEW)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-    )
-
-
-def _root_certificate(key: ec.EllipticCurvePrivateKey, now: datetime) -> bytes:
-    name = _name(*ROOT_NAME, None)
-    certificate = (
-        _builder(key.public_key(), subject=name, issuer=name, now=now)
-        .not_valid_after(now.replace(microsecond=0) + timedelta(days=365 * ROOT_YEARS))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage("key_cert_sign", "crl_sign"), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _issue(
-    public: PartyPublicKey,
-    subject: x509.Name,
-    *,
-    by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
-    years: int,
-    now: datetime,
-) -> bytes:
-    root, root_key = by
-    of_root = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    until = now.replace(microsecond=0) + timedelta(days=365 * years)
-    certificate = (
-        _builder(public, subject=subject, issuer=root.subject, now=now)
-        .not_valid_after(min(until, root.not_valid_after_utc))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage("digital_signature", "content_commitment"), critical=True)
-        .add_extension(
-            x509.ExtendedKeyUsage([DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION]),
-            critical=False,
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root), critical=False
-        )
-        .sign(root_key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _time_certificate(
-    public: ec.EllipticCurvePublicKey,
-    *,
-    by: tuple[x509.Certificate, ec.EllipticCurvePrivateKey],
-    now: datetime,
-) -> bytes:
-    """Certify a key for time-stamps and nothing else (RFC 3161 §2.3: critical, alone)."""
-    root, root_key = by
-    of_root = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    until = now.replace(microsecond=0) + timedelta(days=365 * EXCHANGE_YEARS)
-    certificate = (
-        _builder(public, subject=_name(*TIME_NAME, None), issuer=root.subject, now=now)
-        .not_valid_after(min(until, root.not_valid_after_utc))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage("digital_signature"), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(of_root), critical=False
-        )
-        .sign(root_key, hashes.SHA256())
-    )
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def _usage(*wanted: str) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature="digital_signature" in wanted,
-        content_commitment="content_commitment" in wanted,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign="key_cert_sign" in wanted,
-        crl_sign="crl_sign" in wanted,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    try:
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError, TypeError) as unreadable:
-        raise AuthorityMissing(f"The key file {path.name} cannot be read.") from unreadable
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise AuthorityMissing(f"The key file {path.name} holds no P-256 key.")
-    return key
-
-
-def _load_certificate(pem: bytes) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError as unreadable:
-        raise AuthorityMissing("A certificate of the authority cannot be read.") from unreadable
-
-
-def _spki(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
-    return holder.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def _claim(path: Path, content: bytes) -> None:
-    """Write the file whole, mode 0600, unless it is there already."""
-    if path.exists():
-        return
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(handle)
-    try:
-        with suppress(FileExistsError):  # another process was first; its file counts
-            os.link(draft, path)
-    finally:
-        draft.unlink()

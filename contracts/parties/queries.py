@@ -47,6 +47,20 @@ async def find_key(session: AsyncSession, party_id: UUID, key_id: UUID) -> Party
     return key if key is not None and key.party_id == party_id else None
 
 
+async def find_spki(session: AsyncSession, spki_sha256: str) -> PartyKey | None:
+    """Return the key of that hash, whoever registered it, or None."""
+    chosen = select(PartyKey).where(col(PartyKey.spki_sha256) == spki_sha256)
+    return (await session.execute(chosen)).scalar_one_or_none()
+
+
+async def brought_keys(session: AsyncSession) -> Sequence[PartyKey]:
+    """Return the active keys whose certificates are of other authorities."""
+    chosen = select(PartyKey).where(
+        col(PartyKey.state) == "active", col(PartyKey.issuer).is_not(None)
+    )
+    return (await session.execute(chosen.order_by(col(PartyKey.id)))).scalars().all()
+
+
 async def keys_of(session: AsyncSession, party_id: UUID) -> Sequence[PartyKey]:
     """Return the party's keys, active and revoked, in the order of their ids."""
     chosen = select(PartyKey).where(col(PartyKey.party_id) == party_id).order_by(col(PartyKey.id))
@@ -55,7 +69,10 @@ async def keys_of(session: AsyncSession, party_id: UUID) -> Sequence[PartyKey]:
 
 async def revoked_keys(session: AsyncSession) -> Sequence[PartyKey]:
     """Return every revoked key, in the order of their ids: what a list of revoked keys names."""
-    chosen = select(PartyKey).where(col(PartyKey.state) == "revoked").order_by(col(PartyKey.id))
+    chosen = select(PartyKey).where(
+        col(PartyKey.state) == "revoked", col(PartyKey.certificate_pem) != ""
+    )
+    chosen = chosen.order_by(col(PartyKey.id))
     return (await session.execute(chosen)).scalars().all()
 
 

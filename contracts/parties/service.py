@@ -10,17 +10,26 @@ from sqlmodel import col
 
 from contracts import locking
 from contracts.facts import service as facts
-from contracts.parties import csr, queries, rules
+from contracts.parties import csr, queries, rules, vouching
 from contracts.parties.rules import KeyTaken, UsccTaken
 from contracts.parties.tables import Party, PartyKey
+from contracts.parties.vouching import Basis, Endorsement
 from contracts.refusal import IdReused, Unknown
 
 
 class Issuer(Protocol):
-    """Whoever certifies keys of parties."""
+    """Whoever certifies keys of parties: the exchange, or the authority that a party came from."""
+
+    @property
+    def issuer_name(self) -> str | None:
+        """Who that is, for people; None: the exchange."""
+        ...
 
     def issue(self, csr_pem: bytes, *, party: Party, now: datetime) -> bytes:
-        """Return a certificate (PEM) for the key of the request, in the name of the party."""
+        """Return a certificate (PEM) for the key of the request, in the name of the party.
+
+        Those that it leads to follow it, the root left out.
+        """
         ...
 
 
@@ -100,9 +109,12 @@ async def register_key(
     *,
     csr_pem: bytes,
     issuer: Issuer,
+    endorsement: Endorsement | None = None,
     now: datetime,
 ) -> PartyKey:
-    """Register a key that the party proves to hold and certify it; the same again changes nothing.
+    """Register a key that the party proves to hold, certified; the same again changes nothing.
+
+    But for the first, a key in force vouches for it, or staff has let it be registered without.
 
     Raises:
         BadCsr: the request is unreadable, not signed by its own key, or of another kind.
@@ -110,6 +122,7 @@ async def register_key(
         IdReused: the id belongs to another key.
         PartyNotVerified: the exchange certifies the names of verified parties only.
         KeyTaken: the public key was registered before, under another id or by another party.
+        KeyNotEndorsed, EndorsementBroken: no earlier key of the party vouches for this one.
     """
     public = csr.read(csr_pem)
     party = await _locked(session, party_id)
@@ -119,21 +132,22 @@ async def register_key(
             raise IdReused("This id belongs to another key.", key=str(key_id))
         return known
     rules.need_verified(party.state)
+    if await queries.find_spki(session, public.spki_sha256) is not None:
+        raise KeyTaken("This public key was registered before.")
+    basis = await vouching.basis(session, party_id, public, endorsement)
+    certified = issuer.issue(csr_pem, party=party, now=now).decode()
     key = PartyKey(
-        id=key_id,
-        party_id=party.id,
-        spki_sha256=public.spki_sha256,
-        public_key_pem=public.pem,
-        certificate_pem=issuer.issue(csr_pem, party=party, now=now).decode(),
-        registered_at=now,
-    )
+        id=key_id, party_id=party.id, spki_sha256=public.spki_sha256, public_key_pem=public.pem,
+        certificate_pem=certified, registered_at=now, issuer=issuer.issuer_name,
+        endorsed_by=basis.previous_id, endorsement=basis.signature,
+    )  # fmt: skip
     made = await session.execute(
         insert(PartyKey).values(**key.model_dump()).on_conflict_do_nothing().returning(PartyKey)
     )
     row = made.scalar_one_or_none()
     if row is None:
         raise KeyTaken("This public key was registered before.")
-    await _record_key(session, row, now=now)
+    await _record_key(session, row, basis, now=now)
     return row
 
 
@@ -188,7 +202,10 @@ async def _same(session: AsyncSession, party_id: UUID, wanted: rules.Organisatio
     return party
 
 
-async def _record_key(session: AsyncSession, key: PartyKey, *, now: datetime) -> None:
+async def _record_key(session: AsyncSession, key: PartyKey, basis: Basis, *, now: datetime) -> None:
+    if basis.reset is not None:
+        basis.reset.used_by = key.id
+        await session.flush()
     await facts.record(
         session,
         "key.registered",
@@ -198,6 +215,9 @@ async def _record_key(session: AsyncSession, key: PartyKey, *, now: datetime) ->
             "key": str(key.id),
             "spki_sha256": key.spki_sha256,
             "certificate_sha256": csr.certificate_sha256(key.certificate_pem.encode()),
+            "issuer": key.issuer,
+            "basis": basis.word,
+            "endorsement": basis.record,
         },
         parties=[key.party_id],
         now=now,

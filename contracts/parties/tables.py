@@ -42,7 +42,7 @@ class Party(SQLModel, table=True):
 
 
 class PartyKey(SQLModel, table=True):
-    """A public key whose private half only the party has, and the exchange's certificate."""
+    """A public key whose private half only the party has, with its certificate and the chain."""
 
     __tablename__ = "party_key"
     __table_args__ = (
@@ -51,6 +51,10 @@ class PartyKey(SQLModel, table=True):
             "(state = 'revoked') = (revoked_at IS NOT NULL)", name="party_key_revoked_when"
         ),
         CheckConstraint("spki_sha256 ~ '^[0-9a-f]{64}$'", name="party_key_hash_is_hex"),
+        CheckConstraint(
+            "(endorsed_by IS NULL) = (endorsement IS NULL) AND endorsed_by <> id",
+            name="party_key_endorsement_is_whole",
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -63,3 +67,40 @@ class PartyKey(SQLModel, table=True):
     revoked_at: datetime | None = Field(
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )
+    issuer: str | None = None  # RFC 4514; null: the exchange's own authority
+    endorsed_by: UUID | None = Field(default=None, foreign_key="party_key.id")
+    endorsement: bytes | None = None  # what that key signed; see `endorsing`
+
+
+class KeyReset(SQLModel, table=True):
+    """Leave by the exchange's staff to register one key that no earlier key vouches for."""
+
+    __tablename__ = "key_reset"
+    __table_args__ = (
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="key_reset_says_why"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    party_id: UUID = Field(foreign_key="party.id", index=True)
+    allowed_by: UUID
+    reason: str
+    allowed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    used_by: UUID | None = Field(default=None, foreign_key="party_key.id", unique=True)
+
+
+class RevocationList(SQLModel, table=True):
+    """A published list of revoked certificates; the latest is the one in force."""
+
+    __tablename__ = "revocation_list"
+    __table_args__ = (
+        CheckConstraint("content_sha256 ~ '^[0-9a-f]{64}$'", name="revocation_list_hash_is_hex"),
+        CheckConstraint("entries >= 0", name="revocation_list_entries_not_negative"),
+        CheckConstraint("next_update > made_at", name="revocation_list_lasts"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    der: bytes
+    content_sha256: str  # of what it names, so that nothing new makes no new list
+    entries: int
+    made_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
+    next_update: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -7,7 +7,7 @@ which the operator fetches; files are read whenever they are asked for, so that 
 Source: RFC 5280 §4.2.1.9 (who may issue), §5 (lists); 电子签名法 art. 16 (licensed authorities).
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,30 @@ class Trusted:
                 latest[one.issuer] = one
         return [one.public_bytes(serialization.Encoding.DER) for one in latest.values()]
 
+    def revoked(self, pem: bytes) -> bool:
+        """Tell whether a list names a certificate (PEM, the first), or one that follows it."""
+        lists = self.lists()
+        return any(
+            held.issuer == one.issuer
+            and held.get_revoked_certificate_by_serial_number(one.serial_number) is not None
+            for one in chain_of(pem)
+            for held in lists
+        )
+
+    def every_list(self) -> list[bytes]:
+        """Return all the lists as DER."""
+        return [one.public_bytes(serialization.Encoding.DER) for one in self.lists()]
+
+    def roots_of(self, pems: Iterable[bytes]) -> bytes:
+        """Return the roots (PEM) that issued a certificate in PEM texts, or one it leads to."""
+        held, known = self.authorities(), [one for pem in pems for one in chain_of(pem)]
+        for one in known:  # grows on the way up
+            known += [by for by in held if by not in known and issued(one, by=by)]
+        roots = [one for one in held if one in known and issued(one, by=one)]
+        return b"".join(
+            one.public_bytes(serialization.Encoding.PEM) for one in dict.fromkeys(roots)
+        )
+
     def _files(self, pattern: str) -> Iterator[Path]:
         if self.folder is None:
             return
@@ -133,7 +157,12 @@ def listed(revoked: x509.CertificateRevocationList, *, by: x509.Certificate) -> 
     return revoked.is_signature_valid(key)
 
 
-def chain_of(pems: bytes | Sequence[bytes]) -> list[x509.Certificate]:
-    """Return the certificates in PEM texts, in their order."""
-    texts = [pems] if isinstance(pems, bytes) else pems
-    return [one for text in texts for one in x509.load_pem_x509_certificates(text)]
+def next_of(pem: bytes) -> bytes | None:
+    """Return the second certificate of a PEM text (PEM): whoever issued the first; None: a root."""
+    _, *behind = chain_of(pem)
+    return behind[0].public_bytes(serialization.Encoding.PEM) if behind else None
+
+
+def chain_of(pem: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a PEM text, in their order."""
+    return x509.load_pem_x509_certificates(pem)

@@ -1,5 +1,6 @@
 """Parties (主体): sign-up, verification, and the keys they sign contracts with."""
 
+import base64
 from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,10 +10,17 @@ from pydantic import ConfigDict, Field
 
 from contracts.deals import glyphs
 from contracts.deals.terms import TextCannotBePrinted
+from contracts.parties import csr, licensed, rules, trusted, vouching
 from contracts.parties import queries as parties
-from contracts.parties import rules
 from contracts.parties import service as registry
-from contracts.parties.gateway import AuthorityMissing, BadCsr
+from contracts.parties.gateway import AuthorityMissing, BadCsr, LocalAuthority
+from contracts.parties.licensed import (
+    BadCertificate,
+    CertificateNotForSigning,
+    CertificateNotInForce,
+    CertificateNotTrusted,
+    CertificateOfAnother,
+)
 from contracts.parties.rules import (
     BadName,
     BadUscc,
@@ -21,7 +29,10 @@ from contracts.parties.rules import (
     PartyNotVerified,
     UsccTaken,
 )
+from contracts.parties.service import Issuer
 from contracts.parties.tables import Party, PartyKey
+from contracts.parties.trusted import TrustedUnreadable
+from contracts.parties.vouching import Endorsement, EndorsementBroken, KeyNotEndorsed
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
@@ -103,21 +114,69 @@ class PartyPage(Shape):
     next: UUID | None
 
 
+class EndorsementIn(Shape):
+    """What a key in force says of the next one (前钥背书)."""
+
+    key_id: UUID
+    signature_b64: Annotated[
+        str,
+        Field(
+            max_length=200,
+            description="Over the RFC 8785 bytes of {v: `uhdx/key/v1`, party, spki_sha256, "
+            "previous_sha256}: ECDSA P-256 with SHA-256 (DER, or r and s), or Ed25519.",
+        ),
+    ]
+
+
 class SigningKeyIn(Shape):
     """A request (PKCS#10, PEM) signed by its key: P-256 for contracts, Ed25519 for bids."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"csr_pem": _CSR}]})
 
     csr_pem: Annotated[str, Field(max_length=8192)]
+    certificate_pem: Annotated[
+        str | None,
+        Field(
+            max_length=16384,
+            description="Of an authority that the exchange trusts (持牌机构), then those it leads "
+            "to; without it, the exchange certifies the key.",
+        ),
+    ] = None
+    endorsement: Annotated[
+        EndorsementIn | None,
+        Field(description="Needed for every key but the first of its kind, or after a reset."),
+    ] = None
+
+
+class KeyResetIn(Shape):
+    """Why a party may register a key that no earlier key vouches for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "私钥遗失，已当面核验 / key lost; seen in person"}]
+        }
+    )
+
+    reason: Annotated[str, Field(max_length=1000)]
+
+
+class KeyResetOut(Shape):
+    """Leave to register one key without an endorsement; `used_by` is the key that was."""
+
+    id: UUID
+    party_id: UUID
+    reason: str
+    used_by: UUID | None
 
 
 class SigningKeyOut(Shape):
-    """A registered signing key with the exchange's certificate for it."""
+    """A registered signing key with its certificate."""
 
     id: UUID
     spki_sha256: str
-    certificate_pem: str
-    issuer_pem: str
+    certificate_pem: Annotated[str, Field(description="Those that it leads to follow it.")]
+    issuer_pem: Annotated[str, Field(description="Whoever issued the certificate.")]
+    issuer: Annotated[str | None, Field(description="Null: the exchange's own authority.")]
     state: Literal["active", "revoked"]
 
 
@@ -194,7 +253,9 @@ async def verify_party(party_id: UUID, session: Session, caller: Signed, now: No
         200: {"model": SigningKeyOut, "description": "It was registered before."},
         **problems.responses(
             *_SIGNED, Malformed, Unknown, IdReused, PartyNotVerified, KeyTaken, BadCsr,
-            AuthorityMissing,
+            AuthorityMissing, KeyNotEndorsed, EndorsementBroken, BadCertificate,
+            CertificateNotTrusted, CertificateNotInForce, CertificateNotForSigning,
+            CertificateOfAnother, TrustedUnreadable,
         ),
     },
 )  # fmt: skip
@@ -209,15 +270,41 @@ async def register_signing_key(  # noqa: PLR0913 - FastAPI injects each as an ar
     caller: Signed,
     now: Now,
 ) -> SigningKeyOut:
-    """Register a key whose private half never leaves the party, and certify it."""
+    """Register a key whose private half never leaves the party; certify it, or judge who did."""
     _own(party_id, caller)
     authority = open_authority(context.settings, now=now)
+    asked = body.csr_pem.encode()
+    issuer: Issuer = authority
+    if body.certificate_pem is not None:
+        issuer = await licensed.accept(
+            body.certificate_pem.encode(),
+            spki_sha256=csr.read(asked).spki_sha256,
+            party=await parties.get_party(session, party_id),
+            authority=authority,
+            now=now,
+        )
     key = await registry.register_key(
-        session, party_id, key_id, csr_pem=body.csr_pem.encode(), issuer=authority, now=now
-    )
+        session, party_id, key_id,
+        csr_pem=asked, issuer=issuer, endorsement=_endorsement(body.endorsement), now=now,
+    )  # fmt: skip
     if key.registered_at != now:
         response.status_code = 200
-    return _key_out(key, authority.root_pem)
+    return _key_out(key, authority)
+
+
+@router.put(
+    "/parties/{party_id}/key-resets/{reset_id}",
+    responses=problems.responses(*_SIGNED, Malformed, Unknown, IdReused, BadName),
+)
+async def allow_key_reset(
+    party_id: UUID, reset_id: UUID, body: KeyResetIn, *, session: Session, caller: Signed, now: Now
+) -> KeyResetOut:
+    """Let a party whose key is lost or stolen register its next one; operators only, and logged."""
+    caller.need("list", Role.OPERATOR)
+    reset = await vouching.allow_reset(
+        session, party_id, reset_id, by=caller.person_id, reason=body.reason, now=now
+    )
+    return KeyResetOut(**reset.model_dump(include=set(KeyResetOut.model_fields)))
 
 
 @router.delete(
@@ -230,7 +317,7 @@ async def revoke_signing_key(
     """Revoke a signing key: from now on it prepares no signature."""
     _own(party_id, caller)
     key = await registry.revoke_key(session, party_id, key_id, now=now)
-    return _key_out(key, open_authority(context.settings, now=now).root_pem)
+    return _key_out(key, open_authority(context.settings, now=now))
 
 
 def _own(party_id: UUID, caller: Caller) -> None:
@@ -239,11 +326,23 @@ def _own(party_id: UUID, caller: Caller) -> None:
     caller.need("deal", Role.HOLDER, Role.BROADCASTER)
 
 
-def _key_out(key: PartyKey, issuer_pem: bytes) -> SigningKeyOut:
+def _endorsement(given: EndorsementIn | None) -> Endorsement | None:
+    if given is None:
+        return None
+    try:
+        signature = base64.b64decode(given.signature_b64, validate=True)
+    except ValueError as unreadable:
+        raise EndorsementBroken("The endorsement is no base64.") from unreadable
+    return Endorsement(given.key_id, signature)
+
+
+def _key_out(key: PartyKey, authority: LocalAuthority) -> SigningKeyOut:
+    issuer = trusted.next_of(key.certificate_pem.encode()) or authority.own_root_pem
     return SigningKeyOut(
         id=key.id,
         spki_sha256=key.spki_sha256,
         certificate_pem=key.certificate_pem,
-        issuer_pem=issuer_pem.decode(),
+        issuer_pem=issuer.decode(),
+        issuer=key.issuer,
         state="active" if key.state == "active" else "revoked",
     )

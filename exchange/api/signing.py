@@ -1,11 +1,11 @@
 """What a signing client needs: a party's keys, and the very file that its signature is for."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from contracts.deals import queries
 from contracts.parties import csr
@@ -34,6 +34,7 @@ class KeyOfPartyOut(Shape):
     state: Literal["active", "revoked"]
     registered_at: AwareDatetime
     revoked_at: AwareDatetime | None
+    issuer: Annotated[str | None, Field(description="Null: the exchange's own authority.")]
 
 
 class KeysOfPartyOut(Shape):
@@ -105,4 +106,5 @@ def key_out(key: PartyKey) -> KeyOfPartyOut:
         state="active" if key.state == "active" else "revoked",
         registered_at=key.registered_at,
         revoked_at=key.revoked_at,
+        issuer=key.issuer,
     )

@@ -52,7 +52,7 @@ class Paper:
         assert time is not None
         return archiving.archive(
             pdf or self.signed, number=number, certificates=self.certificates,
-            crls=[self.authority.crl(revoked, now=at)], by=time, at=at,
+            crls=self.authority.lists(revoked, of=self.certificates, now=at), by=time, at=at,
         )  # fmt: skip
 
     def verdicts(self, pdf: bytes) -> list[SignatureVerdict]:
@@ -194,10 +194,12 @@ def test_copies_are_taken_out_of_an_archived_contract(paper: Paper) -> None:
     taken = extraction.copies(paper.archived())
     signed = {f"signatures/{n}-{role}.{kind}" for n, role in enumerate(sealing.ROLES)
               for kind in ("cms", "sig", "tst")}  # fmt: skip
-    assert set(taken) == signed | {"signatures/archive-1.tst", "crls/1.crl"}
-    assert x509.load_der_x509_crl(taken["crls/1.crl"]).issuer == (
-        x509.load_pem_x509_certificate(paper.authority.root_pem).subject
-    )
+    assert set(taken) == signed | {"signatures/archive-1.tst", "crls/1.crl", "crls/2.crl"}
+    issuers = {x509.load_der_x509_crl(taken[f"crls/{n}.crl"]).issuer for n in (1, 2)}
+    assert issuers == {
+        x509.load_pem_x509_certificate(pem).subject
+        for pem in (paper.authority.root_pem, paper.authority.issuing_pem)
+    }
 
 
 def test_outside_tools_accept_every_signature_and_time_stamp(paper: Paper, tmp_path: Path) -> None:

@@ -214,26 +214,25 @@ def certificate_for(
     uses: tuple[str, ...],
     purpose: x509.ObjectIdentifier,
 ) -> bytes:
-    """A certificate of the same root whose key is for these uses."""
+    """A certificate of the same authority whose key is for these uses."""
     every = (
         "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
         "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
     )  # fmt: skip
-    root = x509.load_pem_x509_certificate(authority.root_pem)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "示范")])
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
-        .issuer_name(root.subject)
+        .issuer_name(authority.issuing.certificate.subject)
         .public_key(key.public_key())
         .serial_number(4711)
         .not_valid_before(NOW - timedelta(days=1))
         .not_valid_after(NOW + timedelta(days=1))
         .add_extension(x509.KeyUsage(**{use: use in uses for use in every}), critical=True)
         .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        .sign(authority._key, hashes.SHA256())
+        .sign(authority.issuing.key, hashes.SHA256())
     )
-    return made.public_bytes(Encoding.PEM)
+    return made.public_bytes(Encoding.PEM) + authority.issuing_pem
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ MARKET = {
     "result.publicised", "share.released",
 }  # fmt: skip
 # Whose key signs, so that a stranger can check a contract's signatures.
-KEYS = {"key.registered", "key.revoked"}
+KEYS = {"crl.issued", "key.registered", "key.revoked"}
 PEOPLE = {"licensee", "licensor", "parties", "party", "person"}
 
 

@@ -16,7 +16,8 @@ export const same = (one, other) =>
 export const sha256 = async (raw) => new Uint8Array(await crypto.subtle.digest("SHA-256", raw));
 export const base64 = (raw) => btoa(Array.from(raw, (byte) => String.fromCharCode(byte)).join(""));
 export const unbase64 = (text) => Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-export const unpem = (text) => unbase64(text.replace(/-----[^-]+-----/g, "").replace(/\s/g, ""));
+// The first block of the text: a certificate comes before those that it leads to.
+export const unpem = (text) => unbase64(text.match(/-----BEGIN [^-]+-----([^-]+)-----END/)[1].replace(/\s/g, ""));
 export const pem = (label, der) =>
   `-----BEGIN ${label}-----\n${base64(der).match(/.{1,64}/g).join("\n")}\n-----END ${label}-----\n`;
 
