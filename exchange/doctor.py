@@ -10,7 +10,7 @@ import imageio_ffmpeg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.log import policy, witnesses
+from contracts.log import clocks, policy, witnesses
 from contracts.log import queries as log
 from contracts.log.policy import PolicyUnreadable
 from contracts.parties.times import NotStamped
@@ -77,6 +77,7 @@ async def _database(settings: Settings) -> list[Finding]:
             reactions = await _reactions(session)
             index = await _index(session, settings)
             witnessed = await _witnesses(session, settings)
+            told = await _clock(session)
     except Refusal as refusal:
         return [Finding("database", "fault", refusal.detail)]
     finally:
@@ -94,6 +95,7 @@ async def _database(settings: Settings) -> list[Finding]:
         reactions,
         index,
         witnessed,
+        told,
     ]
 
 
@@ -124,6 +126,15 @@ async def _witnesses(session: AsyncSession, settings: Settings) -> Finding:
     said = f"{urls} are asked; their quorum has seen {seen} of {sealed} facts"
     late = sealed > seen and "; the worker's log says who does not answer"
     return Finding("witnesses", "warning" if late else "ok", f"{said}{late or ''}")
+
+
+async def _clock(session: AsyncSession) -> Finding:
+    """Tell whether this machine's clock fits the database's and the log."""
+    alarms = await clocks.alarms(session, now=clock.now())
+    if not alarms:
+        return Finding("clock", "ok", "fits the database's clock and every time in the log")
+    state = "fault" if any(one.is_present for one in alarms) else "warning"
+    return Finding("clock", state, "; ".join(one.detail for one in alarms))
 
 
 async def _reactions(session: AsyncSession) -> Finding:

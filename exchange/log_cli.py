@@ -6,7 +6,6 @@ Exit status of `fsck`: 0 when nothing is wrong; 1 with the first fault named.
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -17,59 +16,18 @@ from rich.console import Console
 from contracts.log import fsck as checking
 from contracts.log import note, publishing
 from contracts.log.fsck import Whole
-from contracts.log.site import CHECKPOINT, LogSite, Source
-from contracts.log.tiles import NoSuchTile, Tile
-from contracts.refusal import Kind, Refusal
+from contracts.log.site import LogSite, Source
+from exchange import compare_cli
 from exchange.context import open_context
 from exchange.keys import log_signer
+from exchange.log_remote import TIMEOUT_S, RemoteSite
 from exchange.settings import Settings
 
 app = typer.Typer(help="The transparency log.", no_args_is_help=True)
+app.command("compare")(compare_cli.compare)
+app.command("split-view")(compare_cli.split_view)
 out = Console()
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
-TIMEOUT_S = 30.0
-
-
-class LogAway(Refusal):
-    """The published log cannot be fetched from there."""
-
-    kind, code = Kind.UNAVAILABLE, "log-away"
-    hint = "Name the prefix under which `checkpoint` and `tile/…` are served."
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteSite:
-    """A published log at a URL: this exchange's, or anybody's that keeps to C2SP tlog-tiles."""
-
-    prefix: str
-    client: httpx.Client
-
-    def checkpoint(self) -> str | None:
-        """Return the checkpoint; None when there is none."""
-        answer = self._get(CHECKPOINT)
-        return None if answer is None else answer.decode(errors="replace")
-
-    def read(self, tile: Tile) -> bytes:
-        """Return a tile or bundle.
-
-        Raises:
-            NoSuchTile: it is not there.
-        """
-        content = self._get(tile.path)
-        if content is None:
-            raise NoSuchTile("The log has no such file.", path=tile.path)
-        return content
-
-    def _get(self, path: str) -> bytes | None:
-        try:
-            answer = self.client.get(f"{self.prefix.rstrip('/')}/{path}")
-        except httpx.HTTPError as error:
-            raise LogAway(f"{path}: {error}") from error
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        if answer.status_code != httpx.codes.OK:
-            raise LogAway(f"{path}: the answer is {answer.status_code}.")
-        return answer.content
 
 
 @app.command()

@@ -13,7 +13,7 @@ from procrastinate import App
 from sqlalchemy.exc import DBAPIError
 
 from contracts.deals import lasting, timers
-from contracts.log import publishing
+from contracts.log import clocks, publishing
 from contracts.log.gateway import LogSigner
 from contracts.log.site import LogSite
 from contracts.refusal import Refusal
@@ -59,6 +59,7 @@ ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its 
 # What was sealed meanwhile is published at once: its files and one checkpoint.
 PUBLISH_EVERY_S = 0.25
 RENEW_EVERY_S = 3600.0  # what was just signed is archived by its reaction; this renews yearly
+CLOCK_EVERY_S = 60.0
 TEXTS_EVERY_S = 600.0  # what a release brings is published at once; this finds what was away
 CONCURRENCY = 4
 Step = Callable[[], Awaitable[int]]
@@ -80,6 +81,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: seal(context, signer), "seal"))
         tasks.create_task(_again(lambda: publish(context), "publish", rest_s=PUBLISH_EVERY_S))
         tasks.create_task(_again(lambda: watch(context, signer, asker), "witnesses"))
+        tasks.create_task(_again(lambda: watch_clock(context), "clock", rest_s=CLOCK_EVERY_S))
         tasks.create_task(_again(lambda: publish_texts(context), "texts", rest_s=TEXTS_EVERY_S))
         tasks.create_task(_again(lambda: close_due(context), "close"))
         tasks.create_task(_again(lambda: renew_archives(context), "archive", rest_s=RENEW_EVERY_S))
@@ -103,6 +105,16 @@ async def publish(context: Context) -> int:
     """Write what was sealed into the folder of the published log."""
     async with context.db.transaction() as session:
         return await publishing.publish(session, LogSite(context.settings.log_site))
+
+
+async def watch_clock(context: Context) -> int:
+    """Warn, as long as it is so, that a clock contradicts the log; `exchange doctor` tells too."""
+    async with context.db.transaction() as session:
+        found = await clocks.alarms(session, now=clock.now())
+    for alarm in found:
+        if alarm.is_present:
+            _log.warning("clock: %s", alarm.detail)
+    return 0
 
 
 async def renew_archives(context: Context) -> int:

@@ -12,12 +12,11 @@ from contracts.log import checkpoint, fsck, merkle, note, publishing, tiles
 from contracts.log.gateway import LogSigner
 from contracts.log.site import LogSite
 from contracts.log.tiles import NoSuchTile, Tile
-from exchange import log_cli
 from exchange.app import create_app
 from exchange.cli import app
 from exchange.context import Context
 from exchange.db import Database
-from exchange.log_cli import RemoteSite
+from exchange.log_remote import LogAway, RemoteSite
 from exchange.settings import Settings
 from tests.contracts.log_factory import ORIGIN, a_fact, a_signer, seal_all
 
@@ -122,7 +121,7 @@ async def test_fsck_reads_a_log_from_any_web_server(tmp_path: Path, signer: LogS
         with pytest.raises(NoSuchTile):
             remote.read(Tile(0, 1 << 40))
     down = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(502)))
-    with down as client, pytest.raises(log_cli.LogAway):
+    with down as client, pytest.raises(LogAway):
         RemoteSite("https://log.example/log", client).checkpoint()
 
 

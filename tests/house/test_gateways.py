@@ -46,6 +46,7 @@ ALLOWED = {
         "exchange/bid_cli.py",
         "exchange/ca_cli.py",
         "exchange/cli.py",
+        "exchange/compare_cli.py",
         "exchange/conformance_cli.py",
         "exchange/files_cli.py",
         "exchange/free_cli.py",
