@@ -9,6 +9,7 @@ from exchange.api import (
     admissions,
     auction_log,
     auctions,
+    authorities,
     availability,
     avails,
     barring,
@@ -124,6 +125,7 @@ def create_app(context: Context | None) -> FastAPI:
         app.include_router(module.router, prefix="/v1")
     app.include_router(health.router)
     app.include_router(log_site.router)
+    app.include_router(authorities.router)
     pages.install(app)
     return app
 

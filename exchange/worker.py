@@ -19,6 +19,7 @@ from contracts.log.site import LogSite
 from contracts.refusal import Refusal
 from contracts.titles import holds
 from exchange import (
+    authority_verbs,
     clock,
     embedded,
     index_verbs,
@@ -58,6 +59,7 @@ TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midn
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 # What was sealed meanwhile is published at once: its files and one checkpoint.
 PUBLISH_EVERY_S = 0.25
+LISTS_EVERY_S = 30.0  # how long a revoked key is on no list, at most
 RENEW_EVERY_S = 3600.0  # what was just signed is archived by its reaction; this renews yearly
 CLOCK_EVERY_S = 60.0
 TEXTS_EVERY_S = 600.0  # what a release brings is published at once; this finds what was away
@@ -84,6 +86,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: watch_clock(context), "clock", rest_s=CLOCK_EVERY_S))
         tasks.create_task(_again(lambda: publish_texts(context), "texts", rest_s=TEXTS_EVERY_S))
         tasks.create_task(_again(lambda: close_due(context), "close"))
+        tasks.create_task(_again(lambda: keep_lists(context), "lists", rest_s=LISTS_EVERY_S))
         tasks.create_task(_again(lambda: renew_archives(context), "archive", rest_s=RENEW_EVERY_S))
         tasks.create_task(_again(lambda: open_due(context), "open", rest_s=OPENED_EVERY_S))
         tasks.create_task(_again(lambda: pay_due(context, gateway), "pay"))
@@ -123,6 +126,11 @@ async def renew_archives(context: Context) -> int:
     authority = open_authority(context.settings, now=now)
     async with context.db.transaction() as session:
         return await lasting.archive_due(session, authority=authority, now=now)
+
+
+async def keep_lists(context: Context) -> int:
+    """Publish the list of revoked certificates anew when it has to be; revoke what others did."""
+    return await authority_verbs.keep_lists(context, clock.now())
 
 
 async def publish_texts(context: Context) -> int:

@@ -224,16 +224,18 @@ async def _of_contract(
     ]
     document = await deals.document_of_hash(session, deal.id, hashes[-1])
     base = await deals.base_document(session, deal.id)
+    signed = await deals.completed_sessions(session, deal.id)
+    roots = authority.roots_of(one.certificate_pem.encode() for one in signed)
     files = {
         **await anyio.to_thread.run_sync(extraction.copies, document.pdf),
         BASE: base.pdf,
         CONTRACT: document.pdf,
         TERMS: deal.terms,
-        ROOT: authority.root_pem,
+        ROOT: roots,
         "pki/exchange.pem": authority.certifier.certificate_pem,
     }
     if authority.certifier.time_roots_pem:
         files[TIME_ROOTS] = authority.certifier.time_roots_pem
-    for signed in await deals.completed_sessions(session, deal.id):
-        files[f"pki/{signed.role}.pem"] = signed.certificate_pem.encode()
+    for one in signed:
+        files[f"pki/{one.role}.pem"] = one.certificate_pem.encode()
     return files

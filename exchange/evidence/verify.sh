@@ -51,7 +51,10 @@ say "OK: terms.json is inside base.pdf and contract.pdf"
 
 # 4. Each signature: over its revision, by a certificate that leads to the root (pdfsig, openssl).
 certutil -N -d "sql:$work" --empty-password
-certutil -A -d "sql:$work" -n root -t 'CT,C,C' -i "$root"
+awk -v at="$work/root" '/BEGIN CERTIFICATE/ { n++ } n { print > (at n ".pem") }' "$root"
+for one in "$work"/root*.pem; do
+  certutil -A -d "sql:$work" -n "$one" -t 'CT,C,C' -i "$one"
+done
 pdfsig -nssdir "sql:$work" contract.pdf > "$work/pdfsig" 2> /dev/null || true
 wanted=$(ls signatures/*.cms | wc -l)
 [ "$(grep -c 'Signature is Valid' "$work/pdfsig")" -ge "$wanted" ] || fail "pdfsig: not all valid"

@@ -51,6 +51,7 @@ PUBLIC = {
     "follow_feed", "follow_auction", "get_auction_log", "list_auction_methods",
     "list_templates", "get_template",
     "get_published_checkpoint", "get_tile", "get_log_policy",
+    "get_authority_certificate", "get_revocation_list", "get_root",
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening", "get_cells", "get_solution",

@@ -19,6 +19,7 @@ ANYBODY: frozenset[Role] = frozenset()
 HOLDER, BROADCASTER = frozenset({Role.HOLDER}), frozenset({Role.BROADCASTER})
 TRADERS = HOLDER | BROADCASTER
 NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
+    "allow_key_reset": ("list", frozenset({Role.OPERATOR})),
     "approve_payout": ("money", frozenset({Role.APPROVER})),
     "append_to_upload": ("list", HOLDER),
     "cancel_upload": ("list", HOLDER),
