@@ -93,6 +93,16 @@ async def find_amendment(session: AsyncSession, deal_id: UUID) -> Deal | None:
     return (await session.scalars(chosen)).one_or_none()
 
 
+async def amended_by(session: AsyncSession, deal: Deal) -> list[Deal]:
+    """Return the deals that this one took the place of, the first one first."""
+    found: list[Deal] = []
+    last = deal
+    while last.supersedes is not None:
+        last = await get_deal(session, last.supersedes)
+        found.insert(0, last)
+    return found
+
+
 async def notices_of(session: AsyncSession, deal_id: UUID) -> Sequence[DealNotice]:
     """Return the notices given under a deal, the oldest first."""
     chosen = select(DealNotice).where(col(DealNotice.deal_id) == deal_id)

@@ -15,6 +15,7 @@ from typing import Any
 from contracts.evidence import (
     archive,
     deal_checks,
+    life_checks,
     log_checks,
     manifest,
     money_checks,
@@ -31,6 +32,7 @@ from contracts.evidence.opened import (
     Bundle,
     Failed,
     Replay,
+    amended,
     read_events,
 )
 from contracts.log import checkpoint, note
@@ -47,6 +49,8 @@ CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
     ("listing record", deal_checks.listing),
     ("award", origin_checks.origin),
     ("terms", deal_checks.terms),
+    ("amendments", life_checks.amendments),
+    ("standing", life_checks.standing),
     ("contract file", deal_checks.contract),
     ("contract signatures", deal_checks.signatures),
     ("contract copies", deal_checks.copies),
@@ -136,7 +140,10 @@ def _open(path: Path, trusted_vkey: str | None, checks: list[Check]) -> Bundle |
             return None
     if not all(check.ok for check in checks):
         return None
-    return Bundle(files, state["manifest"], state["key"], state["checkpoint"], state["events"])
+    return Bundle(
+        files, state["manifest"], state["key"], state["checkpoint"], state["events"],
+        before=state["before"],
+    )  # fmt: skip
 
 
 def _run(checks: list[Check], name: str, check: Callable[[], str]) -> bool:
@@ -209,7 +216,7 @@ def _checkpoint(files: Mapping[str, bytes], state: dict[str, Any]) -> str:
 
 def _events(files: Mapping[str, bytes], state: dict[str, Any]) -> str:
     try:
-        state["events"] = read_events(files[EVENTS])
+        state["events"], state["before"] = read_events(files[EVENTS]), amended(files)
     except UNREADABLE as error:
         raise Failed(EVENTS, f"cannot be read ({error})") from error
     return f"{len(state['events'])} facts"

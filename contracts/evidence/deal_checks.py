@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts import canonical
-from contracts.deals import extraction, verification
+from contracts.deals import extraction, verification, words
 from contracts.deals.sealing import ROLES
 from contracts.deals.verification import SignatureVerdict
 from contracts.evidence import origin_checks
@@ -52,14 +52,17 @@ def terms(bundle: Bundle) -> str:
             raise Failed(TERMS, f"is not what {kind} recorded")
     if any(one != bundle.files[TERMS] for one in verification.attachments(bundle.files[CONTRACT])):
         raise Failed(CONTRACT, "carries other terms than terms.json")
-    sides = {side["role"]: side["party"] for side in agreed["parties"]}
+    first = bundle.json(bundle.first_terms)
+    sides = {side["role"]: side["party"] for side in first["parties"]}
     executed = bundle.one("deal.executed").record
     price = Money(executed["amount_minor"], executed["currency"])
+    in_words = words.in_chinese(price)
     same = [
         (agreed["deal"], str(bundle.manifest.deal)),
         (agreed["consideration"]["amount"], price.decimal()),
         (agreed["consideration"]["currency"], price.currency),
-        *origin_checks.agreed(bundle, agreed, sides),
+        (agreed["consideration"].get("in_words", in_words), in_words),
+        *origin_checks.agreed(bundle, first, sides),
     ]
     asset = agreed["asset"]
     if asset["listing"] is not None:
@@ -144,7 +147,7 @@ def _was_registered(bundle: Bundle, signed: Event) -> bool:
         event.kind
         for event in bundle.events
         if event.index < signed.index
-        and event.kind.startswith("key.")
+        and event.kind in ("key.registered", "key.revoked")
         and (event.record["party"], event.record["spki_sha256"]) == wanted
     ]
     return before == ["key.registered"]

@@ -86,7 +86,8 @@ def _check_withheld(event: Event) -> None:
 def _subject(event: Event) -> str:
     if event.is_withheld:  # its place in the chain shows what it is about
         return event.subject
-    noun = event.kind.partition(".")[0]
+    # The content's key is about the deal, unlike the keys that parties sign with.
+    noun = "deal" if event.kind == "key.released" else event.kind.partition(".")[0]
     subject: str
     if noun in SUBJECTS:
         subject = event.record[SUBJECTS[noun]]

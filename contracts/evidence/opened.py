@@ -90,6 +90,17 @@ class Bundle:
     checkpoint: Checkpoint
     events: tuple[Event, ...]
     replay: Replay | None = None
+    before: tuple[str, ...] = ()  # the deals that this one took the place of, the first one first
+
+    @property
+    def first_terms(self) -> str:
+        """The file with the terms of the first contract, which an award or an offer led to."""
+        return terms_name(0) if self.before else TERMS
+
+    @property
+    def first_deal(self) -> str:
+        """The deal that an award or an offer led to."""
+        return self.before[0] if self.before else str(self.manifest.deal)
 
     def json(self, name: str) -> Any:
         """Return a file that holds canonical JSON."""
@@ -100,15 +111,44 @@ class Bundle:
         return value
 
     def all_of(self, kind: str) -> list[Event]:
-        """Return the events of a kind, in order."""
-        return [event for event in self.events if event.kind == kind]
+        """Return the events of a kind, in order, without those of the contracts amended."""
+        return [
+            event
+            for event in self.events
+            if event.kind == kind and event.subject not in self.before
+        ]
 
     def one(self, kind: str) -> Event:
         """Return the one event of a kind."""
-        found = self.all_of(kind)
-        if len(found) != 1:
-            raise Failed(EVENTS, f"holds {len(found)} facts {kind}, not one")
-        return found[0]
+        return _only(self.all_of(kind), kind)
+
+    def of(self, deal: str, kind: str) -> Event:
+        """Return the one event of a kind about a deal, this one or one that it amends."""
+        return _only([one for one in self.events if (one.subject, one.kind) == (deal, kind)], kind)
+
+
+def _only(found: list[Event], kind: str) -> Event:
+    if len(found) != 1:
+        raise Failed(EVENTS, f"holds {len(found)} facts {kind}, not one")
+    return found[0]
+
+
+def terms_name(number: int) -> str:
+    """Return the file with the terms of a contract that was amended, counted from 0."""
+    return f"{AMENDMENTS}{number}.terms.json"
+
+
+def patch_name(number: int) -> str:
+    """Return the file with the patch of an amendment, counted from 1."""
+    return f"{AMENDMENTS}{number}.patch.json"
+
+
+def amended(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the deals whose terms a bundle holds as amended, the first one first."""
+    found: list[str] = []
+    while (name := terms_name(len(found))) in files:
+        found.append(str(canonical.loads(files[name])["deal"]))
+    return tuple(found)
 
 
 def read_events(raw: bytes) -> tuple[Event, ...]:

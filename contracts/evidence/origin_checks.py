@@ -64,9 +64,9 @@ def _offer(bundle: Bundle) -> str:
     by = [one["by"] for one in made if one["version_sha256"] == accepted["version_sha256"]]
     if not by or accepted["by"] in by:
         raise Failed(EVENTS, "nobody made the version to the side that accepted it")
-    opened, executed = bundle.one("deal.opened").record, bundle.one("deal.executed").record
+    opened, executed = _first(bundle, "deal.opened"), _first(bundle, "deal.executed")
     all_same(
-        [(opened["offer"], accepted["offer"]), (str(bundle.manifest.deal), executed["deal"])],
+        [(opened["offer"], accepted["offer"]), (bundle.first_deal, executed["deal"])],
         EVENTS,
         "offer and deal do not belong together",
     )
@@ -131,12 +131,12 @@ def _bids(bundle: Bundle) -> str:
 
 
 def _belong(bundle: Bundle, given: Mapping[str, Any]) -> None:
-    opened, executed = bundle.one("deal.opened").record, bundle.one("deal.executed").record
+    opened, executed = _first(bundle, "deal.opened"), _first(bundle, "deal.executed")
     all_same(
         [
             (opened["listing"], given["listing"]),
             (bundle.one("listing.published").record["listing"], given["listing"]),
-            (str(bundle.manifest.deal), executed["deal"]),
+            (bundle.first_deal, executed["deal"]),
             (executed["amount_minor"], given["amount_minor"]),
             (executed["currency"], given["currency"]),
         ],
@@ -147,7 +147,7 @@ def _belong(bundle: Bundle, given: Mapping[str, Any]) -> None:
 
 def _award(bundle: Bundle) -> Mapping[str, Any]:
     """Return the award that this deal follows from; a package auction makes several."""
-    bid = bundle.json("terms.json")["award"].get("bid")
+    bid = bundle.json(bundle.first_terms)["award"].get("bid")
     made = [event.record for event in bundle.all_of("award.made") if not event.is_withheld]
     mine = [record for record in made if record["bid"] == bid]
     if len(mine) != 1:
@@ -157,6 +157,11 @@ def _award(bundle: Bundle) -> Mapping[str, Any]:
 
 def _accepted(bundle: Bundle) -> Mapping[str, Any]:
     return bundle.one("offer.accepted").record
+
+
+def _first(bundle: Bundle, kind: str) -> Mapping[str, Any]:
+    """Return what a fact says of the first contract: amendments change what it led to."""
+    return bundle.of(bundle.first_deal, kind).record
 
 
 def _money(record: Mapping[str, Any]) -> str:

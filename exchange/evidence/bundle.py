@@ -40,7 +40,9 @@ from contracts.evidence.opened import (
     TERMS,
     TIME_ROOTS,
     Event,
+    patch_name,
     proof_name,
+    terms_name,
 )
 from contracts.facts.tables import Fact
 from contracts.log import queries as log
@@ -64,6 +66,10 @@ TOOLS = (
     Path(__file__).with_name("tlogverify.go"),
     Path(verify_auction.__file__),
 )
+
+
+# What a bundle opens of the contracts that were amended: what shows which took whose place.
+OF_AMENDED = ("deal.opened", "deal.executed", "deal.ended")
 
 
 class EvidenceNotReady(Refusal):
@@ -95,12 +101,15 @@ async def assemble(
         EvidenceNotReady: nothing is executed and sealed yet.
     """
     deal = await deals.get_deal_of(session, deal_id, party)
-    sealed = await log.entries_about(session, await _subjects(session, deal))
-    kinds = {fact.kind for _, fact in sealed}
-    if "deal.executed" not in kinds or deal.performance == "pending":
+    before = await deals.amended_by(session, deal)
+    sealed = await log.entries_about(session, await _subjects(session, [*before, deal]))
+    told = {(fact.subject, fact.kind) for _, fact in sealed}
+    wanted = {(deal.id, "deal.executed"), *((one.id, "deal.ended") for one in before)}
+    if not wanted <= told or deal.performance == "pending":
         raise EvidenceNotReady("The deal is not executed, or not sealed yet.", signing=deal.signing)
     files = {
-        **await _of_log(session, sealed, signer, deal=deal),
+        **await _of_log(session, sealed, signer, row=[*before, deal]),
+        **_of_amendments([*before, deal]),
         **await _of_listing(session, sealed),
         **await _of_origin(session, deal),
         **await _of_contract(session, deal, authority, sealed),
@@ -108,7 +117,7 @@ async def assemble(
         README: README_FILE.read_bytes(),
         **{f"verify/{one.name}": one.read_bytes() for one in TOOLS},
     }
-    stage = SETTLED if "settlement.booked" in kinds else EXECUTED
+    stage = SETTLED if (deal.id, "settlement.booked") in told else EXECUTED
     packing = partial(sign_and_pack, files, deal=deal.id, stage=stage, signer=signer)
     return deal, await anyio.to_thread.run_sync(packing)  # hashing megabytes holds nobody up
 
@@ -121,14 +130,22 @@ def sign_and_pack(
     return archive.pack({**files, manifest.FILE: signed.encode()})
 
 
-async def _subjects(session: AsyncSession, deal: Deal) -> list[UUID]:
-    """Return the objects whose facts make up the trade."""
+def _of_amendments(row: Sequence[Deal]) -> dict[str, bytes]:
+    """Return the terms of the contracts amended, and the patch of every amendment."""
+    files = {terms_name(number): one.terms for number, one in enumerate(row[:-1])}
+    patches = {patch_name(number): one.patch or b"[]" for number, one in enumerate(row)}
+    return files | {name: patch for name, patch in patches.items() if name != patch_name(0)}
+
+
+async def _subjects(session: AsyncSession, row: Sequence[Deal]) -> list[UUID]:
+    """Return the objects whose facts make up the trade; of contracts amended, the contracts."""
+    *before, deal = row
     keys = [one.key_id for one in await deals.completed_sessions(session, deal.id)]
     invoices = await session.execute(select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id))
     payouts = await session.execute(select(col(Payout.id)).where(col(Payout.deal_id) == deal.id))
     found = [*invoices.scalars(), *payouts.scalars()]
     origin = [one for one in (deal.listing_id, deal.auction_id, deal.offer_id) if one is not None]
-    return [*origin, deal.id, *keys, *found]
+    return [*origin, *(one.id for one in before), deal.id, *keys, *found]
 
 
 async def _of_log(
@@ -136,7 +153,7 @@ async def _of_log(
     sealed: Sequence[tuple[LogEntry, Fact]],
     signer: LogSigner,
     *,
-    deal: Deal,
+    row: Sequence[Deal],
 ) -> dict[str, bytes]:
     seqs = [entry.seq for entry, _ in sealed]
     covering = await witnesses.quorum_over(session, seqs[-1])
@@ -148,7 +165,7 @@ async def _of_log(
     files = {
         proof_name(proof.index): replace(proof, checkpoint=signed).text.encode() for proof in proofs
     }
-    events = [_event(entry, fact, deal).line() + b"\n" for entry, fact in sealed]
+    events = [_event(entry, fact, row).line() + b"\n" for entry, fact in sealed]
     return {
         **files,
         EVENTS: b"".join(events),
@@ -158,8 +175,8 @@ async def _of_log(
     }
 
 
-def _event(entry: LogEntry, fact: Fact, deal: Deal) -> Event:
-    shown = _is_shown(fact, deal)
+def _event(entry: LogEntry, fact: Fact, row: Sequence[Deal]) -> Event:
+    shown = _is_shown(fact, row)
     return Event(
         index=entry.seq,
         fact=str(fact.id),
@@ -172,8 +189,11 @@ def _event(entry: LogEntry, fact: Fact, deal: Deal) -> Event:
     )
 
 
-def _is_shown(fact: Fact, deal: Deal) -> bool:
+def _is_shown(fact: Fact, row: Sequence[Deal]) -> bool:
     """Tell whether a bundle opens a fact: what other bidders did in the auction stays theirs."""
+    *before, deal = row
+    if fact.subject in [one.id for one in before]:
+        return fact.kind in OF_AMENDED
     if fact.subject not in (deal.auction_id, deal.listing_id):
         return True
     sides = (deal.licensor_id, deal.licensee_id)
@@ -220,7 +240,9 @@ async def _of_contract(
     """Return the contract as the log has recorded it: an archive not sealed yet is left out."""
     kinds = ("deal.executed", "deal.archived", "deal.lta-refreshed")
     hashes = [
-        canonical.loads(fact.record)["pdf_sha256"] for _, fact in sealed if fact.kind in kinds
+        canonical.loads(fact.record)["pdf_sha256"]
+        for _, fact in sealed
+        if fact.subject == deal.id and fact.kind in kinds
     ]
     document = await deals.document_of_hash(session, deal.id, hashes[-1])
     base = await deals.base_document(session, deal.id)

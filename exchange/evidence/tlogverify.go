@@ -25,12 +25,16 @@ import (
 )
 
 type event struct {
-	Index  int64           `json:"index"`
-	Kind   string          `json:"kind"`
-	Blind  string          `json:"blind"`
-	Leaf   string          `json:"leaf"`
-	Record json.RawMessage `json:"record"`
+	Index   int64           `json:"index"`
+	Kind    string          `json:"kind"`
+	Subject string          `json:"subject"`
+	Blind   string          `json:"blind"`
+	Leaf    string          `json:"leaf"`
+	Record  json.RawMessage `json:"record"`
 }
+
+// prints holds the facts that name the hash of the contract's file.
+var prints = map[string]bool{"deal.executed": true, "deal.archived": true, "deal.lta-refreshed": true}
 
 func main() {
 	log.SetFlags(0)
@@ -40,7 +44,7 @@ func main() {
 	key, err := note.NewVerifier(os.Args[1])
 	must(err, "the log's key")
 	folder := os.Args[2]
-	files := manifest(key, folder)
+	files, deal := manifest(key, folder)
 	size, root := checkpoint(key, read(folder, "checkpoint.txt"))
 	lines := bufio.NewScanner(bytes.NewReader(read(folder, "events.jsonl")))
 	lines.Buffer(nil, 1<<30)
@@ -50,7 +54,7 @@ func main() {
 		must(json.Unmarshal(lines.Bytes(), &one), "events.jsonl")
 		proved(folder, key, one, size, root)
 		opened(one)
-		if one.Kind == "deal.executed" || one.Kind == "deal.archived" || one.Kind == "deal.lta-refreshed" {
+		if one.Subject == deal && prints[one.Kind] {
 			var record struct {
 				PDF string `json:"pdf_sha256"`
 			}
@@ -67,8 +71,8 @@ func main() {
 		files, facts, size)
 }
 
-// manifest checks that the log's key signed the hash of every file.
-func manifest(key note.Verifier, folder string) int {
+// manifest checks that the log's key signed the hash of every file; it returns their number, and the deal.
+func manifest(key note.Verifier, folder string) (int, string) {
 	signed, err := note.Open(read(folder, "manifest.note"), note.VerifierList(key))
 	must(err, "manifest.note")
 	lines := strings.Split(strings.TrimSuffix(signed.Text, "\n"), "\n")
@@ -81,7 +85,7 @@ func manifest(key note.Verifier, folder string) int {
 			log.Fatalf("manifest.note: not the file that was signed: %s", line)
 		}
 	}
-	return len(lines) - 3
+	return len(lines) - 3, strings.TrimPrefix(lines[1], "deal ")
 }
 
 // checkpoint returns the size and the root that the log has signed.

@@ -29,13 +29,15 @@ signed() {
 }
 signed manifest.note
 tail -n +4 "$work/text" > "$work/sums"
+deal=$(sed -n '2s/^deal //p' "$work/text")
 sha256sum --check --quiet --strict "$work/sums" || fail "a file is not the one that was signed for"
 signed checkpoint.txt
 say "OK: manifest and checkpoint are signed by $name; $(wc -l < "$work/sums") files as signed"
 
 # 2. The contract is the one whose execution was recorded, and begins with the text as typeset.
 pdf=$(sha256sum < contract.pdf | cut -d ' ' -f 1)
-grep -E '"kind":"deal\.(executed|archived|lta-refreshed)"' events.jsonl | tail -n 1 | grep -q "\"pdf_sha256\":\"$pdf\"" ||
+grep -E '"kind":"deal\.(executed|archived|lta-refreshed)"' events.jsonl |
+  grep "\"subject\":\"$deal\"}\$" | tail -n 1 | grep -q "\"pdf_sha256\":\"$pdf\"" ||
   fail "contract.pdf is not the file that was executed"
 cmp -s -n "$(wc -c < base.pdf)" base.pdf contract.pdf || fail "contract.pdf has another beginning"
 qpdf --check contract.pdf > "$work/qpdf" 2>&1 || { cat "$work/qpdf"; fail "qpdf"; }
@@ -94,6 +96,8 @@ while read -r start first second rest; do
   done
 done < "$work/ranges"
 [ "$count" -eq "$(wc -l < "$work/ranges")" ] || fail "a signature of contract.pdf has no copy"
+[ "$count" -eq "$(ls signatures/*.cms signatures/archive-*.tst 2> /dev/null | wc -l)" ] ||
+  fail "a copy is of no signature of contract.pdf"
 # The last signature ends where the file ends: nothing was added after it.
 [ "$(tail -n 1 "$work/ranges" | awk '{ print $3 + $4 }')" -eq "$(wc -c < contract.pdf)" ] ||
   fail "something follows the last signature"

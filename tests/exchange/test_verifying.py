@@ -21,6 +21,7 @@ from exchange import keys
 from exchange.db import Database
 from exchange.evidence import bundle
 from exchange.settings import Settings
+from tests.exchange.evidence_factory import archive as archived
 from tests.exchange.evidence_factory import settled_trade
 
 ROOT = Path(__file__).parents[2]
@@ -29,9 +30,13 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Held:
-    """What a party holds: the bundle's files, the log's signer, the root from elsewhere."""
+    """What a party holds: the bundle's files, the log's signer, the root from elsewhere.
+
+    `executed` are the files as they were before the contract was archived.
+    """
 
     files: Files
+    executed: Files
     signer: LogSigner
     root: bytes
 
@@ -40,11 +45,17 @@ class Held:
 async def held(db: Database, settings: Settings) -> Held:
     trade = await settled_trade(db, settings)
     signer, authority = keys.log_signer(settings), LocalAuthority.open(settings.keys)
-    async with db.transaction() as session:
-        _, made = await bundle.assemble(
-            session, trade.deal.id, party=trade.licensee.id, signer=signer, authority=authority
-        )
-    return Held(dict(archive.unpack(made).files), signer, authority.root_pem)
+
+    async def files() -> Files:
+        async with db.transaction() as session:
+            _, made = await bundle.assemble(
+                session, trade.deal.id, party=trade.licensee.id, signer=signer, authority=authority
+            )
+        return dict(archive.unpack(made).files)
+
+    executed = await files()
+    await archived(db, settings, trade)
+    return Held(await files(), executed, signer, authority.root_pem)
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +118,24 @@ def test_the_documented_commands_pass_a_whole_bundle(
         "OK: pdfsig finds 3 signatures valid and their certificates trusted",
         "OK: openssl verifies signatures/0-exchange.cms",
         "OK: openssl verifies signatures/1-licensor.cms",
-        "OK: openssl verifies signatures/2-licensee.cms",
-        "the last one over the whole file",
+        "OK: openssl verifies signatures/2-licensee.cms, timestamp signatures/2-licensee.tst",
+        "OK: openssl verifies signatures/archive-1.tst",
+        "OK: 4 signatures, the last one over the whole file",
         "files as signed, ",
     ):
         assert line in said
     facts = len(held.files["events.jsonl"].splitlines())
     assert f"{facts} facts in the log of" in said
     assert "NOT CHECKED" not in said
+
+
+def test_the_documented_commands_pass_a_bundle_from_before_the_archive(
+    held: Held, play: Callable[..., tuple[int, str]]
+) -> None:
+    status, said = play(held.executed, without="go")
+    assert status == 0, said
+    assert "OK: 3 signatures, the last one over the whole file" in said
+    assert "NOT CHECKED: the proofs" in said
 
 
 def test_the_guide_names_the_command_and_the_packages_that_are_played_here() -> None:
@@ -134,14 +155,6 @@ def test_the_guide_names_the_command_and_the_packages_that_are_played_here() -> 
         assert command in script
 
 
-def test_without_go_the_commands_say_what_was_not_checked(
-    held: Held, play: Callable[..., tuple[int, str]]
-) -> None:
-    status, said = play(held.files, without="go")
-    assert status == 0, said
-    assert "NOT CHECKED: the proofs" in said
-
-
 def flip(name: str) -> Callable[[Files], Files]:
     def change(files: Files) -> Files:
         content = bytearray(files[name])
@@ -157,12 +170,21 @@ def swap_proofs(files: Files) -> Files:
 
 
 def grow(files: Files) -> Files:
-    """An incremental update, and a record of execution that fits it."""
-    old = canonical.sha256_hex(files["contract.pdf"]).encode()
-    longer = files["contract.pdf"] + b"\n% covers the fee\n%%EOF\n"
-    new = canonical.sha256_hex(longer).encode()
+    """An incremental update, and a record of the archive that fits it."""
+    return as_recorded(files, files["contract.pdf"] + b"\n% covers the fee\n%%EOF\n")
+
+
+def as_recorded(files: Files, pdf: bytes) -> Files:
+    """Another contract, and a record that fits it."""
+    old, new = (canonical.sha256_hex(one).encode() for one in (files["contract.pdf"], pdf))
     events = files["events.jsonl"].replace(b'"pdf_sha256":"' + old, b'"pdf_sha256":"' + new)
-    return {**files, "contract.pdf": longer, "events.jsonl": events}
+    return {**files, "contract.pdf": pdf, "events.jsonl": events}
+
+
+def executed_size(files: Files) -> int:
+    """Where the last signature of a party ends, and the archive begins."""
+    pdf = files["contract.pdf"]
+    return pdf.rindex(b"%%EOF", 0, pdf.rindex(b"%%EOF")) + len(b"%%EOF\n")
 
 
 # Under the exchange's own good signature, so that the step named here has to see it.
@@ -173,6 +195,13 @@ FORGED: dict[str, tuple[Callable[[Files], Files], str]] = {
     "an update after the last signature": (grow, "something follows the last signature"),
     "another copy of a signature": (
         flip("signatures/1-licensor.cms"), "a signature of contract.pdf has no copy",
+    ),
+    "another time-stamp of the archive": (
+        flip("signatures/archive-1.tst"), "a signature of contract.pdf has no copy",
+    ),
+    "the contract without its archive": (
+        lambda files: as_recorded(files, files["contract.pdf"][: executed_size(files)]),
+        "of no signature of contract.pdf",
     ),
     "proofs in each other's place": (swap_proofs, "is not the proof of this fact"),
 }  # fmt: skip
