@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from contracts.deals import service
+from contracts.deals import queries, service
 from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
 from exchange import clock
 from exchange.authority import open_authority
 from exchange.context import Context
 from exchange.identity.tables import Person
-from tests.contracts.deals_factory import PRESS, opened_deal
+from tests.contracts.deals_factory import PRESS, opened_deal, signatory
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import api_key, person
 
@@ -42,3 +42,17 @@ async def waiting_deal(context: Context) -> Waiting:
             people[side] = await person(session, party_id=home.id, role=role, now=now)
             keys[side] = await api_key(session, person=people[side], now=now)
     return Waiting(deal, licensor, licensee, people, keys)
+
+
+async def paid_deal(context: Context) -> tuple[Waiting, Party]:
+    """A deal in force and paid, whose paper nobody looks at, and another broadcaster with a key."""
+    waiting, now = await waiting_deal(context), clock.now()
+    authority = open_authority(context.settings, now=now)
+    async with context.db.transaction() as session:
+        deal: Deal = await queries.get_deal(session, waiting.deal.id)
+        deal.signing, deal.performance, deal.executed_at = "executed", "effective", now
+        await session.flush()
+        await service._execute(session, deal, policy=None, now=now)
+        await service.mark_paid(session, deal.id, now=now)
+        other = await signatory(session, authority, kind="broadcaster", now=now)
+    return waiting, other.party

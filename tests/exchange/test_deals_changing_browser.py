@@ -7,17 +7,13 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from contracts import canonical
-from contracts.deals import queries, service, transfers
-from contracts.deals.tables import Deal
+from contracts.deals import queries, transfers
 from contracts.parties import queries as parties
 from contracts.parties.tables import Party
-from exchange import clock
-from exchange.authority import open_authority
 from exchange.context import Context
-from tests.contracts.deals_factory import signatory
 from tests.exchange.identity_factory import PASSWORD
 from tests.exchange.portal_site import Visit, chromium, served, visit
-from tests.exchange.signing_factory import Waiting, waiting_deal
+from tests.exchange.signing_factory import Waiting, paid_deal
 from tests.exchange.test_signing_browser import Traffic
 
 pytestmark = pytest.mark.browser
@@ -34,20 +30,6 @@ async def site(context: Context) -> AsyncIterator[str]:
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as opened:
         yield opened
-
-
-async def paid_deal(context: Context) -> tuple[Waiting, Party]:
-    """A deal in force and paid, whose paper nobody looks at, and another broadcaster with a key."""
-    waiting, now = await waiting_deal(context), clock.now()
-    authority = open_authority(context.settings, now=now)
-    async with context.db.transaction() as session:
-        deal: Deal = await queries.get_deal(session, waiting.deal.id)
-        deal.signing, deal.performance, deal.executed_at = "executed", "effective", now
-        await session.flush()
-        await service._execute(session, deal, policy=None, now=now)
-        await service.mark_paid(session, deal.id, now=now)
-        other = await signatory(session, authority, kind="broadcaster", now=now)
-    return waiting, other.party
 
 
 async def drafted(seen: Visit, waiting: Waiting, to: Party) -> None:
