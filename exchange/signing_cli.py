@@ -35,6 +35,11 @@ KEY_SHA256 = typer.Option(help="Which registered key the device has; not needed 
 ROOT = typer.Option(help="Trust this root certificate (PEM), not the one told.", exists=True)
 SAVE = typer.Option(help="A folder for terms.json and contract.pdf, to be read.")
 AS_TYPESET = typer.Option("--as-typeset", help="Do not typeset the terms again to compare.")
+CERTIFICATE = typer.Option(
+    help="A certificate of an authority that the exchange trusts (PEM, with its chain).",
+    exists=True,
+)
+PREVIOUS = typer.Option(help="A key in force, which vouches for this one.", exists=True)
 KEY_FILE = typer.Option("--key", help="Your P-256 key: PEM or PKCS#12.", exists=True)
 
 
@@ -91,13 +96,25 @@ def register(
     file: Annotated[Path, typer.Option("--out", help="Where the certificate goes.")] = Path(
         "certificate.pem"
     ),
+    certificate: Annotated[Path | None, CERTIFICATE] = None,
+    previous: Annotated[Path | None, PREVIOUS] = None,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
-    """Register a key by its request, and keep the certificate that the exchange gives for it."""
+    """Register a key by its request, and keep the certificate that the exchange gives for it.
+
+    The first key needs nothing else; for every other one, a key in force signs (--previous).
+    """
     desk = Desk(exchange, api_key)
+    body: dict[str, Any] = {"csr_pem": request.read_text("utf-8")}
+    if certificate:
+        body["certificate_pem"] = certificate.read_text("utf-8")
+    if previous:
+        body["endorsement"] = signing_client.endorsed(
+            desk, request.read_bytes(), by=unlocked(previous)
+        )
     where = f"/v1/parties/{desk.party()}/signing-keys/{ids.new(clock.now())}"
-    told = desk.ask("PUT", where, {"csr_pem": request.read_text("utf-8")})
+    told = desk.ask("PUT", where, body)
     file.write_text(told["certificate_pem"], "utf-8")
     out.print(f"key {told['spki_sha256']} is registered as {told['id']}")
     out.print(f"wrote {file.resolve()}")

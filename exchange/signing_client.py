@@ -15,13 +15,14 @@ from uuid import UUID
 import anyio
 import httpx
 from asn1crypto import pem
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from contracts import canonical
 from contracts.deals import consent, sealing, verification
 from contracts.deals.gateway import TypstPress
+from contracts.parties import csr, endorsing
 from contracts.parties.gateway import is_p256
 from contracts.refusal import Kind, Refusal
 from exchange.sealed_cli import ExchangeSaidNo, KeyFileUnreadable
@@ -195,6 +196,25 @@ def send(desk: Desk, contract: Contract, begun: Begun, der: bytes) -> dict[str, 
         raise verification.DocumentNotSound("The last signature is not of your key.")
     body = {"signature_b64": base64.b64encode(der).decode()}
     return desk.ask("PUT", f"{begun.path}/signature", body)
+
+
+def endorsed(desk: Desk, csr_pem: bytes, *, by: ec.EllipticCurvePrivateKey) -> dict[str, str]:
+    """Return what a key in force says of the next one, as the exchange takes it.
+
+    Raises:
+        KeyNotRegistered: the exchange knows no such active key of ours.
+        BadCsr: the request cannot be read.
+    """
+    party, previous = desk.party(), spki_of(by)
+    told = desk.ask("GET", f"/v1/parties/{party}/signing-keys")["items"]
+    said = endorsing.message(
+        party, spki_sha256=csr.read(csr_pem).spki_sha256, previous_sha256=previous
+    )
+    signature = by.sign(said, ec.ECDSA(hashes.SHA256()))
+    return {
+        "key_id": chosen_key(told, previous)["id"],
+        "signature_b64": base64.b64encode(signature).decode(),
+    }
 
 
 def load_key(path: Path, password: bytes | None) -> ec.EllipticCurvePrivateKey:

@@ -42,6 +42,13 @@ def signs_documents(public_key_pem: str) -> bool:
     return gateway.is_p256(load_pem_public_key(public_key_pem.encode()))
 
 
+def spki_sha256_of(certificate_pem: bytes) -> str:
+    """Return what names a certificate's key: SHA-256 of its SubjectPublicKeyInfo, hexadecimal."""
+    key = x509.load_pem_x509_certificate(certificate_pem).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
 def certificate_sha256(certificate_pem: bytes) -> str:
     """Return the SHA-256 of a certificate's DER form in lower-case hexadecimal."""
     return x509.load_pem_x509_certificate(certificate_pem).fingerprint(hashes.SHA256()).hex()
