@@ -16,10 +16,13 @@ from exchange.api import (
     bids,
     bodies,
     bundles,
-    conformance,
     changes,
+    complaints,
+    conformance,
     deals,
     declarations,
+    deliveries,
+    delivery_keys,
     deposit_agreements,
     deposits,
     disclosures,
@@ -76,7 +79,8 @@ ROUTERS = (
     stripe, avails, availability, odrl, conformance, encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
-    bundles, lives, changes, verification, signing,
+    bundles, lives, changes, verification, signing, deliveries, delivery_keys,
+    complaints,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -30,6 +30,7 @@ from exchange import (
     ca_cli,
     clock,
     conformance_cli,
+    delivery_cli,
     doctor,
     files_cli,
     identify,
@@ -77,6 +78,7 @@ app.add_typer(ca_cli.app, name="ca")
 app.add_typer(templates_cli.app, name="templates")
 app.add_typer(signing_cli.app, name="keys")
 app.command("sign")(signing_cli.sign)
+app.add_typer(delivery_cli.app, name="delivery")
 app.add_typer(witness_cli.app, name="witness")
 app.command("assign")(assigning_cli.assign)
 app.command("probe")(probe_cli.probe)

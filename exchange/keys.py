@@ -1,4 +1,4 @@
-"""The exchange's own log key: made at first use in development, required in production.
+"""The exchange's own log and escrow keys: made at first use in development, else required.
 
 Opened once per process: pages and endpoints ask for it at every request, and the sealer holds the
 lock of its folder.
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from contracts.log.gateway import LogSigner
 from exchange.settings import Settings
+from listings.deliveries.gateway import EscrowKey
 
 
 def log_signer(settings: Settings) -> LogSigner:
@@ -20,6 +21,17 @@ def log_signer(settings: Settings) -> LogSigner:
     if settings.environment == "production":
         return _opened(settings.keys, settings.log_origin)
     return _ensured(settings.keys, settings.log_origin)
+
+
+def escrow_key(settings: Settings) -> EscrowKey:
+    """Return the key that licensors seal content keys to.
+
+    Raises:
+        EscrowKeyMissing: in production, when the operator has not put the key in place.
+    """
+    if settings.environment == "production":
+        return EscrowKey.open(settings.keys)
+    return EscrowKey.ensure(settings.keys)
 
 
 @cache

@@ -15,6 +15,7 @@ from contracts.facts.rules import SealedFact
 from exchange import (
     bundle_verbs,
     deal_verbs,
+    delivery_verbs,
     deposit_verbs,
     fetching_verbs,
     listing_verbs,
@@ -73,6 +74,10 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement, witnessed=True),
     Reaction("deal.executed", "archive-deal", deal_verbs.archive_deal),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
+    Reaction("settlement.booked", "release-keys", delivery_verbs.release_keys),
+    Reaction("payment.carried", "release-carried-keys", delivery_verbs.release_keys),
+    Reaction("delivery.manifest", "release-late-keys", delivery_verbs.release_keys),
+    Reaction("delivery-key.registered", "release-to-key", delivery_verbs.release_to_key),
     Reaction("hold.expired", "void-expired-deal", deal_verbs.void_expired_deal),
     Reaction("grant.reverted", "void-deals-under", deal_verbs.void_deals_under),
     Reaction("screener.granted", "burn-screener", screener_verbs.burn_screener),

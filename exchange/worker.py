@@ -35,6 +35,7 @@ from exchange.context import Context
 from exchange.keys import log_signer
 from exchange.witnessing import Asker, read_policy, watch
 from listings.auctions import ending
+from listings.deliveries import service as deliveries
 from listings.offers import service as offers
 from listings.requests import service as requests
 from listings.sealed import service as sealed
@@ -55,6 +56,7 @@ HOLDS_EVERY_S = 2.0
 OFFERS_EVERY_S = 2.0
 INDEX_EVERY_S = 10.0
 OPENED_EVERY_S = 1.0  # what two shares open is opened as they come; this is for the rest
+ACCEPTED_EVERY_S = 30.0  # the time to object to a delivery ends at a midnight
 TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midnight
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 # What was sealed meanwhile is published at once: its files and one checkpoint.
@@ -95,6 +97,9 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: end_screeners(context), "screeners", rest_s=ENDED_EVERY_S))
         tasks.create_task(_again(lambda: end_offers(context), "offers", rest_s=OFFERS_EVERY_S))
         tasks.create_task(_again(lambda: fire_timers(context), "timers", rest_s=TIMERS_EVERY_S))
+        tasks.create_task(
+            _again(lambda: accept_deliveries(context), "deliveries", rest_s=ACCEPTED_EVERY_S)
+        )
         tasks.create_task(_again(lambda: keep_index(context), "index", rest_s=INDEX_EVERY_S))
         tasks.create_task(_queue(context))
 
@@ -170,6 +175,12 @@ async def fire_timers(context: Context) -> int:
     """Fire the timer of a deal that has been due longest."""
     async with context.db.transaction() as session:
         return await timers.fire_due(session, now=clock.now())
+
+
+async def accept_deliveries(context: Context) -> int:
+    """Take for accepted what nobody objected to in time."""
+    async with context.db.transaction() as session:
+        return await deliveries.accept_due(session, now=clock.now())
 
 
 async def pay_due(context: Context, gateway: Gateway) -> int:

@@ -55,7 +55,7 @@ PUBLIC = {
     "get_checkpoint", "get_consistency", "get_log_key", "list_leaves", "get_proof",
     "receive_stripe_event", "describe_uploads", "open_screener", "stream_screener",
     "get_listing_picture", "get_opening", "get_cells", "get_solution",
-    "get_disclosure", "list_disclosures", "get_incidents", "verify_contract",
+    "get_disclosure", "list_disclosures", "get_incidents", "verify_contract", "get_escrow_key",
 }  # fmt: skip
 # Clients name what they create, so these tell that an id is taken, and nothing more; a verified
 # broadcaster may bid in any auction.
@@ -73,8 +73,9 @@ OPEN_TO_STRANGERS = (
 # Nobody is shown the one (a draft is not in the log); the other is a file, which this world did
 # not publish (tests/exchange/test_log_site_api.py reads it).
 # Its auctions ask for no deposit (tests/exchange/test_templates_api.py reads the agreement).
+# Nothing was delivered in it (tests/exchange/test_deals_deliveries.py asks for keys).
 SHOWN_TO_NOBODY = {
-    "get_listing_proof", "get_tile",
+    "get_listing_proof", "get_tile", "get_released_keys",
     "get_deposit_agreement", "print_deposit_agreement",
 }  # fmt: skip
 STRANGERS = ("holder", "broadcaster")
