@@ -87,7 +87,8 @@ async def defer_reactions(session: AsyncSession, sealed: Sequence[SealedFact]) -
 
     Where witnesses are asked for, those that wait for them stay out (`defer_witnessed`).
     """
-    woken = [(fact.id, one) for fact in sealed for one in reactions.woken_by(fact.kind)]
+    by_kind = {kind: reactions.woken_by(kind) for kind in {fact.kind for fact in sealed}}
+    woken = [(fact.id, one) for fact in sealed for one in by_kind[fact.kind]]
     if any(one.witnessed for _, one in woken) and await witnesses.demanded(session) is not None:
         woken = [(fact_id, one) for fact_id, one in woken if not one.witnessed]
     await _defer(session, woken)

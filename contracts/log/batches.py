@@ -4,13 +4,19 @@ Each round trip costs as much as ten facts, so there are few: everything is read
 column of a batch is written as one parameter.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, generators
+from psycopg.abc import PQGen
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.log import arrays, merkle, queries, tiles
@@ -84,13 +90,11 @@ async def begin(session: AsyncSession, limit: int) -> Begun | None:
     """
     await session.flush()  # what is read here does not pass through the session
     connection = await _driver(session)
-    read = await connection.execute(_BEGIN.format(limit=limit))
-    if not read.rowcount:
+    locked, edges, waiting = await _read(connection, _BEGIN.format(limit=limit))
+    if not locked:
         return None
-    read.nextset()
-    [(size, leaves, levels)] = await read.fetchall()
-    read.nextset()
-    facts = [Waiting(*row) for row in await read.fetchall()]
+    [(size, leaves, levels)] = edges
+    facts = [Waiting(*row) for row in waiting]
     rows = [leaves, *levels]
     find = tiles.lookup(size, lambda tile: rows[tile.level or 0] or b"")
     edge = {node: find(node) for node in merkle.frontier(size)}
@@ -105,6 +109,14 @@ async def promised(begun: Begun, facts: Sequence[UUID]) -> list[Waiting]:
     return [Waiting(*row) for row in await found.fetchall()]
 
 
+@asynccontextmanager
+async def writing(begun: Begun) -> AsyncIterator[None]:
+    """Send what the block writes without awaiting answers; when it ends, all of it is done."""
+    arrays.register(begun.connection)
+    async with begun.connection.pipeline():
+        yield
+
+
 async def append(
     begun: Begun, entries: Sequence[Entry], rows: Sequence[Row], turns: Sequence[int]
 ) -> None:
@@ -116,7 +128,6 @@ async def append(
         for index, hashed in enumerate(row, start=first)
     ]
     seqs, facts, subjects, leaves, hashes = zip(*entries, strict=True)
-    arrays.register(begun.connection)
     await begun.connection.execute(
         _APPEND,
         {
@@ -138,6 +149,32 @@ async def sign(begun: Begun, size: int, root: bytes, note: str, *, at: datetime)
     """Write the signed checkpoint."""
     kept = {"size": size, "root": root, "note": note, "signed_at": at}
     await begun.connection.execute(_SIGNED, kept)
+
+
+async def _read(connection: AsyncConnection[Any], query: str) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of several statements; a transaction that is still to begin begins with them.
+
+    The driver alone would begin it by a round trip of its own.
+    """
+    is_idle = connection.pgconn.transaction_status == TransactionStatus.IDLE
+    sent = f"BEGIN;{query}" if is_idle else query
+    async with connection.lock:
+        results = await connection.wait(_answers(connection.pgconn, sent.encode()))
+    found = []
+    for result in results:
+        if result.status == ExecStatus.FATAL_ERROR:
+            raise error_from_result(result)
+        if result.status == ExecStatus.TUPLES_OK:
+            known = Transformer(connection)
+            known.set_pgresult(result)
+            found.append(known.load_rows(0, result.ntuples, tuple))
+    return found
+
+
+def _answers(connection: PGconn, query: bytes) -> PQGen[list[PGresult]]:
+    connection.send_query(query)
+    answers: list[PGresult] = yield from generators.execute(connection)
+    return answers
 
 
 async def _driver(session: AsyncSession) -> AsyncConnection[Any]:

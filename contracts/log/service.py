@@ -50,11 +50,13 @@ async def seal(
     # The mark goes to the disk while the rows go to the database; the signature follows both.
     signing = asyncio.ensure_future(asyncio.to_thread(signer.sign, promise, after=mark))
     try:
-        await batches.append(begun, entries, rows, [fact.turn for fact in facts])
+        async with batches.writing(begun):
+            await batches.append(begun, entries, rows, [fact.turn for fact in facts])
+            sealed = _sealed(entries, facts)
+            await batches.sign(begun, size, root, await signing, at=now)
     finally:
         await asyncio.gather(signing, return_exceptions=True)
-    await batches.sign(begun, size, root, signing.result(), at=now)
-    return _sealed(entries, facts)
+    return sealed
 
 
 async def _next(session: AsyncSession, begun: Begun, mark: Mark) -> list[Waiting]:
