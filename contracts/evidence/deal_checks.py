@@ -24,6 +24,7 @@ from contracts.evidence.opened import (
     all_same,
 )
 from contracts.money import Money
+from contracts.parties import endorsing
 
 
 def listing(bundle: Bundle) -> str:
@@ -141,16 +142,20 @@ def _copies(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _was_registered(bundle: Bundle, signed: Event) -> bool:
-    """Tell whether the party had registered this key, and not revoked it, when it signed."""
+    """Tell whether the party had registered this key, and not revoked it, when it signed.
+
+    Where the record says that an earlier key vouched for it, that key did.
+    """
     wanted = (signed.record["party"], signed.record["spki_sha256"])
     before = [
-        event.kind
+        event
         for event in bundle.events
         if event.index < signed.index
         and event.kind in ("key.registered", "key.revoked")
         and (event.record["party"], event.record["spki_sha256"]) == wanted
     ]
-    return before == ["key.registered"]
+    kinds = [event.kind for event in before]
+    return kinds == ["key.registered"] and endorsing.recorded(before[0].record)
 
 
 def _record(event: Event) -> Mapping[str, Any]:
