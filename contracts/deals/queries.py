@@ -7,7 +7,14 @@ from sqlalchemy import or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts.deals.tables import Deal, DealDocument, DealNotice, DealTimer, SigningSession
+from contracts.deals.tables import (
+    Deal,
+    DealAssignment,
+    DealDocument,
+    DealNotice,
+    DealTimer,
+    SigningSession,
+)
 from contracts.refusal import Unknown
 from contracts.works.tables import Work
 
@@ -101,6 +108,13 @@ async def amended_by(session: AsyncSession, deal: Deal) -> list[Deal]:
         last = await get_deal(session, last.supersedes)
         found.insert(0, last)
     return found
+
+
+async def assignment_of(session: AsyncSession, deal: Deal) -> DealAssignment | None:
+    """Return how a deal was handed on to its licensee; None where it was not."""
+    if deal.assignor_id is None:
+        return None
+    return await session.get(DealAssignment, (deal.supersedes, deal.id))
 
 
 async def notices_of(session: AsyncSession, deal_id: UUID) -> Sequence[DealNotice]:

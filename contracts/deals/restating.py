@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from contracts import canonical, rfc3339
+from contracts import rfc3339
 from contracts.deals import library, patching, pricing, templates, terms
 from contracts.deals.pricing import Price
 from contracts.money import Money
@@ -180,12 +180,6 @@ def handed_on(
         library.named(clause).named(),
     ]
     return after
-
-
-def signed_part(after: Terms) -> bytes:
-    """Return the bytes of handed-on terms that the assignor signs: all but its own signature."""
-    said = {name: value for name, value in after["assignment"].items() if name != "signature_b64"}
-    return canonical.dumps({**after, "assignment": said})
 
 
 def substance(after: Terms) -> dict[str, Any]:

@@ -211,21 +211,21 @@ async def void(
 async def mark_paid(session: AsyncSession, deal_id: UUID, *, now: datetime) -> Deal:
     """Note that everybody has been paid what the deal owes; again changes nothing.
 
+    A deal that has taken its place, and asks for no more, is paid with it.
+
     Raises:
         Unknown: there is no such deal.
         DealNotEffective: it has not taken effect.
-    A deal that has taken its place, and asks for no more, is paid with it.
-
     """
     deal = await _locked(session, deal_id)
     if deal.performance == "pending":
         raise DealNotEffective("The deal has not taken effect.", signing=deal.signing)
     deal.performance = "paid"
     await session.flush()
+    await carrying.pay_on(session, deal, now=now)
     return deal
 
 
-    await carrying.pay_on(session, deal, now=now)
 async def _keep(
     session: AsyncSession,
     deal: Deal,

@@ -174,19 +174,6 @@ async def make_known(session: AsyncSession, deal: Deal, *, now: datetime) -> Non
     await facts.record(session, "deal.assigned", deal.id, payload, parties=_three(deal), now=now)
 
 
-def check_signed(terms: bytes, *, public_key_pem: bytes) -> bool:
-    """Tell whether handed-on terms carry the signature of this key over all the rest of them."""
-    said = canonical.loads(terms)
-    given = said.get("assignment", {}).get("signature_b64")
-    if not isinstance(given, str):
-        return False
-    try:
-        der = rules.signature_der(base64.b64decode(given, validate=True))
-    except (ValueError, rules.BadSignature):
-        return False
-    return rules.fits(der, restating.signed_part(said), public_key_pem=public_key_pem)
-
-
 async def _check_free(session: AsyncSession, base: Deal, *, role: str) -> None:
     """Let only a contract pass that leaves nothing open behind it."""
     if role != "licensee":

@@ -8,6 +8,7 @@ from contracts import canonical
 from contracts.deals import lifecycle, patching
 from contracts.deals.lifecycle import StepNotPossible
 from contracts.deals.patching import PatchFails
+from contracts.evidence import handing_checks
 from contracts.evidence.opened import (
     EVENTS,
     TERMS,
@@ -38,6 +39,7 @@ def amendments(bundle: Bundle) -> str:
     for link in links:
         _check_patch(bundle, link)
         _check_succession(bundle, link)
+        handing_checks.check(bundle, link.number, link.before, link.after)
     first = bundle.json(bundle.first_terms)
     if first.get("supersedes") is not None:
         raise Failed(bundle.first_terms, "amends a contract whose terms are not in the bundle")

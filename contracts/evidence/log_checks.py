@@ -86,8 +86,9 @@ def _check_withheld(event: Event) -> None:
 def _subject(event: Event) -> str:
     if event.is_withheld:  # its place in the chain shows what it is about
         return event.subject
-    # The content's key is about the deal, unlike the keys that parties sign with.
-    noun = "deal" if event.kind == "key.released" else event.kind.partition(".")[0]
+    # These are about the deal, unlike the keys that parties sign with and what invoices are paid.
+    of_deal = event.kind in ("key.released", "payment.carried")
+    noun = "deal" if of_deal else event.kind.partition(".")[0]
     subject: str
     if noun in SUBJECTS:
         subject = event.record[SUBJECTS[noun]]

@@ -20,7 +20,7 @@ from contracts import canonical, rfc3339
 from contracts.deals import extraction
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
-from contracts.evidence import archive, manifest
+from contracts.evidence import archive, handing_checks, manifest
 from contracts.evidence.manifest import EXECUTED, SETTLED
 from contracts.evidence.opened import (
     AUCTION,
@@ -49,6 +49,7 @@ from contracts.log import queries as log
 from contracts.log import rules, witnesses
 from contracts.log.gateway import LogSigner
 from contracts.log.tables import LogEntry
+from contracts.parties import queries as parties
 from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import Kind, Refusal
 from listings.auctions import chain, export, verify_auction
@@ -110,6 +111,7 @@ async def assemble(
     files = {
         **await _of_log(session, sealed, signer, row=[*before, deal]),
         **_of_amendments([*before, deal]),
+        **await _of_assignors(session, [*before, deal]),
         **await _of_listing(session, sealed),
         **await _of_origin(session, deal),
         **await _of_contract(session, deal, authority, sealed),
@@ -137,12 +139,26 @@ def _of_amendments(row: Sequence[Deal]) -> dict[str, bytes]:
     return files | {name: patch for name, patch in patches.items() if name != patch_name(0)}
 
 
+async def _of_assignors(session: AsyncSession, row: Sequence[Deal]) -> dict[str, bytes]:
+    """Return the certificates of those who handed the contract on."""
+    files = {}
+    for number, deal in enumerate(row):
+        assignment = await deals.assignment_of(session, deal)
+        if assignment is not None:
+            key = await parties.find_key(session, assignment.assignor_id, assignment.key_id)
+            certificate = key.certificate_pem if key else ""
+            files[handing_checks.certificate_name(number)] = certificate.encode()
+    return files
+
+
 async def _subjects(session: AsyncSession, row: Sequence[Deal]) -> list[UUID]:
     """Return the objects whose facts make up the trade; of contracts amended, the contracts."""
     *before, deal = row
     keys = [one.key_id for one in await deals.completed_sessions(session, deal.id)]
     invoices = await session.execute(select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id))
     payouts = await session.execute(select(col(Payout.id)).where(col(Payout.deal_id) == deal.id))
+    handed_on = [await deals.assignment_of(session, one) for one in row]
+    keys += [one.key_id for one in handed_on if one is not None]
     found = [*invoices.scalars(), *payouts.scalars()]
     origin = [one for one in (deal.listing_id, deal.auction_id, deal.offer_id) if one is not None]
     return [*origin, *(one.id for one in before), deal.id, *keys, *found]

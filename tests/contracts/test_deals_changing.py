@@ -17,9 +17,9 @@ from contracts.deals import (
     amending,
     carrying,
     ending,
+    handing,
     lifecycle,
     notices,
-    restating,
     rows,
     rules,
     service,
@@ -395,17 +395,17 @@ async def test_invariant_34_the_assignor_signs_the_very_terms_that_the_others_si
     draft, assignee = await drafted(session, authority, pair)
     deal = await signed(session, pair, draft)
     key = pair.licensee.key.public_key_pem.encode()
-    assert transfers.check_signed(deal.terms, public_key_pem=key)
-    assert restating.signed_part(canonical.loads(deal.terms)) == draft.terms
+    assert handing.check_signed(deal.terms, public_key_pem=key)
+    assert handing.signed_part(canonical.loads(deal.terms)) == draft.terms
     other = assignee.key.public_key_pem.encode()
-    assert not transfers.check_signed(deal.terms, public_key_pem=other)
+    assert not handing.check_signed(deal.terms, public_key_pem=other)
     for path, value in (
         (("consideration", "amount"), "1.00"), (("assignment", "key"), "00" * 32),
         (("parties",), []), (("deal",), str(pair.deal.id)),
         (("assignment", "signature_b64"), base64.b64encode(b"\x01" * 64).decode()),
         (("assignment", "signature_b64"), "no base64"),
     ):  # fmt: skip
-        assert not transfers.check_signed(changed(deal.terms, path, value), public_key_pem=key)
+        assert not handing.check_signed(changed(deal.terms, path, value), public_key_pem=key)
     (said,) = await told(session, deal.id, "assignment.signed")
     assert said["signed_sha256"] == canonical.sha256_hex(draft.terms)
     assert canonical.loads(deal.terms)["assignment"]["signature_b64"] == said["signature_b64"]
@@ -453,7 +453,7 @@ async def test_a_contract_is_handed_on_twice_and_names_the_last_to_leave(
     assert [one["ref"] for one in said["clauses"]].count("contract-assigned") == 1
     assert said["parameters"]["assigned_contract"] == deal.contract_no
     key = second.key.public_key_pem.encode()
-    assert transfers.check_signed(last.terms, public_key_pem=key)
+    assert handing.check_signed(last.terms, public_key_pem=key)
     await executed(session, last, pair.licensor, third)
     (grant,) = await titles.grants_of_work(session, last.work_id)
     assert (grant.grantee_id, grant.deal_id) == (third.party.id, last.id)
@@ -520,7 +520,7 @@ async def test_only_the_key_that_was_named_signs_a_draft_once_and_in_time(
 ) -> None:
     pair = await settled(session, authority)
     draft, assignee = await drafted(session, authority, pair)
-    mine = {"party_id": pair.licensee.party.id, "now": NOW}
+    mine: dict[str, Any] = {"party_id": pair.licensee.party.id, "now": NOW}
     for made_with, content in (
         (assignee.key_pem, draft.terms), (pair.licensee.key_pem, pair.deal.terms),
     ):  # fmt: skip

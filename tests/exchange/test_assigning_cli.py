@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from contracts import canonical, ids
-from contracts.deals import queries, restating, transfers
+from contracts.deals import handing, queries, restating, transfers
 from contracts.deals.consent import SessionNotSound
 from contracts.deals.tables import Deal
 from contracts.deals.terms import Side
@@ -45,7 +45,7 @@ class Leaving:
             assert found is not None
             (key,) = await parties.keys_of(session, self.waiting.licensee.id)
         public = key.public_key_pem.encode()
-        assert transfers.check_signed(found.terms, public_key_pem=public)
+        assert handing.check_signed(found.terms, public_key_pem=public)
         return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts import canonical, ids
-from contracts.deals import queries, service, transfers, verification
+from contracts.deals import handing, queries, service, verification
 from contracts.deals.tables import Deal
 from contracts.facts.rules import SealedFact
 from exchange import clock, deal_verbs, settlement_verbs
@@ -148,7 +148,7 @@ async def test_a_contract_is_handed_on_by_three_keys_and_the_new_licensee_holds_
     }
     terms = handed.deal.terms
     verification.require_sound(pdf, authority.root_pem, keys=keys, terms=terms)
-    assert transfers.check_signed(terms, public_key_pem=mine.key.public_key_pem.encode())
+    assert handing.check_signed(terms, public_key_pem=mine.key.public_key_pem.encode())
 
 
 async def test_the_licensee_alone_ends_a_contract_early(desk: Desk) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from contracts import canonical
-from contracts.deals import queries, transfers
+from contracts.deals import handing, queries
 from contracts.parties import queries as parties
 from contracts.parties.tables import Party
 from exchange.context import Context
@@ -71,7 +71,7 @@ async def test_a_licensee_hands_its_contract_on_with_the_key_of_its_browser(
         )  # fmt: skip
         (key,) = await parties.keys_of(session, waiting.licensee.id)
     assert (deal.licensee_id, deal.assignor_id) == (to.id, waiting.licensee.id)
-    assert transfers.check_signed(deal.terms, public_key_pem=key.public_key_pem.encode())
+    assert handing.check_signed(deal.terms, public_key_pem=key.public_key_pem.encode())
 
 
 async def another_licensee(route: Route) -> None:
