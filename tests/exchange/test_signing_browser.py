@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.async_api import Browser, Page, Request, Route, expect
 
 from contracts.deals import queries, verification
+from contracts.parties import queries as parties
 from exchange import clock
 from exchange.authority import open_authority
 from exchange.context import Context
@@ -250,6 +251,37 @@ async def test_a_file_with_old_ciphers_is_refused_and_nothing_is_sent(
         await page.get_by_role("button", name="Import the key").click()
         await expect(page.locator("#told")).to_contain_text("as OpenSSL 3 writes them")
         assert keys_of(traffic) == []
+
+
+async def test_a_key_of_this_browser_vouches_for_the_next_one(
+    context: Context, site: str, browser: Browser, tmp_path: Path
+) -> None:
+    file, _ = pkcs12(tmp_path)
+    now = clock.now()
+    async with context.db.transaction() as session:
+        home = await party(session, kind="rights_holder", now=now)
+        holder = await person(session, party_id=home.id, role="holder", now=now)
+    async with visit(browser, site, viewport=WIDE) as seen:
+        page = seen.page
+        await seen.sign_in(holder.email, PASSWORD)
+        await seen.go("/signing-keys")
+        await page.get_by_role("button", name="Make and register a key").click()
+        await expect(page.locator(".here:visible")).to_have_count(1)
+        await page.set_input_files("#p12", file)
+        await page.fill("#password", PASSWORD_OF_FILE)
+        await page.get_by_role("button", name="Import the key").click()
+        await expect(page.locator(".here:visible")).to_have_count(2)
+        await seen.shot("signing-keys-vouched")
+    async with context.db.transaction() as session:
+        first, second = await parties.keys_of(session, home.id)
+    told = sorted([first, second], key=lambda key: key.registered_at)
+    assert [key.endorsed_by for key in told] == [None, told[0].id]
+    async with visit(browser, site, viewport=NARROW) as stranger:  # keeps none of the keys
+        await stranger.sign_in(holder.email, PASSWORD)
+        await stranger.go("/signing-keys")
+        await stranger.page.get_by_role("button", name="Make and register a key").click()
+        await expect(stranger.page.locator("#told")).to_contain_text("key-not-endorsed")
+        await stranger.shot("signing-keys-not-vouched-narrow")
 
 
 def openssl(*words: str) -> None:
