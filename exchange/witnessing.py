@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals import awaiting
 from contracts.deals import queries as deals
+from contracts.deals.tables import Deal
 from contracts.log import checkpoint as checkpoints
 from contracts.log import policy, queries, witness, witnesses
 from contracts.log.gateway import LogSigner
@@ -236,20 +237,41 @@ async def of_deal(session: AsyncSession, deal_id: UUID) -> tuple[int, int] | Non
     return await standing(session, await awaiting.executed_seq(session, deal))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who has cosigned a leaf, by the policy in force, and how many it takes."""
+
+    policy_sha256: str
+    cosigned: tuple[str, ...]
+    needed: int
+
+
+async def seen(session: AsyncSession, deal: Deal) -> Standing | None:
+    """Return who has seen a deal's execution; None before it, and where no policy asks for any."""
+    if deal.signing != "executed":
+        return None
+    return await _standing(session, await awaiting.executed_seq(session, deal))
+
+
 async def standing(session: AsyncSession, fact_seq: int | None) -> tuple[int, int] | None:
     """Return how many witnesses have cosigned a leaf, and how many it takes.
 
     None when no policy asks for any. The leaf counts as cosigned by whoever cosigned a tree that
     covers it; a leaf without a number yet, by nobody.
     """
+    found = await _standing(session, fact_seq)
+    return None if found is None else (len(found.cosigned), found.needed)
+
+
+async def _standing(session: AsyncSession, fact_seq: int | None) -> Standing | None:
     in_force = await witnesses.demanded(session)
     if in_force is None:
         return None
     read = policy.parse(in_force.text)
     sizes = await witnesses.last_cosigned(session, [one.cosigner for one in read.witnesses])
-    cosigned = [
+    cosigned = tuple(
         one.name
         for one in read.witnesses
         if fact_seq is not None and sizes.get(one.cosigner.vkey, 0) > fact_seq
-    ]
-    return len(cosigned), len(cosigned) + read.missing(cosigned)
+    )
+    return Standing(in_force.sha256, cosigned, len(cosigned) + read.missing(cosigned))

@@ -30,6 +30,7 @@ from contracts.parties.gateway import AuthorityMissing
 from contracts.parties.rules import KeyNotActive
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from contracts.titles.rules import HoldExpired, RightsNotReserved
+from exchange import witnessing
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
@@ -71,7 +72,13 @@ class DealOut(Shape):
     amount_minor: int
     currency: str
     terms_sha256: str
-    pdf_sha256: Annotated[str | None, Field(description="of the latest revision")]
+    pdf_sha256: Annotated[
+        str | None,
+        Field(
+            description="of the contract with its last signature; archive time-stamps added later "
+            "give the file a hash of its own, which is the ETag of contract.pdf"
+        ),
+    ]
     signing: Signing
     performance: Performance
     ended: Annotated[Ended | None, Field(description="null while it is in force, and before")]
@@ -79,6 +86,26 @@ class DealOut(Shape):
     next_signer: Annotated[UUID | None, Field(description="the party whose turn it is to sign")]
     created_at: AwareDatetime
     executed_at: AwareDatetime | None
+
+
+class DealWitnessesOut(Shape):
+    """Who has seen the contract's execution in the public log, and how many it takes.
+
+    `policy_sha256` names the policy in force, which GET /v1/log/policy returns.
+    """
+
+    policy_sha256: str
+    cosigned: Annotated[Sequence[str], Field(description="by their names in the policy")]
+    needed: Annotated[int, Field(description="cosignatures that make the quorum, these included")]
+
+
+class DealSeenOut(DealOut):
+    """A deal, and who has seen it executed."""
+
+    witnesses: Annotated[
+        DealWitnessesOut | None,
+        Field(description="null until everybody has signed, or where no policy asks for any"),
+    ]
 
 
 class DealPage(Shape):
@@ -144,9 +171,14 @@ async def list_deals(
 
 
 @router.get("/deals/{deal_id}", responses=problems.responses(*_READ, Unknown))
-async def get_deal(deal_id: UUID, *, session: Session, caller: Signed) -> DealOut:
-    """Return a deal."""
-    return deal_out(await _visible(session, deal_id, caller))
+async def get_deal(deal_id: UUID, *, session: Session, caller: Signed) -> DealSeenOut:
+    """Return a deal, and who of the witnesses has seen it executed (见证)."""
+    deal = await _visible(session, deal_id, caller)
+    seen = await witnessing.seen(session, deal)
+    told = seen and DealWitnessesOut(
+        policy_sha256=seen.policy_sha256, cosigned=seen.cosigned, needed=seen.needed
+    )
+    return DealSeenOut(**deal_out(deal).model_dump(), witnesses=told)
 
 
 @router.get(
@@ -173,7 +205,8 @@ async def get_deal_terms(deal_id: UUID, *, session: Session, caller: Signed) -> 
     response_class=Response,
     responses={
         200: {
-            "description": "The latest revision; every signature so far is in it.",
+            "description": "The contract with every signature so far and, once it is archived, "
+            "the time-stamps that keep them provable. Its SHA-256 is the ETag.",
             "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
         },
         **problems.responses(*_READ, Unknown),

@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -32,7 +33,7 @@ from exchange.settings import Settings
 from exchange.witnessing import Asker
 from tests.contracts.log_factory import a_fact
 from tests.exchange.evidence_factory import Trade, executed_trade
-from tests.exchange.identity_factory import person
+from tests.exchange.identity_factory import api_key, person
 from tests.exchange.test_portal_deals import enter
 from tests.exchange.test_portal_pages import browser
 from tests.exchange.witness_factory import Running, a_witness
@@ -159,9 +160,7 @@ async def test_a_deal_takes_effect_when_two_of_three_witnesses_have_seen_it(
         await jobs.react(context, fact.id, "plan-settlement")
     await it_is_told_once(context, trade, demanded)
 
-    page = await page_of(context, trade)
-    assert "Waits for witnesses" not in page
-    assert "/evidence" in page
+    await its_page_and_the_api_say_who_has_seen_it(context, trade, client)
 
     await seal(context, signer)  # `deal.witnessed` and what follows are leaves like any other
     assert await witnessing.ask_witnesses(context, Asker()) == 3
@@ -191,6 +190,29 @@ async def one_witness_is_not_enough(
     page = await page_of(context, trade)
     assert "Waits for witnesses: 1 of 2 have cosigned." in page
     assert "/evidence" not in page
+    told = {"policy_sha256": demanded.sha256, "cosigned": ["lic"], "needed": 2}
+    assert await seen_by(context, trade, client) == told
+
+
+async def its_page_and_the_api_say_who_has_seen_it(
+    context: Context, trade: Trade, client: httpx.AsyncClient
+) -> None:
+    page = await page_of(context, trade)
+    assert "Waits for witnesses" not in page
+    assert "Seen in the public log by lic, lee; 2 witnesses were needed." in page
+    assert "/evidence" in page
+    assert (await seen_by(context, trade, client))["cosigned"] == ["lic", "lee"]
+
+
+async def seen_by(context: Context, trade: Trade, client: httpx.AsyncClient) -> Any:
+    """What the API says of who has seen the deal executed."""
+    async with context.db.transaction() as session:
+        who = await person(session, party_id=trade.licensor.id, role="holder", now=clock.now())
+        key = await api_key(session, person=who, now=clock.now())
+    answer = await client.get(
+        f"/v1/deals/{trade.deal.id}", headers={"Authorization": f"Bearer {key}"}
+    )
+    return answer.json()["witnesses"]
 
 
 async def page_of(context: Context, trade: Trade) -> str:
