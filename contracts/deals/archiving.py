@@ -16,12 +16,10 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign.signers import PdfTimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 
-from contracts.deals.timestamps import DIGEST, Source, Stamper
+from contracts.deals.timestamps import DIGEST, OTHERS_BYTES, OWN_BYTES, Source, Stamper
 from contracts.parties.gateway import TimeKey
 
 FIELD = "archive-{number}"
-# Hexadecimal digits; a token of our own takes about 3000, one of others `asking.MOST_BYTES` bytes.
-RESERVED, RESERVED_FOR_OTHERS = 8192, 20480
 
 
 def archive(
@@ -55,8 +53,8 @@ def archive(
         crls=[crl.CertificateList.load(der) for der in crls],
     )
     stamper = PdfTimeStamper(Stamper(by, at), field_name=FIELD.format(number=number))
-    reserved = RESERVED if isinstance(by, TimeKey) else RESERVED_FOR_OTHERS
-    made = stamper.async_timestamp_pdf(writer, DIGEST, bytes_reserved=reserved)
+    room = OWN_BYTES if isinstance(by, TimeKey) else OTHERS_BYTES
+    made = stamper.async_timestamp_pdf(writer, DIGEST, bytes_reserved=2 * room)
     # A thread of its own, so that a caller's running event loop does no harm.
     with ThreadPoolExecutor(1) as thread:
         output: BytesIO = thread.submit(asyncio.run, made).result()

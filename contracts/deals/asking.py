@@ -16,14 +16,12 @@ from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.status import TimestampSignatureStatus
 from pyhanko_certvalidator import ValidationContext
 
-from contracts.deals.timestamps import DIGEST
+from contracts.deals.timestamps import DIGEST, OTHERS_BYTES
 from contracts.parties import times
 from contracts.parties.times import NotStamped
 
 # Clocks of machines differ by seconds; whoever is off by a minute is broken.
 CLOCKS_DIFFER = timedelta(minutes=1)
-# A token with a chain of three RSA-4096 certificates takes about 7000 bytes.
-MOST_BYTES = 9000
 # What reading a broken answer may raise.
 _UNREADABLE = (
     CMSStructuralError,
@@ -94,7 +92,7 @@ def _granted(answer: bytes) -> cms.ContentInfo:
     _need(token["content_type"].native == "signed_data", "the answer holds no token")
     content = token["content"]["encap_content_info"]["content_type"].native
     _need(content == "tst_info", "the token says no time")
-    _need(len(token.dump()) <= MOST_BYTES, "the token is too large for a contract")
+    _need(len(token.dump()) <= OTHERS_BYTES, "the token is too large for a contract")
     return token
 
 

@@ -7,6 +7,8 @@ private key never comes here: only the bytes to be signed leave, and only a sign
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
@@ -28,9 +30,9 @@ from contracts.parties.gateway import Certifier
 
 ROLES = ("exchange", "licensor", "licensee")  # the order in which the fields are signed
 DIGEST = "sha256"
-# Hexadecimal digits. A signature with a time-stamp of our own takes about 6000; one of others comes
-# with a longer chain (`asking.MOST_BYTES`).
-RESERVED = 24576
+# Bytes of a CMS beside its certificates and its time-stamp: about 600, and some to spare. A gap is
+# as large as needed and no larger: every reader goes through it digit by digit.
+FRAME = 1024
 # Where contract.typ draws the boxes of its last page (points from the lower left of A4).
 PAGE_HEIGHT, FIELD_LEFT, FIELD_WIDTH, FIELD_HEIGHT = 842, 294, 227, 118
 FIRST_TOP, BOX_STEP = 182, 190
@@ -52,9 +54,10 @@ class Prepared:
 
 def certify(base: bytes, *, certifier: Certifier, stamp: bytes, at: datetime) -> bytes:
     """Lay out the three fields and certify the text; only signatures may follow (DocMDP P=2)."""
-    prepared = _prepare(
-        base, role=ROLES[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at
-    )
+    prepared = prepare(
+        base, role=ROLES[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at,
+        room=timestamps.room(certifier),
+    )  # fmt: skip
     signature = certifier.key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
     stamped = time_stamp(signature, by=certifier, at=at)
     return complete(
@@ -68,21 +71,6 @@ def time_stamp(signature: bytes, *, by: Certifier, at: datetime) -> cms.ContentI
     Blocks while outside authorities are asked: inside an event loop, call it in a thread.
     """
     return timestamps.stamped(hashlib.sha256(signature).digest(), by=by, at=at)
-
-
-def prepare(
-    pdf: bytes, *, role: str, certificate_pem: bytes, stamp: bytes, at: datetime
-) -> Prepared:
-    """Prepare the signature of `role` upon a revision.
-
-    Args:
-        pdf: the latest revision.
-        role: `licensor` or `licensee`; names the field.
-        certificate_pem: of the key that will sign.
-        stamp: a one-page PDF that the field will show.
-        at: the time written beside the signature.
-    """
-    return _prepare(pdf, role=role, certificate_pem=certificate_pem, stamp=stamp, at=at)
 
 
 def complete(
@@ -151,29 +139,39 @@ def _filled(prepared: Prepared, content: cms.ContentInfo) -> bytes:
     return output.getvalue()
 
 
-def _prepare(
-    pdf: bytes, *, role: str, certificate_pem: bytes, stamp: bytes, at: datetime
+def prepare(
+    pdf: bytes,
+    *,
+    role: str,
+    certificate_pem: bytes,
+    stamp: bytes,
+    at: datetime,
+    room: int = timestamps.OWN_BYTES,
 ) -> Prepared:
+    """Prepare the signature of `role` upon a revision.
+
+    Args:
+        pdf: the latest revision.
+        role: names the field.
+        certificate_pem: of the key that will sign, with those it leads to.
+        stamp: a one-page PDF that the field will show, beside the time `at`.
+        at: the instant.
+        room: bytes to leave for a time-stamp.
+    """
+    chain = sum(len(one.chosen.dump()) for one in timestamps.with_chain(certificate_pem))
     writer = IncrementalPdfFileWriter(BytesIO(pdf))
     certifies = role == ROLES[0]
     if certifies:
         for index, name in enumerate(ROLES):
             fields.append_signature_field(writer, _field(name, index))
-    with tempfile.NamedTemporaryFile(suffix=".pdf") as page:
-        page.write(stamp)
-        page.flush()
-        style = StaticStampStyle.from_pdf_file(page.name, border_width=0, background_opacity=1)
+    with _style(stamp) as style:
         embedding = cms_embedder.PdfCMSEmbedder().write_cms(
             field_name=role, writer=writer, existing_fields_only=True
         )
         next(embedding)
         embedding.send(
             cms_embedder.SigObjSetup(
-                sig_placeholder=SignatureObject(
-                    timestamp=at,
-                    subfilter=fields.SigSeedSubFilter.PADES,
-                    bytes_reserved=RESERVED,
-                ),
+                sig_placeholder=_placeholder(at, size=FRAME + chain + room),
                 mdp_setup=cms_embedder.SigMDPSetup(
                     md_algorithm=DIGEST,
                     certify=certifies,
@@ -192,6 +190,21 @@ def _prepare(
         gap_end=gap.reserved_region_end,
         tbs=_attributes(gap.document_digest, _certificate(certificate_pem)).dump(),
     )
+
+
+def _placeholder(at: datetime, *, size: int) -> SignatureObject:
+    return SignatureObject(
+        timestamp=at, subfilter=fields.SigSeedSubFilter.PADES, bytes_reserved=2 * size
+    )
+
+
+@contextmanager
+def _style(stamp: bytes) -> Iterator[StaticStampStyle]:
+    """Give the stamp as pyHanko takes it: from a file, which it reads when the stamp is drawn."""
+    with tempfile.NamedTemporaryFile(suffix=".pdf") as page:
+        page.write(stamp)
+        page.flush()
+        yield StaticStampStyle.from_pdf_file(page.name, border_width=0, background_opacity=1)
 
 
 def _field(name: str, index: int) -> fields.SigFieldSpec:

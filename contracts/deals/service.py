@@ -1,6 +1,6 @@
 """Certifying and signing the contracts of deals, and following them to their payment."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from contracts.deals import (
     revisions,
     rules,
     sealing,
+    timestamps,
     timing,
 )
 from contracts.deals.gateway import Press
@@ -74,7 +75,7 @@ async def certify(
     return deal
 
 
-async def open_session(
+async def open_session(  # noqa: PLR0913 - a session has that many parts.
     session: AsyncSession,
     deal_id: UUID,
     session_id: UUID,
@@ -83,8 +84,11 @@ async def open_session(
     key_id: UUID,
     press: Press,
     now: datetime,
+    room: int = timestamps.OWN_BYTES,
 ) -> tuple[SigningSession, bool]:
     """Begin a party's signature: prepare the exact bytes; return the session and whether it is new.
+
+    `room` is what to leave for a time-stamp, in bytes (`timestamps.room`).
 
     Raises:
         Unknown: the party has no part in the deal.
@@ -103,13 +107,10 @@ async def open_session(
     rules.check_turn(deal.signing, role=role)
     key = await parties.active_key(session, party_id, key_id)
     latest = await queries.document(session, deal_id)
-    prepared = await _prepared(session, key, latest.pdf, role=role, press=press, now=now)
+    lay = partial(sealing.prepare, latest.pdf, role=role, room=room)
+    prepared = await _prepared(session, key, lay, press=press, now=now)
     begun = SigningSession(
-        deal_id=deal_id,
-        id=session_id,
-        party_id=party_id,
-        key_id=key_id,
-        role=role,
+        deal_id=deal_id, id=session_id, party_id=party_id, key_id=key_id, role=role,
         spki_sha256=key.spki_sha256,
         certificate_pem=key.certificate_pem,
         on_sha256=latest.sha256,
@@ -120,7 +121,7 @@ async def open_session(
         tbs=prepared.tbs,
         opened_at=now,
         expires_at=now + rules.SESSION_LASTS,
-    )
+    )  # fmt: skip
     session.add(begun)
     await session.flush()
     return begun, True
@@ -326,7 +327,12 @@ async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: dat
 
 
 async def _prepared(
-    session: AsyncSession, key: PartyKey, pdf: bytes, *, role: str, press: Press, now: datetime
+    session: AsyncSession,
+    key: PartyKey,
+    lay: Callable[..., Prepared],
+    *,
+    press: Press,
+    now: datetime,
 ) -> Prepared:
     """Lay the stamp of a party's signature upon the contract and leave a gap for the signature."""
     rules.check_certificate(key.certificate_pem.encode(), now=now)
@@ -334,8 +340,8 @@ async def _prepared(
     title = ("电子签名", "Electronic signature")
     stamp = await revisions.stamp(press, title, party=party, key=key.spki_sha256, now=now)
     certificate_pem = key.certificate_pem.encode()
-    prepare = partial(sealing.prepare, role=role, certificate_pem=certificate_pem, at=now)
-    return await anyio.to_thread.run_sync(partial(prepare, pdf, stamp=stamp))
+    prepare = partial(lay, certificate_pem=certificate_pem, stamp=stamp, at=now)
+    return await anyio.to_thread.run_sync(prepare)
 
 
 async def _check_key(session: AsyncSession, deal: Deal, begun: SigningSession, der: bytes) -> None:

@@ -21,12 +21,20 @@ from contracts.parties.gateway import Certifier, TimeKey
 from contracts.parties.times import NotStamped, TimeAuthority
 
 DIGEST = "sha256"
+# How large a token may be: with the chain of our own key about 2100 bytes; others have RSA keys and
+# longer chains, about 7000.
+OWN_BYTES, OTHERS_BYTES = 3072, 9000
 Source = TimeKey | TimeAuthority  # a key of our own, or authorities of others
 
 
 def source(certifier: Certifier) -> Source | None:
     """Return who stamps for the exchange: others where they are named, else its own key, if any."""
     return certifier.time if certifier.outside is None else certifier.outside
+
+
+def room(certifier: Certifier) -> int:
+    """Return how many bytes to leave for a time-stamp."""
+    return OWN_BYTES if certifier.outside is None else OTHERS_BYTES
 
 
 def stamped(digest: bytes, *, by: Certifier, at: datetime) -> cms.ContentInfo | None:

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import queries, rules, service
+from contracts.deals import queries, rules, service, timestamps
 from contracts.deals.gateway import PressFailed, TypstPress
 from contracts.deals.lifecycle import DealDeclined, DealExpired, DealNotInForce
 from contracts.deals.rules import (
@@ -231,15 +231,16 @@ async def get_contract(deal_id: UUID, *, session: Session, caller: Signed) -> Re
         200: {"model": SigningSessionOut, "description": "It was opened before, for this key."},
         **problems.responses(
             *_SIGN, IdReused, NotYourTurn, DealVoided, DealDeclined, DealExpired, KeyNotActive,
-            SessionExpired, CertificateExpired, PressFailed, TextCannotBePrinted,
+            SessionExpired, CertificateExpired, PressFailed, TextCannotBePrinted, AuthorityMissing,
         ),
     },
 )  # fmt: skip
-async def open_signing_session(
+async def open_signing_session(  # noqa: PLR0913 - a session has that many parts.
     deal_id: UUID,
     session_id: UUID,
     body: SigningSessionIn,
     *,
+    context: Ctx,
     response: Response,
     session: Session,
     caller: Signed,
@@ -258,6 +259,7 @@ async def open_signing_session(
         key_id=body.key_id,
         press=_PRESS,
         now=now,
+        room=timestamps.room(open_authority(context.settings, now=now).certifier),
     )
     response.status_code = 201 if created else 200
     return _session_out(begun, await queries.get_deal(session, deal_id))
