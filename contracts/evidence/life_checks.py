@@ -84,7 +84,7 @@ def _check_notice(bundle: Bundle, notice: str, ended_at: str) -> None:
     settled = [one for one in bundle.all_of("notice.settled") if one.record["notice"] == notice]
     if any(one.record["outcome"] in WITHOUT_END for one in settled):
         raise Failed(EVENTS, "the contract ended by a notice that was settled before")
-    if given[-1].record["kind"] != "breach":
+    if given[-1].record["kind"] == "mutual":
         return
     received = [one for one in bundle.all_of("notice.received") if one.record["notice"] == notice]
     if not received or received[-1].record["cure_by"] is None:

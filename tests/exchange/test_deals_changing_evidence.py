@@ -1,6 +1,7 @@
 """The evidence of a contract that was handed on, or whose price was raised, holds on its own."""
 
 import base64
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ async def test_a_changed_contract_and_the_one_before_are_evidence_each(  # type:
         assert failures(verify(path, trusted_vkey=log_signer.verifier.vkey)) == []
     if change is handed_on:
         nobody_leaves_unsigned(opened(raw, log_signer))
+        openssl_agrees(opened(raw, log_signer), tmp_path)
 
 
 def nobody_leaves_unsigned(whole: Bundle) -> None:
@@ -116,3 +118,18 @@ def nobody_leaves_unsigned(whole: Bundle) -> None:
 
 def without(whole: Bundle, kind: str) -> Bundle:
     return with_events(whole, [one for one in whole.events if one.kind != kind])
+
+
+def openssl_agrees(whole: Bundle, folder: Path) -> None:
+    """As VERIFYING.md says: what the assignor signed is terms.json without its signature."""
+    said = whole.json(TERMS)["assignment"]["signature_b64"]
+    (folder / "a.pem").write_bytes(whole.files[handing_checks.certificate_name(1)])
+    (folder / "terms.json").write_bytes(whole.files[TERMS])
+    (folder / "sig").write_bytes(base64.b64decode(said))
+    script = """
+      openssl x509 -pubkey -noout -in a.pem > pub.pem
+      sed 's/,"signature_b64":"[^"]*"//' terms.json > signed
+      openssl dgst -sha256 -verify pub.pem -signature sig signed
+    """
+    done = subprocess.run(["sh", "-e", "-c", script], cwd=folder, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"Verified OK\n"), done.stderr
