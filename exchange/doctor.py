@@ -20,6 +20,7 @@ from exchange.context import database_url
 from exchange.db import Database
 from exchange.settings import Settings
 from exchange.timestamping import OutsideAuthorities
+from listings.deliveries.gateway import KEY_FILE, EscrowKey
 from listings.index import keeping
 from listings.masters import mediainfo, objects
 
@@ -52,6 +53,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _media(),
         _sandbox(),
         _keys(settings.keys),
+        _escrow(settings),
         await _time_stamps(settings),
         await _payments(settings),
     ]
@@ -214,6 +216,17 @@ async def _time_stamps(settings: Settings) -> Finding:
         return Finding("time-stamps", "fault", said)
     said = f"{len(asked.urls) - len(failed)} of {len(asked.urls)} outside authorities stamp"
     return Finding("time-stamps", "warning" if failed else "ok", "; ".join([said, *failed]))
+
+
+def _escrow(settings: Settings) -> Finding:
+    """Tell whether licensors can seal content keys to the exchange, and to which key."""
+    if settings.environment != "production" and not (settings.keys / KEY_FILE).exists():
+        return Finding("escrow key", "ok", "made when the first delivery asks for it")
+    try:
+        name = EscrowKey.open(settings.keys).name
+    except Refusal as refusal:
+        return Finding("escrow key", "fault", f"{refusal.detail} {refusal.hint}")
+    return Finding("escrow key", "ok", f"deliveries are sealed to {name[:16]}…")
 
 
 async def _payments(settings: Settings) -> Finding:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contracts.facts.archives import ARCHIVES
 from contracts.facts.authorities import AUTHORITIES
 from contracts.facts.changes import CHANGES
+from contracts.facts.deliveries import DELIVERIES
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.rules import Audience, KindOfFact
@@ -240,6 +241,7 @@ KINDS: Mapping[str, KindOfFact] = {
     **ARCHIVES,
     **WITNESSING,
     **LIVES,
+    **DELIVERIES,
     **CHANGES,
     **TEXTS,
     # negotiated in private: nobody but the two sides reads these

@@ -16,6 +16,7 @@ from exchange.portal import (
     changes,
     conformance,
     deals,
+    deliveries,
     disclosures,
     errors,
     keys,
@@ -49,7 +50,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, lives, changes, money, keys, signing, verifying,
+        bundles, offerables, requests, deals, deliveries,
+        lives, changes, money, keys, signing, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
     )
 )  # fmt: skip

@@ -51,6 +51,10 @@ LABELS: Mapping[str, str] = {
     "payout.refused": mark("Payout refused"),
     "transfer.made": mark("Money transferred"),
     "settlement.booked": mark("Settlement booked"),
+    "delivery.manifest": mark("Delivery offered, encrypted"),
+    "key.released": mark("Key of the content released to the licensee"),
+    "delivery.accepted": mark("Delivery accepted"),
+    "delivery.disputed": mark("Complaint about the delivery judged"),
 }
 
 
