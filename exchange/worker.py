@@ -39,6 +39,7 @@ from listings.deliveries import service as deliveries
 from listings.offers import service as offers
 from listings.requests import service as requests
 from listings.sealed import service as sealed
+from settlement.ledger import holds as money_holds
 from settlement.stripe import service as stripe
 from settlement.stripe.gateway import Gateway, open_gateway
 
@@ -156,9 +157,12 @@ async def open_due(context: Context) -> int:
 
 
 async def expire_holds(context: Context) -> int:
-    """Give back rights that were held until now for a contract nobody signed."""
+    """Give back rights that were held until now for a contract nobody signed; and held money."""
+    now = clock.now()
     async with context.db.transaction() as session:
-        return await holds.expire_due(session, now=clock.now())
+        freed = await holds.expire_due(session, now=now)
+    async with context.db.transaction() as session:
+        return freed + await money_holds.expire_due(session, now=now)
 
 
 async def end_offers(context: Context) -> int:

@@ -7,13 +7,13 @@ ROLE = "exchange_app"
 APPEND_ONLY = (
     "fact", "log_entry", "log_node", "log_checkpoint", "ledger_account", "ledger_journal",
     "ledger_posting", "ledger_hold", "ledger_hold_end", "ledger_quote", "ledger_exchange",
-    "ledger_account_mark", "ledger_close", "settlement_line", "reaction_done", "deal_document", "offer_version",
-    "bid", "paddle", "encumbrance_consent", "run_rule", "telecast", "telecast_cancelled",
-    "auction_event", "refused_bid", "outage", "disclosure_step",
+    "ledger_account_mark", "ledger_close", "settlement_line", "reaction_done", "deal_document",
+    "offer_version", "bid", "paddle", "encumbrance_consent", "run_rule", "telecast",
+    "telecast_cancelled", "auction_event", "refused_bid", "outage", "disclosure_step",
     "sealed_key", "sealed_acknowledgement", "sealed_share", "sealed_reveal", "revocation_list",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).
-READ_ONLY = ("ledger_balance", "ledger_currency")
+READ_ONLY = ("ledger_balance", "ledger_currency", "ledger_hold_open")
 
 
 def ensure_role(connection: Connection) -> None:

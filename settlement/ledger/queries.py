@@ -48,6 +48,41 @@ CHECKS = (
         "JOIN ledger_account a ON a.id = p.account_id "
         "WHERE p.balance_after_minor <> p.before + p.amount_minor OR p.account_version <> p.turn",
     ),
+    (
+        "account {0} counts {1} and {2} as held; its open holds say otherwise",
+        "SELECT a.code, b.held_debit_minor, b.held_credit_minor FROM ledger_balance b "
+        "JOIN ledger_account a ON a.id = b.account_id LEFT JOIN "
+        "(SELECT h.account_id, sum(greatest(h.amount_minor, 0)) AS debit, "
+        "sum(greatest(-h.amount_minor, 0)) AS credit FROM ledger_hold h "
+        "WHERE NOT EXISTS (SELECT FROM ledger_hold_end e WHERE e.hold_id = h.id) "
+        "GROUP BY h.account_id) held ON held.account_id = a.id "
+        "WHERE (b.held_debit_minor, b.held_credit_minor) "
+        "<> (coalesce(held.debit, 0), coalesce(held.credit, 0))",
+    ),
+    (
+        "hold {0} has ended and stands among the open ones, or the other way round",
+        "SELECT h.id FROM ledger_hold h LEFT JOIN ledger_hold_end e ON e.hold_id = h.id "
+        "LEFT JOIN ledger_hold_open o ON o.hold_id = h.id "
+        "WHERE (e.hold_id IS NULL) <> (o.hold_id IS NOT NULL)",
+    ),
+    (
+        "journal {0} does not undo account {1} of the journal it reverses",
+        "SELECT r.idem_key, p.account_id FROM ledger_journal r JOIN ledger_posting p "
+        "ON p.journal_id IN (r.id, r.reversal_of) WHERE r.reversal_of IS NOT NULL "
+        "GROUP BY r.id, p.account_id HAVING sum(p.amount_minor) <> 0",
+    ),
+    (
+        "journal {0} exchanges currencies without a quote",
+        "SELECT j.idem_key FROM ledger_journal j JOIN ledger_posting p ON p.journal_id = j.id "
+        "LEFT JOIN ledger_exchange x ON x.journal_id = j.id "
+        "WHERE j.reversal_of IS NULL AND x.journal_id IS NULL "
+        "GROUP BY j.id HAVING count(DISTINCT p.currency) > 1",
+    ),
+    (
+        "the balances of the books closed at {0} are not those they were closed with",
+        "SELECT until FROM ledger_close WHERE until = (SELECT max(until) FROM ledger_close) "
+        "AND balances_sha256 <> ledger_balances_at(until)",
+    ),
 )
 
 

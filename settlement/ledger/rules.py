@@ -1,20 +1,30 @@
-"""Decisions of the ledger: the chart of accounts, and what a journal must look like.
+"""Decisions of the ledger: the chart of accounts, what a journal looks like, what a rate gives.
 
 Amounts are signed: debit positive, credit negative.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from uuid import UUID
 
 from contracts import canonical
-from contracts.money import Money
+from contracts.money import EXPONENTS, Money
 from contracts.refusal import Kind, Refusal
 
 PSP_CLEARING = "psp:stripe:clearing"
 COMMISSION = "commission"
 SUSPENSE_PSP = "suspense:psp"
+SUSPENSE_BANK = "suspense:bank"  # money at the bank that nothing explains yet (待核销)
+BANK_FEES = "expense:bank-fees"
+OPENING_MONEY = "equity:opening"  # what lay in an account before it was followed
+FX_POSITION = "fx:position"  # what was taken in of a currency and not yet given (外汇头寸)
+RATE_PLACES = 10
+RATE_MOST = Decimal(10**10)
+QUOTE_LASTS = timedelta(hours=24)  # the mid rates of a central bank are set once a day
 BANK_DEPOSITS = "bank:deposits"  # the bank account that holds deposits alone (保证金专户)
 
 Line = tuple[str, Money]
@@ -25,6 +35,113 @@ class JournalKeyReused(Refusal):
 
     kind, code = Kind.CONFLICT, "journal-key-reused"
     hint = "One effect has one key; book another effect under another key."
+
+
+class LimitReached(Refusal):
+    """The account would pass its limit, counting what is held of it."""
+
+    kind, code = Kind.CONFLICT, "account-limit-reached"
+    hint = "Move no more than is there and not held."
+
+
+class AccountNotOpen(Refusal):
+    """The account is frozen or closed."""
+
+    kind, code = Kind.CONFLICT, "account-not-open"
+    hint = "See who froze the account and why; only they or their office open it again."
+
+
+class AccountUnlimited(Refusal):
+    """The account records what others did: nothing is held on it, and it is never frozen."""
+
+    kind, code = Kind.CONFLICT, "account-without-limit"
+    hint = "Hold or freeze what is owed to somebody, not the record of a bank or a provider."
+
+
+class AccountNotMarkable(Refusal):
+    """The account is closed for good, or cannot be closed while something is on it."""
+
+    kind, code = Kind.CONFLICT, "account-not-markable"
+    hint = "Bring its balance and its holds to nothing first; a closed account stays closed."
+
+
+class PeriodClosed(Refusal):
+    """The books are closed at the instant at which the journal would take effect."""
+
+    kind, code = Kind.CONFLICT, "period-closed"
+    hint = "Book it in the open period, with the instant at which it happened beside."
+
+
+class CloseNotLater(Refusal):
+    """The books are closed up to this instant or beyond, or it has not come yet."""
+
+    kind, code = Kind.CONFLICT, "close-not-later"
+    hint = "Close up to an instant that has passed and that is later than the last close."
+
+
+class HoldEnded(Refusal):
+    """The hold has ended: each is captured, released or expired once."""
+
+    kind, code = Kind.CONFLICT, "hold-ended"
+    hint = "Make a new hold."
+
+
+class HoldOutOfTime(Refusal):
+    """The hold has run out, or has not yet."""
+
+    kind, code = Kind.CONFLICT, "hold-out-of-time"
+    hint = "Capture before it expires; make a new hold afterwards."
+
+
+class HoldTooSmall(Refusal):
+    """More is captured than was held, or in the other direction."""
+
+    kind, code = Kind.CONFLICT, "hold-too-small"
+    hint = "Capture at most what was held."
+
+
+class AlreadyReversed(Refusal):
+    """The journal has been reversed."""
+
+    kind, code = Kind.CONFLICT, "already-reversed"
+    hint = "A journal is reversed once; book what is right as a new journal."
+
+
+class ReversalStays(Refusal):
+    """The journal is itself a reversal."""
+
+    kind, code = Kind.CONFLICT, "reversal-stays"
+    hint = "Book again what was reversed, as a new journal."
+
+
+class QuoteNotValid(Refusal):
+    """The quote is of other currencies, or does not hold at this instant."""
+
+    kind, code = Kind.CONFLICT, "quote-not-valid"
+    hint = "Ask for a fresh quote of the two currencies."
+
+
+class RateInvalid(Refusal):
+    """The rate is not a positive decimal with ten places at most, or lasts too long."""
+
+    kind, code = Kind.INVALID, "rate-invalid"
+    hint = "Send a decimal like 7.1023, and a quote that holds for 24 hours at most."
+
+
+# What the database says no with, by the name of the rule.
+REFUSALS: Mapping[str, type[Refusal]] = {
+    "ledger_limit": LimitReached,
+    "ledger_account_open": AccountNotOpen,
+    "ledger_account_limited": AccountUnlimited,
+    "ledger_account_markable": AccountNotMarkable,
+    "ledger_period_open": PeriodClosed,
+    "ledger_close_goes_on": CloseNotLater,
+    "ledger_hold_in_time": HoldOutOfTime,
+    "ledger_hold_covers": HoldTooSmall,
+    "ledger_hold_end_captures_or_not": HoldTooSmall,
+    "ledger_hold_end_pkey": HoldEnded,
+    "ledger_journal_reversal_of_key": AlreadyReversed,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +164,9 @@ CHART: tuple[tuple[str, Opening], ...] = (
     ("payee:", Opening("liability", ceiling_minor=0)),
     ("commission", Opening("income", ceiling_minor=0)),
     ("suspense:", Opening("liability")),
+    (FX_POSITION, Opening("asset")),
+    ("expense:", Opening("expense")),
+    ("equity:", Opening("equity")),
 )
 
 
@@ -68,6 +188,11 @@ def payee_due(party_id: UUID) -> str:
 def payee_in_transit(party_id: UUID) -> str:
     """Return the code of what is on its way to a payee (在途)."""
     return f"payee:{party_id}:in-transit"
+
+
+def bank_account(account_id: UUID) -> str:
+    """Return the code that mirrors one account at a bank (银行存款)."""
+    return f"bank:{account_id}"
 
 
 def deposit(auction_id: UUID, party_id: UUID) -> str:
@@ -110,8 +235,17 @@ def imbalance(lines: Sequence[Line]) -> dict[str, int]:
     return {currency: total for currency, total in sums.items() if total}
 
 
-def request_hash(kind: str, actor: str, deal_id: UUID | None, lines: Sequence[Line]) -> bytes:
-    """Return SHA-256 of a journal's content, without its time: a retry comes later."""
+def request_hash(
+    kind: str,
+    actor: str,
+    deal_id: UUID | None,
+    lines: Sequence[Line],
+    more: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return SHA-256 of a journal's content, without its time: a retry comes later.
+
+    `more` is what the journal says beside its lines: its reason, the quote, the journal reversed.
+    """
     content = {
         "kind": kind,
         "actor": actor,
@@ -119,6 +253,7 @@ def request_hash(kind: str, actor: str, deal_id: UUID | None, lines: Sequence[Li
         "lines": sorted(
             [account_code(code, amount.currency), amount.amount_minor] for code, amount in lines
         ),
+        **(more or {}),
     }
     return bytes.fromhex(canonical.sha256_hex(canonical.dumps(content)))
 
@@ -133,3 +268,66 @@ def checked(lines: Sequence[Line]) -> list[Line]:
     if len(moving) < 2 or imbalance(moving):
         raise ValueError(f"a journal needs two lines and a zero sum: {imbalance(moving)}")
     return moving
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """One `base` costs `rate` of `counter`, in major units, from `quoted_at` to `valid_until`."""
+
+    base: str
+    counter: str
+    rate: Decimal
+    quoted_at: datetime
+    valid_until: datetime
+
+
+def check_quote(quote: Quote) -> None:
+    """Refuse a rate that cannot be stored exactly, and one that holds too long.
+
+    Raises:
+        RateInvalid: see there.
+        WrongCurrency: a currency is not handled.
+    """
+    Money(0, quote.base), Money(0, quote.counter)
+    rate = quote.rate
+    if not rate.is_finite() or not 0 < rate < RATE_MOST or rate != round(rate, RATE_PLACES):
+        raise RateInvalid("A rate is positive and has ten decimals at most.", rate=str(rate))
+    if quote.base == quote.counter:
+        raise RateInvalid("A rate is between two currencies.", currency=quote.base)
+    if not timedelta(0) < quote.valid_until - quote.quoted_at <= QUOTE_LASTS:
+        raise RateInvalid("A quote holds for 24 hours at most.")
+
+
+def exchanged(quote: Quote, sold: Money, *, into: str, at: datetime) -> Money:
+    """Return what an amount gives in the other currency, rounded towards zero (exact arithmetic).
+
+    Whoever changes there and back at one quote never gains.
+
+    Raises:
+        QuoteNotValid: the quote is of other currencies, or does not hold at `at`.
+    """
+    if not quote.quoted_at <= at < quote.valid_until:
+        raise QuoteNotValid("The quote does not hold at this instant.")
+    ratio = minor_ratio(quote)
+    if (sold.currency, into) == (quote.counter, quote.base):
+        ratio = 1 / ratio
+    elif (sold.currency, into) != (quote.base, quote.counter):
+        raise QuoteNotValid("The quote is of other currencies.")
+    minor = int(abs(sold.amount_minor) * ratio)
+    return Money(minor if sold.amount_minor >= 0 else -minor, into)
+
+
+def minor_ratio(quote: Quote) -> Fraction:
+    """Return how many minor units of `counter` one minor unit of `base` costs."""
+    return Fraction(quote.rate) * Fraction(10) ** (EXPONENTS[quote.counter] - EXPONENTS[quote.base])
+
+
+def exchange_lines(give: Line, take: str, bought: Money) -> list[Line]:
+    """Return the four lines: out of one account, through both positions, into the other."""
+    amount = give[1]
+    return [
+        give,
+        (FX_POSITION, Money(-amount.amount_minor, amount.currency)),
+        (FX_POSITION, bought),
+        (take, Money(-bought.amount_minor, bought.currency)),
+    ]

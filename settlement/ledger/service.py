@@ -1,26 +1,33 @@
-"""Booking journals. The database keeps the invariants; this only fills in accounts."""
+"""Booking journals, reversing them. The database keeps the invariants; this fills in accounts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from settlement.ledger import rules
-from settlement.ledger.rules import JournalKeyReused, Line
-from settlement.ledger.tables import LedgerAccount, LedgerJournal
+from contracts import rfc3339
+from contracts.money import Money
+from contracts.refusal import Unknown
+from settlement.ledger import driving, rules
+from settlement.ledger.rules import AlreadyReversed, JournalKeyReused, Line, ReversalStays
+from settlement.ledger.tables import LedgerAccount, LedgerJournal, LedgerPosting
 
-POST = text(
-    "SELECT ledger_post(:idem_key, :kind, :actor, CAST(:deal_id AS uuid), :effective_at, "
-    ":request_hash, CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]))"
+JOURNAL = (
+    ":idem_key, :kind, :actor, CAST(:deal_id AS uuid), :effective_at, :request_hash, "
+    "CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[])"
+)
+BOOK = text(
+    f"SELECT ledger_book({JOURNAL}, CAST(:reversal_of AS bigint), CAST(:reason AS text), "
+    "CAST(:occurred_at AS timestamptz))"
 )
 
 
-async def post(
+async def post(  # noqa: PLR0913 - a journal has this many fields
     session: AsyncSession,
     *,
     idem_key: str,
@@ -29,6 +36,8 @@ async def post(
     deal_id: UUID | None,
     lines: Sequence[Line],
     now: datetime,
+    reason: str | None = None,
+    occurred_at: datetime | None = None,
 ) -> int:
     """Book a journal once; return its id, or the id of the one already booked under the key.
 
@@ -41,36 +50,102 @@ async def post(
         lines: (account code without currency, signed amount: debit +, credit -); accounts open on
             demand; lines of zero are left out.
         now: when it took effect.
+        reason: why, where a person decided it.
+        occurred_at: when it happened, where that is before it took effect (a late bank statement).
 
     Raises:
         JournalKeyReused: the key stands for a journal with other content.
+        LimitReached, AccountNotOpen, PeriodClosed: see there; the transaction is lost.
     """
     moving = rules.checked(lines)
-    digest = rules.request_hash(kind, actor, deal_id, moving)
-    booked = await _booked(session, idem_key, digest)
+    more = {"reason": reason} if reason is not None else {}
+    if occurred_at is not None:
+        more["occurred_at"] = rfc3339.to_the_second(occurred_at)
+    digest = rules.request_hash(kind, actor, deal_id, moving, more)
+    booked = await find_booked(session, idem_key, digest)
     if booked is not None:
         return booked
-    accounts = await _accounts(session, moving)
-    values = {
+    values = await journal_values(
+        session, idem_key=idem_key, kind=kind, actor=actor, deal_id=deal_id, lines=moving
+    )
+    more_values = {"reversal_of": None, "reason": reason, "occurred_at": occurred_at}
+    made: int = await driving.asked(
+        session, BOOK, values | more_values | {"request_hash": digest, "effective_at": now}
+    )
+    return made
+
+
+async def reverse(
+    session: AsyncSession,
+    journal_id: int,
+    *,
+    idem_key: str,
+    actor: str,
+    reason: str,
+    now: datetime,
+) -> int:
+    """Book a journal's exact negative (红冲), once; return its id.
+
+    Raises:
+        Unknown: there is no such journal.
+        ReversalStays: the journal is itself a reversal.
+        AlreadyReversed: it was reversed under another key.
+        LimitReached: what it booked has moved on; book what is right as a new journal.
+        JournalKeyReused, AccountNotOpen, PeriodClosed: see `post`.
+    """
+    journal = await session.get(LedgerJournal, journal_id)
+    if journal is None:
+        raise Unknown("There is no such journal.")
+    if journal.reversal_of is not None:
+        raise ReversalStays("A reversal is not reversed.", reversal_of=journal.reversal_of)
+    lines = await _negative(session, journal_id)
+    kind, more = "reversal", {"reversal_of": str(journal_id), "reason": reason}
+    digest = rules.request_hash(kind, actor, journal.deal_id, lines, more)
+    booked = await find_booked(session, idem_key, digest)
+    if booked is not None:
+        return booked
+    taken = await session.scalar(
+        select(LedgerJournal.id).where(col(LedgerJournal.reversal_of) == journal_id)
+    )
+    if taken is not None:
+        raise AlreadyReversed("The journal has been reversed.", reversal=taken)
+    values = await journal_values(
+        session, idem_key=idem_key, kind=kind, actor=actor, deal_id=journal.deal_id, lines=lines
+    )
+    more_values = {"reversal_of": journal_id, "reason": reason, "occurred_at": None}
+    made: int = await driving.asked(
+        session, BOOK, values | more_values | {"request_hash": digest, "effective_at": now}
+    )
+    return made
+
+
+async def journal_values(
+    session: AsyncSession,
+    *,
+    idem_key: str,
+    kind: str,
+    actor: str,
+    deal_id: UUID | None,
+    lines: Sequence[Line],
+) -> dict[str, Any]:
+    """Return what the database's verbs are asked with; accounts that are missing are opened."""
+    accounts = await account_ids(session, lines)
+    return {
         "idem_key": idem_key,
         "kind": kind,
         "actor": actor,
         "deal_id": deal_id,
-        "effective_at": now,
-        "request_hash": digest,
-        "accounts": [accounts[rules.account_code(code, paid.currency)] for code, paid in moving],
-        "amounts": [paid.amount_minor for _, paid in moving],
+        "accounts": [accounts[rules.account_code(code, paid.currency)] for code, paid in lines],
+        "amounts": [paid.amount_minor for _, paid in lines],
     }
-    try:
-        made: int = (await session.execute(POST, values)).scalar_one()
-    except IntegrityError as error:
-        if getattr(error.orig, "sqlstate", "") == "23505":
-            raise JournalKeyReused(f"Journal key {idem_key!r} has other content.") from error
-        raise
-    return made
 
 
-async def _booked(session: AsyncSession, idem_key: str, digest: bytes) -> int | None:
+async def find_booked(session: AsyncSession, idem_key: str, digest: bytes) -> int | None:
+    """Return the journal that is booked under the key, if any.
+
+    Raises:
+        JournalKeyReused: it has other content.
+    """
     found = (
         await session.execute(
             select(LedgerJournal.id, LedgerJournal.request_hash).where(
@@ -85,8 +160,11 @@ async def _booked(session: AsyncSession, idem_key: str, digest: bytes) -> int | 
     return int(found.id)
 
 
-async def _accounts(session: AsyncSession, lines: Sequence[Line]) -> dict[str, int]:
-    """Open what is missing, in the order of codes so that two journals never wait in a circle."""
+async def account_ids(session: AsyncSession, lines: Sequence[Line]) -> Mapping[str, int]:
+    """Return the accounts by their stored codes.
+
+    What is missing is opened, in the order of codes so that two journals never wait in a circle.
+    """
     rows = {}
     for code, amount in sorted(lines, key=lambda line: (line[0], line[1].currency)):
         how = rules.opening(code)
@@ -109,3 +187,16 @@ async def _accounts(session: AsyncSession, lines: Sequence[Line]) -> dict[str, i
 async def _ids(session: AsyncSession, codes: list[str]) -> dict[str, int]:
     chosen = select(LedgerAccount.code, LedgerAccount.id).where(col(LedgerAccount.code).in_(codes))
     return {code: number for code, number in await session.execute(chosen) if number is not None}
+
+
+async def _negative(session: AsyncSession, journal_id: int) -> list[Line]:
+    rows = await session.execute(
+        select(LedgerAccount.code, LedgerPosting.currency, LedgerPosting.amount_minor)
+        .join(LedgerAccount, col(LedgerAccount.id) == col(LedgerPosting.account_id))
+        .where(col(LedgerPosting.journal_id) == journal_id)
+        .order_by(col(LedgerPosting.line))
+    )
+    return [
+        (code.removesuffix(f":{currency}"), Money(-minor, currency))
+        for code, currency, minor in rows
+    ]

@@ -1,9 +1,10 @@
-"""Rows of the ledger. Balances are written by triggers alone; journals and postings never change.
+"""Rows of the ledger. Balances are written by triggers alone; everything else is only ever added.
 
 Amounts are signed minor units: debit positive, credit negative (借正贷负).
 """
 
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,12 +16,19 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     LargeBinary,
+    Numeric,
     SmallInteger,
     String,
     UniqueConstraint,
     text,
 )
 from sqlmodel import Field, SQLModel
+
+from contracts.money import Money
+
+
+def _instant() -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=False)
 
 
 class LedgerAccount(SQLModel, table=True):
@@ -49,15 +57,27 @@ class LedgerAccount(SQLModel, table=True):
 
 
 class LedgerBalance(SQLModel, table=True):
-    """An account's balance and how many postings made it."""
+    """An account's balance, how many postings made it, and what is held of it in each direction."""
 
     __tablename__ = "ledger_balance"
+    __table_args__ = (
+        CheckConstraint(
+            "held_debit_minor >= 0 AND held_credit_minor >= 0",
+            name="ledger_balance_holds_are_not_negative",
+        ),
+    )
 
     account_id: int = Field(
         sa_column=Column(BigInteger, ForeignKey("ledger_account.id"), primary_key=True)
     )
     posted_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
+    held_debit_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
+    held_credit_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
 
 
 class LedgerJournal(SQLModel, table=True):
@@ -76,6 +96,10 @@ class LedgerJournal(SQLModel, table=True):
     kind: str
     actor: str
     deal_id: UUID | None = Field(default=None, index=True)
+    reason: str | None = None
+    occurred_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
     reversal_of: int | None = Field(
         default=None,
         sa_column=Column(BigInteger, ForeignKey("ledger_journal.id"), nullable=True, unique=True),
@@ -118,3 +142,167 @@ class LedgerPosting(SQLModel, table=True):
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     balance_after_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     account_version: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class LedgerCurrency(SQLModel, table=True):
+    """A currency with its minor-unit exponent, for the database's own arithmetic."""
+
+    __tablename__ = "ledger_currency"
+    __table_args__ = (CheckConstraint("exponent BETWEEN 0 AND 4", name="ledger_currency_exponent"),)
+
+    code: str = Field(sa_column=Column(String(3), primary_key=True))
+    exponent: int = Field(sa_column=Column(SmallInteger, nullable=False))
+
+
+class LedgerHold(SQLModel, table=True):
+    """A part of an account set aside for a movement to come (预留), in that movement's sign."""
+
+    __tablename__ = "ledger_hold"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["account_id", "currency"],
+            ["ledger_account.id", "ledger_account.currency"],
+            name="ledger_hold_in_the_accounts_currency",
+        ),
+        CheckConstraint("amount_minor <> 0", name="ledger_hold_holds_something"),
+        CheckConstraint("expires_at > made_at", name="ledger_hold_expires_later"),
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="ledger_hold_reason"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    deal_id: UUID | None = None
+    reason: str
+    actor: str
+    made_at: datetime = Field(sa_column=_instant())
+    expires_at: datetime = Field(sa_column=_instant())
+
+    @property
+    def amount(self) -> Money:
+        """The amount with its currency, in the sign of the movement to come."""
+        return Money(self.amount_minor, self.currency)
+
+
+class LedgerHoldOpen(SQLModel, table=True):
+    """A hold that has not ended; written by triggers alone."""
+
+    __tablename__ = "ledger_hold_open"
+
+    hold_id: UUID = Field(foreign_key="ledger_hold.id", primary_key=True)
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    expires_at: datetime = Field(
+        sa_column=Column(DateTime(timezone=True), nullable=False, index=True)
+    )
+
+
+class LedgerHoldEnd(SQLModel, table=True):
+    """The one end of a hold: captured by a journal, all of it or a part, released or expired."""
+
+    __tablename__ = "ledger_hold_end"
+    __table_args__ = (
+        CheckConstraint(
+            "outcome IN ('captured', 'released', 'expired')", name="ledger_hold_end_outcome"
+        ),
+        CheckConstraint(
+            "(outcome = 'captured') = (captured_minor <> 0) "
+            "AND (outcome = 'captured') = (journal_id IS NOT NULL)",
+            name="ledger_hold_end_captures_or_not",
+        ),
+    )
+
+    hold_id: UUID = Field(foreign_key="ledger_hold.id", primary_key=True)
+    outcome: str
+    captured_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    journal_id: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger, ForeignKey("ledger_journal.id"), nullable=True, unique=True),
+    )
+    actor: str
+    ended_at: datetime = Field(sa_column=_instant())
+
+
+class LedgerQuote(SQLModel, table=True):
+    """A rate as it was quoted (牌价): one `base` costs `rate` of `counter`, in major units."""
+
+    __tablename__ = "ledger_quote"
+    __table_args__ = (
+        CheckConstraint("base <> counter", name="ledger_quote_of_two_currencies"),
+        CheckConstraint("rate > 0", name="ledger_quote_rate"),
+        CheckConstraint(
+            "valid_until > quoted_at AND valid_until <= quoted_at + interval '24 hours'",
+            name="ledger_quote_holds_a_day_at_most",
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    base: str = Field(
+        sa_column=Column(String(3), ForeignKey("ledger_currency.code"), nullable=False)
+    )
+    counter: str = Field(
+        sa_column=Column(String(3), ForeignKey("ledger_currency.code"), nullable=False)
+    )
+    rate: Decimal = Field(sa_column=Column(Numeric(20, 10), nullable=False))
+    source: str
+    quoted_at: datetime = Field(sa_column=_instant())
+    valid_until: datetime = Field(sa_column=_instant())
+    actor: str
+
+
+class LedgerExchange(SQLModel, table=True):
+    """The quote that a journal in two currencies was booked at, and what it moved (换汇)."""
+
+    __tablename__ = "ledger_exchange"
+    __table_args__ = (
+        CheckConstraint("sold_minor > 0 AND bought_minor > 0", name="ledger_exchange_amounts"),
+    )
+
+    journal_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("ledger_journal.id"), primary_key=True)
+    )
+    quote_id: UUID = Field(foreign_key="ledger_quote.id")
+    sold_currency: str = Field(sa_column=Column(String(3), nullable=False))
+    sold_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    bought_currency: str = Field(sa_column=Column(String(3), nullable=False))
+    bought_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class LedgerAccountMark(SQLModel, table=True):
+    """An account frozen, opened again or closed for good (冻结, 解冻, 销户), by whom and why."""
+
+    __tablename__ = "ledger_account_mark"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('open', 'frozen', 'closed')", name="ledger_account_mark_status"
+        ),
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="ledger_account_mark_reason"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("ledger_account.id"), nullable=False, index=True)
+    )
+    status: str
+    reason: str
+    actor: str
+    marked_at: datetime = Field(sa_column=_instant())
+
+
+class LedgerClose(SQLModel, table=True):
+    """The books closed up to an instant (结账); the database sums the balances up by itself."""
+
+    __tablename__ = "ledger_close"
+    __table_args__ = (
+        CheckConstraint("until <= closed_at", name="ledger_close_is_of_the_past"),
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="ledger_close_reason"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, unique=True))
+    journals: int = Field(sa_column=Column(BigInteger, nullable=False))
+    balances_sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    reason: str
+    actor: str
+    closed_at: datetime = Field(sa_column=_instant())

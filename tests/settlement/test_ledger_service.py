@@ -4,14 +4,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from contracts.money import Money
 from exchange.db import Database
 from settlement.ledger import queries, rules, service
-from settlement.ledger.rules import JournalKeyReused
+from settlement.ledger.rules import JournalKeyReused, LimitReached
 from tests.conftest import NOW
 
 
@@ -59,7 +58,7 @@ async def test_nobody_is_paid_more_than_is_owed(
     session: AsyncSession, account: str, amount: int, fault: str
 ) -> None:
     lines = [(account, cny(amount)), (rules.SUSPENSE_PSP, cny(-amount))]
-    with pytest.raises(DBAPIError, match=fault):
+    with pytest.raises(LimitReached, match=fault):
         await booked(session, str(ids.new(NOW)), lines=lines)
 
 
@@ -69,7 +68,7 @@ async def test_an_account_moves_up_to_its_limit_and_no_further(session: AsyncSes
     paid = [(rules.payee_due(payee), cny(70)), (rules.SUSPENSE_PSP, cny(-70))]
     await booked(session, f"{payee}:owed", lines=owed)
     await booked(session, f"{payee}:paid", lines=paid)
-    with pytest.raises(DBAPIError, match="above ceiling"):
+    with pytest.raises(LimitReached, match="above ceiling"):
         await booked(session, f"{payee}:paid again", lines=paid)
 
 
