@@ -22,6 +22,8 @@ from contracts.parties.times import NotStamped
 
 # Clocks of machines differ by seconds; whoever is off by a minute is broken.
 CLOCKS_DIFFER = timedelta(minutes=1)
+# RFC 3161 §2.4.1 and RFC 5816: the token names the certificate that it is to be checked with.
+_NAMING = frozenset({"signing_certificate", "signing_certificate_v2"})
 # What reading a broken answer may raise.
 _UNREADABLE = (
     CMSStructuralError,
@@ -109,6 +111,8 @@ async def _check_signature(
     signed: cms.SignedData, info: tsp.TSTInfo, *, digest: bytes, roots_pem: bytes
 ) -> None:
     _need(len(signed["signer_infos"]) == 1, "the token has not one signature")
+    named = {one["type"].native for one in signed["signer_infos"][0]["signed_attrs"]}
+    _need(named & _NAMING, "the token does not name its certificate")
     context = ValidationContext(
         trust_roots=times.anchors(roots_pem),
         allow_fetching=False,

@@ -152,7 +152,7 @@ def prepare(
 
     Args:
         pdf: the latest revision.
-        role: names the field.
+        role: names the field, one of `ROLES`.
         certificate_pem: of the key that will sign, with those it leads to.
         stamp: a one-page PDF that the field will show, beside the time `at`.
         at: the instant.
@@ -177,9 +177,7 @@ def prepare(
                     certify=certifies,
                     docmdp_perms=fields.MDPPerm.FILL_FORMS if certifies else None,
                 ),
-                appearance_setup=cms_embedder.SigAppearanceSetup(
-                    style=style, timestamp=at, name=None
-                ),
+                appearance_setup=_appearance(style, at),
             )
         )
         gap, output = embedding.send(cms_embedder.SigIOSetup(md_algorithm=DIGEST))
@@ -196,6 +194,10 @@ def _placeholder(at: datetime, *, size: int) -> SignatureObject:
     return SignatureObject(
         timestamp=at, subfilter=fields.SigSeedSubFilter.PADES, bytes_reserved=2 * size
     )
+
+
+def _appearance(style: StaticStampStyle, at: datetime) -> cms_embedder.SigAppearanceSetup:
+    return cms_embedder.SigAppearanceSetup(style=style, timestamp=at, name=None)
 
 
 @contextmanager

@@ -57,6 +57,7 @@ async def test_the_answer_to_what_was_asked_is_kept(tsa: Tsa) -> None:
         ("imprint", "another imprint"),
         ("clock", "its clock says"),
         ("signature", "does not hold"),
+        ("unnamed", "does not name its certificate"),
     ],
 )
 async def test_an_answer_that_is_not_as_it_must_be_is_refused(

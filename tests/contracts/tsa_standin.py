@@ -3,6 +3,7 @@
 Its answers are built here from RFC 3161, not with the exchange's own code.
 """
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -60,16 +61,21 @@ class Tsa:
                 "nonce": nonce + 1 if manner == "nonce" else nonce,
             }
         )
-        token = self._token(info, spoilt=manner == "signature")
+        token = self._token(info, spoilt=manner == "signature", named=manner != "unnamed")
         status = "granted_with_mods" if manner == "mods" else "granted"
         made = {"status": {"status": status}, "time_stamp_token": token}
         return bytes(tsp.TimeStampResp(made).dump())
 
-    def _token(self, info: tsp.TSTInfo, *, spoilt: bool) -> dict[str, Any]:
+    def _token(self, info: tsp.TSTInfo, *, spoilt: bool, named: bool) -> dict[str, Any]:
         certificate = asn1_x509.Certificate.load(self.certificate.public_bytes(Encoding.DER))
         digest = hashes.Hash(hashes.SHA256())
         digest.update(info.dump())
-        said = (("content_type", "tst_info"), ("message_digest", digest.finalize()))
+        said: list[tuple[str, Any]] = [
+            ("content_type", "tst_info"), ("message_digest", digest.finalize()),
+        ]  # fmt: skip
+        if named:
+            named_by = {"cert_hash": hashlib.sha256(certificate.dump()).digest()}
+            said += [("signing_certificate_v2", tsp.SigningCertificateV2({"certs": [named_by]}))]
         attributes = cms.CMSAttributes([{"type": name, "values": [value]} for name, value in said])
         signed = attributes.dump() + (b"x" if spoilt else b"")
         signer = {
