@@ -48,10 +48,23 @@ async def get_deal_of(session: AsyncSession, deal_id: UUID, party_id: UUID | Non
         Unknown: there is none, or the party has no part in it.
     """
     deal = await get_deal(session, deal_id)
-    sides = (deal.licensor_id, deal.licensee_id, deal.assignor_id)
-    if party_id is not None and party_id not in sides:
+    if party_id is not None and party_id not in (deal.licensor_id, deal.licensee_id):
         raise Unknown("There is no such deal.", deal=str(deal_id))
     return deal
+
+
+async def get_contract_of(session: AsyncSession, deal_id: UUID, party_id: UUID | None) -> Deal:
+    """Return the deal as one of those sees it whose signatures its contract carries.
+
+    Whoever handed it on may read the contract that says so, but not what comes of it.
+
+    Raises:
+        Unknown: there is none, or the party's signature is not in it.
+    """
+    deal = await get_deal(session, deal_id)
+    if party_id is not None and party_id == deal.assignor_id:
+        return deal
+    return await get_deal_of(session, deal_id, party_id)
 
 
 async def deals_of(

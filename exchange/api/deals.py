@@ -375,4 +375,4 @@ def _viewer(caller: Caller) -> UUID | None:
 
 async def _visible(session: AsyncSession, deal_id: UUID, caller: Caller) -> Deal:
     caller.need("read")
-    return await queries.get_deal_of(session, deal_id, _viewer(caller))
+    return await queries.get_contract_of(session, deal_id, _viewer(caller))

@@ -151,6 +151,7 @@ async def get_deal_life(deal_id: UUID, *, session: Session, caller: Signed) -> L
     caller.need("read")
     deal = await _visible(session, deal_id, caller)
     life, amendment = deal.life, await queries.find_amendment(session, deal.id)
+    has_left = caller.party_id == deal.assignor_id and not caller.is_staff
     return LifeOut(
         negotiation=life.negotiation,
         signing=life.signing,
@@ -164,10 +165,12 @@ async def get_deal_life(deal_id: UUID, *, session: Session, caller: Signed) -> L
         assignor_id=deal.assignor_id,
         timers=[
             TimerOut(kind=one.kind, due_at=one.due_at)
-            for one in await queries.timers_of(session, deal.id)
+            for one in ([] if has_left else await queries.timers_of(session, deal.id))
             if lifecycle.still_matters(life, one.kind)
         ],
-        notices=[notice_out(one) for one in await queries.notices_of(session, deal.id)],
+        notices=[]
+        if has_left
+        else [notice_out(one) for one in await queries.notices_of(session, deal.id)],
         amends=deal.supersedes,
         amended_by=amendment and amendment.id,
         changes=amending.changes_of(deal),
@@ -311,4 +314,4 @@ def _may(deal: Deal, life: lifecycle.Life, caller: Caller) -> list[str]:
 
 async def _visible(session: AsyncSession, deal_id: UUID, caller: Caller) -> Deal:
     viewer = None if caller.is_staff else caller.party_id
-    return await queries.get_deal_of(session, deal_id, viewer)
+    return await queries.get_contract_of(session, deal_id, viewer)

@@ -52,7 +52,7 @@ async def deal_page(
         request,
         "deal.html",
         deal=_shown(deal, visitor, spoken),
-        executed=deal.executed_at is not None,
+        executed=deal.executed_at is not None and _is_side(deal, visitor),
         life=await lives.shown(session, deal, terms, caller=caller, spoken=spoken),
         fresh=lives.fresh_ids(now),
         witnesses=await witnessing.of_deal(session, deal_id),
@@ -87,6 +87,11 @@ def _shown(deal: api.DealOut, visitor: Visitor, spoken: Language) -> dict[str, A
         "next_signer_name": "" if signer is None else sides[signer],
         "next_signer_is_me": signer == visitor.caller.party_id,
     }
+
+
+def _is_side(deal: api.DealOut, visitor: Visitor) -> bool:
+    """Tell whether the visitor is of a side of the deal as it stands, or of the staff."""
+    return visitor.is_staff or visitor.caller.party_id in (deal.licensor.id, deal.licensee.id)
 
 
 def _other(deal: api.DealOut, caller: Caller, spoken: Language) -> str:

@@ -139,6 +139,13 @@ async def test_a_contract_is_handed_on_by_three_keys_and_the_new_licensee_holds_
         )  # fmt: skip
         assert "assign" in told["may"]
         pdf = (await third.get(f"{handed.path}/contract.pdf")).content
+        assert (await desk.licensee.get(f"{handed.path}/contract.pdf")).content == pdf
+        notice = f"{handed.path}/notices/{ids.new(now)}"
+        between_both = {"kind": "breach", "text": "逾期"}
+        assert (await third.put(notice, json=between_both)).status_code == 201
+        left = (await desk.licensee.get(f"{handed.path}/life")).json()
+        assert (left["notices"], left["timers"], left["may"]) == ([], [], [])
+        assert code(await desk.licensee.get(f"{handed.path}/evidence"), 404) == "unknown"
     over = (await desk.licensee.get(f"{desk.path}/life")).json()
     assert (over["end"], over["amended_by"], over["may"]) == ("superseded", deal_id, [])
     keys = {
