@@ -16,7 +16,7 @@ from contracts.deals import ending
 from contracts.facts import queries as facts
 from contracts.log import queries as log
 from contracts.parties.rules import EXCHANGE_PARTY_ID
-from exchange import clock, keys, reactions, worker
+from exchange import clock, doctor, keys, reactions, worker
 from exchange.context import Context
 from exchange.settings import Settings
 from listings.deliveries import envelopes
@@ -374,8 +374,10 @@ async def test_the_escrow_key_is_the_exchanges_alone_or_nothing_is_delivered(
         with pytest.raises(EscrowKeyMissing):
             EscrowKey.open(settings.keys)
         assert code(await client.get("/v1/deliveries/escrow-key"), 503) == "escrow-key-missing"
+        assert doctor._escrow(settings).state == "fault"
     finally:
         path.chmod(0o600)
+    assert doctor._escrow(settings).state == "ok"
 
 
 def test_in_production_an_escrow_key_is_never_made(tmp_path: object) -> None:
