@@ -72,6 +72,7 @@ async def renew(session: AsyncSession, *, lister: Lister, now: datetime) -> int:
 
 
 def _content(made: x509.CertificateRevocationList) -> str:
-    """Return a hash over what a list names, and over whose it is."""
+    """Return a hash over what a list names, and over whose key it is by."""
+    by = made.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
     named = sorted(f"{one.serial_number:x} {one.revocation_date_utc}" for one in made)
-    return canonical.sha256_hex("\n".join([made.issuer.rfc4514_string(), *named]).encode())
+    return canonical.sha256_hex("\n".join([(by.key_identifier or b"").hex(), *named]).encode())

@@ -122,7 +122,9 @@ async def test_the_root_its_authority_and_both_lists_are_public(
     refused(await client.get("/ca/other.crl"), 422, "invalid-content")
 
 
-async def test_a_revoked_key_is_on_the_next_list_and_nothing_new_makes_no_list(desk: Desk) -> None:
+async def test_a_revoked_key_is_on_the_next_list_and_nothing_new_makes_no_list(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pem = (await desk.register(desk.key, desk.key_id)).json()["certificate_pem"].encode()
     serial = x509.load_pem_x509_certificate(pem).serial_number
     before = await published(desk.context)
@@ -133,13 +135,27 @@ async def test_a_revoked_key_is_on_the_next_list_and_nothing_new_makes_no_list(d
     numbers = [one.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
                for one in (before, after, await published(desk.context))]  # fmt: skip
     assert numbers[0] < numbers[1] == numbers[2]
-    later = clock.now() + revocations.RENEW_AFTER
-    assert await authority_verbs.keep_lists(desk.context, later) == 1
+    monkeypatch.setattr(revocations, "RENEW_AFTER", timedelta(0))  # a day has gone by
+    assert await authority_verbs.keep_lists(desk.context, clock.now()) == 1
     async with desk.context.db.transaction() as session:
         row = await revocations.latest(session)
     assert row is not None
     told = await desk.fact("crl.issued", row.id)
     assert told["sha256"] == canonical.sha256_hex(row.der)
+
+
+async def test_an_authority_that_takes_anothers_place_publishes_at_once(
+    context: Context, tmp_path: Path
+) -> None:
+    before = await published(context)
+    other = LocalAuthority.ensure(tmp_path, clock.now())  # of the same name
+    async with context.db.transaction() as session:
+        assert await revocations.renew(session, lister=other, now=clock.now()) == 1
+        row = await revocations.latest(session)
+    assert row is not None and x509.load_der_x509_crl(row.der).issuer == before.issuer
+    held = await published(context)
+    key = open_authority(context.settings, now=clock.now()).issuing.certificate.public_key()
+    assert held.is_signature_valid(key)  # type: ignore[arg-type]
 
 
 def test_the_roots_list_is_renewed_at_half_of_its_life_where_the_key_is(tmp_path: Path) -> None:
