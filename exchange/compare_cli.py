@@ -90,13 +90,20 @@ def split_view(
 def _tell(found: SplitView, key: Verifier) -> None:
     """Say what the proof says."""
     small, large = (splitting.opened(one, key) for one in (found.first, found.second))
-    err.print(f"[bold red]split view[/]: {key.name} has signed two histories", highlight=False)
+    err.print(
+        f"[bold red]split view[/]: {key.name} has signed two histories",
+        highlight=False,
+        soft_wrap=True,
+    )
     for said in (small, large):
-        err.print(f"  {said.size} leaves with root {said.root.hex()}", highlight=False)
+        err.print(
+            f"  {said.size} leaves with root {said.root.hex()}", highlight=False, soft_wrap=True
+        )
     if small.size != large.size:
         err.print(
             f"  the second one's first {small.size} leaves have root {found.begins.hex()}",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -1,11 +1,15 @@
 """Entries a second that the log seals at batches of 1 to 1,000: `make bench B=log`; one JSON line.
 
 Sealer and PostgreSQL share this machine; fsync is on, for the database and for the signer's mark.
-Facts wait; a batch is numbered, chained, hashed, signed, stored and committed as in production.
-`pgbench_insert_per_s`: PostgreSQL's own benchmark, one client that inserts one row of the same size
-a transaction on the same server. Each round measures everything; medians are printed, because the
-speed of a virtual disk moves tenfold within minutes; `best_…` is the best round. `proof_ms`: an
-inclusion proof in the text form of C2SP, made of published tiles alone, each read from its file.
+The facts are committed before and wait. What is timed is the worker's own step
+(`exchange.sealing`), a transaction for each batch: lock the log, read its edge and the facts, make
+leaves, chains and tree, flush the mark, sign once, write leaves, nodes and checkpoint, take the
+facts off what waits, look what they wake, commit. `pgbench_insert_per_s`: PostgreSQL's own
+benchmark, one client that inserts one row of the same size a transaction on the same server. Each
+round measures everything, one after the other; medians are printed, because the speed of a virtual
+disk moves tenfold within minutes (`fdatasync_per_s`, of the same round; a batch waits for two such
+flushes); `best_…` is the best round. `proof_ms`: an inclusion proof in the text form of C2SP, made
+of published tiles alone, each read from its file.
 """
 
 import asyncio
