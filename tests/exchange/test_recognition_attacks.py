@@ -1,6 +1,6 @@
 """Copies as they are passed around, of a work that is listed: the verdict, and which seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -112,12 +112,13 @@ async def owner_of(context: Context) -> Party:
 
 
 async def recognised(context: Context, file: Path, *, silent: bool = False) -> UUID:
-    """A master of a stranger, examined and recognised."""
+    """A master of a stranger, examined and recognised as in the background: listening too."""
+    sight = replace(recognition_verbs.sight(context), listens=True)
     now, owner = clock.now(), await owner_of(context)
     async with context.db.transaction() as session:
         tracks = tracks_of(file, silent=silent)
         made = await kept(session, tracks, party_id=owner.id, work_id=None, now=now)
-        await service.recognise(session, made.id, sight=recognition_verbs.sight(context), now=now)
+        await service.recognise(session, made.id, sight=sight, now=now)
     return made.id
 
 
