@@ -209,7 +209,7 @@ async def test_what_is_not_the_listed_master_cannot_be_offered(desk: Hands) -> N
     assert code(await desk.licensor.put(path, json=odd), 422) == "bad-manifest"
 
 
-async def test_row_18_a_licensor_that_sealed_junk_is_found_out_and_delivers_anew(
+async def test_threat_18_a_licensor_that_sealed_junk_is_found_out_and_delivers_anew(
     desk: Hands,
 ) -> None:
     path = await desk.released(BAD)
@@ -235,7 +235,7 @@ async def test_row_18_a_licensor_that_sealed_junk_is_found_out_and_delivers_anew
     assert canonical.loads(told.record)["verdict"] == "upheld"
 
 
-async def test_row_19_a_false_complaint_is_rejected_and_stays_on_record(desk: Hands) -> None:
+async def test_threat_19_a_false_complaint_is_rejected_and_stays_on_record(desk: Hands) -> None:
     path = await desk.released(GOOD)
     where = f"{path}/complaints"
     judged = (await desk.licensee.post(where, content=complaint(GOOD, 0))).json()
@@ -256,7 +256,7 @@ async def test_row_19_a_false_complaint_is_rejected_and_stays_on_record(desk: Ha
     assert done.json()["state"] == "accepted"
 
 
-async def test_row_20_a_licensor_releases_the_key_where_the_exchange_does_not(
+async def test_threat_20_a_licensor_releases_the_key_where_the_exchange_does_not(
     desk: Hands,
 ) -> None:
     path, key_id = await desk.offer(GOOD), await desk.register()

@@ -170,7 +170,7 @@ async def test_fetching_goes_on_where_it_stopped_and_finds_a_changed_copy(both: 
     assert isinstance(silent, PlaceSilent)
 
 
-async def test_row_18_junk_is_found_out_filed_and_judged_anywhere(both: Both) -> None:
+async def test_threat_18_junk_is_found_out_filed_and_judged_anywhere(both: Both) -> None:
     bad = handed(PLAIN, damaged=[1], escrow=both.desk.escrow)
     bad.laid(both.licensor.folder)
     said = both.desk.said(bad, place=f"{both.place}/film.mxf.sealed")
@@ -201,7 +201,7 @@ async def test_row_18_junk_is_found_out_filed_and_judged_anywhere(both: Both) ->
     assert isinstance(await both.licensee.refused("judge", complaint), KeyFileUnreadable)
 
 
-async def test_row_20_the_licensors_own_envelope_opens_without_the_exchange(both: Both) -> None:
+async def test_threat_20_the_licensors_own_envelope_opens_without_the_exchange(both: Both) -> None:
     copy = await both.fetched()
     key = await both.licensee.with_key()
     package, own = (
