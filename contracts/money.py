@@ -9,6 +9,7 @@ from contracts.refusal import Kind, Refusal
 # Minor-unit exponents, ISO 4217 (list one, 2026); only currencies the exchange settles in.
 EXPONENTS: Mapping[str, int] = {
     "CNY": 2, "HKD": 2, "USD": 2, "EUR": 2, "GBP": 2, "SGD": 2, "JPY": 0, "KRW": 0, "KWD": 3,
+    "CHF": 2, "PLN": 2, "SEK": 2,
 }  # fmt: skip
 # Ten million million minor units: far above any price of a right, far below bigint and JSON's 2^53.
 MOST_MINOR = 10_000_000_000_000

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from contracts.facts.archives import ARCHIVES
 from contracts.facts.authorities import AUTHORITIES
+from contracts.facts.banking import BANKING
 from contracts.facts.changes import CHANGES
 from contracts.facts.deliveries import DELIVERIES
 from contracts.facts.lives import LIVES
@@ -238,6 +239,7 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     **NOTICES,
+    **BANKING,
     **ARCHIVES,
     **WITNESSING,
     **LIVES,
@@ -339,29 +341,6 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     "document.filed": KindOfFact(
         _PARTIES, {"work": str, "document": str, "kind": str, "sha256": str, "bytes": int}
-    ),
-    # money
-    "invoice.issued": KindOfFact(
-        _PARTIES,
-        {"invoice": str, "deal": str, "number": str, "amount_minor": int, "currency": str},
-    ),
-    "payment.received": KindOfFact(
-        _PARTIES,
-        {
-            "invoice": str,
-            "payment": str,
-            "deal": str,
-            "amount_minor": int,
-            "currency": str,
-            "provider": str,
-        },
-    ),
-    "payout.prepared": KindOfFact(_PARTIES, {"payout": str, "deal": str, "content_sha256": str}),
-    "payout.approved": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
-    "payout.refused": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
-    "transfer.made": KindOfFact(
-        _PARTIES,
-        {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},
     ),
     # deposits (保证金); nothing is recorded of them while their auction runs
     "deposit.released": KindOfFact(

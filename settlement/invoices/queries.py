@@ -81,3 +81,13 @@ async def charge_of_deal(session: AsyncSession, deal_id: UUID) -> str | None:
     )
     found: str | None = await session.scalar(wanted)
     return found
+
+
+async def was_wired(session: AsyncSession, deal_id: UUID) -> bool:
+    """Tell whether a deal's invoice was paid into an account at the bank."""
+    wanted = (
+        select(Payment.account)
+        .join(Invoice, col(Invoice.paid_by) == col(Payment.id))
+        .where(col(Invoice.deal_id) == deal_id)
+    )
+    return await session.scalar(wanted) is not None

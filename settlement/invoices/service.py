@@ -172,7 +172,7 @@ async def apply_seen(session: AsyncSession, seen: Seen, *, now: datetime) -> boo
     if rules.may_show(payment.state, seen.state, secret=payment.client_secret):
         payment.state, payment.charge_id = seen.state, seen.charge_id or payment.charge_id
         if seen.state == rules.SUCCEEDED and seen.received is not None:
-            await _receive(session, payment, seen.received, now=now)
+            await receive(session, payment, seen.received, now=now)
         if seen.state in (rules.SUCCEEDED, rules.FAILED):
             payment.settled_at = now
     await session.flush()
@@ -201,9 +201,10 @@ async def unheard(session: AsyncSession, *, now: datetime) -> str | None:
     return found
 
 
-async def _receive(
+async def receive(
     session: AsyncSession, payment: Payment, received: Money, *, now: datetime
 ) -> None:
+    """Book what a payment brought in: exactly what was due pays the invoice, all else waits."""
     invoice = await _locked_invoice(session, payment.invoice_id)
     exact = invoice.state == rules.ISSUED and rules.settles(invoice.due, received)
     lines = await plans.lines(session, invoice.deal_id)
@@ -213,7 +214,7 @@ async def _receive(
         kind="payment.received" if exact else "payment.suspended",
         actor=ACTOR,
         deal_id=invoice.deal_id,
-        lines=_received(invoice, received, lines) if exact else _suspended(received),
+        lines=_received(invoice, payment, received, lines) if exact else _suspended(received),
         now=now,
     )
     if not exact:
@@ -260,10 +261,12 @@ def _earned(line: SettlementLine) -> str:
     return accounts.payee_held(line.payee_id)
 
 
-def _received(invoice: Invoice, received: Money, lines: Sequence[SettlementLine]) -> list[Line]:
+def _received(
+    invoice: Invoice, payment: Payment, received: Money, lines: Sequence[SettlementLine]
+) -> list[Line]:
     """The money came in, the buyer owes no more, and what was held for payees is due to them."""
     moved: list[Line] = [
-        (accounts.PSP_CLEARING, received),
+        (payment.account or accounts.PSP_CLEARING, received),
         (accounts.receivable(invoice.payer_id), Money(-received.amount_minor, received.currency)),
     ]
     return moved + _earned_now(lines, received.currency)

@@ -70,7 +70,10 @@ class Payment(SQLModel, table=True):
 
     __tablename__ = "payment"
     __table_args__ = (
-        CheckConstraint("method IN ('card')", name="payment_method_is_known"),
+        CheckConstraint("method IN ('card', 'wire')", name="payment_method_is_known"),
+        CheckConstraint(
+            "(method = 'wire') = (account IS NOT NULL)", name="payment_wire_into_an_account"
+        ),
         CheckConstraint(
             "state IN ('requested', 'ready', 'succeeded', 'failed')", name="payment_state_is_known"
         ),
@@ -99,6 +102,7 @@ class Payment(SQLModel, table=True):
     provider_id: str | None = Field(default=None, unique=True)
     client_secret: str | None = None
     charge_id: str | None = Field(default=None, unique=True)
+    account: str | None = None  # of a wire: the ledger's account that mirrors the bank's
     checks: int = 0
     next_check_at: datetime | None = Field(default=None, sa_column=_instant())
     requested_at: datetime = Field(sa_column=_instant(nullable=False))

@@ -70,3 +70,31 @@ async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Pa
     """Return payouts in the order of their ids."""
     wanted = select(Payout).where(col(Payout.id) > after).order_by(col(Payout.id)).limit(limit)
     return (await session.scalars(wanted)).all()
+
+
+async def get_transfer(session: AsyncSession, payout_id: UUID, party_id: UUID) -> PayoutTransfer:
+    """Return one payee's part of a payout.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = await session.get(PayoutTransfer, (payout_id, party_id))
+    if found is None:
+        raise Unknown("There is no such transfer.")
+    return found
+
+
+async def to_instruct(session: AsyncSession, currency: str) -> Sequence[PayoutTransfer]:
+    """Return the approved transfers that a payment file is to instruct, the oldest first."""
+    wanted = (
+        select(PayoutTransfer)
+        .join(Payout, col(Payout.id) == col(PayoutTransfer.payout_id))
+        .where(
+            col(Payout.state) != REFUSED,
+            col(Payout.decided_at).is_not(None),
+            col(PayoutTransfer.currency) == currency,
+            col(PayoutTransfer.account).regexp_match("^(iban|cnaps):"),
+        )
+        .order_by(col(Payout.decided_at), col(PayoutTransfer.party_id))
+    )
+    return (await session.scalars(wanted)).all()

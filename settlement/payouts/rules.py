@@ -150,10 +150,10 @@ def approved_lines(transfers: Sequence[Transfer]) -> list[Line]:
     return lines
 
 
-def made_lines(transfer: Transfer) -> list[Line]:
+def made_lines(transfer: Transfer, *, out_of: str = accounts.PSP_CLEARING) -> list[Line]:
     """Return the journal of a transfer that was made: in transit becomes paid."""
     zero = Money(0, transfer.amount.currency)
     return [
         (accounts.payee_in_transit(transfer.party_id), transfer.amount),
-        (accounts.PSP_CLEARING, zero - transfer.amount),
+        (out_of, zero - transfer.amount),
     ]

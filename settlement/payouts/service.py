@@ -14,9 +14,12 @@ from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.invoices import queries as invoices
 from settlement.ledger import queries as books
+from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
 from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
+from settlement.payees import queries as bank_accounts
+from settlement.payees.rules import is_at_a_bank
 from settlement.payouts import queries, rules
 from settlement.payouts.rules import Decision, Transfer
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
@@ -97,7 +100,7 @@ async def prepare(
     live = await queries.find_live(session, deal_id)
     if live is not None:
         raise rules.PayoutAlreadyPrepared("This deal has a payout.", payout=str(live.id))
-    transfers, raw = await _content(session, payout_id, settlement)
+    transfers, raw = await _content(session, payout_id, settlement, now=now)
     payout = Payout(
         id=payout_id,
         deal_id=deal_id,
@@ -127,10 +130,10 @@ async def approve(
         Unknown: there is no such payout.
         AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
     """
-    payout = await _locked(session, payout_id)
+    payout = await locked(session, payout_id)
     if _is_repeated(payout, decision, (rules.APPROVED, rules.PAID)):
         return payout
-    transfers = await _check(session, payout, decision)
+    transfers = await _check(session, payout, decision, now=now)
     payout.state, payout.decided_by, payout.decided_at = rules.APPROVED, decision.person_id, now
     await settlements.advance(session, payout.deal_id, to=PAYING)
     await ledger.post(
@@ -157,7 +160,7 @@ async def refuse(
         Unknown: there is no such payout.
         AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
     """
-    payout = await _locked(session, payout_id)
+    payout = await locked(session, payout_id)
     if _is_repeated(payout, decision, (rules.REFUSED,)) and payout.reason == reason:
         return payout
     rules.check_decision(
@@ -179,11 +182,25 @@ async def transfer_made(
     session: AsyncSession, payout_id: UUID, *, intent_id: UUID, provider_id: str, now: datetime
 ) -> None:
     """Book a transfer that the provider made; the last one pays the payout and the settlement."""
-    payout = await _locked(session, payout_id)
+    payout = await locked(session, payout_id)
     transfers = await queries.transfers(session, payout_id)
     transfer = next(one for one in transfers if one.intent_id == intent_id)
     if transfer.state == rules.TRANSFER_MADE:
         return
+    await made(session, payout, transfer, provider_id, out_of=accounts.PSP_CLEARING, now=now)
+
+
+async def made(
+    session: AsyncSession,
+    payout: Payout,
+    transfer: PayoutTransfer,
+    provider_id: str,
+    *,
+    out_of: str,
+    now: datetime,
+) -> None:
+    """Book a transfer that was made; the last one pays the payout and the settlement."""
+    payout_id = payout.id
     transfer.state, transfer.provider_id = rules.TRANSFER_MADE, provider_id
     await ledger.post(
         session,
@@ -191,7 +208,7 @@ async def transfer_made(
         kind="transfer.made",
         actor=EXECUTOR,
         deal_id=payout.deal_id,
-        lines=rules.made_lines(transfer.transfer()),
+        lines=rules.made_lines(transfer.transfer(), out_of=out_of),
         now=now,
     )
     await facts.record(
@@ -208,6 +225,7 @@ async def transfer_made(
         parties=[transfer.party_id],
         now=now,
     )
+    transfers = await queries.transfers(session, payout_id)
     if all(one.state == rules.TRANSFER_MADE for one in transfers):
         await _finish(session, payout, now=now)
 
@@ -233,7 +251,7 @@ async def _finish(session: AsyncSession, payout: Payout, *, now: datetime) -> No
 
 
 async def _content(
-    session: AsyncSession, payout_id: UUID, settlement: Settlement
+    session: AsyncSession, payout_id: UUID, settlement: Settlement, *, now: datetime
 ) -> tuple[list[Transfer], bytes]:
     """Return what the payout would do if it were prepared now, as values and canonical bytes."""
     charge = await invoices.charge_of_deal(session, settlement.deal_id)
@@ -243,24 +261,27 @@ async def _content(
         )
     lines = await plans.payees(session, settlement.deal_id)
     payees = [line.payee_id for line in lines]
-    accounts = await queries.ready_accounts(session, payees)
-    rules.check_accounts(payees, accounts)
+    if await invoices.was_wired(session, settlement.deal_id):
+        ready = await bank_accounts.usable(session, payees, currency=settlement.currency, now=now)
+    else:
+        ready = await queries.ready_accounts(session, payees)
+    rules.check_accounts(payees, ready)
     transfers = [
-        Transfer(
-            line.payee_id, accounts[line.payee_id], Money(line.amount_minor, settlement.currency)
-        )
+        Transfer(line.payee_id, ready[line.payee_id], Money(line.amount_minor, settlement.currency))
         for line in lines
     ]
     raw = rules.content(payout_id, deal_id=settlement.deal_id, charge=charge, transfers=transfers)
     return transfers, raw
 
 
-async def _check(session: AsyncSession, payout: Payout, decision: Decision) -> list[Transfer]:
+async def _check(
+    session: AsyncSession, payout: Payout, decision: Decision, *, now: datetime
+) -> list[Transfer]:
     settlement = await settlements.locked(session, payout.deal_id)
     transfers: list[Transfer] = []
     raw = payout.content
     if payout.state == rules.PREPARED:
-        transfers, raw = await _content(session, payout.id, settlement)
+        transfers, raw = await _content(session, payout.id, settlement, now=now)
     rules.check_decision(
         decision,
         state=payout.state,
@@ -274,6 +295,8 @@ async def _check(session: AsyncSession, payout: Payout, decision: Decision) -> l
 async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
     charge = canonical.loads(payout.content)["charge"]
     for row in await queries.transfers(session, payout.id):
+        if is_at_a_bank(row.account):
+            continue  # a payment file instructs it: settlement/bank
         intent_id = ids.new(now)
         names = {
             "deal": str(payout.deal_id),
@@ -307,7 +330,12 @@ async def _tell(
     await facts.record(session, kind, payout.id, record, parties=parties, now=now)
 
 
-async def _locked(session: AsyncSession, payout_id: UUID) -> Payout:
+async def locked(session: AsyncSession, payout_id: UUID) -> Payout:
+    """Return a payout, locked until the transaction ends.
+
+    Raises:
+        Unknown: there is none.
+    """
     payout = await locking.find_locked(session, Payout, col(Payout.id) == payout_id)
     if payout is None:
         raise Unknown("There is no such payout.")

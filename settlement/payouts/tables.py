@@ -97,7 +97,9 @@ class PayoutTransfer(SQLModel, table=True):
             "(state = 'made') = (provider_id IS NOT NULL)", name="payout_transfer_made_has_an_id"
         ),
         CheckConstraint(
-            "(state = 'pending') = (intent_id IS NULL)", name="payout_transfer_sent_has_an_intent"
+            "(state = 'pending') = (intent_id IS NULL) "
+            "OR (account ~ '^(iban|cnaps):' AND intent_id IS NULL)",
+            name="payout_transfer_sent_has_an_intent",
         ),
         CheckConstraint("amount_minor > 0", name="payout_transfer_amount_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payout_transfer_currency_is_a_code"),

@@ -1,0 +1,71 @@
+"""Kinds of fact about money: invoices, payouts, payees' accounts, files of banks, suspense.
+
+They are part of `contracts.facts.kinds.KINDS`, which is what everybody asks. No account number is
+ever told: who may see it reads it where it is kept, and the hash says that it is the same.
+"""
+
+from collections.abc import Mapping
+
+from contracts.facts.rules import Audience, KindOfFact
+
+_PARTIES, _STAFF = Audience.PARTIES, Audience.STAFF
+_MAYBE = (str, type(None))
+_ACCOUNT = {"account": str, "party": str, "content_sha256": str}
+_FILE = {
+    "file": str,
+    "message": str,
+    "content_sha256": str,
+    "items": int,
+    "sum_minor": int,
+    "currency": str,
+}
+_RELEASE = {"release": str, "content_sha256": str}
+
+BANKING: Mapping[str, KindOfFact] = {
+    "invoice.issued": KindOfFact(
+        _PARTIES,
+        {"invoice": str, "deal": str, "number": str, "amount_minor": int, "currency": str},
+    ),
+    "payment.received": KindOfFact(
+        _PARTIES,
+        {
+            "invoice": str,
+            "payment": str,
+            "deal": str,
+            "amount_minor": int,
+            "currency": str,
+            "provider": str,
+        },
+    ),
+    "payout.prepared": KindOfFact(_PARTIES, {"payout": str, "deal": str, "content_sha256": str}),
+    "payout.approved": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
+    "payout.refused": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
+    "transfer.made": KindOfFact(
+        _PARTIES,
+        {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},
+    ),
+    "bank-account.declared": KindOfFact(_PARTIES, _ACCOUNT),
+    "bank-account.verified": KindOfFact(_PARTIES, _ACCOUNT),
+    "bank-account.refused": KindOfFact(_PARTIES, _ACCOUNT),
+    "payment-file.prepared": KindOfFact(_STAFF, _FILE),
+    "payment-file.approved": KindOfFact(_STAFF, _FILE),
+    "payment-file.refused": KindOfFact(_STAFF, _FILE),
+    "statement.imported": KindOfFact(
+        _STAFF,
+        {
+            "statement": str,
+            "account": str,
+            "entries": int,
+            "matched": int,
+            "closing_minor": int,
+            "currency": str,
+        },
+    ),
+    "transfer.returned": KindOfFact(
+        _PARTIES,
+        {"payout": str, "party": str, "amount_minor": int, "currency": str, "reason": _MAYBE},
+    ),
+    "suspense.proposed": KindOfFact(_STAFF, _RELEASE),
+    "suspense.released": KindOfFact(_STAFF, _RELEASE),
+    "suspense.refused": KindOfFact(_STAFF, _RELEASE),
+}

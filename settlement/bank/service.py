@@ -1,0 +1,310 @@
+"""Accounts followed, and payment files: prepared by one person, approved by another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import canonical, ids, locking
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.refusal import IdReused, Unknown
+from settlement.bank import pain, queries, rules
+from settlement.bank.rules import Account, Payment
+from settlement.bank.tables import BankAccount, PaymentBatch, PaymentItem
+from settlement.payees import queries as payees
+from settlement.payees import rules as payee_rules
+from settlement.payees.rules import Details
+from settlement.payees.tables import PayeeBankAccount
+from settlement.payouts import banking
+from settlement.payouts import queries as payouts
+from settlement.payouts.tables import PayoutTransfer
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """An account at a bank as it is to be followed; `instruct_only`: the bank holds the money."""
+
+    name: str
+    details: Details
+    bic: str | None
+    instruct_only: bool
+
+
+async def open_account(
+    session: AsyncSession,
+    account_id: UUID,
+    *,
+    account: Following,
+    person_id: UUID,
+    now: datetime,
+) -> tuple[BankAccount, bool]:
+    """Follow an account at a bank; return it and whether it is new.
+
+    Raises:
+        BankAccountMalformed: the number cannot be one.
+        IdReused: the id names another account, or the account has another id.
+    """
+    plain = payee_rules.checked(account.details)
+    known = await session.get(BankAccount, account_id)
+    same = await queries.find_account(session, plain.number, plain.currency)
+    if known is not None or same is not None:
+        if known is None or same is not known:
+            raise IdReused("This id names another account, or the account has another id.")
+        return known, False
+    row = BankAccount(
+        id=account_id,
+        name=account.name,
+        scheme=plain.scheme,
+        number=plain.number,
+        member_id=plain.member_id,
+        bic=account.bic,
+        holder=plain.holder,
+        currency=plain.currency,
+        instruct_only=account.instruct_only,
+        opened_by=person_id,
+        opened_at=now,
+    )
+    session.add(row)
+    await session.flush()
+    return row, True
+
+
+async def prepare(
+    session: AsyncSession,
+    batch_id: UUID,
+    *,
+    account_id: UUID,
+    execute_on: date,
+    person_id: UUID,
+    now: datetime,
+) -> tuple[PaymentBatch, bool]:
+    """Put every approved transfer in the account's currency into a payment file (经办).
+
+    A transfer whose payee has no account that may be paid now is left out. Return the file and
+    whether it is new.
+
+    Raises:
+        Unknown: there is no such account.
+        IdReused: the id names another file.
+        BatchEmpty: there is nothing to pay.
+    """
+    account = await locking.find_locked(session, BankAccount, col(BankAccount.id) == account_id)
+    if account is None:
+        raise Unknown("There is no such account.")
+    known = await session.get(PaymentBatch, batch_id)
+    if known is not None:
+        if (known.account_id, known.execute_on) != (account_id, execute_on):
+            raise IdReused("This id names another payment file.")
+        return known, False
+    chosen, left_out = await _to_pay(session, account.currency, now=now)
+    if not chosen:
+        raise rules.BatchEmpty("There is nothing to pay.", left_out=left_out)
+    items = [_item(batch_id, transfer, where, now=now) for transfer, where in chosen]
+    payments = [_payment(item, where) for item, (_, where) in zip(items, chosen, strict=True)]
+    batch = _batch(batch_id, account, payments, execute_on=execute_on, person_id=person_id, now=now)
+    session.add(batch)
+    await session.flush()
+    session.add_all(items)
+    await _tell(session, batch, "payment-file.prepared", now=now)
+    return batch, True
+
+
+async def approve(
+    session: AsyncSession, batch_id: UUID, *, person_id: UUID, seen_sha256: str, now: datetime
+) -> PaymentBatch:
+    """Approve a payment file (复核): from now on it may be given to the bank, as it is.
+
+    Raises:
+        Unknown: there is no such file.
+        BatchDecided, BatchSamePerson: see `rules.check_batch_decision`.
+        BatchChanged: another file was read, or a payee's account is no longer in force.
+    """
+    batch = await _to_decide(session, batch_id, person_id, seen_sha256)
+    items = await queries.items(session, batch_id)
+    parties = {item.party_id for item in items}
+    there = await payees.in_force(session, parties, currency=batch.currency, now=now)
+    now_in_force = {account.id for account in there.values()}
+    changed = sorted(str(i.party_id) for i in items if i.payee_account_id not in now_in_force)
+    if changed:
+        raise rules.BatchChanged("Payees' accounts have changed.", parties=changed)
+    batch.state, batch.decided_by, batch.decided_at = rules.APPROVED, person_id, now
+    for item in items:
+        item.state = rules.INSTRUCTED
+        await banking.sending(session, item.payout_id, item.party_id)
+    await _tell(session, batch, "payment-file.approved", now=now)
+    return batch
+
+
+async def refuse(
+    session: AsyncSession,
+    batch_id: UUID,
+    *,
+    person_id: UUID,
+    seen_sha256: str,
+    reason: str,
+    now: datetime,
+) -> PaymentBatch:
+    """Refuse a payment file with a reason; its transfers can go into another.
+
+    Raises:
+        Unknown: there is no such file.
+        BatchDecided, BatchSamePerson, BatchChanged: see `rules.check_batch_decision`.
+    """
+    batch = await _to_decide(session, batch_id, person_id, seen_sha256)
+    batch.state, batch.decided_by, batch.decided_at = rules.REFUSED, person_id, now
+    batch.reason = reason
+    for item in await queries.items(session, batch_id):
+        item.state = rules.FAILED
+    await _tell(session, batch, "payment-file.refused", now=now)
+    return batch
+
+
+async def give(session: AsyncSession, batch_id: UUID, *, now: datetime) -> bytes:
+    """Give out an approved file, the same bytes each time; the first time is noted.
+
+    Raises:
+        Unknown: there is no such file.
+        BatchDecided: it is not approved.
+    """
+    batch = await _locked(session, batch_id)
+    if batch.state not in (rules.APPROVED, rules.SETTLED):
+        raise rules.BatchDecided(f"This payment file is {batch.state}.", state=batch.state)
+    batch.given_at = batch.given_at or now
+    await session.flush()
+    return batch.document
+
+
+async def settle(session: AsyncSession, batch_id: UUID) -> None:
+    """Settle a file once the bank has shown what became of each of its payments."""
+    batch = await _locked(session, batch_id)
+    states = {item.state for item in await queries.items(session, batch_id)}
+    if batch.state == rules.APPROVED and states <= {rules.PAID, rules.RETURNED}:
+        batch.state = rules.SETTLED
+        await session.flush()
+
+
+def _batch(
+    batch_id: UUID,
+    account: BankAccount,
+    payments: Sequence[Payment],
+    *,
+    execute_on: date,
+    person_id: UUID,
+    now: datetime,
+) -> PaymentBatch:
+    """Return a file with its bytes, which are made once."""
+    message_id = rules.message_id(batch_id)
+    document = pain.write(
+        payments, message_id=message_id, payer=account.payer(), execute_on=execute_on, made_at=now
+    )
+    return PaymentBatch(
+        id=batch_id,
+        account_id=account.id,
+        message_id=message_id,
+        currency=account.currency,
+        items=len(payments),
+        sum_minor=sum(payment.amount.amount_minor for payment in payments),
+        execute_on=execute_on,
+        document=document,
+        sha256=canonical.sha256_hex(document),
+        state=rules.PREPARED,
+        prepared_by=person_id,
+        prepared_at=now,
+    )
+
+
+async def _to_pay(
+    session: AsyncSession, currency: str, *, now: datetime
+) -> tuple[list[tuple[PayoutTransfer, PayeeBankAccount]], list[str]]:
+    """Return what can be paid, with the accounts, and the payees whose accounts cannot.
+
+    A first payment goes where the payout that two people approved says; one that came back goes to
+    another account than the one it came back from.
+    """
+    waiting = await payouts.to_instruct(session, currency)
+    tried = await queries.tries(session, {one.payout_id for one in waiting})
+    there = await payees.in_force(
+        session, {one.party_id for one in waiting}, currency=currency, now=now
+    )
+    chosen: list[tuple[PayoutTransfer, PayeeBankAccount]] = []
+    left_out: list[str] = []
+    for transfer in waiting:
+        before = tried.get((transfer.payout_id, transfer.party_id), ())
+        if not queries.may_be_paid(before):
+            continue
+        where = there.get(transfer.party_id)
+        if where is None or not _fits(where, transfer, before):
+            left_out.append(str(transfer.party_id))
+        elif len(chosen) < rules.MOST_ITEMS:
+            chosen.append((transfer, where))
+    return chosen, left_out
+
+
+def _fits(where: PayeeBankAccount, transfer: PayoutTransfer, before: Sequence[PaymentItem]) -> bool:
+    if before:
+        return where.id not in {item.payee_account_id for item in before}
+    return where.details().code == transfer.account
+
+
+def _item(
+    batch_id: UUID, transfer: PayoutTransfer, where: PayeeBankAccount, *, now: datetime
+) -> PaymentItem:
+    item_id = ids.new(now)
+    return PaymentItem(
+        id=item_id,
+        batch_id=batch_id,
+        payout_id=transfer.payout_id,
+        party_id=transfer.party_id,
+        payee_account_id=where.id,
+        amount_minor=transfer.amount_minor,
+        currency=transfer.currency,
+        end_to_end_id=rules.end_to_end_id(item_id),
+        state=rules.WAITING,
+    )
+
+
+def _payment(item: PaymentItem, where: PayeeBankAccount) -> Payment:
+    return Payment(
+        end_to_end_id=item.end_to_end_id,
+        payee=Account(where.scheme, where.number, where.holder, where.member_id),
+        amount=Money(item.amount_minor, item.currency),
+        text=f"Payout {item.payout_id}",
+    )
+
+
+async def _to_decide(
+    session: AsyncSession, batch_id: UUID, person_id: UUID, seen_sha256: str
+) -> PaymentBatch:
+    batch = await _locked(session, batch_id)
+    rules.check_batch_decision(
+        state=batch.state,
+        prepared_by=batch.prepared_by,
+        person_id=person_id,
+        sha256=batch.sha256,
+        seen_sha256=seen_sha256,
+    )
+    return batch
+
+
+async def _locked(session: AsyncSession, batch_id: UUID) -> PaymentBatch:
+    batch = await locking.find_locked(session, PaymentBatch, col(PaymentBatch.id) == batch_id)
+    if batch is None:
+        raise Unknown("There is no such payment file.")
+    return batch
+
+
+async def _tell(session: AsyncSession, batch: PaymentBatch, kind: str, *, now: datetime) -> None:
+    await session.flush()
+    record = {
+        "file": str(batch.id),
+        "message": batch.message_id,
+        "content_sha256": batch.sha256,
+        "items": batch.items,
+        "sum_minor": batch.sum_minor,
+        "currency": batch.currency,
+    }
+    await facts.record(session, kind, batch.id, record, parties=[], now=now)

@@ -1,0 +1,224 @@
+"""Rows of the accounts followed, payment files and their items, statements and their entries."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from settlement.bank.rules import Account, Entry
+
+
+def _instant(nullable: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+def _day(nullable: bool = True) -> Column[date]:
+    return Column(Date, nullable=nullable)
+
+
+def _minor(nullable: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=nullable)
+
+
+def _currency() -> Column[str]:
+    return Column(String(3), nullable=False)
+
+
+class BankAccount(SQLModel, table=True):
+    """An account at a bank that the ledger mirrors (银行账户); `instruct_only`: the bank holds."""
+
+    __tablename__ = "bank_account"
+    __table_args__ = (
+        UniqueConstraint("number", "currency", name="bank_account_is_followed_once"),
+        CheckConstraint("scheme IN ('iban', 'cnaps')", name="bank_account_scheme_is_known"),
+        CheckConstraint(
+            "(scheme = 'cnaps') = (member_id IS NOT NULL)", name="bank_account_names_its_bank"
+        ),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="bank_account_currency_is_a_code"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    name: str
+    scheme: str
+    number: str
+    member_id: str | None = None
+    bic: str | None = None
+    holder: str
+    currency: str = Field(sa_column=_currency())
+    instruct_only: bool
+    opened_by: UUID = Field(foreign_key="person.id")
+    opened_at: datetime = Field(sa_column=_instant(nullable=False))
+
+    def payer(self) -> Account:
+        """The value that the rules know."""
+        return Account(self.scheme, self.number, self.holder, self.member_id, self.bic)
+
+
+class PaymentBatch(SQLModel, table=True):
+    """A payment file: made by one person, approved by another, given out as it was approved."""
+
+    __tablename__ = "payment_batch"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('prepared', 'approved', 'refused', 'settled')",
+            name="payment_batch_state_is_known",
+        ),
+        CheckConstraint("prepared_by <> decided_by", name="payment_batch_needs_two_people"),
+        CheckConstraint(
+            "(state = 'prepared') = (decided_by IS NULL) "
+            "AND (decided_by IS NULL) = (decided_at IS NULL)",
+            name="payment_batch_decided_by_whom_and_when",
+        ),
+        CheckConstraint(
+            "(state = 'refused') = (reason IS NOT NULL)", name="payment_batch_refused_with_a_reason"
+        ),
+        CheckConstraint(
+            "given_at IS NULL OR state IN ('approved', 'settled')",
+            name="payment_batch_given_once_approved",
+        ),
+        CheckConstraint("items >= 1 AND sum_minor > 0", name="payment_batch_pays_something"),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="payment_batch_sha256_is_hex"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="bank_account.id", index=True)
+    message_id: str = Field(unique=True)
+    currency: str = Field(sa_column=_currency())
+    items: int
+    sum_minor: int = Field(sa_column=_minor())
+    execute_on: date = Field(sa_column=_day(nullable=False))
+    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sha256: str
+    state: str
+    prepared_by: UUID = Field(foreign_key="person.id")
+    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    decided_by: UUID | None = Field(default=None, foreign_key="person.id")
+    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    reason: str | None = None
+    given_at: datetime | None = Field(default=None, sa_column=_instant())
+
+
+class PaymentItem(SQLModel, table=True):
+    """One payment of a file. A transfer is in one file at a time, until that is refused or it
+    comes back."""
+
+    __tablename__ = "payment_item"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('waiting', 'instructed', 'paid', 'returned', 'failed')",
+            name="payment_item_state_is_known",
+        ),
+        CheckConstraint("amount_minor > 0", name="payment_item_amount_is_positive"),
+        Index(
+            "ix_payment_item_in_one_file",
+            "payout_id",
+            "party_id",
+            unique=True,
+            postgresql_where=text("state NOT IN ('returned', 'failed')"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    batch_id: UUID = Field(foreign_key="payment_batch.id", index=True)
+    payout_id: UUID = Field(foreign_key="payout.id")
+    party_id: UUID = Field(foreign_key="party.id")
+    payee_account_id: UUID = Field(foreign_key="payee_bank_account.id")
+    amount_minor: int = Field(sa_column=_minor())
+    currency: str = Field(sa_column=_currency())
+    end_to_end_id: str = Field(unique=True)
+    state: str
+    return_reason: str | None = None
+
+
+class BankFile(SQLModel, table=True):
+    """A file as the bank gave it, byte for byte."""
+
+    __tablename__ = "bank_file"
+    __table_args__ = (CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="bank_file_sha256_is_hex"),)
+
+    id: UUID = Field(primary_key=True)
+    sha256: str = Field(unique=True)
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_by: UUID = Field(foreign_key="person.id")
+    received_at: datetime = Field(sa_column=_instant(nullable=False))
+
+
+class BankStatement(SQLModel, table=True):
+    """A statement (对账单) or a notification; statements of an account form one chain."""
+
+    __tablename__ = "bank_statement"
+    __table_args__ = (
+        UniqueConstraint("account_id", "kind", "statement_id", name="bank_statement_is_read_once"),
+        UniqueConstraint("account_id", "turn", name="bank_statement_in_sequence"),
+        CheckConstraint("kind IN ('statement', 'notification')", name="bank_statement_kind"),
+        CheckConstraint(
+            "(kind = 'statement') = (turn IS NOT NULL) "
+            "AND (turn IS NULL) = (opening_minor IS NULL) "
+            "AND (turn IS NULL) = (closing_minor IS NULL)",
+            name="bank_statement_has_balances",
+        ),
+        CheckConstraint(
+            "opening_minor + movements_minor = closing_minor", name="bank_statement_adds_up"
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="bank_account.id")
+    file_id: UUID = Field(foreign_key="bank_file.id", index=True)
+    kind: str
+    statement_id: str
+    turn: int | None = None  # 1, 2, … of the account's statements
+    opening_minor: int | None = Field(default=None, sa_column=_minor(nullable=True))
+    movements_minor: int = Field(sa_column=_minor())
+    closing_minor: int | None = Field(default=None, sa_column=_minor(nullable=True))
+    closed_on: date | None = Field(default=None, sa_column=_day())
+    entries: int
+    content_sha256: str
+    imported_at: datetime = Field(sa_column=_instant(nullable=False))
+
+
+class BankEntry(SQLModel, table=True):
+    """A movement as the bank shows it; a credit is positive."""
+
+    __tablename__ = "bank_entry"
+    __table_args__ = (
+        UniqueConstraint("statement_id", "seq", name="bank_entry_has_its_place"),
+        Index(
+            "ix_bank_entry_reference",
+            "bank_ref",
+            postgresql_where=text("bank_ref IS NOT NULL"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    statement_id: UUID = Field(foreign_key="bank_statement.id")
+    seq: int
+    amount_minor: int = Field(sa_column=_minor())
+    booked_on: date | None = Field(default=None, sa_column=_day())
+    valued_on: date | None = Field(default=None, sa_column=_day())
+    bank_ref: str | None = None
+    end_to_end_id: str | None = None
+    batch_id: str | None = None
+    name: str | None = None
+    account: str | None = None
+    text: str | None = None
+    return_reason: str | None = None
+
+    def entry(self) -> Entry:
+        """The value that the rules know."""
+        return Entry(
+            self.amount_minor, self.booked_on, self.valued_on, self.bank_ref, self.end_to_end_id,
+            self.batch_id, self.name, self.account, self.text, self.return_reason,
+        )  # fmt: skip

@@ -1,0 +1,145 @@
+"""Bank accounts of payees decided: what an account number looks like, when it may be paid (pure).
+
+Source: ISO 13616 (IBAN) and ISO 7064 (its check digits); 中国人民银行 支付系统行号标准 (a bank of
+the Chinese national payment system has a number of twelve digits).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from stdnum import iban
+
+from contracts import canonical
+from contracts.refusal import Kind, Refusal
+
+IBAN, CNAPS = "iban", "cnaps"
+DECLARED, VERIFIED, REFUSED, SUPERSEDED = "declared", "verified", "refused", "superseded"
+# Who steals a mailbox changes the account first: the payee has three days to hear of a change.
+COOLING_OFF = timedelta(hours=72)
+MEMBER = re.compile(r"[0-9]{12}")
+NUMBER = re.compile(r"[0-9]{8,32}")
+LONGEST_NAME, LONGEST_EVIDENCE = 70, 500
+
+
+class BankAccountMalformed(Refusal):
+    """The account number cannot be one."""
+
+    kind, code = Kind.INVALID, "bank-account-malformed"
+    hint = "`field` names the wrong part: an IBAN's check digits, or the twelve digits of the bank."
+
+
+class BankAccountWaits(Refusal):
+    """Another account of this party waits for its verification."""
+
+    kind, code = Kind.CONFLICT, "bank-account-waits"
+    hint = "Have the account named in `account` verified or refused first."
+
+
+class BankAccountSamePerson(Refusal):
+    """Who declared a bank account may not verify it."""
+
+    kind, code = Kind.FORBIDDEN, "bank-account-same-person"
+    hint = "Ask another person."
+
+
+class BankAccountDecided(Refusal):
+    """The bank account was verified or refused before."""
+
+    kind, code = Kind.CONFLICT, "bank-account-decided"
+    hint = "A decision stands; the party may declare another account."
+
+
+class BankAccountChanged(Refusal):
+    """The bank account is not the one that was looked at."""
+
+    kind, code = Kind.CONFLICT, "bank-account-changed"
+    hint = "Read the account again and decide what it says now."
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """An account at a bank.
+
+    `member_id` is the bank's number in the Chinese national payment system, None with an IBAN.
+    """
+
+    scheme: str
+    number: str
+    holder: str
+    currency: str
+    bank_name: str
+    member_id: str | None = None
+
+    @property
+    def code(self) -> str:
+        """The account in one word, as payouts name it."""
+        if self.scheme == IBAN:
+            return f"{IBAN}:{self.number}"
+        return f"{CNAPS}:{self.member_id}:{self.number}"
+
+
+def is_at_a_bank(account: str) -> bool:
+    """Tell whether a payout's account is one at a bank, not at a payment provider."""
+    return account.startswith((f"{IBAN}:", f"{CNAPS}:"))
+
+
+def checked(details: Details) -> Details:
+    """Return the details with the number in its plain form.
+
+    Raises:
+        BankAccountMalformed: the number or the bank's number cannot be one.
+    """
+    plain = re.sub(r"[\s-]", "", details.number).upper()
+    if details.scheme == IBAN:
+        if not iban.is_valid(plain, check_country=False):
+            raise BankAccountMalformed("The IBAN's check digits are wrong.", field="number")
+        if details.member_id is not None:
+            raise BankAccountMalformed("An IBAN names its bank.", field="member_id")
+    else:
+        if not NUMBER.fullmatch(plain):
+            raise BankAccountMalformed("The account number has 8 to 32 digits.", field="number")
+        if not MEMBER.fullmatch(details.member_id or ""):
+            raise BankAccountMalformed("The bank's number has twelve digits.", field="member_id")
+    return Details(
+        details.scheme, plain, details.holder, details.currency, details.bank_name,
+        details.member_id,
+    )  # fmt: skip
+
+
+def content(account_id: UUID, party_id: UUID, details: Details) -> bytes:
+    """Return the canonical bytes of what a verification is about."""
+    return canonical.dumps(
+        {
+            "account": str(account_id),
+            "party": str(party_id),
+            "code": details.code,
+            "holder": details.holder,
+            "currency": details.currency,
+            "bank": details.bank_name,
+        }
+    )
+
+
+def check_decision(
+    *, state: str, declared_by: UUID, person_id: UUID, sha256: str, seen_sha256: str
+) -> None:
+    """Check that this person may decide on an account that was read.
+
+    Raises:
+        BankAccountDecided: it was decided before.
+        BankAccountSamePerson: this person declared it.
+        BankAccountChanged: this person read something else.
+    """
+    if state != DECLARED:
+        raise BankAccountDecided(f"This bank account is {state}.", state=state)
+    if person_id == declared_by:
+        raise BankAccountSamePerson("Another person has to verify this account.")
+    if sha256 != seen_sha256:
+        raise BankAccountChanged("The account is not the one that was looked at.")
+
+
+def usable_from(now: datetime, *, is_a_change: bool) -> datetime:
+    """Return when a verified account may be paid: a first one at once, a changed one later."""
+    return now + COOLING_OFF if is_a_change else now

@@ -1,0 +1,361 @@
+"""Importing statements: a rule matches a line, or it is suspended with an owner and a deadline."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import calendar, canonical, ids
+from contracts.calendar import YearNotLoaded
+from contracts.facts import service as facts
+from contracts.money import Money
+from settlement.bank import queries as bank
+from settlement.bank import service as files
+from settlement.bank import storing
+from settlement.bank.rules import NOTIFICATION, PAID, RETURNED, Entry
+from settlement.bank.storing import Kept
+from settlement.bank.tables import BankAccount, BankEntry, BankStatement, PaymentItem
+from settlement.invoices import wires
+from settlement.ledger import rules as accounts
+from settlement.ledger import service as ledger
+from settlement.payouts import banking
+from settlement.payouts import queries as payouts
+from settlement.reconciliation import queries, rules
+from settlement.reconciliation.rules import Known, Match, Paying
+from settlement.reconciliation.tables import ReconMatch, ReconSide, SuspenseItem
+
+ACTOR = "bank"
+CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a file brought and what became of its lines."""
+
+    kept: Kept
+    matched: int
+    suspended: int
+
+
+async def import_file(
+    session: AsyncSession, raw: bytes, *, person_id: UUID, now: datetime
+) -> Imported:
+    """Import a file of a bank, whole or not at all; the same file again changes nothing.
+
+    Raises:
+        StatementTooLarge, StatementMalformed, StatementUnbalanced, StatementGap,
+        StatementIdReused, OwnAccountUnknown: see `storing.keep`.
+    """
+    kept = await storing.keep(session, raw, person_id=person_id, now=now)
+    matched = suspended = 0
+    for statement in kept.new:
+        if statement.kind == NOTIFICATION:
+            continue  # it tells references; the statement that follows books the money
+        account = await bank.get_account(session, statement.account_id)
+        done, left = await _book(session, account, statement, owner_id=person_id, now=now)
+        matched, suspended = matched + done, suspended + left
+    return Imported(kept, matched, suspended)
+
+
+async def _book(
+    session: AsyncSession,
+    account: BankAccount,
+    statement: BankStatement,
+    *,
+    owner_id: UUID,
+    now: datetime,
+) -> tuple[int, int]:
+    """Book a statement; return how many lines were matched and how many suspended."""
+    await _book_opening(session, account, statement, owner_id=owner_id, now=now)
+    lines = await bank.entries(session, statement.id)
+    states: dict[UUID, str] = {}
+    known = await _known(session, account, [line.entry() for line in lines], states)
+    left: list[BankEntry] = []
+    for line in lines:
+        match = rules.match(line.entry(), known)
+        if match is None or not await _take(session, account, line, match, now=now):
+            left.append(line)
+        else:
+            states |= {each.item_id: _state_after(line) for each in match.items}
+    await _suspend(session, account, statement, left, owner_id=owner_id, now=now)
+    await _tell(session, account, statement, len(lines) - len(left), now=now)
+    return len(lines) - len(left), len(left)
+
+
+async def _known(
+    session: AsyncSession,
+    account: BankAccount,
+    entries: Sequence[Entry],
+    states: dict[UUID, str],
+) -> Known:
+    """Load all that the entries may belong to; `states` is filled and stays the caller's."""
+    learned: dict[str, str] = {}
+    for banks in _chunks({one.bank_ref for one in entries if one.bank_ref}):
+        learned |= await bank.references(session, account.id, banks)
+    told = {one.end_to_end_id for one in entries if one.end_to_end_id} | set(learned.values())
+    items: dict[str, Paying] = {}
+    for references in _chunks(told):
+        for item in await bank.items_of_account(session, account.id, references):
+            items[item.end_to_end_id] = _paying(item, states)
+    batches: dict[str, list[Paying]] = {}
+    for messages in _chunks({one.batch_id for one in entries if one.batch_id}):
+        found = await bank.items_of_messages(session, account.id, messages)
+        for message, each in found.items():
+            batches[message] = [_paying(item, states) for item in each]
+    invoices = {}
+    for numbers in _chunks({number for one in entries for number in rules.numbers(one)}):
+        for owed in await queries.owed(session, currency=account.currency, numbers=numbers):
+            invoices[owed.number] = owed
+    return Known(items, batches, invoices, learned, states)
+
+
+async def _take(
+    session: AsyncSession, account: BankAccount, line: BankEntry, match: Match, *, now: datetime
+) -> bool:
+    """Book what a line was matched with; False when an invoice takes it no more."""
+    code = accounts.bank_account(account.id)
+    if match.invoice is not None:
+        received = Money(line.amount_minor, account.currency)
+        reference = f"bank:{line.id}"
+        if not await wires.receive_wire(
+            session, match.invoice.invoice_id, received, reference=reference, account=code, now=now
+        ):
+            return False
+        sides = [("invoice", str(match.invoice.invoice_id), line.amount_minor)]
+    else:
+        came_back = rules.is_return(line.entry())
+        sides = []
+        for paying in match.items:
+            item = await session.get_one(PaymentItem, paying.item_id)
+            key = f"bank:{line.id}:{item.end_to_end_id}"
+            if came_back:
+                item.return_reason = line.return_reason
+                await come_back(session, item, key=key, into=code, now=now)
+            else:
+                await pay(session, item, key=key, out_of=code, now=now)
+            sign = 1 if came_back else -1
+            sides.append(("payment", str(item.id), sign * item.amount_minor))
+    await _note(session, account, line, match.rule, sides, now=now)
+    return True
+
+
+async def pay(
+    session: AsyncSession, item: PaymentItem, *, key: str, out_of: str, now: datetime
+) -> None:
+    """Book that the bank made a payment; one made again after it had come back, too."""
+    first = await banking.transfer_made(
+        session, item.payout_id, item.party_id, provider_id=key, out_of=out_of, now=now
+    )
+    if not first:
+        amount = Money(item.amount_minor, item.currency)
+        payout = await payouts.get_payout(session, item.payout_id)
+        await ledger.post(
+            session,
+            idem_key=f"{key}:made",
+            kind="transfer.made",
+            actor=ACTOR,
+            deal_id=payout.deal_id,
+            lines=rules.paid_again_lines(out_of, item.party_id, amount),
+            now=now,
+        )
+    item.state = PAID
+    await session.flush()
+    await files.settle(session, item.batch_id)
+
+
+async def come_back(
+    session: AsyncSession, item: PaymentItem, *, key: str, into: str, now: datetime
+) -> None:
+    """Book that a payment came back: exactly this one is on its way to its payee again."""
+    amount = Money(item.amount_minor, item.currency)
+    payout = await payouts.get_payout(session, item.payout_id)
+    await ledger.post(
+        session,
+        idem_key=f"{key}:returned",
+        kind="transfer.returned",
+        actor=ACTOR,
+        deal_id=payout.deal_id,
+        lines=rules.returned_lines(into, item.party_id, amount),
+        now=now,
+    )
+    item.state = RETURNED
+    await session.flush()
+    record = {
+        "payout": str(item.payout_id),
+        "party": str(item.party_id),
+        "amount_minor": item.amount_minor,
+        "currency": item.currency,
+        "reason": item.return_reason,
+    }
+    told = [item.party_id]
+    await facts.record(session, "transfer.returned", item.payout_id, record, parties=told, now=now)
+
+
+async def _note(
+    session: AsyncSession,
+    account: BankAccount,
+    line: BankEntry,
+    rule: str,
+    sides: Sequence[tuple[str, str, int]],
+    *,
+    now: datetime,
+) -> None:
+    """Keep which rule matched a line with what."""
+    match_id = ids.new(now)
+    content = canonical.dumps(
+        {"match": str(match_id), "entry": str(line.id), "sides": [list(side) for side in sides]}
+    )
+    session.add(
+        ReconMatch(
+            id=match_id,
+            account_id=account.id,
+            rule=rule,
+            score=rules.CERTAIN,
+            state=rules.MADE,
+            content=content,
+            sha256=canonical.sha256_hex(content),
+            made_at=now,
+        )
+    )
+    await session.flush()
+    told = [("bank", "entry", str(line.id), line.amount_minor)]
+    told += [("book", *side) for side in sides]
+    await add_sides(session, match_id, told)
+
+
+async def add_sides(
+    session: AsyncSession, match_id: UUID, sides: Sequence[tuple[str, str, str, int]]
+) -> None:
+    """Keep the sides of a match: side, kind, name, amount with the sign of a credit."""
+    session.add_all(
+        ReconSide(
+            match_id=match_id, line=number, side=side, kind=kind, name=name, amount_minor=amount
+        )
+        for number, (side, kind, name, amount) in enumerate(sides, 1)
+    )
+    await session.flush()
+
+
+async def _book_opening(
+    session: AsyncSession,
+    account: BankAccount,
+    statement: BankStatement,
+    *,
+    owner_id: UUID,
+    now: datetime,
+) -> None:
+    """Suspend what lay in an account when it was first followed, until somebody explains it."""
+    opening = statement.opening_minor or 0
+    if statement.turn != 1 or opening == 0:
+        return
+    item = _item(account, opening, owner_id=owner_id, now=now)
+    await session.execute(insert(SuspenseItem), [{**item, "cause": rules.OPENING}])
+    await _post(session, account, statement, "opening", [opening], now=now)
+
+
+async def _suspend(
+    session: AsyncSession,
+    account: BankAccount,
+    statement: BankStatement,
+    lines: Sequence[BankEntry],
+    *,
+    owner_id: UUID,
+    now: datetime,
+) -> None:
+    """Suspend lines that nothing explains: one journal, and one named item for each."""
+    moved = [line for line in lines if line.amount_minor]
+    if not moved:
+        return
+    items = [
+        {
+            **_item(account, line.amount_minor, owner_id=owner_id, now=now),
+            "cause": rules.UNMATCHED,
+            "entry_id": line.id,
+        }
+        for line in moved
+    ]
+    for start in range(0, len(items), CHUNK):
+        await session.execute(insert(SuspenseItem), items[start : start + CHUNK])
+    await _post(
+        session, account, statement, "suspended", [line.amount_minor for line in moved], now=now
+    )
+
+
+async def _post(
+    session: AsyncSession,
+    account: BankAccount,
+    statement: BankStatement,
+    what: str,
+    amounts: Sequence[int],
+    *,
+    now: datetime,
+) -> None:
+    await ledger.post(
+        session,
+        idem_key=f"bank-statement:{statement.id}:{what}",
+        kind=f"bank.{what}",
+        actor=ACTOR,
+        deal_id=None,
+        lines=rules.suspended_lines(accounts.bank_account(account.id), amounts, account.currency),
+        now=now,
+    )
+
+
+def _item(
+    account: BankAccount, amount_minor: int, *, owner_id: UUID, now: datetime
+) -> dict[str, object]:
+    return {
+        "id": ids.new(now),
+        "account_id": account.id,
+        "amount_minor": amount_minor,
+        "currency": account.currency,
+        "owner_id": owner_id,
+        "opened_at": now,
+        "due_on": _due_on(now),
+        "state": rules.OPEN,
+    }
+
+
+def _due_on(now: datetime) -> date:
+    """Return the day by which suspended money is explained; the bank's facts wait for no notice."""
+    day = calendar.day_of(now)
+    try:
+        return calendar.add_working_days(day, rules.WORKING_DAYS)
+    except YearNotLoaded:
+        return day + timedelta(days=7)
+
+
+def _paying(item: PaymentItem, states: dict[UUID, str]) -> Paying:
+    states[item.id] = item.state
+    return Paying(item.id, item.amount_minor)
+
+
+def _state_after(line: BankEntry) -> str:
+    return RETURNED if rules.is_return(line.entry()) else PAID
+
+
+def _chunks(words: Iterable[str]) -> list[list[str]]:
+    ordered = sorted(words)
+    return [ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK)]
+
+
+async def _tell(
+    session: AsyncSession,
+    account: BankAccount,
+    statement: BankStatement,
+    matched: int,
+    *,
+    now: datetime,
+) -> None:
+    record = {
+        "statement": str(statement.id),
+        "account": str(account.id),
+        "entries": statement.entries,
+        "matched": matched,
+        "closing_minor": statement.closing_minor or 0,
+        "currency": account.currency,
+    }
+    await facts.record(session, "statement.imported", statement.id, record, parties=[], now=now)
