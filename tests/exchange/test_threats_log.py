@@ -1,6 +1,7 @@
 """Rows 2 and 14 of the threat model, acted out: a log with two histories; a clock that lies."""
 
 import base64
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from typer.testing import CliRunner, Result
 
 from contracts import ids
+from contracts.deals import asking
 from contracts.evidence import archive, opened
 from contracts.facts import service as facts
 from contracts.log import clocks, merkle, note, splitting, tiles
@@ -27,9 +29,12 @@ from contracts.log.site import LogSite
 from contracts.log.splitting import LogTooShort, NotASplitView, SizesDiffer, SplitView
 from contracts.log.tables import LogCheckpoint, LogEntry
 from contracts.log.tiles import Tile
+from contracts.parties.times import NotStamped
 from exchange import clock, doctor
 from exchange.cli import app
 from exchange.db import Database
+from tests.conftest import NOW
+from tests.contracts import tsa_standin
 
 ORIGIN = "log.uhdx.example/2026"
 SIGNER = note.Signer(ORIGIN, Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
@@ -289,3 +294,16 @@ async def test_threat_14_a_fact_from_after_its_seal_is_named(db: Database) -> No
             found = await told(session, now)
             assert (False, f"leaf {FAR} tells of 0:03:00 after it was sealed") in found
             raise RollBack
+
+
+@pytest.mark.parametrize("off", [timedelta(seconds=61), timedelta(hours=-9)])
+async def test_threat_14_a_time_stamp_whose_time_is_not_the_exchanges_is_refused(
+    off: timedelta,
+) -> None:
+    """The next authority is asked then; without any, the signature is at a lower level."""
+    digest, tsa = hashlib.sha256(b"a signature").digest(), tsa_standin.make()
+    answer = tsa.answer(asking.request(digest, nonce=7))
+    told = {"digest": digest, "nonce": 7, "roots_pem": tsa.root_pem}
+    await asking.checked(answer, **told, at=NOW + off / abs(off) * timedelta(seconds=59))
+    with pytest.raises(NotStamped, match="its clock says"):
+        await asking.checked(answer, **told, at=NOW + off)
