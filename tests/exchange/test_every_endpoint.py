@@ -124,7 +124,7 @@ class Operation:
     def address(self, ids: Mapping[str, str]) -> str:
         """The path with these ids, and with ids of nothing in the place of others."""
         known = {"at_ms": "0", "picture": "poster", "holder": "seller", "currency": "CNY"}
-        known |= {"template_id": "licence-zh-en", "version": "1"}
+        known |= {"template_id": "licence-zh-en", "version": "1", "name": "root"}
         known |= {"contract_no": "UHDX-2026-0000-0000-0000-0000"}
         known |= ids
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
