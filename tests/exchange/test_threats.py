@@ -1,7 +1,7 @@
 """Rows of the threat model, acted out: what an adversary does, and what notices it.
 
-Row 2 (a split log) and 22 (quantum computers) are the witnesses' tests, rows 9 and 10 (glyphs,
-injection) those of documents, row 14 (clocks) that of time-stamps, rows 17 to 20 the deliveries'.
+Rows 2 (a split log) and 14 (clocks) are in `test_threats_log`, row 22 (quantum computers) is the
+witnesses' test, rows 9 and 10 (glyphs, injection) those of documents, 17 to 20 the deliveries'.
 """
 
 from collections.abc import Callable
