@@ -34,7 +34,7 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
-from contracts.deals import revocation, updates
+from contracts.deals import pausing, revocation, updates
 from contracts.deals.revocation import Lists
 from contracts.deals.sealing import ROLES
 from contracts.parties import times
@@ -182,7 +182,7 @@ class _Trust:
 def _checked(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
     try:
         # A thread of its own, so that a caller's running event loop does no harm.
-        with ThreadPoolExecutor(1) as thread:
+        with pausing.collection(), ThreadPoolExecutor(1) as thread:
             return thread.submit(asyncio.run, _check(pdf, root_pem, time_roots_pem)).result()
     except UNREADABLE as broken:
         raise DocumentNotSound("The document cannot be read.") from broken

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from asn1crypto import parser
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -133,7 +134,8 @@ def test_invariant_15_a_signature_of_one_contract_is_worth_nothing_in_another(
     theirs = list(PdfFileReader(_stream(other.signed)).embedded_regular_signatures)[2]
     ours = list(PdfFileReader(_stream(paper.signed)).embedded_regular_signatures)[2]
     _, start, end, _ = (int(part) for part in ours.byte_range)
-    moved = theirs.pkcs7_content.hex().encode().ljust(end - start - 2, b"0")
+    der = theirs.pkcs7_content[: parser.peek(theirs.pkcs7_content)]  # without the padding
+    moved = der.hex().encode().ljust(end - start - 2, b"0")
     attacked = paper.signed[: start + 1] + moved + paper.signed[end - 1 :]
     assert not paper.verdicts(attacked)[2].good
 
@@ -229,7 +231,6 @@ def _openssl(one, pdf: bytes, stem: Path, root: Path) -> None:  # type: ignore[n
     _, start, end, _ = (int(part) for part in one.byte_range)
     der = bytes.fromhex(pdf[start + 1 : end - 1].decode())
     from asn1crypto import cms as asn1_cms
-    from asn1crypto import parser
 
     cms.write_bytes(der[: parser.peek(der)])
     if one.sig_object_type == "/DocTimeStamp":
