@@ -41,8 +41,8 @@ ALLOWED = {
     },
     "fastapi": {"exchange/"},
     "typer": {
-        "exchange/auction_cli.py",
         "exchange/assigning_cli.py",
+        "exchange/auction_cli.py",
         "exchange/avails_cli.py",
         "exchange/bid_cli.py",
         "exchange/ca_cli.py",
