@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,11 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import extraction, lasting, queries, timestamps, verification
 from contracts.deals.tables import Deal
+from contracts.evidence import deal_checks
+from contracts.evidence.opened import TIME_ROOTS, Bundle
 from contracts.facts import queries as facts
 from contracts.parties.gateway import LocalAuthority
 from contracts.parties.times import NotStamped
 from exchange import clock, doctor, timestamping
 from exchange.authority import open_authority
+from exchange.evidence import bundle
 from exchange.settings import Settings
 from exchange.timestamping import OutsideAuthorities
 from tests.conftest import NOW
@@ -158,6 +162,15 @@ async def test_a_contract_is_stamped_by_somebody_else_in_the_place_of_the_exchan
     assert openssl_says(tmp_path, latest.pdf, theirs) == [True] * 3
     assert openssl_says(tmp_path, latest.pdf, root) == [False] * 3
     assert await facts.all_of(session, deal.id, "deal.unstamped") == []
+    # The evidence carries their root, and is checked with it.
+    sealed = [(None, one) for one in await facts.all_of(session, deal.id, "deal.archived")]
+    files = await bundle._of_contract(session, deal, authority, sealed)  # type: ignore[arg-type]
+    assert files[TIME_ROOTS] == theirs
+    nothing: Any = None
+    held = Bundle(files, nothing, nothing, nothing, ())
+    assert all(one.good for one in deal_checks._verdicts(held))
+    without = replace(held, files={**files, TIME_ROOTS: b""})
+    assert not any(one.good for one in deal_checks._verdicts(without))
 
 
 async def test_invariant_19_while_no_authority_answers_a_contract_is_signed_and_upgraded_later(
