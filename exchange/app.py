@@ -12,6 +12,7 @@ from exchange.api import (
     authorities,
     availability,
     avails,
+    bank,
     barring,
     bids,
     bodies,
@@ -48,6 +49,7 @@ from exchange.api import (
     offers,
     packages,
     parties,
+    payees,
     payouts,
     pictures,
     problems,
@@ -60,8 +62,10 @@ from exchange.api import (
     sealed,
     sessions,
     signing,
+    statements,
     streams,
     stripe,
+    suspense,
     templates,
     thumbs,
     verification,
@@ -80,7 +84,7 @@ ROUTERS = (
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
     bundles, lives, changes, verification, signing, deliveries, delivery_keys,
-    complaints,
+    complaints, payees, bank, statements, suspense,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

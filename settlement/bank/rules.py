@@ -36,7 +36,7 @@ class StatementMalformed(Refusal):
 class StatementTooLarge(Refusal):
     """The file is larger than any statement that is read."""
 
-    kind, code = Kind.INVALID, "statement-too-large"
+    kind, code = Kind.TOO_LARGE, "statement-too-large"
     hint = "Ask the bank for statements of shorter spans."
 
 

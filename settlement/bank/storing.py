@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, ids, locking
-from settlement.bank import queries, reading, rules
+from settlement.bank import queries, rules
 from settlement.bank.rules import NOTIFICATION, Statement
 from settlement.bank.tables import BankAccount, BankEntry, BankFile, BankStatement
 
@@ -28,13 +28,19 @@ class Kept:
     warnings: Sequence[str]
 
 
-async def keep(session: AsyncSession, raw: bytes, *, person_id: UUID, now: datetime) -> Kept:
-    """Keep a file and its statements, or nothing of it.
+async def keep(
+    session: AsyncSession,
+    raw: bytes,
+    statements: Sequence[Statement],
+    *,
+    person_id: UUID,
+    now: datetime,
+) -> Kept:
+    """Keep a file and the statements that `reading.read` found in it, or nothing of it.
 
     A file that is known brings nothing new, nor does a statement that is known as it is.
 
     Raises:
-        StatementTooLarge, StatementMalformed, StatementUnbalanced: see `reading.read`.
         OwnAccountUnknown: a statement is of an account that is not followed.
         StatementGap: a statement does not open with what the one before closed with.
         StatementIdReused: the bank's id is known with other content.
@@ -43,7 +49,6 @@ async def keep(session: AsyncSession, raw: bytes, *, person_id: UUID, now: datet
     known = await queries.find_file(session, sha256)
     if known is not None:
         return Kept(known, await queries.statements_of_file(session, known.id), (), ())
-    statements = reading.read(raw)
     file = BankFile(
         id=ids.new(now), sha256=sha256, content=raw, received_by=person_id, received_at=now
     )

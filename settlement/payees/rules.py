@@ -94,7 +94,9 @@ def checked(details: Details) -> Details:
     plain = re.sub(r"[\s-]", "", details.number).upper()
     if details.scheme == IBAN:
         if not iban.is_valid(plain, check_country=False):
-            raise BankAccountMalformed("The IBAN's check digits are wrong.", field="number")
+            raise BankAccountMalformed(
+                "An IBAN has other digits or another length.", field="number"
+            )
         if details.member_id is not None:
             raise BankAccountMalformed("An IBAN names its bank.", field="member_id")
     else:

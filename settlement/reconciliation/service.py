@@ -15,7 +15,7 @@ from contracts.money import Money
 from settlement.bank import queries as bank
 from settlement.bank import service as files
 from settlement.bank import storing
-from settlement.bank.rules import NOTIFICATION, PAID, RETURNED, Entry
+from settlement.bank.rules import NOTIFICATION, PAID, RETURNED, Entry, Statement
 from settlement.bank.storing import Kept
 from settlement.bank.tables import BankAccount, BankEntry, BankStatement, PaymentItem
 from settlement.invoices import wires
@@ -41,15 +41,26 @@ class Imported:
 
 
 async def import_file(
-    session: AsyncSession, raw: bytes, *, person_id: UUID, now: datetime
+    session: AsyncSession,
+    raw: bytes,
+    statements: Sequence[Statement],
+    *,
+    person_id: UUID,
+    now: datetime,
 ) -> Imported:
     """Import a file of a bank, whole or not at all; the same file again changes nothing.
 
+    Args:
+        session: the transaction of the import.
+        raw: the file.
+        statements: what `bank.reading.read` found in it.
+        person_id: who imports, and owns what nothing explains.
+        now: the instant.
+
     Raises:
-        StatementTooLarge, StatementMalformed, StatementUnbalanced, StatementGap,
-        StatementIdReused, OwnAccountUnknown: see `storing.keep`.
+        StatementGap, StatementIdReused, OwnAccountUnknown: see `storing.keep`.
     """
-    kept = await storing.keep(session, raw, person_id=person_id, now=now)
+    kept = await storing.keep(session, raw, statements, person_id=person_id, now=now)
     matched = suspended = 0
     for statement in kept.new:
         if statement.kind == NOTIFICATION:

@@ -41,6 +41,7 @@ from tests.listings.catalogue_factory import drafted_listing, published_listing
 from tests.listings.offers_factory import negotiated
 from tests.listings.recognition_factory import declared_of_another
 from tests.listings.sealed_factory import ceremony_of
+from tests.settlement import bank_factory
 
 DOCUMENT = openapi.document()
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
@@ -302,7 +303,9 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         session, published, licensor=trade.licensor, licensee=trade.licensee, now=now
     )
     incident = await noticed(session, draft, over.auction_id, now=now)
+    banked = await bank_factory.files_of_a_bank(session, now=now)
     return {
+        **banked,
         **offers,
         "incident_id": incident,
         "encumbrance_id": str(encumbrance.id),

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from contracts import ids
 from contracts.money import Money
+from settlement.bank import reading
 from settlement.bank import service as files
 from settlement.bank.rules import APPROVED
 from settlement.bank.service import Following
@@ -19,7 +20,9 @@ from settlement.payees.tables import PayeeBankAccount
 from settlement.payouts import service as payouts
 from settlement.payouts.rules import Decision
 from settlement.payouts.tables import Payout
+from settlement.reconciliation import releasing
 from settlement.reconciliation import service as reconciliation
+from settlement.reconciliation.rules import Part
 from settlement.reconciliation.service import Imported
 from settlement.reconciliation.tables import SuspenseItem
 from tests.conftest import NOW
@@ -127,7 +130,7 @@ class Bank:
 async def imported(session: AsyncSession, raw: bytes) -> Imported:
     """Import a file as somebody of the staff."""
     return await reconciliation.import_file(
-        session, raw, person_id=await staff(session, "operator"), now=NOW
+        session, raw, reading.read(raw), person_id=await staff(session, "operator"), now=NOW
     )
 
 
@@ -145,13 +148,13 @@ async def wired(session: AsyncSession, bank: Bank, price: Money) -> Trade:
     return trade
 
 
-async def approved_payout(session: AsyncSession, trade: Trade) -> Payout:
+async def approved_payout(session: AsyncSession, trade: Trade, *, now: datetime = NOW) -> Payout:
     """The payout of a trade, prepared by one person and approved by another."""
     payout, _ = await payouts.prepare(
-        session, ids.new(NOW), deal_id=trade.deal_id, person_id=await staff(session), now=NOW
+        session, ids.new(now), deal_id=trade.deal_id, person_id=await staff(session), now=now
     )
     decision = Decision(await staff(session), payout.content_sha256)
-    return await payouts.approve(session, payout.id, decision=decision, now=NOW)
+    return await payouts.approve(session, payout.id, decision=decision, now=now)
 
 
 async def prepared_file(
@@ -187,6 +190,29 @@ async def suspended(session: AsyncSession, account: BankAccount) -> list[Suspens
         col(SuspenseItem.account_id) == account.id, col(SuspenseItem.state) == "open"
     )
     return list(await session.scalars(wanted.order_by(col(SuspenseItem.amount_minor).desc())))
+
+
+async def files_of_a_bank(session: AsyncSession, *, now: datetime) -> dict[str, str]:
+    """A payment file and a release that wait, by the names that paths give them."""
+    bank = Bank(await followed(session, "SEK"))
+    trade = await wired(session, bank, Money(100_000, "SEK"))
+    for owner in trade.owners:
+        await with_bank_account(session, owner.id, currency="SEK", now=now)
+    await approved_payout(session, trade, now=now)
+    batch = await prepared_file(session, bank.account, now=now)
+    before = bank.balance_minor
+    bank.line(700)
+    await closed(session, bank, since=before)
+    (item,) = await suspended(session, bank.account)
+    release, _ = await releasing.propose(
+        session,
+        ids.new(now),
+        items=[item.id],
+        parts=[Part("account", "opening", 700)],
+        person_id=await staff(session),
+        now=now,
+    )
+    return {"batch_id": str(batch.id), "release_id": str(release.id)}
 
 
 def _major(minor: int) -> str:

@@ -1,0 +1,250 @@
+"""Bank accounts of payees (收款账户): declared by them, verified by somebody else."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import AwareDatetime, ConfigDict, Field
+
+from contracts.money import EXPONENTS, WrongCurrency
+from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from exchange.api import problems
+from exchange.api.bodies import JsonRoute
+from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.payees import queries, rules, service
+from settlement.payees.tables import PayeeBankAccount
+
+router = APIRouter(route_class=JsonRoute, tags=["bank"])
+
+MOST = 200
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_DECIDING = (
+    *_SIGNED, Malformed, Unknown, rules.BankAccountDecided, rules.BankAccountSamePerson,
+    rules.BankAccountChanged,
+)  # fmt: skip
+_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+# Names go into payment files: what a file may hold, and nothing that cannot be seen.
+Name = Annotated[
+    str, Field(min_length=1, max_length=rules.LONGEST_NAME, pattern=r"^[^\x00-\x1f]+$")
+]
+Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Why = Annotated[str, Field(min_length=1, max_length=rules.LONGEST_EVIDENCE, pattern=r"\S")]
+
+
+class BankDetailsIn(Shape):
+    """An account at a bank: an IBAN, or a number with the bank's twelve digits (CNAPS 行号)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "scheme": "cnaps",
+                    "number": "6222020200012345678",
+                    "member_id": "102100099996",
+                    "holder": "示范影业有限公司",
+                    "bank_name": "示范银行北京分行",
+                    "currency": "CNY",
+                }
+            ]
+        }
+    )
+
+    scheme: Literal["iban", "cnaps"]
+    number: Annotated[str, Field(min_length=5, max_length=50)]
+    member_id: Annotated[str | None, Field(description="With `cnaps` only.")] = None
+    holder: Name
+    bank_name: Name
+    currency: Currency
+
+    def details(self) -> rules.Details:
+        """The value that the rules know.
+
+        Raises:
+            WrongCurrency: the exchange does not pay in this currency.
+        """
+        if self.currency not in EXPONENTS:
+            raise WrongCurrency("The exchange does not pay in it.", known=sorted(EXPONENTS))
+        return rules.Details(
+            self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id
+        )
+
+
+class VerificationIn(Shape):
+    """The hash of the account that was read, and how it was verified."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"content_sha256": _HASH, "evidence": "回拨确认 (called back)"}]
+        }
+    )
+
+    content_sha256: Sha256
+    evidence: Why
+
+
+class BankAccountRefusalIn(Shape):
+    """The hash of the account that was read, and why it is refused."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"content_sha256": _HASH, "reason": "户名不符"}]}
+    )
+
+    content_sha256: Sha256
+    reason: Why
+
+
+class BankAccountOut(Shape):
+    """A payee's account; `usable_from` lies 72 hours after the verification of a change."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "party_id": _ID,
+                    "scheme": "iban",
+                    "number": "DE89370400440532013000",
+                    "member_id": None,
+                    "holder": "Example Film GmbH",
+                    "bank_name": "Example Bank",
+                    "currency": "EUR",
+                    "state": "verified",
+                    "content_sha256": _HASH,
+                    "declared_at": "2026-11-22T09:00:00Z",
+                    "declared_by": _ID,
+                    "decided_at": "2026-11-22T10:00:00Z",
+                    "decided_by": _ID,
+                    "evidence": "called back",
+                    "usable_from": "2026-11-22T10:00:00Z",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    party_id: UUID
+    scheme: Literal["iban", "cnaps"]
+    number: str
+    member_id: str | None
+    holder: str
+    bank_name: str
+    currency: str
+    state: Literal["declared", "verified", "refused", "superseded"]
+    content_sha256: str
+    declared_at: AwareDatetime
+    declared_by: UUID
+    decided_at: AwareDatetime | None
+    decided_by: UUID | None
+    evidence: str | None
+    usable_from: AwareDatetime | None
+
+
+class BankAccountsOut(Shape):
+    """Accounts of payees."""
+
+    items: Sequence[BankAccountOut]
+
+
+@router.put(
+    "/parties/{party_id}/bank-accounts/{account_id}",
+    status_code=201,
+    responses={
+        200: {"model": BankAccountOut, "description": "It was declared before."},
+        **problems.responses(
+            *_SIGNED, Malformed, Unknown, IdReused, WrongCurrency, rules.BankAccountMalformed,
+            rules.BankAccountWaits,
+        ),
+    },
+)  # fmt: skip
+async def declare_bank_account(
+    *,
+    party_id: UUID,
+    account_id: UUID,
+    body: BankDetailsIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> BankAccountOut:
+    """Declare the account into which one's own organisation is paid; another person verifies it."""
+    caller.need("money", Role.HOLDER)
+    _own(party_id, caller)
+    account, new = await service.declare(
+        session,
+        account_id,
+        party_id=party_id,
+        details=body.details(),
+        person_id=caller.person_id,
+        now=now,
+    )
+    response.status_code = 201 if new else 200
+    return shown(account)
+
+
+@router.get("/parties/{party_id}/bank-accounts", responses=problems.responses(*_SIGNED, Unknown))
+async def list_bank_accounts(party_id: UUID, session: Session, caller: Signed) -> BankAccountsOut:
+    """List the bank accounts of one's own organisation, the newest first; staff see any party's."""
+    caller.need("read")
+    if not caller.is_staff:
+        _own(party_id, caller)
+    rows = await queries.of_party(session, party_id)
+    return BankAccountsOut(items=[shown(row) for row in rows])
+
+
+@router.get("/bank/payee-accounts", responses=problems.responses(*_SIGNED))
+async def list_waiting_bank_accounts(session: Session, caller: Signed) -> BankAccountsOut:
+    """List the accounts that wait for their verification, the oldest first, for staff."""
+    caller.need("read", *STAFF)
+    rows = await queries.waiting(session, limit=MOST)
+    return BankAccountsOut(items=[shown(row) for row in rows])
+
+
+@router.post(
+    "/bank/payee-accounts/{account_id}/verification", responses=problems.responses(*_DECIDING)
+)
+async def verify_bank_account(
+    account_id: UUID, body: VerificationIn, session: Session, caller: Signed, now: Now
+) -> BankAccountOut:
+    """Verify an account (核实): a first one is paid at once, a changed one after 72 hours."""
+    caller.need("money", Role.APPROVER)
+    account = await service.verify(
+        session,
+        account_id,
+        person_id=caller.person_id,
+        seen_sha256=body.content_sha256,
+        evidence=body.evidence.strip(),
+        now=now,
+    )
+    return shown(account)
+
+
+@router.post("/bank/payee-accounts/{account_id}/refusal", responses=problems.responses(*_DECIDING))
+async def refuse_bank_account(
+    account_id: UUID, body: BankAccountRefusalIn, session: Session, caller: Signed, now: Now
+) -> BankAccountOut:
+    """Refuse an account with a reason; the one before it stays in force."""
+    caller.need("money", Role.APPROVER)
+    account = await service.refuse(
+        session,
+        account_id,
+        person_id=caller.person_id,
+        seen_sha256=body.content_sha256,
+        reason=body.reason.strip(),
+        now=now,
+    )
+    return shown(account)
+
+
+def shown(account: PayeeBankAccount) -> BankAccountOut:
+    """Return an account as it is told."""
+    said = account.model_dump(exclude={"sha256"})
+    return BankAccountOut.model_validate({**said, "content_sha256": account.sha256})
+
+
+def _own(party_id: UUID, caller: Caller) -> None:
+    if party_id != caller.party_id:
+        raise Unknown("There is no such party.")

@@ -1,0 +1,143 @@
+"""Statements of banks (对账单): imported whole or not at all, each once."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import anyio
+from fastapi import APIRouter, Query, Request
+from pydantic import AwareDatetime, ConfigDict
+
+from contracts import canonical
+from contracts.refusal import InvalidContent, NotAllowed
+from exchange.api import deps, problems
+from exchange.api.bodies import BodyTooSlow, read_file
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.bank import queries, reading, rules
+from settlement.bank.tables import BankStatement
+from settlement.reconciliation import service
+
+router = APIRouter(tags=["bank"])
+
+ARRIVES_WITHIN_S = 120.0  # 32 MiB at 280 kB/s
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_STATEMENT = (
+    BodyTooSlow, rules.StatementTooLarge, rules.StatementMalformed, rules.StatementUnbalanced,
+    rules.StatementGap, rules.StatementIdReused, rules.OwnAccountUnknown,
+)  # fmt: skip
+_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The bank's file as it is: camt.053, camt.054 or MT940.",
+        "content": {"application/xml": _BYTES, "text/plain": _BYTES},
+    }
+}
+
+
+class StatementOut(Shape):
+    """A statement (对账单), or a notification, which has no balances."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "account_id": _ID,
+                    "kind": "statement",
+                    "statement_id": "253EURNL26VAYB8060476890",
+                    "turn": 1,
+                    "opening_minor": 1815,
+                    "movements_minor": 885,
+                    "closing_minor": 2700,
+                    "closed_on": "2026-11-21",
+                    "entries": 1,
+                    "imported_at": "2026-11-22T09:00:00Z",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    account_id: UUID
+    kind: Literal["statement", "notification"]
+    statement_id: str
+    turn: int | None
+    opening_minor: int | None
+    movements_minor: int
+    closing_minor: int | None
+    closed_on: date | None
+    entries: int
+    imported_at: AwareDatetime
+
+
+class ImportedOut(Shape):
+    """What a file brought: `new` statements, lines matched by a rule, lines suspended."""
+
+    sha256: str
+    statements: Sequence[StatementOut]
+    new: int
+    matched: int
+    suspended: int
+    warnings: Sequence[str]
+
+
+class StatementPage(Shape):
+    """A page of statements."""
+
+    items: Sequence[StatementOut]
+    next: UUID | None
+
+
+@router.post(
+    "/bank/statements",
+    openapi_extra=_FILE,
+    responses=problems.responses(*_SIGNED, *_STATEMENT),
+)
+async def import_statement(request: Request, context: Ctx, now: Now) -> ImportedOut:
+    """Import a bank's file, whole or not at all; the same file again changes nothing."""
+    # No transaction is open while the file arrives and is read, however long that takes.
+    async with context.db.transaction() as session:
+        caller = await deps.get_caller(await deps.find_caller(request, session, now))
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    raw = await read_file(
+        request,
+        most_bytes=rules.MOST_BYTES,
+        within_s=ARRIVES_WITHIN_S,
+        too_long=rules.StatementTooLarge("The file is too large.", most_bytes=rules.MOST_BYTES),
+    )
+    statements = await anyio.to_thread.run_sync(reading.read, raw)
+    async with context.db.transaction() as session:
+        done = await service.import_file(
+            session, raw, statements, person_id=caller.person_id, now=now
+        )
+        return ImportedOut(
+            sha256=canonical.sha256_hex(raw),
+            statements=[statement_out(row) for row in done.kept.statements],
+            new=len(done.kept.new),
+            matched=done.matched,
+            suspended=done.suspended,
+            warnings=done.kept.warnings,
+        )
+
+
+@router.get("/bank/statements", responses=problems.responses(*_SIGNED))
+async def list_statements(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> StatementPage:
+    """List the statements imported, for staff."""
+    caller.need("read", *STAFF)
+    rows = await queries.page_of_statements(session, after=page_after(after), limit=limit)
+    return StatementPage(items=[statement_out(row) for row in rows], next=next_after(rows, limit))
+
+
+def statement_out(row: BankStatement) -> StatementOut:
+    """Return a statement as it is told."""
+    said = row.model_dump(exclude={"file_id", "content_sha256"})
+    return StatementOut.model_validate(said)
