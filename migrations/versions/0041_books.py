@@ -35,42 +35,45 @@ BEGIN
 END $$
 """
 
+# The limits, the status and the currency stand beside the balance, so that one update reads them as
+# they are once its lock is held. Lines written by `ledger_write_lines` leave the currency to it.
 APPLY = f"""
 CREATE OR REPLACE FUNCTION ledger_apply_posting() RETURNS trigger {_DEFINER}
-DECLARE journal record; account record; balance record;
+DECLARE journal record; balance record;
 BEGIN
   IF tg_relid <> 'public.ledger_posting'::regclass THEN
     RAISE EXCEPTION 'balances are moved by ledger_posting alone' USING errcode = '42501';
   END IF;
-  SELECT xid, lines INTO journal FROM ledger_journal WHERE id = new.journal_id;
+  SELECT j.xid, j.lines, EXISTS (
+      SELECT FROM ledger_posting p WHERE p.journal_id = new.journal_id AND p.line = new.line
+    ) AS taken INTO journal
+    FROM ledger_journal j WHERE j.id = new.journal_id;
   IF NOT FOUND OR journal.xid <> {_OF_THIS_TRANSACTION} THEN
     RAISE EXCEPTION 'journal % is sealed', new.journal_id USING errcode = '23514';
   END IF;
-  IF new.line > journal.lines OR EXISTS (
-    SELECT 1 FROM ledger_posting p WHERE p.journal_id = new.journal_id AND p.line = new.line
-  ) THEN
+  IF new.line > journal.lines OR journal.taken THEN
     RAISE EXCEPTION 'journal % has no room for line %', new.journal_id, new.line
       USING errcode = '23514';
   END IF;
   UPDATE ledger_balance SET posted_minor = posted_minor + new.amount_minor, version = version + 1
     WHERE account_id = new.account_id
-    RETURNING posted_minor, version, held_debit_minor, held_credit_minor INTO balance;
+    RETURNING posted_minor, version, held_debit_minor, held_credit_minor, currency, floor_minor,
+              ceiling_minor, status INTO balance;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'account % has no balance', new.account_id USING errcode = '23503';
   END IF;
   new.balance_after_minor := balance.posted_minor;
   new.account_version := balance.version;
-  SELECT floor_minor, ceiling_minor, status INTO account FROM ledger_account
-    WHERE id = new.account_id;
-  IF account.status <> 'open' THEN
-    RAISE EXCEPTION 'account % is %', new.account_id, account.status
+  new.currency := coalesce(new.currency, balance.currency);
+  IF balance.status <> 'open' THEN
+    RAISE EXCEPTION 'account % is %', new.account_id, balance.status
       USING errcode = '23514', constraint = 'ledger_account_open';
   END IF;
-  IF balance.posted_minor - balance.held_credit_minor < account.floor_minor THEN
+  IF balance.posted_minor - balance.held_credit_minor < balance.floor_minor THEN
     RAISE EXCEPTION 'account % below floor', new.account_id
       USING errcode = '23514', constraint = 'ledger_limit';
   END IF;
-  IF balance.posted_minor + balance.held_debit_minor > account.ceiling_minor THEN
+  IF balance.posted_minor + balance.held_debit_minor > balance.ceiling_minor THEN
     RAISE EXCEPTION 'account % above ceiling', new.account_id
       USING errcode = '23514', constraint = 'ledger_limit';
   END IF;
@@ -78,25 +81,42 @@ BEGIN
 END $$
 """
 
+OPEN_BALANCE = f"""
+CREATE OR REPLACE FUNCTION ledger_open_balance() RETURNS trigger {_DEFINER}
+BEGIN
+  IF tg_relid <> 'public.ledger_account'::regclass THEN
+    RAISE EXCEPTION 'balances are opened by ledger_account alone' USING errcode = '42501';
+  END IF;
+  INSERT INTO ledger_balance (account_id, posted_minor, version, currency, floor_minor,
+                              ceiling_minor, status)
+    VALUES (new.id, 0, 0, new.currency, new.floor_minor, new.ceiling_minor, new.status);
+  RETURN NULL;
+END $$
+"""
+
 # An exchange of currencies names its quote. A reversal needs none: it undoes what had one.
 BALANCED = f"""
 CREATE OR REPLACE FUNCTION ledger_assert_balanced() RETURNS trigger {_DEFINER}
-DECLARE present int; currencies int; bad text;
+DECLARE present int; total numeric; least text; most text; bad text;
 BEGIN
-  SELECT coalesce(sum(n), 0), count(*), min(currency) FILTER (WHERE total <> 0)
-    INTO present, currencies, bad
-    FROM (SELECT currency, count(*) AS n, sum(amount_minor) AS total FROM ledger_posting
-          WHERE journal_id = new.id GROUP BY currency) AS sums;
+  SELECT count(*), sum(amount_minor), min(currency), max(currency)
+    INTO present, total, least, most FROM ledger_posting WHERE journal_id = new.id;
   IF present <> new.lines THEN
     RAISE EXCEPTION 'journal % has % lines of %', new.id, present, new.lines
       USING errcode = '23514';
+  END IF;
+  IF least = most THEN
+    bad := CASE WHEN total <> 0 THEN least END;
+  ELSE
+    SELECT currency INTO bad FROM ledger_posting WHERE journal_id = new.id
+      GROUP BY currency HAVING sum(amount_minor) <> 0 LIMIT 1;
   END IF;
   IF bad IS NOT NULL THEN
     RAISE EXCEPTION 'journal % does not balance in %', new.id, bad USING errcode = '23514';
   END IF;
   IF new.reversal_of IS NOT NULL THEN
     PERFORM ledger_assert_reversal(new.id, new.reversal_of);
-  ELSIF currencies > 1
+  ELSIF least <> most
     AND NOT EXISTS (SELECT FROM ledger_exchange WHERE journal_id = new.id)
   THEN
     RAISE EXCEPTION 'journal % exchanges currencies without a quote', new.id
@@ -177,7 +197,7 @@ END $$
 # AFTER INSERT: it runs only for rows that stay, also where ON CONFLICT drops others.
 HOLD = f"""
 CREATE FUNCTION ledger_count_hold() RETURNS trigger {_DEFINER}
-DECLARE account record; balance record;
+DECLARE balance record;
 BEGIN
   IF tg_relid <> 'public.ledger_hold'::regclass THEN
     RAISE EXCEPTION 'holds are counted by ledger_hold alone' USING errcode = '42501';
@@ -186,21 +206,20 @@ BEGIN
       held_debit_minor = held_debit_minor + greatest(new.amount_minor, 0),
       held_credit_minor = held_credit_minor + greatest(-new.amount_minor, 0)
     WHERE account_id = new.account_id
-    RETURNING posted_minor, held_debit_minor, held_credit_minor INTO balance;
-  SELECT floor_minor, ceiling_minor, status INTO account FROM ledger_account
-    WHERE id = new.account_id;
-  IF account.status <> 'open' THEN
-    RAISE EXCEPTION 'account % is %', new.account_id, account.status
+    RETURNING posted_minor, held_debit_minor, held_credit_minor, floor_minor, ceiling_minor, status
+    INTO balance;
+  IF balance.status <> 'open' THEN
+    RAISE EXCEPTION 'account % is %', new.account_id, balance.status
       USING errcode = '23514', constraint = 'ledger_account_open';
   END IF;
-  IF (new.amount_minor < 0 AND account.floor_minor IS NULL)
-    OR (new.amount_minor > 0 AND account.ceiling_minor IS NULL)
+  IF (new.amount_minor < 0 AND balance.floor_minor IS NULL)
+    OR (new.amount_minor > 0 AND balance.ceiling_minor IS NULL)
   THEN
     RAISE EXCEPTION 'account % has no limit to hold against', new.account_id
       USING errcode = '23514', constraint = 'ledger_account_limited';
   END IF;
-  IF balance.posted_minor - balance.held_credit_minor < account.floor_minor
-    OR balance.posted_minor + balance.held_debit_minor > account.ceiling_minor
+  IF balance.posted_minor - balance.held_credit_minor < balance.floor_minor
+    OR balance.posted_minor + balance.held_debit_minor > balance.ceiling_minor
   THEN
     RAISE EXCEPTION 'account % has less than is to be held', new.account_id
       USING errcode = '23514', constraint = 'ledger_limit';
@@ -279,6 +298,7 @@ BEGIN
       USING errcode = '23514', constraint = 'ledger_account_markable';
   END IF;
   UPDATE ledger_account SET status = new.status WHERE id = new.account_id;
+  UPDATE ledger_balance SET status = new.status WHERE account_id = new.account_id;
   RETURN NULL;
 END $$
 """
@@ -346,10 +366,9 @@ RETURNS void {_DEFINER}
 BEGIN
   INSERT INTO ledger_posting
       (journal_id, line, account_id, currency, amount_minor, balance_after_minor, account_version)
-    SELECT _made, row_number() OVER (ORDER BY given.account, given.turn), given.account,
-           account.currency, given.amount, 0, 0
+    SELECT _made, row_number() OVER (ORDER BY given.account, given.turn), given.account, NULL,
+           given.amount, 0, 0
     FROM unnest(_accounts, _amounts) WITH ORDINALITY AS given (account, amount, turn)
-    JOIN ledger_account account ON account.id = given.account
     ORDER BY given.account, given.turn;
 END $$
 """
@@ -441,6 +460,18 @@ def upgrade() -> None:
         sa.Column("held_credit_minor", sa.BigInteger(), nullable=False, server_default="0"),
     ):
         op.add_column("ledger_balance", column)
+    for column in (
+        sa.Column("currency", sa.String(3), nullable=True),
+        sa.Column("floor_minor", sa.BigInteger(), nullable=True),
+        sa.Column("ceiling_minor", sa.BigInteger(), nullable=True),
+        sa.Column("status", sa.String(), nullable=True),
+    ):
+        op.add_column("ledger_balance", column)
+    op.execute(
+        "UPDATE ledger_balance SET currency = account.currency, floor_minor = account.floor_minor, "
+        "ceiling_minor = account.ceiling_minor, status = account.status "
+        "FROM ledger_account account WHERE account.id = account_id"
+    )
     op.execute(
         "ALTER TABLE ledger_balance ADD CONSTRAINT ledger_balance_holds_are_not_negative "
         "CHECK (held_debit_minor >= 0 AND held_credit_minor >= 0) NOT VALID"
@@ -451,8 +482,8 @@ def upgrade() -> None:
     currencies = ", ".join(f"('{code}', {exponent})" for code, exponent in CURRENCIES.items())
     op.execute(f"INSERT INTO ledger_currency (code, exponent) VALUES {currencies}")
     for statement in (
-        REVERSAL, STAMP, APPLY, BALANCED, EXCHANGE, HOLD, HOLD_END, CAPTURED, MARK, BALANCES_AT,
-        CLOSE, OPEN_JOURNAL, WRITE_LINES, BOOK, POST, CAPTURE, *TRIGGERS,
+        OPEN_BALANCE, REVERSAL, STAMP, APPLY, BALANCED, EXCHANGE, HOLD, HOLD_END, CAPTURED, MARK,
+        BALANCES_AT, CLOSE, OPEN_JOURNAL, WRITE_LINES, BOOK, POST, CAPTURE, *TRIGGERS,
     ):  # fmt: skip
         op.execute(statement)
     for table in APPENDED:
@@ -468,7 +499,13 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     before = import_module("migrations.versions.0009_ledger")
-    for body in (before.STAMP, before.APPLY, before.BALANCED, before.POST):
+    for body in (
+        before.STAMP,
+        before.OPEN_BALANCE,
+        before.APPLY,
+        before.BALANCED,
+        before.POST,
+    ):
         op.execute(body.replace("CREATE FUNCTION", "CREATE OR REPLACE FUNCTION"))
     for table in (
         "ledger_close", "ledger_account_mark", "ledger_exchange", "ledger_quote",
@@ -482,6 +519,8 @@ def downgrade() -> None:
     op.drop_column("ledger_journal", "occurred_at")
     op.drop_column("ledger_journal", "reason")
     op.drop_constraint("ledger_balance_holds_are_not_negative", "ledger_balance")
+    for name in ("status", "ceiling_minor", "floor_minor", "currency"):
+        op.drop_column("ledger_balance", name)
     op.drop_column("ledger_balance", "held_credit_minor")
     op.drop_column("ledger_balance", "held_debit_minor")
 

@@ -60,6 +60,12 @@ CHECKS = (
         "<> (coalesce(held.debit, 0), coalesce(held.credit, 0))",
     ),
     (
+        "account {0} has other limits, or another status, than its balance",
+        "SELECT a.code FROM ledger_account a JOIN ledger_balance b ON b.account_id = a.id WHERE "
+        "(a.currency, a.floor_minor, a.ceiling_minor, a.status) IS DISTINCT FROM "
+        "(b.currency, b.floor_minor, b.ceiling_minor, b.status)",
+    ),
+    (
         "hold {0} has ended and stands among the open ones, or the other way round",
         "SELECT h.id FROM ledger_hold h LEFT JOIN ledger_hold_end e ON e.hold_id = h.id "
         "LEFT JOIN ledger_hold_open o ON o.hold_id = h.id "

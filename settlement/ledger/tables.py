@@ -78,6 +78,11 @@ class LedgerBalance(SQLModel, table=True):
     held_credit_minor: int = Field(
         default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
     )
+    # Of the account: a posting reads them under the balance's own lock.
+    currency: str | None = Field(default=None, sa_column=Column(String(3), nullable=True))
+    floor_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    ceiling_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    status: str | None = None
 
 
 class LedgerJournal(SQLModel, table=True):

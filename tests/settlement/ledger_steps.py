@@ -93,7 +93,7 @@ OPEN = (
     "VALUES (%s, %s, %s, %s, %s, 'open') ON CONFLICT (code) DO NOTHING"
 )
 READ = (
-    "SELECT a.id, posted_minor, version, held_debit_minor, held_credit_minor, status "
+    "SELECT a.id, posted_minor, version, held_debit_minor, held_credit_minor, a.status "
     "FROM ledger_account a JOIN ledger_balance ON account_id = a.id WHERE code = ANY(%s) "
     "ORDER BY a.id"
 )

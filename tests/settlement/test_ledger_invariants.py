@@ -51,8 +51,8 @@ async def test_invariant_01_what_is_posted_adds_up_to_zero_in_every_currency(
     await books.check_now(session)
     sums = await session.execute(
         text(
-            "SELECT currency, sum(posted_minor) FROM ledger_balance "
-            "JOIN ledger_account ON id = account_id GROUP BY currency"
+            "SELECT a.currency, sum(posted_minor) FROM ledger_balance "
+            "JOIN ledger_account a ON a.id = account_id GROUP BY a.currency"
         )
     )
     assert {total for _, total in sums} == {0}
