@@ -64,10 +64,13 @@ EIGHT = (
     )
 )
 # The two rows are locked in one order first: two clients never wait in a circle.
-PLAIN = TWO_OF + (
-    "UPDATE plain SET posted = posted + "
-    "CASE id WHEN :a::int THEN :amount::bigint ELSE 0 - :amount::bigint END "
-    "WHERE id IN (SELECT id FROM plain WHERE id IN (:a, :b) ORDER BY id FOR UPDATE);\n"
+PLAIN = "".join(
+    (
+        TWO_OF,
+        "UPDATE plain SET posted = posted + "
+        "CASE id WHEN :a::int THEN :amount::bigint ELSE 0 - :amount::bigint END "
+        "WHERE id IN (SELECT id FROM plain WHERE id IN (:a, :b) ORDER BY id FOR UPDATE);\n",
+    )
 )
 # Many journals in one transaction, each through the verb that books them one by one.
 FILL = """
