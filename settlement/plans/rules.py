@@ -1,13 +1,15 @@
 """Who gets which part of a price (分账): commission first, the rest by shares, without loss."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from contracts.money import WHOLE_BP, Money, percent, split
 from settlement.fees.rules import Rate, commission
 
 COMMISSION, SHARE = "commission", "share"
+# What a settlement is of: the price of a deal, or a claim under it.
+PRICE, ROYALTIES, INTEREST = "price", "royalties", "interest"
 AWAITING_PAYMENT, FUNDED = "awaiting_payment", "funded"
 PAYING, PAID_OUT = "paying", "paid_out"
 # A settlement only ever moves one step forward.
@@ -47,6 +49,71 @@ def installment(
     """
     now, before = split(up_to_minor, weights), split(before_minor, weights)
     return {key: now[key] - before[key] for key in now}
+
+
+def step(
+    weights: Sequence[tuple[str, int]], *, got: Mapping[str, int], up_to_minor: int
+) -> dict[str, int]:
+    """Split what has come in by its sum to date, less what each has got; nobody gives back.
+
+    The largest remainder may take one minor unit from a payee when the sum grows (the Alabama
+    paradox): that payee then gets nothing in this step, another as much less, and the next step
+    makes it even. The parts of a step add up to the sum to date less everything got.
+
+    Args:
+        weights: (stable id, weight), as `split` takes them.
+        got: what each id has got before, together at most `up_to_minor`.
+        up_to_minor: everything that has come in to date.
+    """
+    wanted = split(up_to_minor, weights)
+    parts = {key: wanted[key] - got.get(key, 0) for key in wanted}
+    short = -sum(part for part in parts.values() if part < 0)
+    parts = {key: max(0, part) for key, part in parts.items()}
+    for key in sorted(parts, key=lambda key: (-parts[key], key)):
+        less = min(short, parts[key])
+        parts[key] -= less
+        short -= less
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What a deal has brought before a further claim, and who got what of it."""
+
+    gross_minor: int
+    commission_minor: int
+    got: Mapping[UUID, int]
+
+
+def further(claim: Money, *, first: Sequence[Part], so_far: SoFar) -> list[Part]:
+    """Divide a further claim by the rates of the deal's own plan, on the sums to date.
+
+    The parts of the price and of all claims together are those of one price as large as their sum.
+
+    Args:
+        claim: the amount, positive.
+        first: the parts of the deal's price, commission first.
+        so_far: everything claimed before, the price with it.
+    """
+    own, *owners = first
+    gross = so_far.gross_minor + claim.amount_minor
+    fee = Money(gross, claim.currency).share(own.rate_bp).amount_minor - so_far.commission_minor
+    fee = min(max(0, fee), claim.amount_minor)
+    net = gross - so_far.commission_minor - fee
+    amounts = step(
+        [(str(owner.payee_id), owner.rate_bp) for owner in owners],
+        got={str(payee): minor for payee, minor in so_far.got.items()},
+        up_to_minor=net,
+    )
+    mine = replace(own, basis_minor=claim.amount_minor, amount=Money(fee, claim.currency))
+    return [mine] + [
+        replace(
+            owner,
+            basis_minor=claim.amount_minor - fee,
+            amount=Money(amounts[str(owner.payee_id)], claim.currency),
+        )
+        for owner in owners
+    ]
 
 
 def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, int]) -> list[Part]:

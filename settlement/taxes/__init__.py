@@ -1,0 +1,1 @@
+"""Taxes by dated rules with their legal basis."""

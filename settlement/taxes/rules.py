@@ -1,0 +1,144 @@
+"""Taxes reckoned (增值税、代扣代缴): dated rows with their legal basis, never constants (pure).
+
+A row says what holds between a payer and a payee from one day to another, and whether somebody has
+read the official text (`verified`). Integers only, half away from zero, once for each amount.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from contracts.money import WHOLE_BP, Money
+
+VAT, WITHHELD_INCOME, WITHHELD_VAT = "vat", "withheld-income", "withheld-vat"
+HOME, ABROAD = "CN", "abroad"
+WITHHELD = (WITHHELD_INCOME, WITHHELD_VAT)
+
+
+@dataclass(frozen=True, slots=True)
+class TaxRule:
+    """A tax between a payer and a payee, up to and including `valid_to` (None: until further)."""
+
+    code: str
+    payer: str
+    payee: str
+    valid_from: date
+    valid_to: date | None
+    rate_bp: int
+    verified: bool
+    legal_basis: str
+
+    def holds(self, *, payer: str, payee: str, on: date) -> bool:
+        """Tell whether the rule applies between these two on a day."""
+        where = ABROAD if payee != HOME else payee
+        if (self.payer, self.payee) != (payer, where):
+            return False
+        return self.valid_from <= on and (self.valid_to is None or on <= self.valid_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Taxed:
+    """An amount with the tax in it; net and tax make the gross, exactly."""
+
+    net: Money
+    tax: Money
+    gross: Money
+    rate_bp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """What is kept back of a payee's gross, rule by rule, and what the payee receives."""
+
+    gross: Money
+    kept: tuple[tuple[TaxRule, Money], ...]
+    paid: Money
+
+
+def read_rules(table: str) -> tuple[TaxRule, ...]:
+    """Read tax rules from CSV text.
+
+    Raises:
+        ValueError: a rate is out of range, a row has no basis, or two rows hold at once.
+    """
+    rules = tuple(
+        TaxRule(
+            code=row["code"],
+            payer=row["payer"],
+            payee=row["payee"],
+            valid_from=date.fromisoformat(row["valid_from"]),
+            valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+            rate_bp=int(row["rate_bp"]),
+            verified={"yes": True, "no": False}[row["verified"]],
+            legal_basis=row["legal_basis"],
+        )
+        for row in csv.DictReader(io.StringIO(table))
+    )
+    for place, rule in enumerate(rules):
+        if not 0 <= rule.rate_bp <= WHOLE_BP or not rule.legal_basis:
+            raise ValueError(f"{rule} is out of range or has no legal basis")
+        if any(_both_hold(rule, other) for other in rules[:place]):
+            raise ValueError(f"{rule} overlaps another row of its code")
+    return rules
+
+
+def find(
+    rules: Sequence[TaxRule], code: str, *, payer: str, payee: str, on: date
+) -> TaxRule | None:
+    """Return the rule of a code between two on a day, or None where there is no such tax."""
+    fitting = (rule for rule in rules if rule.code == code)
+    return next((rule for rule in fitting if rule.holds(payer=payer, payee=payee, on=on)), None)
+
+
+def included(gross: Money, rate_bp: int) -> Taxed:
+    """Return the tax that a price holds already (价税合计)."""
+    tax = Money(_half_away(gross.amount_minor * rate_bp, WHOLE_BP + rate_bp), gross.currency)
+    return Taxed(gross - tax, tax, gross, rate_bp)
+
+
+def added(net: Money, rate_bp: int) -> Taxed:
+    """Return the tax that comes on top of a price."""
+    tax = Money(_half_away(net.amount_minor * rate_bp, WHOLE_BP), net.currency)
+    return Taxed(net, tax, net + tax, rate_bp)
+
+
+def withhold(gross: Money, rules: Sequence[TaxRule]) -> Withholding:
+    """Return what is kept back of a payee's gross, each tax of the whole, and what is paid.
+
+    Raises:
+        ValueError: the taxes together would be more than the gross (a fault of the rows).
+    """
+    if sum(rule.rate_bp for rule in rules) > WHOLE_BP:
+        raise ValueError("the taxes would be more than what they are taken of")
+    left, kept = gross, []
+    for rule in sorted(rules, key=lambda rule: rule.code):
+        wanted = Money(_half_away(gross.amount_minor * rule.rate_bp, WHOLE_BP), gross.currency)
+        tax = wanted if left >= wanted else left
+        kept.append((rule, tax))
+        left = left - tax
+    return Withholding(gross, tuple(kept), left)
+
+
+def given_back(charged_minor: int, *, back_minor: int, of_minor: int) -> int:
+    """Return how much of a charge goes back when `back_minor` of `of_minor` went back to date.
+
+    Cumulative: never above what was charged, and all of it when everything went back.
+    """
+    if not 0 <= back_minor <= of_minor or of_minor == 0:
+        raise ValueError("no more goes back than there was")
+    return _half_away(charged_minor * back_minor, of_minor)
+
+
+def _half_away(numerator: int, denominator: int) -> int:
+    size = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return size if numerator >= 0 else -size
+
+
+def _both_hold(one: TaxRule, other: TaxRule) -> bool:
+    if (one.code, one.payer, one.payee) != (other.code, other.payer, other.payee):
+        return False
+    return one.valid_from <= (other.valid_to or date.max) and other.valid_from <= (
+        one.valid_to or date.max
+    )
