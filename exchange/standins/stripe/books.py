@@ -32,7 +32,7 @@ def enter(
     call: Call, kind: str, source: Mapping[str, Any], *, amount: int, available_on: int,
     fee: int = 0, account: str = "",
 ) -> str:  # fmt: skip
-    """Add the balance transaction of a charge, payment or transfer; return its id."""
+    """Add the balance transaction of what moved money; return its id."""
     currency = source["currency"]
     details = {"amount": fee, "application": None, "currency": currency,
                "description": "Processing fee", "type": "stripe_fee"}  # fmt: skip
@@ -44,7 +44,7 @@ def enter(
         "balance_type": "payments",
         "created": call.now,
         "currency": currency,
-        "description": source["description"],
+        "description": source.get("description"),
         "exchange_rate": None,
         "fee": fee,
         "fee_details": [details] if fee else [],

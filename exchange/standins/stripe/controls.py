@@ -1,14 +1,16 @@
 """What only a stand-in has: what it is, its books, its clock, faults and mischief on command."""
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exchange.standins.stripe import books, events, faults
-from exchange.standins.stripe.call import API_VERSION
+from exchange.standins.stripe import books, disputes, events, faults, refunds
+from exchange.standins.stripe.call import API_VERSION, Call
 from exchange.standins.stripe.desk import Desk
+from exchange.standins.stripe.errors import Problem
 from exchange.standins.stripe.operations import OPERATIONS
 
 DIFFERS = (
@@ -20,7 +22,9 @@ DIFFERS = (
     "Amounts may have twelve digits, at Stripe eight for most currencies; start it with "
     "--most-minor 99999999 to have Stripe's limit.",
     "The fee is the same for every card and currency.",
-    "No 3-D Secure, manual capture, refund, reversal, dispute or payout.",
+    "No 3-D Secure, manual capture or payout. Refunds of cards succeed at once, and one that the "
+    "balance does not cover is refused.",
+    "Disputes are opened and decided on command (/_disputes); refunds come back on command.",
     "Deliveries are retried for minutes, not for three days.",
 )
 
@@ -33,6 +37,9 @@ def routes(desk: Desk) -> list[Route]:
         Route("/_books", controls.books),
         Route("/_clock", controls.clock, methods=["POST"]),
         Route("/_faults", controls.faults, methods=["GET", "POST", "DELETE"]),
+        Route("/_disputes", controls.open_dispute, methods=["POST"]),
+        Route("/_disputes/{id}", controls.decide_dispute, methods=["POST"]),
+        Route("/_refunds/{id}/failure", controls.fail_refund, methods=["POST"]),
         Route("/_webhooks", controls.webhooks, methods=["GET", "POST"]),
         Route("/_webhooks/resend", controls.resend, methods=["POST"]),
     ]
@@ -86,6 +93,32 @@ class Controls:
             with store.transaction():
                 store.db.execute("DELETE FROM trick")
         return JSONResponse({"waiting": faults.waiting(store)})
+
+    async def open_dispute(self, request: Request) -> Response:
+        """Dispute a charge: `{"charge", "amount": all, "inquiry": false, "reason": "…"}`."""
+        return self._done(disputes.open_dispute, "", await _body(request))
+
+    async def decide_dispute(self, request: Request) -> Response:
+        """Decide a dispute: `{"status": "under_review" | "won" | "lost" | "warning_closed"}`."""
+        return self._done(disputes.decide, request.path_params["id"], await _body(request))
+
+    async def fail_refund(self, request: Request) -> Response:
+        """Let a refund come back."""
+        return self._done(refunds.fail, request.path_params["id"], {})
+
+    def _done(
+        self, run: Callable[[Call], dict[str, Any]], id_: str, given: dict[str, Any]
+    ) -> Response:
+        desk = self.desk
+        call = Call(
+            store=desk.store, options=desk.options, params=given, id=id_, now=desk.now(),
+            account="", request="req_control", key=None,
+        )  # fmt: skip
+        try:
+            with desk.store.transaction():
+                return JSONResponse(run(call))
+        except Problem as problem:
+            return JSONResponse(problem.body, problem.status)
 
     async def webhooks(self, request: Request) -> Response:
         """Order mischief: `{"kind", "count": 1, "seconds": 0}`; list the deliveries."""

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from exchange.standins.stripe import accounts, books, payments, reads, transfers
+from exchange.standins.stripe import (
+    accounts,
+    books,
+    payments,
+    reads,
+    refunds,
+    reversals,
+    transfers,
+)
 from exchange.standins.stripe.call import Answer, Call
 
 
@@ -47,6 +55,13 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("POST", "/v1/transfers", "transfers.create",
               lambda c: Answer(200, transfers.create(c))),
     *_both("transfers", "transfer"),
+    Operation("POST", "/v1/transfers/{id}/reversals", "transfer_reversals.create",
+              lambda c: Answer(200, reversals.create(c))),
+    Operation("GET", "/v1/transfers/{id}/reversals", "transfer_reversals.list",
+              lambda c: Answer(200, reversals.page(c))),
+    Operation("POST", "/v1/refunds", "refunds.create", lambda c: Answer(200, refunds.create(c))),
+    *_both("refunds", "refund"),
+    *_both("disputes", "dispute"),
     Operation("GET", "/v1/balance", "balance.retrieve",
               lambda c: Answer(200, books.retrieve_balance(c))),
     *_both("balance_transactions", "balance_transaction"),

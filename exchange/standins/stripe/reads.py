@@ -8,7 +8,9 @@ from exchange.standins.stripe.errors import invalid, missing
 
 MOST_PER_PAGE = 100
 # Parameters that filter by a member of the object with the same name.
-_FILTERS = ("transfer_group", "destination", "payment_intent", "currency", "source", "type")
+_FILTERS = (
+    "transfer_group", "destination", "payment_intent", "charge", "currency", "source", "type",
+)  # fmt: skip
 _COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 

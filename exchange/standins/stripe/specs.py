@@ -104,6 +104,27 @@ SPECS: Mapping[str, Spec] = {
     },
     "transfers.retrieve": EXPAND,
     "transfers.list": {**PAGE, "destination": text, "transfer_group": text},
+    "transfer_reversals.create": {
+        **EXPAND,
+        "amount": positive, "description": text, "metadata": metadata,
+        "refund_application_fee": no,
+    },
+    "transfer_reversals.list": {
+        "ending_before": no, "expand": texts, "limit": whole, "starting_after": no,
+    },
+    "refunds.create": {
+        **EXPAND,
+        "amount": positive, "charge": text, "metadata": metadata, "payment_intent": text,
+        "reason": one_of("duplicate", "fraudulent", "requested_by_customer"),
+        **dict.fromkeys(
+            ("currency", "customer", "instructions_email", "origin",
+             "refund_application_fee", "reverse_transfer"), no,
+        ),
+    },
+    "refunds.retrieve": EXPAND,
+    "refunds.list": {**PAGE, "charge": text, "payment_intent": text},
+    "disputes.retrieve": EXPAND,
+    "disputes.list": {**PAGE, "charge": text, "payment_intent": text},
     "balance.retrieve": EXPAND,
     "balance_transactions.retrieve": EXPAND,
     "balance_transactions.list": {

@@ -16,7 +16,7 @@ from exchange.standins.stripe.errors import missing
 PREFIXES = {
     "account": "acct", "payment_intent": "pi", "charge": "ch", "payment_method": "pm",
     "transfer": "tr", "balance_transaction": "txn", "event": "evt", "payment": "py",
-    "request": "req", "source": "src",
+    "request": "req", "source": "src", "refund": "re", "transfer_reversal": "trr", "dispute": "du",
 }  # fmt: skip
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
