@@ -11,7 +11,8 @@ APPEND_ONLY = (
     "offer_version", "bid", "paddle", "encumbrance_consent", "run_rule", "telecast",
     "telecast_cancelled", "auction_event", "refused_bid", "outage", "disclosure_step",
     "sealed_key", "sealed_acknowledgement", "sealed_share", "sealed_reveal", "revocation_list",
-    "bank_file", "bank_statement", "bank_entry", "recon_side",
+    "bank_file", "bank_statement", "bank_entry", "recon_side", "usage_report",
+    "royalty_statement",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).
 READ_ONLY = ("ledger_balance", "ledger_currency", "ledger_hold_open")

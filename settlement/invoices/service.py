@@ -53,7 +53,7 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
         invoice.id,
         {
             "invoice": str(invoice.id),
-            "deal": str(invoice.deal_id),
+            "deal": str(settlement.root_id),
             "number": invoice.number,
             "amount_minor": invoice.amount_minor,
             "currency": invoice.currency,
@@ -229,7 +229,7 @@ async def receive(
         {
             "invoice": str(invoice.id),
             "payment": str(payment.id),
-            "deal": str(invoice.deal_id),
+            "deal": str(settlement.root_id),
             "amount_minor": received.amount_minor,
             "currency": received.currency,
             "provider": str(payment.provider_id),

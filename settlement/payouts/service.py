@@ -114,7 +114,7 @@ async def prepare(
     await session.flush()
     session.add_all(_row(payout_id, transfer) for transfer in transfers)
     await session.flush()
-    record = {"payout": str(payout_id), "deal": str(deal_id), **_hash(payout)}
+    record = {"payout": str(payout_id), "deal": str(settlement.root_id), **_hash(payout)}
     await _tell(session, "payout.prepared", payout, record, now=now)
     return payout, True
 
@@ -236,17 +236,19 @@ async def _finish(session: AsyncSession, payout: Payout, *, now: datetime) -> No
     postings = canonical.dumps(await books.journals_of_deal(session, payout.deal_id))
     lines = await plans.payees(session, payout.deal_id)
     everybody = {settlement.licensor_id, settlement.licensee_id, *(one.payee_id for one in lines)}
+    record = {
+        "deal": str(settlement.root_id),
+        "payout": str(payout.id),
+        "postings_sha256": canonical.sha256_hex(postings),
+    }
+    if settlement.of_deal is None:
+        await facts.record(
+            session, "settlement.booked", payout.deal_id, record, parties=sorted(everybody), now=now
+        )
+        return
+    claimed = {"claim": str(payout.deal_id), **record}
     await facts.record(
-        session,
-        "settlement.booked",
-        payout.deal_id,
-        {
-            "deal": str(payout.deal_id),
-            "payout": str(payout.id),
-            "postings_sha256": canonical.sha256_hex(postings),
-        },
-        parties=sorted(everybody),
-        now=now,
+        session, "claim.booked", payout.deal_id, claimed, parties=sorted(everybody), now=now
     )
 
 

@@ -28,6 +28,13 @@ async def get_settlement(session: AsyncSession, deal_id: UUID) -> Settlement:
     return found
 
 
+async def claims(session: AsyncSession, deal_id: UUID) -> Sequence[Settlement]:
+    """Return the claims under a deal, the oldest first; its price is not one of them."""
+    wanted = select(Settlement).where(col(Settlement.of_deal) == deal_id)
+    ordered = wanted.order_by(col(Settlement.planned_at), col(Settlement.deal_id))
+    return (await session.scalars(ordered)).all()
+
+
 async def lines(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine]:
     """Return the lines of a settlement in their order, commission first."""
     wanted = select(SettlementLine).where(col(SettlementLine.deal_id) == deal_id)

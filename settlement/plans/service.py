@@ -50,7 +50,7 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
     )
     session.add(settlement)
     await session.flush()
-    session.add_all(_line(terms.deal_id, number, part) for number, part in enumerate(parts, 1))
+    session.add_all(line_of(terms.deal_id, number, part) for number, part in enumerate(parts, 1))
     await session.flush()
     return settlement
 
@@ -83,7 +83,8 @@ async def advance(session: AsyncSession, deal_id: UUID, *, to: str) -> Settlemen
     return settlement
 
 
-def _line(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
+def line_of(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
+    """Return the row of a part of a plan."""
     return SettlementLine(
         deal_id=deal_id,
         line=number,

@@ -10,13 +10,23 @@ from contracts.money import Money
 
 
 class Settlement(SQLModel, table=True):
-    """The settlement (结算) of one deal, bound to its signed terms."""
+    """The settlement (结算) of a deal's price, or of a claim under it, bound to its signed terms.
+
+    The price goes by the deal's own id. A claim (royalties, late interest) has an id of its own in
+    `deal_id`, by which its invoice, payouts and journals go, and names the deal in `of_deal`.
+    """
 
     __tablename__ = "settlement"
     __table_args__ = (
         CheckConstraint(
             "state IN ('awaiting_payment', 'funded', 'paying', 'paid_out')",
             name="settlement_state_is_known",
+        ),
+        CheckConstraint(
+            "kind IN ('price', 'royalties', 'interest')", name="settlement_kind_is_known"
+        ),
+        CheckConstraint(
+            "(kind = 'price') = (of_deal IS NULL)", name="settlement_claim_is_under_a_deal"
         ),
         CheckConstraint("gross_minor > 0", name="settlement_gross_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="settlement_currency_is_a_code"),
@@ -25,7 +35,11 @@ class Settlement(SQLModel, table=True):
         Index("ix_settlement_to_pay_out", "planned_at", postgresql_where=text("state = 'funded'")),
     )
 
-    deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
+    deal_id: UUID = Field(primary_key=True)  # of a price: the database asks for a deal's id
+    of_deal: UUID | None = Field(default=None, foreign_key="deal.id")
+    kind: str = Field(
+        default="price", sa_column=Column(String, nullable=False, server_default=text("'price'"))
+    )
     work_id: UUID
     licensor_id: UUID = Field(foreign_key="party.id", index=True)
     licensee_id: UUID = Field(foreign_key="party.id", index=True)
@@ -39,6 +53,11 @@ class Settlement(SQLModel, table=True):
     def gross(self) -> Money:
         """The whole price."""
         return Money(self.gross_minor, self.currency)
+
+    @property
+    def root_id(self) -> UUID:
+        """The deal that it is of, or under."""
+        return self.of_deal or self.deal_id
 
 
 class SettlementLine(SQLModel, table=True):

@@ -48,6 +48,7 @@ async def executed_deal(
     price: Money,
     now: datetime,
     auction_id: UUID | None = None,
+    terms: bytes = b"{}",
 ) -> Deal:
     """An executed deal of its own."""
     id = ids.new(now)
@@ -59,7 +60,7 @@ async def executed_deal(
         auction_id=auction_id or ids.new(now),
         licensor_id=licensor_id,
         licensee_id=licensee_id,
-        terms=b"{}",
+        terms=terms,
         terms_sha256="0" * 64,
         amount_minor=price.amount_minor,
         currency=price.currency,
@@ -79,6 +80,7 @@ async def invoiced(
     *,
     price: Money,
     shares: Sequence[int] = (7000, 3000),
+    terms: bytes = b"{}",
     now: datetime,
 ) -> Trade:
     """A deal over a work with these owners, planned and invoiced."""
@@ -94,10 +96,11 @@ async def invoiced(
         licensor_id=owners[0].id,
         licensee_id=buyer.id,
         price=price,
+        terms=terms,
         now=now,
     )
-    terms = Terms(deal.id, film.id, owners[0].id, buyer.id, price, deal.terms_sha256)
-    settlement = await plans.plan(session, terms, now=now)
+    agreed = Terms(deal.id, film.id, owners[0].id, buyer.id, price, deal.terms_sha256)
+    settlement = await plans.plan(session, agreed, now=now)
     invoice = await invoices.issue(session, settlement, now=now)
     return Trade(deal.id, film.id, buyer, owners, invoice)
 
