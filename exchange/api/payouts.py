@@ -12,7 +12,17 @@ from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, U
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity import proofs
+from exchange.identity.rules import (
+    STAFF,
+    Caller,
+    CsrfToken,
+    ProofNeeded,
+    Role,
+    ScopeMissing,
+    SignInNeeded,
+)
+from settlement.approvals.rules import ProofSpent, SamePerson
 from settlement.payouts import queries, rules, service
 from settlement.payouts.rules import (
     AlreadyDecided,
@@ -20,7 +30,6 @@ from settlement.payouts.rules import (
     Decision,
     PayoutAccountMissing,
     PayoutAlreadyPrepared,
-    SamePerson,
     SettlementNotFunded,
 )
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
@@ -68,11 +77,14 @@ class PayoutIn(Shape):
 
 
 class ApprovalIn(Shape):
-    """The hash of the payout that the approver read."""
+    """The hash of the payout that the approver read, and a fresh proof (POST /v1/proofs)."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"content_sha256": _HASH}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"content_sha256": _HASH, "proof": _ID}]}
+    )
 
     content_sha256: Sha256
+    proof: UUID
 
 
 class RefusalIn(Shape):
@@ -219,13 +231,17 @@ async def prepare_payout(
     return await _out(session, payout)
 
 
-@router.post("/payouts/{payout_id}/approval", responses=problems.responses(*_DECIDING))
+@router.post(
+    "/payouts/{payout_id}/approval",
+    responses=problems.responses(*_DECIDING, ProofNeeded, ProofSpent),
+)
 async def approve_payout(
     payout_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> PayoutOut:
     """Approve a payout that another person prepared (复核); its transfers are made at once."""
     caller.need("money", Role.APPROVER)
-    decision = Decision(caller.person_id, body.content_sha256)
+    proof_id = await proofs.need(session, caller, body.proof, now=now)
+    decision = Decision(caller.person_id, body.content_sha256, proof_id)
     return await _out(
         session, await service.approve(session, payout_id, decision=decision, now=now)
     )

@@ -10,6 +10,7 @@ from contracts.deals import queries as deals
 from exchange.api import payouts as api
 from exchange.api.deps import Now, Session
 from exchange.console.queue import contract_numbers
+from exchange.identity import proofs
 from exchange.portal import money, names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
@@ -57,8 +58,9 @@ async def payout_page(
 async def send_approval(
     request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
 ) -> Response:
-    """Approve exactly what the page showed."""
-    body = shape(api.ApprovalIn, content_sha256=form.text("content_sha256"))
+    """Approve exactly what the page showed, with one's password."""
+    proof = await proofs.prove(session, visitor.caller, form.text("password"), now=now)
+    body = shape(api.ApprovalIn, content_sha256=form.text("content_sha256"), proof=proof.id)
     await api.approve_payout(
         payout_id=payout_id, body=body, session=session, caller=visitor.caller, now=now
     )

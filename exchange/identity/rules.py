@@ -42,6 +42,7 @@ ROLE_OF_KIND: Mapping[str, Role] = {
 }
 
 SESSION_LASTS = timedelta(hours=12)
+PROOF_LASTS = timedelta(minutes=5)
 FAILURES_ALLOWED, FAILURES_COUNT_FOR = 10, timedelta(minutes=15)
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
 LONGEST_PERSON_NAME = 100
@@ -78,6 +79,21 @@ class SignInFailed(Refusal):
 
     kind, code = Kind.UNAUTHENTICATED, "sign-in-failed"
     hint = "Check both; the answer is the same whichever is wrong."
+
+
+class PasswordWrong(Refusal):
+    """The password is not that of the person who is signed in, or whose key it is."""
+
+    kind, code = Kind.FORBIDDEN, "password-wrong"
+    hint = "Type your own password; after ten failures wait for a quarter of an hour."
+    keeps = True  # the failure is counted
+
+
+class ProofNeeded(Refusal):
+    """The decision needs a fresh proof of who decides."""
+
+    kind, code = Kind.FORBIDDEN, "proof-needed"
+    hint = "POST /v1/proofs with your password; send its `proof` within five minutes."
 
 
 class TooManyAttempts(Refusal):

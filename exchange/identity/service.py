@@ -163,14 +163,7 @@ async def sign_in(
         SignInFailed: the address is unknown, the password wrong, or the person suspended.
         TooManyAttempts: ten attempts with this address failed within 15 minutes.
     """
-    address = email.strip().lower()
-    await _count_attempt(session, address, now=now)
-    person = await queries.find_person_by_email(session, address)
-    fits = await passwords.fits(password, None if person is None else person.password_hash)
-    if person is None or not fits or person.state != "active":
-        _failed("sign-in-failed", account=secret.digest(address).hex()[:12])
-        raise SignInFailed("The e-mail address and the password do not belong together.")
-    await _forget(session, address, now=now)
+    person = await checked(session, email=email, password=password, now=now)
     token, csrf_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     session.add(
         SignIn(
@@ -183,6 +176,24 @@ async def sign_in(
     )
     await session.flush()
     return token, csrf_token, person
+
+
+async def checked(session: AsyncSession, *, email: str, password: str, now: datetime) -> Person:
+    """Return the person whom an address and a password belong to; see `sign_in`.
+
+    Raises:
+        SignInFailed: the address is unknown, the password wrong, or the person suspended.
+        TooManyAttempts: ten attempts with this address failed within 15 minutes.
+    """
+    address = email.strip().lower()
+    await _count_attempt(session, address, now=now)
+    person = await queries.find_person_by_email(session, address)
+    fits = await passwords.fits(password, None if person is None else person.password_hash)
+    if person is None or not fits or person.state != "active":
+        _failed("sign-in-failed", account=secret.digest(address).hex()[:12])
+        raise SignInFailed("The e-mail address and the password do not belong together.")
+    await _forget(session, address, now=now)
+    return person
 
 
 async def sign_out(session: AsyncSession, token: str) -> None:

@@ -63,6 +63,18 @@ class SignInFailures(SQLModel, table=True):
     since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
 
 
+class PersonProof(SQLModel, table=True):
+    """A person who signed in already gave the password again, to decide one thing (重新认证)."""
+
+    __tablename__ = "person_proof"
+    __table_args__ = (CheckConstraint("expires_at > proved_at", name="person_proof_expires_later"),)
+
+    id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    proved_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
 class ApiKey(SQLModel, table=True):
     """An API key; the program holds the secret, this row only its SHA-256."""
 

@@ -11,6 +11,8 @@ from uuid import UUID
 from contracts import canonical
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
+from settlement.approvals import rules as approvals
+from settlement.approvals.rules import Subject
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
 
@@ -41,13 +43,6 @@ class PayoutAlreadyPrepared(Refusal):
     hint = "Decide the payout named in `payout` first."
 
 
-class SamePerson(Refusal):
-    """Who prepared a payout may not decide it (经办与复核分离)."""
-
-    kind, code = Kind.FORBIDDEN, "same-person"
-    hint = "Ask another approver."
-
-
 class ContentChanged(Refusal):
     """The payout is not the one that was looked at."""
 
@@ -73,10 +68,14 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a decider looked at: who decides, and the hash of the content that was read."""
+    """What a decider looked at: who decides, and the hash of the content that was read.
+
+    `proof_id` is the proof that the decider was there in person; every door asks for it.
+    """
 
     person_id: UUID
     content_sha256: str
+    proof_id: UUID | None = None
 
 
 def content(
@@ -115,17 +114,14 @@ def check_accounts(payees: Collection[UUID], ready: Collection[UUID]) -> None:
         raise PayoutAccountMissing("Payees have no account that can be paid.", parties=missing)
 
 
-def check_decision(
-    decision: Decision, *, state: str, prepared_by: UUID, content_now: bytes, sha256: str
-) -> None:
+def check_decision(decision: Decision, *, subject: Subject, state: str, content_now: bytes) -> None:
     """Check that a payout may be decided by this person on this content.
 
     Args:
         decision: who decides, and what they looked at.
+        subject: what was prepared, by whom.
         state: the payout's state.
-        prepared_by: who prepared it.
         content_now: what it would do if it were prepared at this moment.
-        sha256: the hash of what was prepared.
 
     Raises:
         AlreadyDecided: it was decided before.
@@ -134,8 +130,8 @@ def check_decision(
     """
     if state != PREPARED:
         raise AlreadyDecided(f"This payout is {state}.", state=state)
-    if decision.person_id == prepared_by:
-        raise SamePerson("Another person has to decide this payout.")
+    approvals.check_two(subject, decision.person_id)
+    sha256 = subject.object_hash
     if decision.content_sha256 != sha256 or canonical.sha256_hex(content_now) != sha256:
         raise ContentChanged("The payout is not the one that was looked at.", content_sha256=sha256)
 

@@ -12,6 +12,8 @@ from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals import service as approvals
+from settlement.approvals.rules import Subject
 from settlement.invoices import queries as invoices
 from settlement.ledger import queries as books
 from settlement.ledger import rules as accounts
@@ -29,6 +31,7 @@ from settlement.plans.rules import FUNDED, PAID_OUT, PAYING
 from settlement.plans.tables import Settlement
 
 EXECUTOR = "exchange"
+OBJECT = "payout"
 
 
 async def open_account(
@@ -129,11 +132,20 @@ async def approve(
     Raises:
         Unknown: there is no such payout.
         AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
+        ProofSpent: the proof has served for another decision.
     """
     payout = await locked(session, payout_id)
     if _is_repeated(payout, decision, (rules.APPROVED, rules.PAID)):
         return payout
     transfers = await _check(session, payout, decision, now=now)
+    await approvals.approve(
+        session,
+        _subject(payout),
+        checker_id=decision.person_id,
+        proof_id=decision.proof_id,
+        now=now,
+    )
+    await approvals.use(session, _subject(payout), now=now)
     payout.state, payout.decided_by, payout.decided_at = rules.APPROVED, decision.person_id, now
     await settlements.advance(session, payout.deal_id, to=PAYING)
     await ledger.post(
@@ -164,11 +176,10 @@ async def refuse(
     if _is_repeated(payout, decision, (rules.REFUSED,)) and payout.reason == reason:
         return payout
     rules.check_decision(
-        decision,
-        state=payout.state,
-        prepared_by=payout.prepared_by,
-        content_now=payout.content,
-        sha256=payout.content_sha256,
+        decision, subject=_subject(payout), state=payout.state, content_now=payout.content
+    )
+    await approvals.refuse(
+        session, _subject(payout), checker_id=decision.person_id, reason=reason, now=now
     )
     payout.state, payout.decided_by, payout.decided_at = rules.REFUSED, decision.person_id, now
     payout.reason = reason
@@ -284,13 +295,7 @@ async def _check(
     raw = payout.content
     if payout.state == rules.PREPARED:
         transfers, raw = await _content(session, payout.id, settlement, now=now)
-    rules.check_decision(
-        decision,
-        state=payout.state,
-        prepared_by=payout.prepared_by,
-        content_now=raw,
-        sha256=payout.content_sha256,
-    )
+    rules.check_decision(decision, subject=_subject(payout), state=payout.state, content_now=raw)
     return transfers
 
 
@@ -347,6 +352,10 @@ async def locked(session: AsyncSession, payout_id: UUID) -> Payout:
 def _is_repeated(payout: Payout, decision: Decision, states: tuple[str, ...]) -> bool:
     seen = (payout.decided_by, payout.content_sha256)
     return payout.state in states and seen == (decision.person_id, decision.content_sha256)
+
+
+def _subject(payout: Payout) -> Subject:
+    return Subject(OBJECT, payout.id, payout.content_sha256, payout.prepared_by)
 
 
 def _hash(payout: Payout) -> dict[str, str]:

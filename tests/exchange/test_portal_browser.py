@@ -270,6 +270,7 @@ async def test_an_approver_releases_what_somebody_else_prepared(
         await page.locator(f'a[href="/console/payouts/{payout_id}"]').click()
         await expect(page.locator("#content-hash")).to_have_text(await content_of(db, payout_id))
         await seen.shot("payout-prepared")
+        await page.fill("#password", PASSWORD)
         await page.get_by_role("button", name="Approve and release the money").click()
         await expect(page.locator(".badge").first).to_have_text("Approved")
         await seen.shot("payout-approved")
@@ -300,7 +301,11 @@ async def test_whoever_prepared_a_payout_sees_why_they_cannot_approve_it(
         token = await page.locator('meta[name="csrf-token"]').get_attribute("content")
         forced = await page.request.post(
             f"{site}/console/payouts/{payout_id}/approval",
-            form={"csrf_token": str(token), "content_sha256": await content_of(db, payout_id)},
+            form={
+                "csrf_token": str(token),
+                "content_sha256": await content_of(db, payout_id),
+                "password": PASSWORD,
+            },
             headers={"Accept": "text/html"},
         )
         assert forced.status == 403 and "same-person" in await forced.text()

@@ -10,6 +10,7 @@ from contracts import canonical, ids
 from contracts.facts.tables import Fact
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals.rules import SamePerson
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import SUCCEEDED, Seen
 from settlement.ledger import queries as books
@@ -21,7 +22,6 @@ from settlement.payouts.rules import (
     Decision,
     PayoutAccountMissing,
     PayoutAlreadyPrepared,
-    SamePerson,
     SettlementNotFunded,
 )
 from settlement.payouts.tables import Payout
@@ -84,7 +84,7 @@ async def test_who_prepared_a_payout_may_not_approve_it(session: AsyncSession) -
 
 async def test_the_database_refuses_one_person_for_both_too(session: AsyncSession) -> None:
     _, payout = await prepared(session)
-    with pytest.raises(DBAPIError, match="payout_needs_two_people"):
+    with pytest.raises(DBAPIError, match="is not approved by person"):
         await session.execute(
             text(
                 "UPDATE payout SET state = 'approved', decided_by = prepared_by, "

@@ -20,6 +20,7 @@ from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import signed_client
+from tests.settlement.approvals_factory import proved
 from tests.settlement.fake_stripe import FakeStripe
 from tests.settlement.settlement_factory import (
     Trade,
@@ -236,10 +237,11 @@ async def test_one_prepares_another_approves_and_the_payout_is_paid(doors: Doors
     assert (same.status_code, same.json()) == (200, payout)
     assert {one["state"] for one in payout["transfers"]} == {"pending"}
     seen = {"content_sha256": payout["content_sha256"]}
-    refused(await operator.post(f"{path}/approval", json=seen), 403, "not-allowed")
-    wrong = {"content_sha256": "0" * 64}
+    by_operator = await proved(operator, **seen)
+    refused(await operator.post(f"{path}/approval", json=by_operator), 403, "not-allowed")
+    wrong = await proved(approver, content_sha256="0" * 64)
     refused(await approver.post(f"{path}/approval", json=wrong), 409, "content-changed")
-    approved = (await approver.post(f"{path}/approval", json=seen)).json()
+    approved = (await approver.post(f"{path}/approval", json={**wrong, **seen})).json()
     assert approved["state"] == "approved"
     assert approved["decided_by"] not in (None, approved["prepared_by"])
     await doors.work_off()
@@ -254,11 +256,13 @@ async def test_an_approver_may_not_decide_what_it_prepared(doors: Doors) -> None
     approver, other = await doors.of("approver"), await doors.of("approver")
     payout = await prepared(doors, approver)
     path, seen = f"/v1/payouts/{payout['id']}", {"content_sha256": payout["content_sha256"]}
-    refused(await approver.post(f"{path}/approval", json=seen), 403, "same-person")
+    own = await proved(approver, **seen)
+    refused(await approver.post(f"{path}/approval", json=own), 403, "same-person")
     no = {**seen, "reason": "no"}
     refused(await approver.post(f"{path}/refusal", json=no), 403, "same-person")
     assert (await other.post(f"{path}/refusal", json=no)).json()["reason"] == "no"
-    refused(await other.post(f"{path}/approval", json=seen), 409, "already-decided")
+    late = await proved(other, **seen)
+    refused(await other.post(f"{path}/approval", json=late), 409, "already-decided")
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, None])

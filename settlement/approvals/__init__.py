@@ -1,0 +1,1 @@
+"""Approvals: what one person made, another approves, bound to its content's hash."""
