@@ -26,6 +26,7 @@ from exchange import (
     assigning_cli,
     auction_cli,
     avails_cli,
+    bank_cli,
     bid_cli,
     ca_cli,
     clock,
@@ -41,6 +42,7 @@ from exchange import (
     migrating,
     openapi,
     probe_cli,
+    royalties_cli,
     sealed_cli,
     server,
     signing_cli,
@@ -65,12 +67,14 @@ ledger_app = typer.Typer(help="The books.", no_args_is_help=True)
 staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
 app.add_typer(auction_cli.app, name="auction")
 app.add_typer(avails_cli.app, name="avails")
+app.add_typer(bank_cli.app, name="bank")
 app.add_typer(files_cli.imf_app, name="imf")
 app.command("hash")(files_cli.hash_file)
 app.add_typer(index_cli.app, name="index")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(log_cli.app, name="log")
 app.add_typer(masters_cli.app, name="masters")
+app.add_typer(royalties_cli.app, name="royalties")
 app.add_typer(staff_app, name="staff")
 app.add_typer(sealed_cli.app, name="sealed")
 app.add_typer(bid_cli.app, name="bid")

@@ -67,12 +67,15 @@ class Desk:
     def raw(self, method: str, path: str, content: Any = None) -> bytes:
         """Ask; what names its own id may be asked again when the answer is lost.
 
+        Bytes are sent as they are, anything else as JSON.
+
         Raises:
             ExchangeSaidNo: it refused, or nobody answered.
         """
+        given = {"content" if isinstance(content, bytes) else "json": content}
         for left in reversed(range(TRIES)):
             try:
-                answer = self._client.request(method, self.address + path, json=content)
+                answer = self._client.request(method, self.address + path, **given)
             except (httpx.HTTPError, httpx.InvalidURL) as away:
                 if left:
                     time.sleep(WAIT_S)

@@ -14,12 +14,12 @@ from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, U
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.payees import BankDetailsIn, Name, Sha256
+from exchange.api.payees import Currency, Name, Sha256, handled
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries, rules, service
 from settlement.bank.service import Following
 from settlement.bank.tables import PaymentBatch, PaymentItem
-from settlement.payees.rules import BankAccountMalformed
+from settlement.payees.rules import BankAccountMalformed, Details
 from settlement.reconciliation import queries as positions
 from settlement.reconciliation.queries import Position
 
@@ -34,8 +34,11 @@ _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 XML = "application/xml"
 
 
-class FollowedIn(BankDetailsIn):
-    """An account of the exchange; `instruct_only`: a licensed bank holds the money (仅指令)."""
+class FollowedIn(Shape):
+    """An account of the exchange; `instruct_only`: a licensed bank holds the money (仅指令).
+
+    `other` is a number as the bank's statements write it.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -55,10 +58,27 @@ class FollowedIn(BankDetailsIn):
     )
 
     name: Name
+    scheme: Literal["iban", "cnaps", "other"]
+    number: Annotated[str, Field(min_length=5, max_length=50)]
+    member_id: Annotated[str | None, Field(description="With `cnaps` only.")] = None
+    holder: Name
+    bank_name: Name
+    currency: Currency
     bic: Annotated[str | None, Field(pattern="^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] = (
         None
     )
     instruct_only: bool = True
+
+    def details(self) -> Details:
+        """The value that the rules know.
+
+        Raises:
+            WrongCurrency: the exchange does not handle this currency.
+        """
+        handled(self.currency)
+        return Details(
+            self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id
+        )
 
 
 class PositionOut(Shape):
@@ -70,7 +90,7 @@ class PositionOut(Shape):
 
     id: UUID
     name: str
-    scheme: Literal["iban", "cnaps"]
+    scheme: Literal["iban", "cnaps", "other"]
     number: str
     currency: str
     instruct_only: bool

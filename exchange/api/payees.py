@@ -66,8 +66,7 @@ class BankDetailsIn(Shape):
         Raises:
             WrongCurrency: the exchange does not pay in this currency.
         """
-        if self.currency not in EXPONENTS:
-            raise WrongCurrency("The exchange does not pay in it.", known=sorted(EXPONENTS))
+        handled(self.currency)
         return rules.Details(
             self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id
         )
@@ -237,6 +236,16 @@ async def refuse_bank_account(
         now=now,
     )
     return shown(account)
+
+
+def handled(currency: str) -> None:
+    """Check that the exchange handles a currency.
+
+    Raises:
+        WrongCurrency: it does not.
+    """
+    if currency not in EXPONENTS:
+        raise WrongCurrency("The exchange does not handle it.", known=sorted(EXPONENTS))
 
 
 def shown(account: PayeeBankAccount) -> BankAccountOut:

@@ -1,20 +1,21 @@
 """Statements of banks (对账单): imported whole or not at all, each once."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import anyio
 from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
 from contracts.refusal import InvalidContent, NotAllowed
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries, reading, rules
 from settlement.bank.tables import BankStatement
 from settlement.reconciliation import service
@@ -109,19 +110,8 @@ async def import_statement(request: Request, context: Ctx, now: Now) -> Imported
         within_s=ARRIVES_WITHIN_S,
         too_long=rules.StatementTooLarge("The file is too large.", most_bytes=rules.MOST_BYTES),
     )
-    statements = await anyio.to_thread.run_sync(reading.read, raw)
     async with context.db.transaction() as session:
-        done = await service.import_file(
-            session, raw, statements, person_id=caller.person_id, now=now
-        )
-        return ImportedOut(
-            sha256=canonical.sha256_hex(raw),
-            statements=[statement_out(row) for row in done.kept.statements],
-            new=len(done.kept.new),
-            matched=done.matched,
-            suspended=done.suspended,
-            warnings=done.kept.warnings,
-        )
+        return await imported(session, raw, caller=caller, now=now)
 
 
 @router.get("/bank/statements", responses=problems.responses(*_SIGNED))
@@ -135,6 +125,23 @@ async def list_statements(
     caller.need("read", *STAFF)
     rows = await queries.page_of_statements(session, after=page_after(after), limit=limit)
     return StatementPage(items=[statement_out(row) for row in rows], next=next_after(rows, limit))
+
+
+async def imported(
+    session: AsyncSession, raw: bytes, *, caller: Caller, now: datetime
+) -> ImportedOut:
+    """Read a file beside the loop, and import it; the session's connection opens after that."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    statements = await anyio.to_thread.run_sync(reading.read, raw)
+    done = await service.import_file(session, raw, statements, person_id=caller.person_id, now=now)
+    return ImportedOut(
+        sha256=canonical.sha256_hex(raw),
+        statements=[statement_out(row) for row in done.kept.statements],
+        new=len(done.kept.new),
+        matched=done.matched,
+        suspended=done.suspended,
+        warnings=done.kept.warnings,
+    )
 
 
 def statement_out(row: BankStatement) -> StatementOut:

@@ -5,8 +5,10 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from exchange.console import bank as console_bank
 from exchange.console import bidders, ledger, limits, notices, parties, payouts, queue, settlements
 from exchange.console import recognition as cases
+from exchange.console import statements as bank_statements
 from exchange.portal import (
     accounts,
     admission,
@@ -53,6 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         bundles, offerables, requests, deals, deliveries,
         lives, changes, money, keys, signing, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
+        console_bank,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600
@@ -79,7 +82,7 @@ def install(app: FastAPI) -> None:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False, max_body_size=LONGEST_FORM_BYTES)
-    for module in (avails, title_documents):
+    for module in (avails, title_documents, bank_statements):
         app.include_router(
             module.router, include_in_schema=False, max_body_size=module.LONGEST_FILE_BYTES
         )

@@ -95,7 +95,7 @@ PAYEE_BANK_ACCOUNT = {
 BANK_ACCOUNT = {
     "bank_account_currency_is_a_code": "currency ~ '^[A-Z]{3}$'",
     "bank_account_names_its_bank": "(scheme = 'cnaps') = (member_id IS NOT NULL)",
-    "bank_account_scheme_is_known": "scheme IN ('iban', 'cnaps')",
+    "bank_account_scheme_is_known": "scheme IN ('iban', 'cnaps', 'other')",
 }
 PAYMENT_BATCH = {
     "payment_batch_decided_by_whom_and_when": (

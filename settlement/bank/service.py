@@ -48,7 +48,7 @@ async def open_account(
         BankAccountMalformed: the number cannot be one.
         IdReused: the id names another account, or the account has another id.
     """
-    plain = payee_rules.checked(account.details)
+    plain = payee_rules.checked_own(account.details)
     known = await session.get(BankAccount, account_id)
     same = await queries.find_account(session, plain.number, plain.currency)
     if known is not None or same is not None:

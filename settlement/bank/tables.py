@@ -42,7 +42,9 @@ class BankAccount(SQLModel, table=True):
     __tablename__ = "bank_account"
     __table_args__ = (
         UniqueConstraint("number", "currency", name="bank_account_is_followed_once"),
-        CheckConstraint("scheme IN ('iban', 'cnaps')", name="bank_account_scheme_is_known"),
+        CheckConstraint(
+            "scheme IN ('iban', 'cnaps', 'other')", name="bank_account_scheme_is_known"
+        ),
         CheckConstraint(
             "(scheme = 'cnaps') = (member_id IS NOT NULL)", name="bank_account_names_its_bank"
         ),

@@ -31,6 +31,18 @@ async def get_invoice_of(
     return found
 
 
+async def get_invoice_numbered(session: AsyncSession, number: str) -> Invoice:
+    """Return the invoice of a number, for staff.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = (await session.scalars(select(Invoice).where(col(Invoice.number) == number))).first()
+    if found is None:
+        raise Unknown("There is no such invoice.")
+    return found
+
+
 async def page(
     session: AsyncSession, *, payer_id: UUID | None, after: UUID, limit: int
 ) -> Sequence[Invoice]:

@@ -5,7 +5,7 @@ the Chinese national payment system has a number of twelve digits).
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,11 +15,13 @@ from contracts import canonical
 from contracts.refusal import Kind, Refusal
 
 IBAN, CNAPS = "iban", "cnaps"
+OTHER = "other"  # of the exchange's own accounts alone: as the bank's statements name them
 DECLARED, VERIFIED, REFUSED, SUPERSEDED = "declared", "verified", "refused", "superseded"
 # Who steals a mailbox changes the account first: the payee has three days to hear of a change.
 COOLING_OFF = timedelta(hours=72)
 MEMBER = re.compile(r"[0-9]{12}")
 NUMBER = re.compile(r"[0-9]{8,32}")
+NAMED = re.compile(r"[A-Z0-9/.-]{1,50}")
 LONGEST_NAME, LONGEST_EVIDENCE = 70, 500
 
 
@@ -104,10 +106,21 @@ def checked(details: Details) -> Details:
             raise BankAccountMalformed("The account number has 8 to 32 digits.", field="number")
         if not MEMBER.fullmatch(details.member_id or ""):
             raise BankAccountMalformed("The bank's number has twelve digits.", field="member_id")
-    return Details(
-        details.scheme, plain, details.holder, details.currency, details.bank_name,
-        details.member_id,
-    )  # fmt: skip
+    return replace(details, number=plain)
+
+
+def checked_own(details: Details) -> Details:
+    """Return the details of an account of the exchange with the number in its plain form.
+
+    Raises:
+        BankAccountMalformed: the number or the bank's number cannot be one.
+    """
+    if details.scheme != OTHER:
+        return checked(details)
+    plain = re.sub(r"\s", "", details.number)
+    if not NAMED.fullmatch(plain) or details.member_id is not None:
+        raise BankAccountMalformed("No statement names an account so.", field="number")
+    return replace(details, number=plain)
 
 
 def content(account_id: UUID, party_id: UUID, details: Details) -> bytes:

@@ -30,7 +30,7 @@ PAGES_OF = {
     "broadcaster": ("/", "/deals", "/money", "/keys"),
     "operator": (
         "/", "/console", "/console/parties", "/console/settlements", "/console/payouts",
-        "/console/ledger",
+        "/console/ledger", "/console/bank", "/console/bank/statements",
     ),
 }  # fmt: skip
 KINDS = {"holder": "rights_holder", "broadcaster": "broadcaster"}

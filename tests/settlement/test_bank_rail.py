@@ -301,7 +301,7 @@ async def test_the_record_of_the_bank_cannot_be_rewritten(session: AsyncSession)
         "UPDATE bank_file SET sha256 = repeat('0', 64)", "DELETE FROM recon_side",
         "TRUNCATE bank_entry CASCADE",
     ):  # fmt: skip
-        with pytest.raises(DBAPIError, match="only ever added to|permission denied"):
+        with pytest.raises(DBAPIError, match=r"only ever added to|permission denied"):
             async with session.begin_nested():
                 await session.execute(text(attack))
 

@@ -1,0 +1,194 @@
+"""`exchange bank …`: read and import statements, make payment files, approve and fetch them."""
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from contracts import canonical, ids
+from contracts.money import EXPONENTS, Money
+from contracts.refusal import Refusal
+from exchange import clock
+from exchange.sealed_cli import EXCHANGE
+from exchange.signing_cli import FileInTheWay
+from exchange.signing_client import Desk
+from settlement.bank import reading, rules
+from settlement.bank.rules import Statement
+
+app = typer.Typer(help="The exchange's accounts at banks.", no_args_is_help=True)
+out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
+API_KEY = Annotated[
+    str, typer.Option("--api-key", envvar="EXCHANGE_KEY", help="Your API key; scope `money`.")
+]
+FILES = Annotated[
+    list[Path], typer.Argument(help="camt.053, camt.054 or MT940.", exists=True, dir_okay=False)
+]
+BATCH = Annotated[UUID, typer.Argument(help="The payment file's id.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
+
+
+@app.callback()
+def bank() -> None:
+    """The exchange's accounts at banks (银行): statements in, payment files out."""
+
+
+@app.command("read")
+def read_files(files: FILES, as_json: Json = False) -> None:
+    """Tell what statements say and whether they add up; exit status 1 if one does not."""
+    told = [_told(file) for file in files]
+    if as_json:
+        sys.stdout.write(json.dumps({"files": told}, ensure_ascii=False) + "\n")
+    else:
+        for each in told:
+            _print(each)
+    sys.exit(0 if all(each["refused"] is None for each in told) else 1)
+
+
+@app.command("import")
+def import_files(files: FILES, exchange: EXCHANGE = "", api_key: API_KEY = "") -> None:
+    """Import statements, each file whole or not at all; a file that is known changes nothing."""
+    desk = Desk(exchange, api_key)
+    for file in files:
+        told = canonical.loads(desk.raw("POST", "/v1/bank/statements", file.read_bytes()))
+        out.print(
+            f"{file.name}: {told['new']} new of {len(told['statements'])} statements; "
+            f"{told['matched']} lines matched, {told['suspended']} in suspense"
+        )
+        for said in told["warnings"]:
+            out.print(f"  {said}")
+
+
+@app.command()
+def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -> None:
+    """Compare ledger and bank on each account; exit status 1 if they differ anywhere."""
+    told = Desk(exchange, api_key).ask("GET", "/v1/bank/accounts")["items"]
+    if as_json:
+        sys.stdout.write(json.dumps({"accounts": told}, ensure_ascii=False) + "\n")
+    else:
+        table = Table("account", "closed", "ledger", "bank", "in suspense", "in flight")
+        for one in told:
+            names = ("ledger_minor", "bank_minor", "suspended_minor", "in_flight_minor")
+            amounts = [_major(one[name], one["currency"]) for name in names]
+            table.add_row(f"{one['name']}\n{one['id']}", one["closed_on"] or "never", *amounts)
+        out.print(table)
+    sys.exit(1 if any(one["difference_minor"] for one in told) else 0)
+
+
+@app.command()
+def pay(
+    account: Annotated[UUID, typer.Argument(help="Out of which account (`exchange bank status`).")],
+    on: Annotated[str, typer.Option(help="The day on which the bank is to pay, YYYY-MM-DD.")],
+    exchange: EXCHANGE = "",
+    api_key: API_KEY = "",
+) -> None:
+    """Put all approved payouts in the account's currency into a payment file; another approves."""
+    said = {"account_id": str(account), "execute_on": _day(on).isoformat()}
+    where = f"/v1/bank/payment-files/{ids.new(clock.now())}"
+    told = Desk(exchange, api_key).ask("PUT", where, said)
+    sum_ = _major(told["sum_minor"], told["currency"])
+    out.print(f"payment file {told['id']}: {len(told['items'])} payments, {sum_}")
+    out.print(f"another person runs: exchange bank approve {told['id']} {told['content_sha256']}")
+
+
+@app.command()
+def approve(
+    batch: BATCH,
+    sha256: Annotated[str, typer.Argument(help="The hash of the file that you have read.")],
+    exchange: EXCHANGE = "",
+    api_key: API_KEY = "",
+) -> None:
+    """Approve a payment file that another person prepared."""
+    where = f"/v1/bank/payment-files/{batch}/approval"
+    told = Desk(exchange, api_key).ask("POST", where, {"content_sha256": sha256})
+    out.print(f"payment file {batch} is {told['state']}: exchange bank fetch {batch}")
+
+
+@app.command()
+def fetch(
+    batch: BATCH,
+    file: Annotated[Path | None, typer.Option("--out", help="Where to write.")] = None,
+    exchange: EXCHANGE = "",
+    api_key: API_KEY = "",
+) -> None:
+    """Fetch an approved payment file (pain.001) for the bank: the same bytes each time."""
+    target = file or Path(f"payments-{batch}.xml")
+    content = Desk(exchange, api_key).raw("POST", f"/v1/bank/payment-files/{batch}/document")
+    if target.exists() and target.read_bytes() != content:
+        raise FileInTheWay(f"{target} is there already.")
+    target.write_bytes(content)
+    out.print(f"wrote {target.resolve()}: SHA-256 {canonical.sha256_hex(content)}")
+
+
+def _told(file: Path) -> dict[str, Any]:
+    raw = file.read_bytes()
+    try:
+        statements = reading.parsed(raw)
+    except Refusal as refusal:
+        return {"file": file.name, "statements": [], "refused": _refusal(refusal)}
+    return {
+        "file": file.name,
+        "statements": [_statement(one) for one in statements],
+        "refused": next((_refusal(said) for said in map(_unbalanced, statements) if said), None),
+    }
+
+
+def _unbalanced(statement: Statement) -> Refusal | None:
+    try:
+        rules.check_balance(statement)
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    return {"code": refusal.code, "detail": refusal.detail, **refusal.data}
+
+
+def _statement(statement: Statement) -> dict[str, Any]:
+    return {
+        "account": statement.account,
+        "statement": statement.statement_id,
+        "kind": statement.kind,
+        "currency": statement.currency,
+        "opening_minor": statement.opening_minor,
+        "entries": len(statement.entries),
+        "movements_minor": statement.total_minor,
+        "closing_minor": statement.closing_minor,
+        "warnings": list(statement.warnings),
+    }
+
+
+def _print(told: dict[str, Any]) -> None:
+    out.print(told["file"])
+    for one in told["statements"]:
+        amounts = [
+            "none" if one[name] is None else _major(one[name], one["currency"])
+            for name in ("opening_minor", "movements_minor", "closing_minor")
+        ]
+        out.print(
+            f"  {one['account']} {one['statement']}: opening {amounts[0]}, "
+            f"{one['entries']} entries {amounts[1]}, closing {amounts[2]}"
+        )
+        for said in one["warnings"]:
+            out.print(f"  warning: {said}")
+    if told["refused"] is not None:
+        out.print(f"  {told['refused']['code']}: {told['refused']['detail']}")
+
+
+def _major(minor: int, currency: str) -> str:
+    if currency in EXPONENTS:
+        return f"{Money(minor, currency).decimal()} {currency}"
+    return f"{minor} minor units of {currency}"
+
+
+def _day(said: str) -> date:
+    try:
+        return date.fromisoformat(said)
+    except ValueError as wrong:
+        raise typer.BadParameter("--on is a day, e.g. 2026-11-24") from wrong
