@@ -57,6 +57,7 @@ from exchange.api import (
     recognition,
     references,
     requests,
+    royalties,
     runs,
     screeners,
     screens,
@@ -86,7 +87,7 @@ ROUTERS = (
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
     bundles, lives, changes, verification, signing, deliveries, delivery_keys,
-    complaints, payees, bank, statements, suspense,
+    complaints, payees, bank, statements, suspense, royalties,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -12,7 +12,6 @@ from contracts.facts.changes import CHANGES
 from contracts.facts.deliveries import DELIVERIES
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
-from contracts.facts.refunding import REFUNDING
 from contracts.facts.royalties import ROYALTIES
 from contracts.facts.rules import Audience, KindOfFact
 from contracts.facts.texts import TEXTS
@@ -243,7 +242,6 @@ KINDS: Mapping[str, KindOfFact] = {
     **NOTICES,
     **BANKING,
     **ROYALTIES,
-    **REFUNDING,
     **ARCHIVES,
     **WITNESSING,
     **LIVES,

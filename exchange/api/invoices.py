@@ -15,6 +15,7 @@ from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignI
 from settlement.invoices import queries, service
 from settlement.invoices.rules import InvoiceNotOpen, PaymentOpen
 from settlement.invoices.tables import Invoice, Payment
+from settlement.plans import queries as plans
 
 router = APIRouter(route_class=JsonRoute, tags=["invoices"])
 
@@ -32,6 +33,7 @@ class InvoiceOut(Shape):
                     "id": _ID,
                     "number": "UHDX-2026-000001",
                     "deal_id": _ID,
+                    "of_deal": None,
                     "payer": _ID,
                     "amount_minor": 120_000_000,
                     "currency": "CNY",
@@ -48,7 +50,8 @@ class InvoiceOut(Shape):
 
     id: UUID
     number: str
-    deal_id: UUID
+    deal_id: Annotated[UUID, Field(description="The deal, or a claim under it.")]
+    of_deal: Annotated[UUID | None, Field(description="The deal of a claim: royalties, interest.")]
     payer: UUID
     amount_minor: int
     currency: str
@@ -103,12 +106,13 @@ class PaymentOut(Shape):
     provider_id: str | None
 
 
-def invoice_out(invoice: Invoice) -> InvoiceOut:
-    """Return an invoice as the wire carries it."""
+def invoice_out(invoice: Invoice, *, of_deal: UUID | None) -> InvoiceOut:
+    """Return an invoice as the wire carries it; one of a claim names its deal besides."""
     return InvoiceOut.model_validate(
         {
             **invoice.model_dump(exclude={"payer_id"}),
             "payer": invoice.payer_id,
+            "of_deal": of_deal,
             "due_minor": invoice.due.amount_minor,
         }
     )
@@ -126,14 +130,18 @@ async def list_invoices(
     rows = await queries.page(
         session, payer_id=_payer(caller), after=page_after(after), limit=limit
     )
-    return InvoicePage(items=[invoice_out(row) for row in rows], next=next_after(rows, limit))
+    deals = await plans.deals_of(session, [row.deal_id for row in rows])
+    items = [invoice_out(row, of_deal=deals[row.deal_id]) for row in rows]
+    return InvoicePage(items=items, next=next_after(rows, limit))
 
 
 @router.get("/invoices/{invoice_id}", responses=problems.responses(*_SIGNED, Unknown))
 async def get_invoice(invoice_id: UUID, session: Session, caller: Signed) -> InvoiceOut:
     """Return an invoice to its payer and staff."""
     caller.need("read")
-    return invoice_out(await queries.get_invoice_of(session, invoice_id, payer_id=_payer(caller)))
+    found = await queries.get_invoice_of(session, invoice_id, payer_id=_payer(caller))
+    deals = await plans.deals_of(session, [found.deal_id])
+    return invoice_out(found, of_deal=deals[found.deal_id])
 
 
 @router.put(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import problems
@@ -40,6 +40,8 @@ class SettlementOut(Shape):
             "examples": [
                 {
                     "deal_id": _ID,
+                    "of_deal": None,
+                    "kind": "price",
                     "state": "awaiting_payment",
                     "gross_minor": 120_000_000,
                     "currency": "CNY",
@@ -61,7 +63,9 @@ class SettlementOut(Shape):
         }
     )
 
-    deal_id: UUID
+    deal_id: Annotated[UUID, Field(description="The deal, or a claim under it.")]
+    of_deal: Annotated[UUID | None, Field(description="The deal of a claim.")]
+    kind: Literal["price", "royalties", "interest"]
     state: Literal["awaiting_payment", "funded", "paying", "paid_out"]
     gross_minor: int
     currency: str
@@ -159,6 +163,8 @@ def _own(
 def _out(settlement: Settlement, lines: Sequence[SettlementLine]) -> SettlementOut:
     return SettlementOut(
         deal_id=settlement.deal_id,
+        of_deal=settlement.of_deal,
+        kind=settlement.kind,
         state=settlement.state,
         gross_minor=settlement.gross_minor,
         currency=settlement.currency,

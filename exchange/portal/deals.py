@@ -20,6 +20,7 @@ from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn, Visitor
 from settlement.invoices.tables import Invoice, Payment
 from settlement.payouts.tables import Payout
+from settlement.royalties.rules import MONTHS_OF
 
 router = APIRouter(prefix="/deals")
 PAGE = 50
@@ -62,6 +63,7 @@ async def deal_page(
         title=terms["work"]["title"],
         timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
         settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
+        royalties=terms["consideration"]["kind"] in MONTHS_OF and _is_side(deal, visitor),
     )
 
 

@@ -133,13 +133,14 @@ async def _owed_to(session: AsyncSession, party_id: UUID) -> Sequence[UUID]:
 
 async def _transfers_to(session: AsyncSession, party_id: UUID) -> list[dict[str, Any]]:
     wanted = (
-        select(PayoutTransfer, Payout)
+        select(PayoutTransfer, Payout, Settlement)
         .join(Payout, col(Payout.id) == col(PayoutTransfer.payout_id))
+        .join(Settlement, col(Settlement.deal_id) == col(Payout.deal_id))
         .where(col(PayoutTransfer.party_id) == party_id)
         .order_by(col(Payout.prepared_at).desc())
         .limit(MOST)
     )
     return [
-        {**transfer.model_dump(), "deal_id": payout.deal_id, "payout": payout.state}
-        for transfer, payout in (await session.execute(wanted)).all()
+        {**transfer.model_dump(), "deal_id": settled.root_id, "payout": payout.state}
+        for transfer, payout, settled in (await session.execute(wanted)).all()
     ]

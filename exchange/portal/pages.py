@@ -37,6 +37,7 @@ from exchange.portal import (
     render,
     requests,
     rights,
+    royalties,
     runs,
     screeners,
     sealed,
@@ -52,7 +53,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, deliveries,
+        bundles, offerables, requests, deals, royalties, deliveries,
         lives, changes, money, keys, signing, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
         console_bank,

@@ -3,7 +3,6 @@
 Amounts are signed: debit positive, credit negative.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ COMMISSION = "commission"
 SUSPENSE_PSP = "suspense:psp"
 SUSPENSE_BANK = "suspense:bank"  # money at the bank that nothing explains yet (待核销)
 BANK_FEES = "expense:bank-fees"
-PSP_FEES = "expense:psp-fees"  # what the payment provider keeps of each charge (手续费)
-DISPUTE_RESERVE = "dispute:reserve"  # what was drawn for disputes that are not decided (争议准备)
 OPENING_MONEY = "equity:opening"  # what lay in an account before it was followed
 FX_POSITION = "fx:position"  # what was taken in of a currency and not yet given (外汇头寸)
 RATE_PLACES = 10
@@ -31,7 +28,6 @@ QUOTE_LASTS = timedelta(hours=24)  # the mid rates of a central bank are set onc
 BANK_DEPOSITS = "bank:deposits"  # the bank account that holds deposits alone (保证金专户)
 
 Line = tuple[str, Money]
-_IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 class JournalKeyReused(Refusal):
@@ -168,9 +164,6 @@ CHART: tuple[tuple[str, Opening], ...] = (
     ("payee:", Opening("liability", ceiling_minor=0)),
     ("commission", Opening("income", ceiling_minor=0)),
     ("suspense:", Opening("liability")),
-    ("recoverable:", Opening("asset", floor_minor=0)),
-    ("refund:", Opening("liability", ceiling_minor=0)),
-    ("dispute:", Opening("asset")),
     (FX_POSITION, Opening("asset")),
     ("expense:", Opening("expense")),
     ("equity:", Opening("equity")),
@@ -195,16 +188,6 @@ def payee_due(party_id: UUID) -> str:
 def payee_in_transit(party_id: UUID) -> str:
     """Return the code of what is on its way to a payee (在途)."""
     return f"payee:{party_id}:in-transit"
-
-
-def recoverable(party_id: UUID) -> str:
-    """Return the code of what a payee was paid and has to give back (应收追回)."""
-    return f"recoverable:{party_id}"
-
-
-def refund_in_transit(party_id: UUID) -> str:
-    """Return the code of what is on its way back to a payer (退款在途)."""
-    return f"refund:{party_id}:in-transit"
 
 
 def bank_account(account_id: UUID) -> str:
@@ -242,12 +225,6 @@ def opening(code: str) -> Opening:
 def account_code(code: str, currency: str) -> str:
     """Return the stored code: an account lives in one currency, named last."""
     return f"{code}:{currency}"
-
-
-def owner_of(code: str) -> UUID | None:
-    """Return the party that an account is about: the last id in its code, if there is any."""
-    found = _IDS.findall(code)
-    return UUID(found[-1]) if found else None
 
 
 def imbalance(lines: Sequence[Line]) -> dict[str, int]:

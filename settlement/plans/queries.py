@@ -35,6 +35,12 @@ async def claims(session: AsyncSession, deal_id: UUID) -> Sequence[Settlement]:
     return (await session.scalars(ordered)).all()
 
 
+async def deals_of(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, UUID | None]:
+    """Return by settlement the deal that a claim is under; None where it is of a deal's price."""
+    wanted = select(Settlement.deal_id, Settlement.of_deal).where(col(Settlement.deal_id).in_(ids))
+    return {row.deal_id: row.of_deal for row in await session.execute(wanted)}
+
+
 async def lines(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine]:
     """Return the lines of a settlement in their order, commission first."""
     wanted = select(SettlementLine).where(col(SettlementLine.deal_id) == deal_id)

@@ -55,7 +55,7 @@ async def report(
     if known is not None:
         return await _made_before(session, known, deal_id, sha256), False
     terms = canonical.loads(deal.terms)
-    agreed = rules.waterfall_of(terms, amended=_is_amended(deal))
+    agreed = rules.waterfall_of(terms, amended=is_amended(deal))
     before = [_reported(row) for row in await queries.reports(session, deal_id)]
     today = now.astimezone(SEAT).date()
     made = UsageReport(
@@ -75,6 +75,11 @@ async def report(
     await session.flush()
     await _tell_reported(session, deal, made, now=now)
     return await _state(session, deal, made, agreed, terms=terms, now=now), True
+
+
+def is_amended(deal: Deal) -> bool:
+    """Tell whether the deal amends another or was amended: figures would go by two texts."""
+    return deal.supersedes is not None or deal.ended == "superseded"
 
 
 async def _state(
@@ -135,11 +140,6 @@ async def _made_before(
     if statement is None:
         raise Unknown("The report has no statement.")
     return statement
-
-
-def _is_amended(deal: Deal) -> bool:
-    """Tell whether the deal amends another or was amended: figures would go by two texts."""
-    return deal.supersedes is not None or deal.ended == "superseded"
 
 
 async def _tell_reported(

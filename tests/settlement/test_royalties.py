@@ -1,17 +1,23 @@
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from contracts import canonical, ids
+from contracts.facts.tables import Fact
 from contracts.money import Money, split
 from contracts.refusal import IdReused, Unknown
 from settlement.invoices import queries as invoices
 from settlement.ledger import queries as books
+from settlement.payouts import queries as payout_queries
+from settlement.payouts import service as payouts
+from settlement.payouts.rules import Decision
 from settlement.plans import claims
 from settlement.plans import queries as plans
 from settlement.plans.rules import INTEREST
@@ -19,7 +25,9 @@ from settlement.royalties import queries, reports, rules, service
 from settlement.royalties.rules import NothingToReport, PeriodNotOver, PeriodOverlaps
 from settlement.royalties.tables import RoyaltyStatement
 from tests.conftest import NOW
-from tests.settlement.settlement_factory import Trade, invoiced
+from tests.contracts.parties_factory import party
+from tests.exchange.identity_factory import person
+from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 
 GUARANTEE = Money(50_000_000, "CNY")
 SHARED: dict[str, Any] = {
@@ -43,6 +51,17 @@ async def shared(
 ) -> Trade:
     """A deal with such terms, two owners, planned and invoiced."""
     return await invoiced(session, price=price, terms=canonical.dumps(terms), now=NOW)
+
+
+async def staff(session: AsyncSession) -> UUID:
+    home = await party(session, now=NOW)
+    return (await person(session, party_id=home.id, role="approver", now=NOW)).id
+
+
+async def facts_of(session: AsyncSession, subject: UUID) -> list[tuple[str, dict[str, Any]]]:
+    """The kinds and records of what was told of a subject."""
+    rows = await session.scalars(select(Fact).where(col(Fact.subject) == subject))
+    return [(row.kind, canonical.loads(row.record)) for row in rows]
 
 
 async def reported(
@@ -162,13 +181,46 @@ async def test_a_fixed_price_takes_no_report(session: AsyncSession) -> None:
         rules.waterfall_of(SHARED, amended=True)
 
 
+async def test_what_is_due_is_paid_and_paid_out_like_any_price(session: AsyncSession) -> None:
+    trade = await shared(session)
+    statement = await reported(session, trade, Q1, gross=800_000_008)
+    claim_id = statement.claim_id
+    assert claim_id is not None
+    invoice = await invoices.find_invoice_of_deal(session, claim_id)
+    assert invoice is not None
+    owed = replace(trade, invoice=invoice)
+    await paid(session, owed, now=NOW)
+    await with_accounts(session, owed, now=NOW)
+    payout, _ = await payouts.prepare(
+        session, ids.new(NOW), deal_id=claim_id, person_id=await staff(session), now=NOW
+    )
+    decision = Decision(await staff(session), payout.content_sha256)
+    await payouts.approve(session, payout.id, decision=decision, now=NOW)
+    for transfer in await payout_queries.transfers(session, payout.id):
+        await payouts.made(
+            session, payout, transfer, f"tr_{transfer.intent_id}", out_of="psp:stripe:clearing",
+            now=NOW,
+        )  # fmt: skip
+    assert (await plans.get_settlement(session, claim_id)).state == "paid_out"
+    told = await facts_of(session, claim_id)
+    assert [kind for kind, _ in told] == ["claim.booked"]
+    assert told[0][1]["deal"] == str(trade.deal_id)
+    assert await facts_of(session, trade.deal_id) == []  # the deal's own price is not booked by it
+    assert (await plans.get_settlement(session, trade.deal_id)).state == "awaiting_payment"
+    (_, received), = [one for one in await facts_of(session, invoice.id)
+                      if one[0] == "payment.received"]  # fmt: skip
+    assert received["deal"] == str(trade.deal_id)
+
+
 async def test_interest_goes_to_the_owners_whole(session: AsyncSession) -> None:
     trade = await shared(session)
     made = await claims.claim(
         session, ids.new(NOW), of=trade.deal_id, kind=INTEREST, amount=Money(101, "CNY"), now=NOW
     )
     lines = await plans.lines(session, made.deal_id)
-    assert [line.amount_minor for line in lines] == [0, 71, 30]
+    told = {line.payee_id: line.amount_minor for line in lines[1:]}
+    assert lines[0].amount_minor == 0
+    assert [told[owner.id] for owner in trade.owners] == [71, 30]
     statement = await reported(session, trade, Q1, gross=800_000_000)
     assert statement.claim_id is not None
     commission = (await plans.lines(session, statement.claim_id))[0]

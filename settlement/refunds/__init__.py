@@ -1,1 +1,0 @@
-"""Refunds (退款): prepared by one person, approved by another, made once."""
