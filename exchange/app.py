@@ -70,6 +70,7 @@ from exchange.api import (
     suspense,
     templates,
     thumbs,
+    timelines,
     verification,
     works,
 )
@@ -82,8 +83,8 @@ from exchange.signing import Signing
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
     auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
-    proofs, stripe, avails, availability, odrl, conformance, encumbrances, events, runs,
-    screeners, sealed,
+    proofs, timelines, stripe, avails, availability, odrl, conformance, encumbrances, events,
+    runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
     bundles, lives, changes, verification, signing, deliveries, delivery_keys,

@@ -5,10 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts import calendar
 from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
 from exchange import jobs
@@ -23,8 +24,10 @@ from listings.recognition import queries as recognition
 from listings.sealed import queries as sealed
 from listings.sealed.rules import FORFEITS
 from settlement.deposits import queries as deposits
+from settlement.invoices.tables import Invoice
 from settlement.payouts.tables import Payout
 from settlement.plans.tables import Settlement
+from settlement.timeline import rules as timeline
 
 router = APIRouter(prefix="/console")
 MOST = 100
@@ -52,6 +55,7 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
     tasks.sort(key=lambda task: task["since"])
     for task in tasks:
         task["age"] = spoken.ago(task["since"], now=now)
+        task["late"] = task["due_on"] is not None and task["due_on"] < calendar.day_of(now)
     return render.page(request, "console.html", tasks=tasks)
 
 
@@ -113,8 +117,9 @@ async def _to_decide_on(session: AsyncSession) -> list[dict[str, Any]]:
 async def _to_prepare(session: AsyncSession) -> list[dict[str, Any]]:
     live = select(col(Payout.deal_id)).where(col(Payout.state) != "refused")
     wanted = (
-        select(Settlement, Deal)
-        .join(Deal, col(Deal.id) == col(Settlement.deal_id))
+        select(Settlement, Deal, Invoice)
+        .join(Deal, col(Deal.id) == func.coalesce(Settlement.of_deal, Settlement.deal_id))
+        .join(Invoice, col(Invoice.deal_id) == col(Settlement.deal_id))
         .where(col(Settlement.state) == "funded", col(Settlement.deal_id).not_in(live))
         .order_by(col(Settlement.planned_at))
         .limit(MOST)
@@ -125,10 +130,11 @@ async def _to_prepare(session: AsyncSession) -> list[dict[str, Any]]:
             f"/console/settlements/{settlement.deal_id}",
             role=OPERATOR,
             whose=deal.contract_no,
-            since=settlement.planned_at,
+            since=invoice.paid_at or settlement.planned_at,
             amount=(settlement.gross_minor, settlement.currency),
+            within_days=timeline.PREPARE_WITHIN_DAYS,
         )
-        for settlement, deal in (await session.execute(wanted)).all()
+        for settlement, deal, invoice in (await session.execute(wanted)).all()
     ]
 
 
@@ -136,7 +142,7 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
     wanted = (
         select(Payout, Settlement, Deal)
         .join(Settlement, col(Settlement.deal_id) == col(Payout.deal_id))
-        .join(Deal, col(Deal.id) == col(Payout.deal_id))
+        .join(Deal, col(Deal.id) == func.coalesce(Settlement.of_deal, Settlement.deal_id))
         .where(col(Payout.state) == "prepared")
         .order_by(col(Payout.prepared_at))
         .limit(MOST)
@@ -149,6 +155,7 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
             whose=deal.contract_no,
             since=payout.prepared_at,
             amount=(settlement.gross_minor, settlement.currency),
+            within_days=timeline.DECIDE_WITHIN_DAYS,
         )
         for payout, settlement, deal in (await session.execute(wanted)).all()
     ]
@@ -257,8 +264,10 @@ def _task(
     whose: str,
     since: datetime,
     amount: tuple[int | None, str] = (None, ""),
+    within_days: int | None = None,
 ) -> dict[str, Any]:
     return {
+        "due_on": None if within_days is None else timeline.due_on(since, within_days),
         "label": label,
         "address": address,
         "role": role,

@@ -10,6 +10,7 @@ from contracts.refusal import Unknown
 from exchange.api import ledger as api
 from exchange.api import payouts as payouts_api
 from exchange.api.deps import Now, Session
+from exchange.console import timelines
 from exchange.console.queue import contract_numbers
 from exchange.portal import money, render
 from exchange.portal.forms import Sent
@@ -17,6 +18,7 @@ from exchange.portal.visitors import Staff
 from settlement.payouts import queries as payouts
 
 router = APIRouter(prefix="/console/settlements")
+router.include_router(timelines.router)
 PAGE = 50
 
 

@@ -95,6 +95,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "pay_invoice": ("money", BROADCASTER),
     "place_bid": ("bid", BROADCASTER),
     "place_hold": ("deal", TRADERS),
+    "get_settlement_timeline": ("read", STAFF),
     "prove_identity": ("money", ANYBODY),
     "prepare_payout": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
     "publish_listing": ("list", HOLDER),

@@ -1,0 +1,64 @@
+"""The way of one settlement's money, as the staff follows it."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from contracts.deals import queries as deals
+from exchange.api import timelines as api
+from exchange.api.deps import Session
+from exchange.portal import names, render
+from exchange.portal.language import mark
+from exchange.portal.visitors import Staff
+from settlement.plans import queries as plans
+
+router = APIRouter()
+KINDS = {
+    "settlement.planned": mark("Settlement planned"),
+    "invoice.issued": mark("Invoice issued"),
+    "invoice.paid": mark("Invoice paid"),
+    "payment.requested": mark("Payment asked for"),
+    "payment.succeeded": mark("Payment received"),
+    "payment.failed": mark("Payment failed"),
+    "payout.prepared": mark("Payout prepared"),
+    "payout.approved": mark("Payout approved"),
+    "payout.refused": mark("Payout refused"),
+    "payout.paid": mark("Paid out"),
+    "instruction.written": mark("Instruction written"),
+    "instruction.sent": mark("Instruction sent"),
+    "instruction.done": mark("Instruction carried out"),
+    "instruction.failed": mark("Instruction failed"),
+}
+NEXT = {
+    "pay": mark("The licensee pays the invoice."),
+    "prepare": mark("An operator prepares the payout."),
+    "decide": mark("An approver decides on the payout."),
+    "wait": mark("The transfers are being made."),
+}
+
+
+@router.get("/{deal_id}/timeline")
+async def timeline_page(
+    request: Request, deal_id: UUID, visitor: Staff, session: Session
+) -> Response:
+    """Show every step of a settlement's money, its journals and facts, and what comes next."""
+    found = await api.get_settlement_timeline(
+        deal_id=deal_id, session=session, caller=visitor.caller
+    )
+    settlement = await plans.get_settlement(session, deal_id)
+    entries = [
+        {
+            **entry.model_dump(),
+            "label": KINDS.get(entry.kind) if entry.source == "step" else None,
+            "person": await names.person(session, entry.by),
+        }
+        for entry in found.entries
+    ]
+    return render.page(
+        request,
+        "timeline.html",
+        entries=entries,
+        settlement=found,
+        deal=await deals.get_deal(session, settlement.root_id),
+        following=found.next and NEXT[found.next.kind],
+    )
