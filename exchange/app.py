@@ -16,6 +16,7 @@ from exchange.api import (
     barring,
     bids,
     bodies,
+    books,
     bundles,
     changes,
     complaints,
@@ -88,7 +89,7 @@ ROUTERS = (
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
     bundles, lives, changes, verification, signing, deliveries, delivery_keys,
-    complaints, payees, bank, statements, suspense, royalties,
+    complaints, payees, bank, statements, suspense, books, royalties,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

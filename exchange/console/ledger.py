@@ -1,12 +1,15 @@
 """The books as the staff sees them: the trial balance of each currency."""
 
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
+from exchange.api import books
 from exchange.api import ledger as api
-from exchange.api.deps import Session
+from exchange.api.books import MOST_LINES
+from exchange.api.deps import Now, Session
+from exchange.portal import books as own_books
 from exchange.portal import render
 from exchange.portal.visitors import Staff
 
@@ -23,6 +26,25 @@ async def ledger_page(request: Request, visitor: Staff, session: Session) -> Res
         for currency, accounts in groupby(ordered, key=lambda account: account.currency)
     ]
     return render.page(request, "ledger.html", sheets=sheets)
+
+
+@router.get("/accounts/{code}")
+async def account_page(
+    request: Request,
+    code: str,
+    visitor: Staff,
+    session: Session,
+    now: Now,
+    after: Annotated[int, Query(ge=0, le=MOST_LINES)] = 0,
+) -> Response:
+    """Show the statement of an account."""
+    first, last = own_books.period(request, now)
+    found = await books.get_account_statement(
+        code=code, session=session, caller=visitor.caller, from_=first, until=last, after=after
+    )
+    return render.page(
+        request, "account.html", account=found, first=first, last=last, back="/console/ledger"
+    )
 
 
 def _sheet(currency: str, accounts: list[api.BalanceOut]) -> dict[str, Any]:

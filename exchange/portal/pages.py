@@ -46,6 +46,7 @@ from exchange.portal import (
     verifying,
     works,
 )
+from exchange.portal import books as own_books
 
 # The own listings stand before the public one: /listings/new is no listing's id.
 ROUTERS: tuple[APIRouter, ...] = tuple(
@@ -54,7 +55,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
         bundles, offerables, requests, deals, royalties, deliveries,
-        lives, changes, money, keys, signing, verifying,
+        lives, changes, money, own_books, keys, signing, verifying,
         queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
         console_bank,
     )

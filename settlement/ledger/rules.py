@@ -3,6 +3,7 @@
 Amounts are signed: debit positive, credit negative.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ QUOTE_LASTS = timedelta(hours=24)  # the mid rates of a central bank are set onc
 BANK_DEPOSITS = "bank:deposits"  # the bank account that holds deposits alone (保证金专户)
 
 Line = tuple[str, Money]
+_IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 class JournalKeyReused(Refusal):
@@ -225,6 +227,12 @@ def opening(code: str) -> Opening:
 def account_code(code: str, currency: str) -> str:
     """Return the stored code: an account lives in one currency, named last."""
     return f"{code}:{currency}"
+
+
+def owner_of(code: str) -> UUID | None:
+    """Return the party that an account is about: the last id in its code, if there is any."""
+    found = _IDS.findall(code)
+    return UUID(found[-1]) if found else None
 
 
 def imbalance(lines: Sequence[Line]) -> dict[str, int]:

@@ -314,6 +314,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "work_id": str(trade.deal.work_id),
         "party_id": str(trade.licensor.id),
         "depositor": str(trade.licensee.id),
+        "code": f"receivable:{trade.licensee.id}:CNY",
         "auction_id": str(published.auction_id),
         "closed_auction": str(over.auction_id),
         "package_auction": str(packages.id),

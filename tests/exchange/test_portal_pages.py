@@ -25,9 +25,9 @@ HTML = {"Accept": "text/html", "Accept-Language": "en"}
 PAGES_OF = {
     "holder": (
         "/", "/works", "/works/new", "/masters", "/masters/upload", "/listings", "/listings/new",
-        "/avails", "/deals", "/money", "/keys",
+        "/avails", "/deals", "/money", "/money/statement", "/keys",
     ),
-    "broadcaster": ("/", "/deals", "/money", "/keys"),
+    "broadcaster": ("/", "/deals", "/money", "/money/statement", "/keys"),
     "operator": (
         "/", "/console", "/console/parties", "/console/settlements", "/console/payouts",
         "/console/ledger", "/console/bank", "/console/bank/statements",

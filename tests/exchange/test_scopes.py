@@ -70,6 +70,8 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_settlement": ("read", ANYBODY),
     "get_shares": ("read", ANYBODY),
     "get_trial_balance": ("read", STAFF),
+    "get_account_statement": ("read", ANYBODY),
+    "get_party_statement": ("read", ANYBODY),
     "get_upload_offset": ("list", HOLDER),
     "get_work": ("read", ANYBODY),
     "give_screener": ("list", HOLDER),

@@ -250,6 +250,8 @@ def play(url: str, seeds: range, steps: int) -> tuple[Counter[str], list[str]]:
         run.play(steps)
         told, clock, closed = told + run.told, run.clock, run.auditor.closed_until
         violations += run.violations
+        if seed % 10 == 9:
+            sys.stderr.write(f"seed {seed}: {told.total()} steps, {len(violations)} violations\n")
     driver.connection.close()
     return told, violations
 
