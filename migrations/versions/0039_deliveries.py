@@ -1,5 +1,7 @@
 """Deliveries: keys that content keys are sealed to, manifests, releases, complaints."""
 
+from uuid import UUID
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -141,7 +143,7 @@ def _deliveries() -> None:
     )
 
 
-def _of_delivery() -> tuple[sa.Column[sa.Uuid], sa.Column[sa.Uuid]]:
+def _of_delivery() -> tuple[sa.Column[UUID], sa.Column[UUID]]:
     return (
         sa.Column("deal_id", sa.Uuid(), primary_key=True),
         sa.Column("delivery_id", sa.Uuid(), primary_key=True),

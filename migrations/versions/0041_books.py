@@ -460,13 +460,13 @@ def upgrade() -> None:
         sa.Column("held_credit_minor", sa.BigInteger(), nullable=False, server_default="0"),
     ):
         op.add_column("ledger_balance", column)
-    for column in (
+    for told in (
         sa.Column("currency", sa.String(3), nullable=True),
         sa.Column("floor_minor", sa.BigInteger(), nullable=True),
         sa.Column("ceiling_minor", sa.BigInteger(), nullable=True),
         sa.Column("status", sa.String(), nullable=True),
     ):
-        op.add_column("ledger_balance", column)
+        op.add_column("ledger_balance", told)
     op.execute(
         "UPDATE ledger_balance SET currency = account.currency, floor_minor = account.floor_minor, "
         "ceiling_minor = account.ceiling_minor, status = account.status "

@@ -127,7 +127,7 @@ BANK_STATEMENT = {
     ),
     "bank_statement_kind": "kind IN ('statement', 'notification')",
 }
-BANK_ENTRY = {}
+BANK_ENTRY: dict[str, str] = {}
 RECON_MATCH = {
     "recon_match_by_hand_has_a_proposer": (
         "(rule = 'by-hand') = (proposed_by IS NOT NULL) AND (rule = 'by-hand') = (state <> 'made')"
