@@ -19,6 +19,7 @@ from exchange.app import create_app
 from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
+from tests import stripe_walk
 
 # No test measures time: on a busy machine an example may take long and be right.
 hypothesis.settings.register_profile(
@@ -36,6 +37,13 @@ def migrate(url: str, revision: str = "head") -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         connection.commit()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_request_to_stripe_fits_its_types() -> Iterator[None]:
+    """Whatever any test sends through the SDK is held against the types of its API version."""
+    with stripe_walk.watching():
+        yield
 
 
 @pytest.fixture(scope="session")

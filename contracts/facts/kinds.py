@@ -12,6 +12,7 @@ from contracts.facts.changes import CHANGES
 from contracts.facts.deliveries import DELIVERIES
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
+from contracts.facts.refunding import REFUNDING
 from contracts.facts.royalties import ROYALTIES
 from contracts.facts.rules import Audience, KindOfFact
 from contracts.facts.texts import TEXTS
@@ -242,6 +243,7 @@ KINDS: Mapping[str, KindOfFact] = {
     **NOTICES,
     **BANKING,
     **ROYALTIES,
+    **REFUNDING,
     **ARCHIVES,
     **WITNESSING,
     **LIVES,

@@ -20,6 +20,7 @@ from exchange.settings import PLACEHOLDERS, Settings
 
 STOP_WITHIN_S = 8
 WATCH_EVERY_S = 0.3
+ANSWER_TRIES = 900  # a tenth of a second each: a busy machine takes long to import
 
 
 class PortTaken(Refusal):
@@ -147,7 +148,7 @@ class Processes:
 
     async def _answers(self, url: str) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
-            for _ in range(300):
+            for _ in range(ANSWER_TRIES):
                 with suppress(httpx.TransportError):
                     if (await client.get(url)).is_success:
                         return

@@ -41,6 +41,7 @@ class Seen:
     received: Money | None
     charge_id: str | None
     payment_id: UUID | None
+    fee: Money | None = None  # what the provider kept of it
 
 
 def number(series: str, year: int, sequence: int) -> str:

@@ -158,14 +158,14 @@ async def payment_failed(session: AsyncSession, payment_id: UUID, *, now: dateti
         await session.flush()
 
 
-async def apply_seen(session: AsyncSession, seen: Seen, *, now: datetime) -> bool:
-    """Take over how the provider shows a payment; False when it is none of ours.
+async def apply_seen(session: AsyncSession, seen: Seen, *, now: datetime) -> Payment | None:
+    """Take over how the provider shows a payment; return it, or None when it is none of ours.
 
     However often, late or out of order this is called, each effect happens once.
     """
     payment = await _of_seen(session, seen)
     if payment is None:
-        return False
+        return None
     payment.provider_id = payment.provider_id or seen.provider_id
     payment.checks += 1
     payment.next_check_at = now + timedelta(seconds=rules.next_check_s(payment.checks))
@@ -176,7 +176,9 @@ async def apply_seen(session: AsyncSession, seen: Seen, *, now: datetime) -> boo
         if seen.state in (rules.SUCCEEDED, rules.FAILED):
             payment.settled_at = now
     await session.flush()
-    return True
+    if payment.state == rules.SUCCEEDED and seen.fee is not None:
+        await _book_fee(session, payment, seen.fee, now=now)
+    return payment
 
 
 async def unheard(session: AsyncSession, *, now: datetime) -> str | None:
@@ -235,6 +237,24 @@ async def receive(
             "provider": str(payment.provider_id),
         },
         parties=[settlement.licensee_id, settlement.licensor_id],
+        now=now,
+    )
+
+
+async def _book_fee(session: AsyncSession, payment: Payment, fee: Money, *, now: datetime) -> None:
+    """Book what the provider kept of a payment (手续费), once: the balance there is that less."""
+    if fee.amount_minor == 0:
+        return
+    await ledger.post(
+        session,
+        idem_key=f"{payment.provider_id}:fee",
+        kind="payment.fee",
+        actor=ACTOR,
+        deal_id=None,
+        lines=[
+            (accounts.PSP_FEES, fee),
+            (accounts.PSP_CLEARING, Money(-fee.amount_minor, fee.currency)),
+        ],
         now=now,
     )
 

@@ -21,6 +21,8 @@ COMMISSION = "commission"
 SUSPENSE_PSP = "suspense:psp"
 SUSPENSE_BANK = "suspense:bank"  # money at the bank that nothing explains yet (待核销)
 BANK_FEES = "expense:bank-fees"
+PSP_FEES = "expense:psp-fees"  # what the payment provider keeps of each charge (手续费)
+DISPUTE_RESERVE = "dispute:reserve"  # what was drawn for disputes that are not decided (争议准备)
 OPENING_MONEY = "equity:opening"  # what lay in an account before it was followed
 FX_POSITION = "fx:position"  # what was taken in of a currency and not yet given (外汇头寸)
 RATE_PLACES = 10
@@ -166,6 +168,9 @@ CHART: tuple[tuple[str, Opening], ...] = (
     ("payee:", Opening("liability", ceiling_minor=0)),
     ("commission", Opening("income", ceiling_minor=0)),
     ("suspense:", Opening("liability")),
+    ("recoverable:", Opening("asset", floor_minor=0)),
+    ("refund:", Opening("liability", ceiling_minor=0)),
+    ("dispute:", Opening("asset")),
     (FX_POSITION, Opening("asset")),
     ("expense:", Opening("expense")),
     ("equity:", Opening("equity")),
@@ -190,6 +195,16 @@ def payee_due(party_id: UUID) -> str:
 def payee_in_transit(party_id: UUID) -> str:
     """Return the code of what is on its way to a payee (在途)."""
     return f"payee:{party_id}:in-transit"
+
+
+def recoverable(party_id: UUID) -> str:
+    """Return the code of what a payee was paid and has to give back (应收追回)."""
+    return f"recoverable:{party_id}"
+
+
+def refund_in_transit(party_id: UUID) -> str:
+    """Return the code of what is on its way back to a payer (退款在途)."""
+    return f"refund:{party_id}:in-transit"
 
 
 def bank_account(account_id: UUID) -> str:

@@ -18,10 +18,12 @@ from uuid import UUID
 CREATE_PAYMENT = "payment_intent.create"
 CREATE_ACCOUNT = "account.create"
 CREATE_TRANSFER = "transfer.create"
-OPS = (CREATE_PAYMENT, CREATE_ACCOUNT, CREATE_TRANSFER)
+CREATE_REFUND = "refund.create"
+REVERSE_TRANSFER = "transfer.reverse"
+OPS = (CREATE_PAYMENT, CREATE_ACCOUNT, CREATE_TRANSFER, CREATE_REFUND, REVERSE_TRANSFER)
 # Instructions that move money are looked up before they are repeated. A second payment request
 # whose secret nobody gets cannot be paid, a second empty account holds nothing: no need there.
-LOOKED_UP = frozenset({CREATE_TRANSFER})
+LOOKED_UP = frozenset({CREATE_TRANSFER, CREATE_REFUND, REVERSE_TRANSFER})
 
 INTENT, SENT, UNKNOWN, DONE, FAILED = "intent", "sent", "unknown", "done", "failed"
 OPEN = (INTENT, SENT, UNKNOWN)
@@ -196,3 +198,25 @@ def transfer_params(
         "transfer_group": names["deal"],
         "metadata": {"intent_id": names["intent_id"], "payout": names["payout"]},
     }
+
+
+def refund_params(
+    *, payment_intent: str, amount_minor: int, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the request that gives a payer money back; the currency is that of the payment.
+
+    Transfers are not pulled back with it: each is reversed by an instruction of its own.
+    """
+    return {
+        "payment_intent": payment_intent,
+        "amount": amount_minor,
+        "reason": "requested_by_customer",
+        "metadata": dict(names),
+    }
+
+
+def reversal_params(
+    *, transfer: str, amount_minor: int, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the request that takes a part of a transfer back; `transfer` goes into the path."""
+    return {"transfer": transfer, "amount": amount_minor, "metadata": dict(names)}

@@ -19,7 +19,8 @@ class Outbound(SQLModel, table=True):
     __tablename__ = "outbound"
     __table_args__ = (
         CheckConstraint(
-            "op IN ('payment_intent.create', 'account.create', 'transfer.create')",
+            "op IN ('payment_intent.create', 'account.create', 'transfer.create', "
+            "'refund.create', 'transfer.reverse')",
             name="outbound_op_is_known",
         ),
         CheckConstraint(

@@ -29,6 +29,7 @@ from settlement.plans import queries as plans
 from settlement.plans import service as settlements
 from settlement.plans.rules import FUNDED, PAID_OUT, PAYING
 from settlement.plans.tables import Settlement
+from settlement.recoveries import queries as recoveries
 
 EXECUTOR = "exchange"
 OBJECT = "payout"
@@ -273,15 +274,18 @@ async def _content(
             "The settlement has no money to pay out.", state=settlement.state
         )
     lines = await plans.payees(session, settlement.deal_id)
-    payees = [line.payee_id for line in lines]
+    taken = await recoveries.taken(session, settlement.deal_id)
+    left = {line.payee_id: line.amount_minor - taken.get(line.line, 0) for line in lines}
+    payees = [payee for payee, minor in left.items() if minor]
+    if not payees:
+        raise rules.SettlementNotFunded("All of it went back to the buyer.", state=settlement.state)
     if await invoices.was_wired(session, settlement.deal_id):
         ready = await bank_accounts.usable(session, payees, currency=settlement.currency, now=now)
     else:
         ready = await queries.ready_accounts(session, payees)
     rules.check_accounts(payees, ready)
     transfers = [
-        Transfer(line.payee_id, ready[line.payee_id], Money(line.amount_minor, settlement.currency))
-        for line in lines
+        Transfer(payee, ready[payee], Money(left[payee], settlement.currency)) for payee in payees
     ]
     raw = rules.content(payout_id, deal_id=settlement.deal_id, charge=charge, transfers=transfers)
     return transfers, raw

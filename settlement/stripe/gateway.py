@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import httpx
 import stripe
 
-from settlement.invoices.rules import Seen
 from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Rejected
 from settlement.stripe import rules
+from settlement.stripe.rules import History
 
 # The version that the pinned SDK's types describe; an account's default may be another.
 API_VERSION = "2026-10-28.endive"
@@ -37,16 +37,16 @@ class Gateway(Protocol):
         """Carry out an instruction; never raises for what the provider or the network does."""
         ...
 
-    async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
-        """Return the id of the transfer in `group` that carries the intent's id, or None.
+    async def find(self, op: str, params: Mapping[str, Any], *, intent_id: str) -> str | None:
+        """Return the id of what an instruction made: the object that carries the intent's id.
 
         Raises:
             AnswerLost: nobody answered.
         """
         ...
 
-    async def see_payment(self, provider_id: str) -> Seen | None:
-        """Return how a payment stands at the provider now; None when it knows none.
+    async def see_payment(self, provider_id: str) -> History | None:
+        """Return how a payment stands at the provider now, with all that came of it.
 
         Raises:
             AnswerLost: nobody answered.
@@ -84,32 +84,62 @@ class StripeGateway:
             return Made((await v1.accounts.create_async(given, options)).id)
         if op == outbound.CREATE_TRANSFER:
             return Made((await v1.transfers.create_async(given, options)).id)
+        if op == outbound.CREATE_REFUND:
+            return Made((await v1.refunds.create_async(given, options)).id)
+        if op == outbound.REVERSE_TRANSFER:
+            transfer = given.pop("transfer")
+            return Made((await v1.transfers.reversals.create_async(transfer, given, options)).id)
         raise ValueError(f"no such instruction: {op}")
 
-    async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
-        """Look through the transfers of a group; a list is current, a search may not be."""
+    async def find(self, op: str, params: Mapping[str, Any], *, intent_id: str) -> str | None:
+        """Look through what was made of a kind; a list is current, a search may not be."""
         try:
-            found = await self._client.v1.transfers.list_async(
-                {"transfer_group": group, "limit": PAGE}
-            )
-            async for transfer in found.auto_paging_iter():
-                if (transfer.to_dict().get("metadata") or {}).get("intent_id") == intent_id:
-                    return transfer.id
+            found = await self._list(op, params)
+            async for made in found.auto_paging_iter():
+                if (made.to_dict().get("metadata") or {}).get("intent_id") == intent_id:
+                    return str(made.id)
         except stripe.StripeError as error:
             raise AnswerLost(_fault(error)) from error
         return None
 
-    async def see_payment(self, provider_id: str) -> Seen | None:
-        """Ask for a PaymentIntent as it stands now."""
+    async def _list(self, op: str, params: Mapping[str, Any]) -> Any:
+        v1 = self._client.v1
+        if op == outbound.CREATE_TRANSFER:
+            group = params["transfer_group"]
+            return await v1.transfers.list_async({"transfer_group": group, "limit": PAGE})
+        if op == outbound.CREATE_REFUND:
+            intent = params["payment_intent"]
+            return await v1.refunds.list_async({"payment_intent": intent, "limit": PAGE})
+        if op == outbound.REVERSE_TRANSFER:
+            return await v1.transfers.reversals.list_async(params["transfer"], {"limit": PAGE})
+        raise ValueError(f"nothing is looked up for {op}")
+
+    async def see_payment(self, provider_id: str) -> History | None:
+        """Ask for a PaymentIntent, its refunds and its disputes as they stand now."""
         try:
-            intent = await self._client.v1.payment_intents.retrieve_async(provider_id)
+            return await self._see(provider_id)
         except stripe.InvalidRequestError as error:
             if error.http_status == 404:
                 return None
             raise AnswerLost(_fault(error)) from error
         except stripe.StripeError as error:
             raise AnswerLost(_fault(error)) from error
-        return rules.seen(intent.to_dict())
+
+    async def _see(self, provider_id: str) -> History:
+        v1 = self._client.v1
+        intent = await v1.payment_intents.retrieve_async(
+            provider_id, {"expand": ["latest_charge.balance_transaction"]}
+        )
+        seen = rules.seen(intent.to_dict())
+        if seen.received is None:
+            return History(seen)
+        refunds = await v1.refunds.list_async({"payment_intent": provider_id, "limit": PAGE})
+        disputes = await v1.disputes.list_async({"payment_intent": provider_id, "limit": PAGE})
+        return History(
+            seen,
+            [rules.seen_refund(one.to_dict()) async for one in refunds.auto_paging_iter()],
+            [rules.seen_dispute(one.to_dict()) async for one in disputes.auto_paging_iter()],
+        )
 
     async def close(self) -> None:
         """Close its connections."""

@@ -7,15 +7,17 @@ Differs from the source: events from the future are refused too; the SDK refuses
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
+from settlement.disputes.rules import Movement, SeenDispute
 from settlement.invoices.rules import FAILED, READY, SUCCEEDED, Seen
+from settlement.refunds.rules import SeenRefund
 
 PROVIDER = "stripe"
 TOLERANCE = timedelta(minutes=5)  # as Stripe's own libraries
@@ -44,6 +46,15 @@ class Event:
     id: str
     type: str
     payment_intent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All that the provider shows of a payment now: itself, its refunds and its disputes."""
+
+    payment: Seen
+    refunds: Sequence[SeenRefund] = ()
+    disputes: Sequence[SeenDispute] = ()
 
 
 def check_signature(raw: bytes, header: str, *, secret: str, now: datetime) -> None:
@@ -88,12 +99,56 @@ def seen(intent: Mapping[str, Any]) -> Seen:
         received=received,
         charge_id=charge if charge is None or isinstance(charge, str) else charge["id"],
         payment_id=_uuid((intent.get("metadata") or {}).get("payment")),
+        fee=_fee(charge),
+    )
+
+
+def seen_refund(refund: Mapping[str, Any]) -> SeenRefund:
+    """Return a Refund, as the API shows it now, in our words."""
+    return SeenRefund(
+        provider_id=refund["id"],
+        amount=_money(refund["amount"], refund["currency"]),
+        failed=refund["status"] in ("failed", "canceled"),
+        refund_id=_uuid((refund.get("metadata") or {}).get("refund")),
+    )
+
+
+def seen_dispute(dispute: Mapping[str, Any]) -> SeenDispute:
+    """Return a Dispute, as the API shows it now, in our words."""
+    due_by = (dispute.get("evidence_details") or {}).get("due_by")
+    return SeenDispute(
+        provider_id=dispute["id"],
+        status=dispute["status"],
+        amount=_money(dispute["amount"], dispute["currency"]),
+        reason=str(dispute["reason"]),
+        evidence_due_at=None if due_by is None else datetime.fromtimestamp(due_by, UTC),
+        opened_at=datetime.fromtimestamp(dispute["created"], UTC),
+        movements=[
+            Movement(
+                id=moved["id"],
+                amount=_money(moved["amount"], moved["currency"]),
+                fee=_money(moved["fee"], moved["currency"]),
+            )
+            for moved in dispute["balance_transactions"]
+        ],
     )
 
 
 def retry_s(tries: int) -> int:
     """Return the seconds until an event that could not be applied is tried again."""
     return min(RETRY_FIRST_S << 2 * min(tries, 10), RETRY_MOST_S)
+
+
+def _fee(charge: Any) -> Money | None:
+    """Return what was kept of a charge; None until its balance transaction is told."""
+    entry = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
+    if not isinstance(entry, Mapping):
+        return None
+    return _money(entry["fee"], entry["currency"])
+
+
+def _money(amount: Any, currency: Any) -> Money:
+    return Money(int(amount), str(currency).upper())
 
 
 def _payment_intent(thing: Mapping[str, Any]) -> str | None:

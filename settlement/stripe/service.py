@@ -17,16 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts import ids
+from settlement.disputes import service as disputes
 from settlement.invoices import service as invoices
-from settlement.invoices.rules import Seen
 from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Step
 from settlement.outbound.service import Claim
 from settlement.outbound.tables import Outbound
 from settlement.payouts import service as payouts
+from settlement.recoveries import service as recoveries
+from settlement.refunds import service as refunds
 from settlement.stripe import rules
 from settlement.stripe.gateway import AnswerLost, Gateway
+from settlement.stripe.rules import History
 from settlement.stripe.tables import InboundEvent
 
 MOST_AT_ONCE = 50
@@ -168,7 +171,9 @@ async def apply_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int
     """
     for done in range(MOST_AT_ONCE):
         if not (
-            await _apply_event(db, gateway, now=now) or await _look_after(db, gateway, now=now)
+            await _apply_event(db, gateway, now=now)
+            or await _look_after(db, gateway, now=now)
+            or await _charge_lost(db, now=now)
         ):
             return done
     return MOST_AT_ONCE
@@ -187,7 +192,7 @@ async def _apply_event(db: Transactions, gateway: Gateway, *, now: datetime) -> 
         except AnswerLost:
             return True
     async with db.transaction() as session:
-        if seen is not None and await invoices.apply_seen(session, seen, now=now):
+        if seen is not None and await _apply(session, seen, now=now):
             outcome = "applied"
         await _handled(session, event_id, outcome=outcome, now=now)
     return True
@@ -199,12 +204,30 @@ async def _look_after(db: Transactions, gateway: Gateway, *, now: datetime) -> b
     if provider_id is None:
         return False
     try:
-        seen: Seen | None = await gateway.see_payment(provider_id)
+        seen = await gateway.see_payment(provider_id)
     except AnswerLost:
         return True
     if seen is not None:
         async with db.transaction() as session:
-            await invoices.apply_seen(session, seen, now=now)
+            await _apply(session, seen, now=now)
+    return True
+
+
+async def _charge_lost(db: Transactions, *, now: datetime) -> bool:
+    """Let payees bear a lost dispute that had to wait for their transfers."""
+    async with db.transaction() as session:
+        return await disputes.charge_due(session, now=now)
+
+
+async def _apply(session: AsyncSession, seen: History, *, now: datetime) -> bool:
+    """Take over all that the provider shows of a payment; False when it is none of ours."""
+    payment = await invoices.apply_seen(session, seen.payment, now=now)
+    if payment is None:
+        return False
+    for refund in sorted(seen.refunds, key=lambda one: one.provider_id):
+        await refunds.apply_seen(session, seen.payment.provider_id, refund, now=now)
+    for dispute in sorted(seen.disputes, key=lambda one: one.opened_at):
+        await disputes.apply_seen(session, payment.id, dispute, now=now)
     return True
 
 
@@ -235,9 +258,7 @@ async def _handled(session: AsyncSession, event_id: UUID, *, outcome: str, now: 
 async def _look(gateway: Gateway, claim: Claim) -> Answer | None:
     """Ask whether the instruction took effect; None when the provider knows nothing of it."""
     try:
-        found = await gateway.find_transfer(
-            group=claim.params["transfer_group"], intent_id=str(claim.id)
-        )
+        found = await gateway.find(claim.op, claim.params, intent_id=str(claim.id))
     except AnswerLost as lost:
         return Lost(str(lost))
     return None if found is None else Made(found)
@@ -265,6 +286,12 @@ async def _made(session: AsyncSession, ended: Outbound, answer: Made, *, now: da
         )
     elif ended.op == outbound_rules.CREATE_ACCOUNT:
         await payouts.account_ready(session, ended.object_id, provider_id=answer.provider_id)
+    elif ended.op == outbound_rules.CREATE_REFUND:
+        await refunds.made(session, ended.object_id, provider_id=answer.provider_id, now=now)
+    elif ended.op == outbound_rules.REVERSE_TRANSFER:
+        await recoveries.reversed_at_provider(
+            session, ended.object_id, provider_id=answer.provider_id, now=now
+        )
     else:
         await payouts.transfer_made(
             session,

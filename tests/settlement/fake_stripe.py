@@ -12,20 +12,33 @@ from typing import Any
 from uuid import UUID
 
 from contracts.money import Money
+from settlement.disputes.rules import SeenDispute
 from settlement.invoices.rules import READY, SUCCEEDED, Seen
 from settlement.outbound.rules import (
     CREATE_ACCOUNT,
     CREATE_PAYMENT,
+    CREATE_REFUND,
     CREATE_TRANSFER,
+    REVERSE_TRANSFER,
     Answer,
     Lost,
     Made,
     Rejected,
 )
+from settlement.refunds.rules import SeenRefund
 from settlement.stripe.gateway import AnswerLost
+from settlement.stripe.rules import History
+from tests.settlement import stripe_params
 
 KEY_LIFE = timedelta(hours=24)
-PREFIX = {CREATE_PAYMENT: "pi", CREATE_ACCOUNT: "acct", CREATE_TRANSFER: "tr"}
+PREFIX = {
+    CREATE_PAYMENT: "pi", CREATE_ACCOUNT: "acct", CREATE_TRANSFER: "tr", CREATE_REFUND: "re",
+    REVERSE_TRANSFER: "trr",
+}  # fmt: skip
+# By what instructions are found again, as the provider lists its objects.
+LISTED_BY = {
+    CREATE_TRANSFER: "transfer_group", CREATE_REFUND: "payment_intent", REVERSE_TRANSFER: "transfer"
+}  # fmt: skip
 
 
 @dataclass
@@ -40,9 +53,13 @@ class FakeStripe:
     paid: dict[str, Money] = field(default_factory=dict)
     late: list[tuple[datetime, str, str, dict[str, Any]]] = field(default_factory=list)
     keys: dict[str, tuple[datetime, str | None]] = field(default_factory=dict)
+    fees: dict[str, Money] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    disputes: dict[str, list[SeenDispute]] = field(default_factory=dict)
 
     async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
         self.calls.append((op, dict(params), idem_key))
+        assert stripe_params.faults_of(op, params) == []
         if self.refusal is not None:
             return self.refusal
         self._act_late()
@@ -65,30 +82,47 @@ class FakeStripe:
             return Lost("500")
         return self._answer(op, self._make(op, idem_key, dict(params), self.now), 0.25)
 
-    async def find_transfer(self, *, group: str, intent_id: str) -> str | None:
+    async def find(self, op: str, params: Mapping[str, Any], *, intent_id: str) -> str | None:
         self._act_late()
         if self._happens(0.15):
             raise AnswerLost("look-up lost")
-        for op, made, params in self.made:
-            here = op == CREATE_TRANSFER and params["transfer_group"] == group
-            if here and params["metadata"]["intent_id"] == intent_id:
+        listed_by = LISTED_BY[op]
+        for done, made, given in self.made:
+            here = done == op and given[listed_by] == params[listed_by]
+            if here and given["metadata"]["intent_id"] == intent_id:
                 return made
         return None
 
-    async def see_payment(self, provider_id: str) -> Seen | None:
+    async def see_payment(self, provider_id: str) -> History | None:
+        self._act_late()
         if self._happens(0.15):
             raise AnswerLost("look-up lost")
         for op, made, params in self.made:
             if op == CREATE_PAYMENT and made == provider_id:
                 received = self.paid.get(provider_id)
-                return Seen(
+                seen = Seen(
                     provider_id=provider_id,
                     state=READY if received is None else SUCCEEDED,
                     received=received,
                     charge_id=None if received is None else f"ch_{provider_id}",
                     payment_id=UUID(params["metadata"]["payment"]),
+                    fee=self.fees.get(provider_id),
                 )
+                refunds = self._refunds(provider_id)
+                return History(seen, refunds, tuple(self.disputes.get(provider_id, ())))
         return None
+
+    def _refunds(self, provider_id: str) -> list[SeenRefund]:
+        return [
+            SeenRefund(
+                provider_id=made,
+                amount=Money(given["amount"], self.paid[provider_id].currency),
+                failed=made in self.failed,
+                refund_id=UUID(given["metadata"]["refund"]),
+            )
+            for op, made, given in self.made
+            if op == CREATE_REFUND and given["payment_intent"] == provider_id
+        ]
 
     def of(self, op: str, name: str, value: object) -> list[str]:
         """The objects that carry a name in their metadata."""

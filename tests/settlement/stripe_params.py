@@ -7,6 +7,7 @@ package leaves room for later values, the pinned version knows only these.
 
 import functools
 import importlib
+import re
 import sys
 import types
 import typing
@@ -19,6 +20,20 @@ from stripe._request_options import RequestOptions
 from stripe._stripe_context import StripeContext
 from stripe._stripe_object import UntypedStripeObject
 
+# The operation behind each of the executor's instructions.
+OPERATIONS = {
+    "payment_intent.create": "payment_intents.create",
+    "account.create": "accounts.create",
+    "transfer.create": "transfers.create",
+    "refund.create": "refunds.create",
+    "transfer.reverse": "transfer_reversals.create",
+}
+# How a path names its operation: `POST /v1/transfers/tr_1/reversals` → transfer_reversals.create.
+_PATHS = (
+    (r"/v1/transfers/[^/]+/reversals", "transfer_reversals"),
+    (r"/v1/(\w+)", r"\1"),
+)
+_ITEM = re.compile(r"/v1/(\w+)/[^/]+(?:/(\w+))?")
 # The types name each other in quotes without importing what the quotes hold.
 _NAMES: dict[str, Any] = {
     **{name: getattr(typing, name) for name in typing.__all__},
@@ -28,6 +43,44 @@ _NAMES: dict[str, Any] = {
     "Decimal": Decimal,
 }
 _OPTIONS = frozenset(typing.get_type_hints(RequestOptions, localns=_NAMES))
+
+
+class WrongRequestError(AssertionError):
+    """A request does not fit the types of the pinned version."""
+
+
+def faults_of(op: str, params: Mapping[str, Any]) -> list[str]:
+    """Name what is wrong with an instruction; the transfer to reverse goes into the path."""
+    given = dict(params)
+    if op == "transfer.reverse":
+        assert str(given.pop("transfer")).startswith("tr_")
+    return faults(given, params_type(OPERATIONS[op]))
+
+
+def operation(method: str, path: str) -> str:
+    """Return the operation of a request, e.g. GET /v1/refunds → `refunds.list`."""
+    verb = "create" if method.upper() == "POST" else "list"
+    for pattern, noun in _PATHS:
+        found = re.fullmatch(pattern, path)
+        if found is not None:
+            noun = found.expand(noun)
+            return f"{noun}.retrieve" if noun == "balance" else f"{noun}.{verb}"
+    item = _ITEM.fullmatch(path)
+    if item is None:
+        raise WrongRequestError(f"no operation is known for {method} {path}")
+    return f"{item[1]}.{item[2] or ('retrieve' if method.upper() == 'GET' else 'update')}"
+
+
+def check_request(method: str, path: str, params: Mapping[str, Any] | None) -> None:
+    """Fail when a request does not fit.
+
+    Raises:
+        WrongRequestError: a parameter is unknown, missing or of the wrong type.
+    """
+    name = operation(method, path)
+    found = faults(dict(params or {}), params_type(name))
+    if found:
+        raise WrongRequestError(f"{name}: {'; '.join(found)}")
 
 
 def params_type(operation: str) -> type:

@@ -227,7 +227,7 @@ async def test_a_payment_that_comes_back_to_life_after_another_paid_is_held_in_s
 
 async def test_a_payment_that_is_none_of_ours_is_left_alone(session: AsyncSession) -> None:
     stranger = Seen("pi_stranger", SUCCEEDED, PRICE, "ch_stranger", None)
-    assert await service.apply_seen(session, stranger, now=NOW) is False
+    assert await service.apply_seen(session, stranger, now=NOW) is None
 
 
 async def test_an_answer_that_comes_after_the_news_brings_the_secret_and_no_more(

@@ -98,8 +98,8 @@ class Pausing(FakeStripe):
         await Pause()
         return answer
 
-    async def find_transfer(self, **named: Any) -> str | None:
-        found = await super().find_transfer(**named)
+    async def find(self, *given: Any, **named: Any) -> str | None:
+        found = await super().find(*given, **named)
         await Pause()
         return found
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from contracts.money import Money
 from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Lost, Made, Rejected
 from settlement.stripe.gateway import API_VERSION, AnswerLost, StripeGateway, open_gateway
@@ -37,6 +38,14 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
             amount_minor=1, currency="CNY", account="acct_1", charge="ch_1", names=NAMES
         ),
     ),
+    outbound.CREATE_REFUND: (
+        "refunds.create",
+        outbound.refund_params(payment_intent="pi_1", amount_minor=1, names=NAMES),
+    ),
+    outbound.REVERSE_TRANSFER: (
+        "transfer_reversals.create",
+        outbound.reversal_params(transfer="tr_1", amount_minor=1, names=NAMES),
+    ),
 }
 Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
@@ -63,12 +72,29 @@ async def create(handler: Handler, op: str = outbound.CREATE_TRANSFER) -> outbou
 @pytest.mark.parametrize("op", outbound.OPS)
 def test_every_request_fits_the_types_of_the_pinned_sdk(op: str) -> None:
     operation, params = REQUESTS[op]
-    assert stripe_params.faults(params, stripe_params.params_type(operation)) == []
+    assert stripe_params.OPERATIONS[op] == operation
+    assert stripe_params.faults_of(op, params) == []
 
 
-def test_the_look_up_fits_the_types_of_the_pinned_sdk() -> None:
-    shape = stripe_params.params_type("transfers.list")
-    assert stripe_params.faults({"transfer_group": "d", "limit": 100}, shape) == []
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"payment_method_types": ["card"]}, "payment_method_types: unknown parameter"),
+        ({"amount": "1"}, "amount: not int"),
+        ({"metadata": "x"}, "metadata"),
+    ],
+)
+async def test_a_wrong_request_fails_the_test_that_sends_it(
+    wrong: dict[str, Any], told: str
+) -> None:
+    """Every request of every test is checked on its way out of the SDK (tests/conftest.py)."""
+    op, params = outbound.CREATE_PAYMENT, REQUESTS[outbound.CREATE_PAYMENT][1]
+    opened = gateway(answering(200, {"id": "pi_1", "object": "payment_intent"}))
+    with pytest.raises(stripe_params.WrongRequestError, match=told):
+        await opened.create(op, {**params, **wrong}, idem_key="key:1")
+    with pytest.raises(stripe_params.WrongRequestError, match=r"\[amount\]: missing"):
+        short = {name: value for name, value in params.items() if name != "amount"}
+        await opened.create(op, short, idem_key="key:1")
 
 
 @pytest.mark.parametrize("op", outbound.OPS)
@@ -163,18 +189,20 @@ async def test_a_transfer_is_found_on_any_page_of_its_group() -> None:
         later = "starting_after" in request.url.params
         found = {"id": f"tr_{int(later)}", "object": "transfer"}
         found["metadata"] = {"intent_id": "wanted" if later else "other"}  # type: ignore[assignment]
-        page = {"object": "list", "url": "/v1/transfers", "data": [found], "has_more": not later}
+        page = {"object": "list", "url": request.url.path, "data": [found], "has_more": not later}
         return httpx.Response(200, json=page)
 
     opened = gateway(pages)
-    assert await opened.find_transfer(group="d", intent_id="wanted") == "tr_1"
-    assert await opened.find_transfer(group="d", intent_id="none") is None
+    given = {"transfer_group": "d", "payment_intent": "pi_1", "transfer": "tr_1"}
+    for op in sorted(outbound.LOOKED_UP):
+        assert await opened.find(op, given, intent_id="wanted") == "tr_1"
+        assert await opened.find(op, given, intent_id="none") is None
 
 
 async def test_a_look_up_without_an_answer_says_so() -> None:
     opened = gateway(error(500, "api_error"))
     with pytest.raises(AnswerLost):
-        await opened.find_transfer(group="d", intent_id="i")
+        await opened.find(outbound.CREATE_TRANSFER, {"transfer_group": "d"}, intent_id="i")
     with pytest.raises(AnswerLost):
         await opened.see_payment("pi_1")
 
@@ -190,12 +218,38 @@ async def test_a_payment_is_seen_as_it_stands() -> None:
         "status": "succeeded",
         "amount_received": 100,
         "currency": "cny",
-        "latest_charge": {"id": "ch_1", "object": "charge"},
+        "latest_charge": {
+            "id": "ch_1",
+            "object": "charge",
+            "balance_transaction": {"id": "txn_1", "fee": 3, "currency": "cny"},
+        },
         "metadata": {"payment": str(UUID(int=5))},
     }
-    seen = await gateway(answering(200, json.loads(json.dumps(intent)))).see_payment("pi_1")
+    refund = {
+        "id": "re_1",
+        "object": "refund",
+        "amount": 40,
+        "currency": "cny",
+        "status": "failed",
+        "metadata": {"refund": str(UUID(int=6))},
+    }
+
+    def shown(request: httpx.Request) -> httpx.Response:
+        noun = request.url.path.split("/")[2]
+        listed = {"refunds": [refund], "disputes": []}.get(noun)
+        if listed is None:
+            return httpx.Response(200, json=json.loads(json.dumps(intent)))
+        page = {"object": "list", "url": f"/v1/{noun}", "data": listed, "has_more": False}
+        return httpx.Response(200, json=page)
+
+    seen = await gateway(shown).see_payment("pi_1")
     assert seen is not None
-    assert (seen.charge_id, seen.payment_id) == ("ch_1", UUID(int=5))
+    assert (seen.payment.charge_id, seen.payment.payment_id) == ("ch_1", UUID(int=5))
+    assert seen.payment.fee == Money(3, "CNY")
+    assert [(one.provider_id, one.failed, one.refund_id) for one in seen.refunds] == [
+        ("re_1", True, UUID(int=6))
+    ]
+    assert list(seen.disputes) == []
 
 
 async def test_an_unknown_instruction_is_a_bug() -> None:

@@ -176,7 +176,7 @@ async def test_lost_answers_and_stored_errors_pay_nobody_twice(
                 found = await invoices.get_payment_of(session, payment.id, payer_id=None)
                 seen = await stripe.see_payment(str(found.provider_id))
                 assert seen is not None
-                await invoicing.apply_seen(session, seen, now=clock.now())
+                await invoicing.apply_seen(session, seen.payment, now=clock.now())
             await approve(context, trade)
             for kind in ("drop_after", "429", "drop_before"):
                 await order(base, kind=kind, operation="transfers.create")

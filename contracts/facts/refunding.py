@@ -1,0 +1,47 @@
+"""Kinds of fact about money that goes back: refunds, disputes, reversals of transfers.
+
+They are part of `contracts.facts.kinds.KINDS`, which is what everybody asks.
+"""
+
+from collections.abc import Mapping
+
+from contracts.facts.rules import Audience, KindOfFact
+
+_REFUND = {
+    "refund": str,
+    "deal": str,
+    "content_sha256": str,
+    "amount_minor": int,
+    "currency": str,
+}
+
+REFUNDING: Mapping[str, KindOfFact] = {
+    "refund.prepared": KindOfFact(Audience.STAFF, _REFUND),
+    "refund.approved": KindOfFact(Audience.PARTIES, _REFUND),
+    "refund.refused": KindOfFact(Audience.STAFF, _REFUND),
+    "refund.made": KindOfFact(Audience.PARTIES, _REFUND),
+    "refund.failed": KindOfFact(Audience.PARTIES, _REFUND),
+    "transfer.reversed": KindOfFact(
+        Audience.PARTIES,
+        {
+            "deal": str,
+            "cause": str,
+            "party": str,
+            "amount_minor": int,
+            "currency": str,
+            "provider": str,
+        },
+    ),
+    "dispute.seen": KindOfFact(
+        Audience.STAFF,
+        {
+            "dispute": str,
+            "deal": str,
+            "payment": str,
+            "state": str,
+            "amount_minor": int,
+            "currency": str,
+            "provider": str,
+        },
+    ),
+}

@@ -1,0 +1,40 @@
+"""Reading what was taken back."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import func
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
+
+from settlement.recoveries.rules import OWED, SENDING, Cause
+from settlement.recoveries.tables import Recovery
+
+
+async def taken(session: AsyncSession, deal_id: UUID) -> Mapping[int, int]:
+    """Return by line of a settlement what was taken back of it so far, in minor units."""
+    wanted = (
+        select(col(Recovery.line), func.sum(col(Recovery.amount_minor)))
+        .where(col(Recovery.deal_id) == deal_id)
+        .group_by(col(Recovery.line))
+    )
+    return {line: int(minor) for line, minor in (await session.execute(wanted)).all()}
+
+
+async def of_cause(session: AsyncSession, cause: Cause) -> Sequence[Recovery]:
+    """Return what one refund or dispute took back, in the order of the settlement's lines."""
+    wanted = select(Recovery).where(
+        col(Recovery.cause) == cause.kind, col(Recovery.cause_id) == cause.id
+    )
+    return (await session.scalars(wanted.order_by(col(Recovery.line)))).all()
+
+
+async def still_owed(session: AsyncSession, *, limit: int) -> Sequence[Recovery]:
+    """Return what payees were asked to give back and have not, the oldest first."""
+    wanted = (
+        select(Recovery)
+        .where(col(Recovery.state).in_((OWED, SENDING)))
+        .order_by(col(Recovery.created_at))
+        .limit(limit)
+    )
+    return (await session.scalars(wanted)).all()

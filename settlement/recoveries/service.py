@@ -1,0 +1,166 @@
+"""Taking back: off what is still due, or by reversing the transfers that were made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import ids, locking
+from contracts.facts import service as facts
+from contracts.money import Money
+from settlement.ledger import service as ledger
+from settlement.ledger.rules import Line
+from settlement.outbound import rules as outbound_rules
+from settlement.outbound import service as outbound
+from settlement.payouts import queries as payouts
+from settlement.payouts.tables import PayoutTransfer
+from settlement.plans import queries as plans
+from settlement.plans import service as settlements
+from settlement.plans.rules import FUNDED, PAID_OUT, STEPS
+from settlement.recoveries import queries, rules
+from settlement.recoveries.rules import Cause, PayoutUnderWay, Share
+from settlement.recoveries.tables import Recovery
+
+ACTOR = "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one line of a settlement is to give back."""
+
+    line: int
+    kind: str
+    payee_id: UUID
+    amount: Money
+    paid_out: bool
+
+    @property
+    def debit(self) -> Line:
+        """The account that gives it."""
+        return rules.debit(self.kind, self.payee_id, self.amount, paid_out=self.paid_out)
+
+
+async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Piece]:
+    """Return what each line gives back if `amount` is taken back now; nothing is changed.
+
+    Raises:
+        Unknown: the deal has no settlement.
+        PayoutUnderWay: its transfers are on their way.
+    """
+    settlement = await settlements.locked(session, deal_id)
+    if settlement.state not in (FUNDED, PAID_OUT):
+        raise PayoutUnderWay("The payout of this deal is under way.", state=settlement.state)
+    lines = {line.line: line for line in await plans.lines(session, deal_id)}
+    taken = await queries.taken(session, deal_id)
+    shares = {
+        number: Share(number, line.amount_minor, taken.get(number, 0))
+        for number, line in lines.items()
+        if line.amount_minor
+    }
+    return [
+        Piece(
+            line=number,
+            kind=lines[number].kind,
+            payee_id=lines[number].payee_id,
+            amount=Money(minor, amount.currency),
+            paid_out=STEPS.index(settlement.state) > STEPS.index(FUNDED),
+        )
+        for number, minor in sorted(rules.steps(shares, amount.amount_minor).items())
+    ]
+
+
+async def take_back(
+    session: AsyncSession, cause: Cause, taken: Sequence[Piece], *, deal_id: UUID, now: datetime
+) -> None:
+    """Write down what is taken back, and instruct the reversals of transfers that were made.
+
+    The caller books the debits of the pieces, in the same transaction.
+    """
+    made = await _transfers(session, deal_id) if any(one.paid_out for one in taken) else {}
+    for piece in taken:
+        row = Recovery(
+            id=ids.new(now),
+            cause=cause.kind,
+            cause_id=cause.id,
+            deal_id=deal_id,
+            line=piece.line,
+            kind=piece.kind,
+            payee_id=piece.payee_id,
+            amount_minor=piece.amount.amount_minor,
+            currency=piece.amount.currency,
+            state=rules.TAKEN,
+            created_at=now,
+        )
+        if piece.paid_out and piece.kind != "commission":
+            await _claim(session, row, made.get(piece.payee_id), now=now)
+        session.add(row)
+    await session.flush()
+
+
+async def reversed_at_provider(
+    session: AsyncSession, recovery_id: UUID, *, provider_id: str, now: datetime
+) -> None:
+    """Book a reversal that the provider made: the payee owes no more."""
+    row = await locking.find_locked(session, Recovery, col(Recovery.id) == recovery_id)
+    assert row is not None  # noqa: S101 - the instruction names it, and none is ever deleted.
+    if row.state == rules.REVERSED:
+        return
+    row.state, row.provider_id = rules.REVERSED, provider_id
+    await session.flush()
+    await ledger.post(
+        session,
+        idem_key=f"{provider_id}:reversed",
+        kind="transfer.reversed",
+        actor=ACTOR,
+        deal_id=row.deal_id,
+        lines=rules.returned_lines(row.payee_id, row.amount),
+        now=now,
+    )
+    await facts.record(
+        session,
+        "transfer.reversed",
+        row.deal_id,
+        {
+            "deal": str(row.deal_id),
+            "cause": str(row.cause_id),
+            "party": str(row.payee_id),
+            "amount_minor": row.amount_minor,
+            "currency": row.currency,
+            "provider": provider_id,
+        },
+        parties=[row.payee_id],
+        now=now,
+    )
+
+
+async def _transfers(session: AsyncSession, deal_id: UUID) -> Mapping[UUID, PayoutTransfer]:
+    payout = await payouts.find_live(session, deal_id)
+    rows = [] if payout is None else await payouts.transfers(session, payout.id)
+    return {row.party_id: row for row in rows}
+
+
+async def _claim(
+    session: AsyncSession, row: Recovery, transfer: PayoutTransfer | None, *, now: datetime
+) -> None:
+    """A payee paid at the provider is asked through it; one paid by a bank owes it to us."""
+    if transfer is None or transfer.intent_id is None or transfer.provider_id is None:
+        row.state = rules.OWED
+        return
+    intent_id = ids.new(now)
+    await outbound.intend(
+        session,
+        intent_id,
+        op=outbound_rules.REVERSE_TRANSFER,
+        object_key=f"reversal:{row.id}",
+        object_id=row.id,
+        params=outbound_rules.reversal_params(
+            transfer=transfer.provider_id,
+            amount_minor=row.amount_minor,
+            names={"recovery": str(row.id), "intent_id": str(intent_id)},
+        ),
+        now=now,
+    )
+    row.state, row.intent_id = rules.SENDING, intent_id

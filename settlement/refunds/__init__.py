@@ -1,0 +1,1 @@
+"""Refunds (退款): prepared by one person, approved by another, made once."""

@@ -1,0 +1,308 @@
+"""Refunding: prepared, decided by another person, instructed, booked when it was made."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import canonical, ids, locking
+from contracts.facts import service as facts
+from contracts.money import Money
+from contracts.refusal import IdReused, Unknown
+from settlement.approvals import service as approvals
+from settlement.approvals.rules import Subject
+from settlement.disputes import queries as disputes
+from settlement.invoices.rules import SUCCEEDED
+from settlement.invoices.tables import Invoice, Payment
+from settlement.ledger import rules as accounts
+from settlement.ledger import service as ledger
+from settlement.ledger.rules import Line
+from settlement.outbound import rules as outbound_rules
+from settlement.outbound import service as outbound
+from settlement.recoveries import rules as taking
+from settlement.recoveries import service as recoveries
+from settlement.recoveries.rules import Cause
+from settlement.recoveries.service import Piece
+from settlement.refunds import queries, rules
+from settlement.refunds.rules import Ask, Decision, SeenRefund
+from settlement.refunds.tables import Refund
+
+ACTOR = "exchange"
+OBJECT = "refund"
+
+
+async def prepare(
+    session: AsyncSession, refund_id: UUID, *, ask: Ask, person_id: UUID, now: datetime
+) -> tuple[Refund, bool]:
+    """Prepare a refund of a card payment (经办); return it and whether it is new.
+
+    Raises:
+        Unknown: there is no such payment.
+        IdReused: the id names another refund.
+        PaymentNotRefundable: it is no card payment that succeeded.
+        PaymentDisputed: the card holder disputes it.
+        RefundOpen: another refund of it is open.
+        RefundTooLarge: more would go back than came in.
+        PayoutUnderWay: transfers of the deal are on their way.
+    """
+    payment = await _payment(session, ask.payment_id)
+    known = await session.get(Refund, refund_id)
+    if known is not None:
+        if known.ask() != ask:
+            raise IdReused("This id names another refund.")
+        return known, False
+    other = await queries.find_open(session, payment.id)
+    if other is not None:
+        raise rules.RefundOpen("Another refund of this payment is open.", refund=str(other.id))
+    rules.check_amount(
+        ask.amount,
+        received=Money(payment.amount_minor, payment.currency),
+        refunded_minor=await queries.counted_minor(session, payment.id),
+    )
+    invoice, _, debits = await _given_back(session, payment, ask.amount)
+    raw = _content(refund_id, ask, payment, debits)
+    refund = Refund(
+        id=refund_id,
+        payment_id=payment.id,
+        deal_id=invoice.deal_id,
+        payer_id=payment.payer_id,
+        amount_minor=ask.amount.amount_minor,
+        currency=ask.amount.currency,
+        reason=ask.reason,
+        state=rules.PREPARED,
+        content=raw,
+        content_sha256=canonical.sha256_hex(raw),
+        prepared_by=person_id,
+        prepared_at=now,
+    )
+    session.add(refund)
+    await session.flush()
+    await _tell(session, "refund.prepared", refund, now=now)
+    return refund, True
+
+
+async def approve(
+    session: AsyncSession, refund_id: UUID, *, decision: Decision, now: datetime
+) -> Refund:
+    """Approve a refund (复核): book who gives back what, and write the instructions.
+
+    The same approval again gets the same answer.
+
+    Raises:
+        Unknown: there is no such refund.
+        RefundDecided, SamePerson, RefundChanged: see `rules.check_decision`.
+        ProofSpent: the proof has served for another decision.
+        PaymentDisputed, PayoutUnderWay: what happened since keeps it from being made.
+    """
+    refund, payment = await _both(session, refund_id)
+    if refund.state in (rules.APPROVED, rules.MADE, rules.FAILED) and _same(refund, decision):
+        return refund
+    if refund.state != rules.PREPARED:
+        raise rules.RefundDecided(f"This refund is {refund.state}.", state=refund.state)
+    invoice, pieces, debits = await _given_back(session, payment, refund.amount)
+    rules.check_decision(
+        decision,
+        subject=_subject(refund),
+        state=refund.state,
+        content_now=_content(refund.id, refund.ask(), payment, debits),
+    )
+    await approvals.approve(
+        session,
+        _subject(refund),
+        checker_id=decision.person_id,
+        proof_id=decision.proof_id,
+        now=now,
+    )
+    await approvals.use(session, _subject(refund), now=now)
+    refund.state, refund.decided_by, refund.decided_at = rules.APPROVED, decision.person_id, now
+    await ledger.post(
+        session,
+        idem_key=f"refund:{refund.id}:approved",
+        kind="refund.approved",
+        actor=str(decision.person_id),
+        deal_id=invoice.deal_id,
+        lines=rules.approved_lines(refund.payer_id, refund.amount, debits),
+        reason=refund.reason,
+        now=now,
+    )
+    cause = Cause(taking.REFUND, refund.id)
+    await recoveries.take_back(session, cause, pieces, deal_id=invoice.deal_id, now=now)
+    await _instruct(session, refund, payment, now=now)
+    await _tell(session, "refund.approved", refund, now=now)
+    return refund
+
+
+async def refuse(
+    session: AsyncSession, refund_id: UUID, *, decision: Decision, reason: str, now: datetime
+) -> Refund:
+    """Refuse a refund with a reason; another can be prepared.
+
+    Raises:
+        Unknown: there is no such refund.
+        RefundDecided, SamePerson, RefundChanged: see `rules.check_decision`.
+    """
+    refund, _ = await _both(session, refund_id)
+    if refund.refused_reason == reason and _same(refund, decision):
+        return refund
+    rules.check_decision(
+        decision, subject=_subject(refund), state=refund.state, content_now=refund.content
+    )
+    await approvals.refuse(
+        session, _subject(refund), checker_id=decision.person_id, reason=reason, now=now
+    )
+    refund.state, refund.decided_by, refund.decided_at = rules.REFUSED, decision.person_id, now
+    refund.refused_reason = reason
+    await session.flush()
+    await _tell(session, "refund.refused", refund, now=now)
+    return refund
+
+
+async def made(session: AsyncSession, refund_id: UUID, *, provider_id: str, now: datetime) -> None:
+    """Book a refund that the provider made, once, however it was heard of."""
+    refund, payment = await _both(session, refund_id)
+    if refund.state != rules.APPROVED:
+        return
+    refund.state, refund.provider_id, refund.made_at = rules.MADE, provider_id, now
+    await _book(
+        session, refund, "refund.made", rules.made_lines(payment.payer_id, refund.amount), now=now
+    )
+
+
+async def apply_seen(
+    session: AsyncSession, payment_provider_id: str, seen: SeenRefund, *, now: datetime
+) -> None:
+    """Take over how the provider shows a refund; one not ordered here is held in suspense."""
+    refund = await _of_seen(session, seen)
+    if refund is None:
+        await _foreign(session, payment_provider_id, seen, now=now)
+        return
+    await made(session, refund.id, provider_id=seen.provider_id, now=now)
+    refund, payment = await _both(session, refund.id)
+    if seen.failed and refund.state == rules.MADE:
+        refund.state = rules.FAILED
+        lines = rules.failed_lines(payment.payer_id, refund.amount)
+        await _book(session, refund, "refund.failed", lines, now=now)
+
+
+async def _book(
+    session: AsyncSession, refund: Refund, kind: str, lines: list[Line], *, now: datetime
+) -> None:
+    await session.flush()
+    await ledger.post(
+        session,
+        idem_key=f"{refund.provider_id}:{kind}",
+        kind=kind,
+        actor=ACTOR,
+        deal_id=refund.deal_id,
+        lines=lines,
+        now=now,
+    )
+    await _tell(session, kind, refund, now=now)
+
+
+async def _foreign(
+    session: AsyncSession, payment_provider_id: str, seen: SeenRefund, *, now: datetime
+) -> None:
+    lines = rules.foreign_lines(seen.amount)
+    back = [(code, Money(-moved.amount_minor, moved.currency)) for code, moved in lines]
+    for what, booked in (("foreign", lines), *((("foreign-failed", back),) if seen.failed else ())):
+        await ledger.post(
+            session,
+            idem_key=f"{seen.provider_id}:{what}",
+            kind="refund.suspended",
+            actor=ACTOR,
+            deal_id=None,
+            lines=booked,
+            reason=f"not ordered here, of {payment_provider_id}",
+            now=now,
+        )
+
+
+async def _given_back(
+    session: AsyncSession, payment: Payment, amount: Money
+) -> tuple[Invoice, list[Piece], list[Line]]:
+    """Return who gives an amount back; what waits in suspense was nobody's yet."""
+    if payment.state != SUCCEEDED or payment.provider_id is None or payment.method != "card":
+        raise rules.PaymentNotRefundable("No card brought this payment in.", state=payment.state)
+    dispute = await disputes.find_open(session, payment.id)
+    if dispute is not None:
+        raise rules.PaymentDisputed("The card holder disputes it.", dispute=str(dispute.id))
+    invoice = await session.get(Invoice, payment.invoice_id)
+    assert invoice is not None  # noqa: S101 - the payment refers to it.
+    if invoice.paid_by != payment.id:
+        return invoice, [], [(accounts.SUSPENSE_PSP, amount)]
+    pieces = await recoveries.pieces(session, invoice.deal_id, amount)
+    return invoice, pieces, [piece.debit for piece in pieces]
+
+
+async def _instruct(
+    session: AsyncSession, refund: Refund, payment: Payment, *, now: datetime
+) -> None:
+    intent_id = ids.new(now)
+    await outbound.intend(
+        session,
+        intent_id,
+        op=outbound_rules.CREATE_REFUND,
+        object_key=f"refund:{refund.id}",
+        object_id=refund.id,
+        params=outbound_rules.refund_params(
+            payment_intent=str(payment.provider_id),
+            amount_minor=refund.amount_minor,
+            names={"refund": str(refund.id), "intent_id": str(intent_id)},
+        ),
+        now=now,
+    )
+    refund.intent_id = intent_id
+    await session.flush()
+
+
+async def _payment(session: AsyncSession, payment_id: UUID) -> Payment:
+    payment = await locking.find_locked(session, Payment, col(Payment.id) == payment_id)
+    if payment is None:
+        raise Unknown("There is no such payment.")
+    return payment
+
+
+async def _both(session: AsyncSession, refund_id: UUID) -> tuple[Refund, Payment]:
+    """Return a refund and its payment, both locked: the payment first, as everywhere."""
+    seen = await queries.get_refund(session, refund_id)
+    payment = await _payment(session, seen.payment_id)
+    refund = await locking.find_locked(session, Refund, col(Refund.id) == refund_id)
+    return refund or seen, payment
+
+
+async def _of_seen(session: AsyncSession, seen: SeenRefund) -> Refund | None:
+    known = col(Refund.provider_id) == seen.provider_id
+    found = await locking.find_locked(session, Refund, known)
+    if found is not None or seen.refund_id is None:
+        return found
+    named = await session.get(Refund, seen.refund_id)
+    return named if named is not None and named.provider_id is None else None
+
+
+async def _tell(session: AsyncSession, kind: str, refund: Refund, *, now: datetime) -> None:
+    record: dict[str, Any] = {
+        "refund": str(refund.id),
+        "deal": str(refund.deal_id),
+        "content_sha256": refund.content_sha256,
+        "amount_minor": refund.amount_minor,
+        "currency": refund.currency,
+    }
+    parties = [refund.payer_id]
+    await facts.record(session, kind, refund.id, record, parties=parties, now=now)
+
+
+def _content(refund_id: UUID, ask: Ask, payment: Payment, debits: list[Line]) -> bytes:
+    said = [(code, moved.amount_minor) for code, moved in debits]
+    return rules.content(refund_id, ask, provider_id=str(payment.provider_id), debits=said)
+
+
+def _subject(refund: Refund) -> Subject:
+    return Subject(OBJECT, refund.id, refund.content_sha256, refund.prepared_by)
+
+
+def _same(refund: Refund, decision: Decision) -> bool:
+    seen = (refund.decided_by, refund.content_sha256)
+    return seen == (decision.person_id, decision.content_sha256)

@@ -1,0 +1,86 @@
+"""Rows of refunds."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    String,
+    text,
+)
+from sqlmodel import Field, SQLModel
+
+from contracts.money import Money
+from settlement.refunds.rules import Ask
+
+
+def _instant(nullable: bool = True) -> Column[datetime]:
+    return Column(DateTime(timezone=True), nullable=nullable)
+
+
+class Refund(SQLModel, table=True):
+    """What goes back on one card payment: prepared by one person, decided by another."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('prepared', 'approved', 'refused', 'made', 'failed')",
+            name="refund_state_is_known",
+        ),
+        CheckConstraint("prepared_by <> decided_by", name="refund_needs_two_people"),
+        CheckConstraint(
+            "(state = 'prepared') = (decided_by IS NULL) "
+            "AND (decided_by IS NULL) = (decided_at IS NULL)",
+            name="refund_decided_by_whom_and_when",
+        ),
+        CheckConstraint(
+            "(state = 'refused') = (refused_reason IS NOT NULL)", name="refund_refused_why"
+        ),
+        CheckConstraint(
+            "(state IN ('made', 'failed')) = (provider_id IS NOT NULL)",
+            name="refund_made_has_an_id",
+        ),
+        CheckConstraint("amount_minor > 0", name="refund_amount_is_positive"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="refund_currency_is_a_code"),
+        CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="refund_reason_has_length"),
+        CheckConstraint("content_sha256 ~ '^[0-9a-f]{64}$'", name="refund_sha256_is_hex"),
+        Index(
+            "ix_refund_one_open",
+            "payment_id",
+            unique=True,
+            postgresql_where=text("state IN ('prepared', 'approved')"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    payment_id: UUID = Field(foreign_key="payment.id", index=True)
+    deal_id: UUID = Field(foreign_key="settlement.deal_id", index=True)
+    payer_id: UUID = Field(foreign_key="party.id")
+    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    reason: str
+    state: str
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content_sha256: str
+    prepared_by: UUID = Field(foreign_key="person.id")
+    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    decided_by: UUID | None = Field(default=None, foreign_key="person.id")
+    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    refused_reason: str | None = None
+    intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
+    provider_id: str | None = Field(default=None, unique=True)
+    made_at: datetime | None = Field(default=None, sa_column=_instant())
+
+    @property
+    def amount(self) -> Money:
+        """What goes back."""
+        return Money(self.amount_minor, self.currency)
+
+    def ask(self) -> Ask:
+        """The value that the rules know."""
+        return Ask(self.payment_id, self.amount, self.reason)
