@@ -122,6 +122,7 @@ class ReleaseOut(Shape):
     """A release of suspended money: proposed by one person, decided by another."""
 
     id: UUID
+    account_id: UUID
     state: Literal["proposed", "approved", "refused"]
     content_sha256: str
     proposed_by: UUID
@@ -236,7 +237,7 @@ def release_out(release: ReconMatch) -> ReleaseOut:
     """Return a release as it is told."""
     content = canonical.loads(release.content)
     said = release.model_dump(
-        include={"id", "state", "proposed_by", "decided_by", "decided_at", "reason"}
+        include={"id", "account_id", "state", "proposed_by", "decided_by", "decided_at", "reason"}
     )
     return ReleaseOut.model_validate(
         {

@@ -18,6 +18,7 @@ from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
 from settlement.invoices import queries as invoices
+from settlement.payees import queries as payees
 
 router = APIRouter(prefix="/console/bank")
 PAGE = 50
@@ -48,7 +49,9 @@ async def bank_page(request: Request, visitor: Staff, session: Session, now: Now
         payees=await _payees(session, caller, spoken),
         files=[{**one.model_dump(), "account": named[one.account_id]} for one in files.items],
         suspense=await _suspense(session, caller, named, now=now),
-        releases=await _releases(session, caller),
+        releases=await _releases(
+            session, caller, spoken, {one.id: one.currency for one in positions}
+        ),
         me=caller.person_id,
         today=calendar.day_of(now).isoformat(),
         new_id=lambda: ids.new(now),
@@ -64,7 +67,11 @@ async def file_page(request: Request, batch_id: UUID, visitor: Staff, session: S
     spoken = render.speaks(request)
     found = await api.get_payment_file(batch_id=batch_id, session=session, caller=visitor.caller)
     items = [
-        {**item.model_dump(), "name": await names.party(session, item.party_id, spoken=spoken)}
+        {
+            **item.model_dump(),
+            "name": await names.party(session, item.party_id, spoken=spoken),
+            "where": await payees.get(session, item.payee_account_id),
+        }
         for item in found.items
     ]
     return render.page(
@@ -208,9 +215,26 @@ async def _suspense(
     ]
 
 
-async def _releases(session: AsyncSession, caller: Caller) -> list[dict[str, Any]]:
+async def _releases(
+    session: AsyncSession, caller: Caller, spoken: Language, currencies: dict[UUID, str]
+) -> list[dict[str, Any]]:
     found = await suspense_api.list_releases(session=session, caller=caller)
     return [
-        {**one.model_dump(), "by": await names.person(session, one.proposed_by)}
+        {
+            **one.model_dump(),
+            "by": await names.person(session, one.proposed_by),
+            "currency": currencies[one.account_id],
+            "parts": [
+                {**part.model_dump(), "said": await _said(session, part, spoken)}
+                for part in one.parts
+            ],
+        }
         for one in found.items
     ]
+
+
+async def _said(session: AsyncSession, part: suspense_api.ReleasePart, spoken: Language) -> str:
+    """Return what a part is, for people: the invoice's number, the account's name."""
+    if part.kind == "invoice":
+        return (await invoices.get_invoice_of(session, UUID(part.name), payer_id=None)).number
+    return spoken.say(dict(TARGETS).get(part.name, part.name))

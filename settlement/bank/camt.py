@@ -213,7 +213,7 @@ def _known(reference: str | None) -> str | None:
 
 
 def _name(element: Any) -> str:
-    return str(etree.QName(element).localname)
+    return str(element.tag).rpartition("}")[2]
 
 
 def _children(element: Any, wanted: str) -> list[Any]:

@@ -105,7 +105,9 @@ async def test_two_people_pay_by_file_on_the_pages(context: Context) -> None:
         assert prepared.headers["location"] == where
         own = (await first.get(where)).text
         assert "You prepared this file" in own and "Approve the file" not in own
-        seen = hash_of((await second.get(where)).text, f"{where}/decision")
+        shown = (await second.get(where)).text
+        assert await number_of(context, trade) in shown  # who approves sees where the money goes
+        seen = hash_of(shown, f"{where}/decision")
         again = await send(first, f"{where}/decision", act="approve", content_sha256=seen)
         assert again.status_code == 403
         done = await send(second, f"{where}/decision", act="approve", content_sha256=seen)
@@ -113,6 +115,13 @@ async def test_two_people_pay_by_file_on_the_pages(context: Context) -> None:
         given = await send(first, f"{where}/document")
         assert given.status_code == 200 and given.content.startswith(b"<?xml")
         assert "Instructed" in (await second.get(where)).text
+
+
+async def number_of(context: Context, trade: Trade) -> str:
+    """The number of the account into which a trade's only owner is paid."""
+    async with context.db.transaction() as session:
+        (account,) = await queries.of_party(session, trade.owner_ids[0])
+    return account.number
 
 
 async def payee_of(page: str, party_id: UUID, context: Context) -> UUID:
@@ -142,7 +151,9 @@ async def test_suspended_money_is_released_by_two_people_on_the_page(context: Co
         assert done.status_code == 303
     async with signed_in(context, "approver") as client:
         where = f"/console/bank/releases/{release_id}"
-        seen = hash_of((await client.get("/console/bank")).text, where)
+        page = (await client.get("/console/bank")).text
+        assert re.search(rf"Invoice\s+{trade.invoice.number}:\s+<[^>]+>[^<]*5,000\.00", page)
+        seen = hash_of(page, where)
         done = await send(client, where, act="approve", content_sha256=seen)
         assert done.status_code == 303
         assert release_id not in (await client.get("/console/bank")).text
