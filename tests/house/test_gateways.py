@@ -61,6 +61,7 @@ ALLOWED = {
         "exchange/royalties_cli.py",
         "exchange/sealed_cli.py",
         "exchange/signing_cli.py",
+        "exchange/standins/",
         "exchange/templates_cli.py",
         "exchange/witness_cli.py",
     },
