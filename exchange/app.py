@@ -28,9 +28,11 @@ from exchange.api import (
     deposit_agreements,
     deposits,
     disclosures,
+    disputes,
     documents,
     encumbrances,
     events,
+    exports,
     facts,
     grants,
     health,
@@ -57,6 +59,7 @@ from exchange.api import (
     proofs,
     recognition,
     references,
+    refunds,
     requests,
     royalties,
     runs,
@@ -84,12 +87,13 @@ from exchange.signing import Signing
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
     auctions, methods, bids, auction_log, streams, facts, log, deals, invoices, payouts, ledger,
-    proofs, timelines, stripe, avails, availability, odrl, conformance, encumbrances, events,
-    runs, screeners, sealed,
+    proofs, timelines, exports, stripe, avails, availability, odrl, conformance, encumbrances,
+    events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
     bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties,
+    refunds, disputes,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

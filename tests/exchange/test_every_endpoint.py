@@ -41,7 +41,7 @@ from tests.listings.catalogue_factory import drafted_listing, published_listing
 from tests.listings.offers_factory import negotiated
 from tests.listings.recognition_factory import declared_of_another
 from tests.listings.sealed_factory import ceremony_of
-from tests.settlement import bank_factory
+from tests.settlement import bank_factory, returns_factory
 
 DOCUMENT = openapi.document()
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
@@ -304,8 +304,13 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
     )
     incident = await noticed(session, draft, over.auction_id, now=now)
     banked = await bank_factory.files_of_a_bank(session, now=now)
+    payment_id = await one(
+        "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id WHERE i.deal_id = :deal"
+    )
+    returned = await returns_factory.of_a_payment(session, UUID(payment_id), now=now)
     return {
         **banked,
+        **returned,
         **offers,
         "incident_id": incident,
         "encumbrance_id": str(encumbrance.id),

@@ -6,10 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from contracts.money import Money
 from exchange.db import Database
+from settlement.disputes import queries as disputes
+from settlement.disputes import service as disputing
 from settlement.disputes.rules import Movement, SeenDispute
 from settlement.invoices.tables import Payment
 from settlement.payouts import service as paying
@@ -79,6 +82,19 @@ async def refunded(
         )
         decision = Decision(people.checker, refund.content_sha256)
         return await refunding.approve(session, refund.id, decision=decision, now=NOW)
+
+
+async def of_a_payment(session: AsyncSession, payment_id: UUID, *, now: datetime) -> dict[str, str]:
+    """A refund of a payment that waits for its decision, and an inquiry about the payment."""
+    home = await party(session, now=now)
+    maker = await person(session, party_id=home.id, role="operator", now=now)
+    ask = Ask(payment_id, Money(1, "CNY"), "rights withdrawn")
+    refund, _ = await refunding.prepare(session, ids.new(now), ask=ask, person_id=maker.id, now=now)
+    seen = disputed(payment_id.hex, 1, "warning_needs_response")
+    await disputing.apply_seen(session, payment_id, seen, now=now)
+    found = await disputes.find_open(session, payment_id)
+    assert found is not None
+    return {"refund_id": str(refund.id), "dispute_id": str(found.id)}
 
 
 async def balances(db: Database, trade: Trade) -> Mapping[str, int]:

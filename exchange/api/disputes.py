@@ -1,0 +1,95 @@
+"""Disputes of card holders, as the provider shows them, for staff."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, ConfigDict
+
+from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from exchange.api import problems
+from exchange.api.bodies import JsonRoute
+from exchange.api.deps import Session, Shape, Signed, next_after, page_after
+from exchange.identity.rules import STAFF, CsrfToken, ScopeMissing, SignInNeeded
+from settlement.disputes import queries
+from settlement.disputes.tables import Dispute
+
+router = APIRouter(route_class=JsonRoute, tags=["disputes"])
+
+_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+
+
+class DisputeOut(Shape):
+    """A dispute (拒付争议): `drawn_minor` is what the provider has taken and not given back.
+
+    What is sent to the bank before `evidence_due_at` is the evidence bundle of the deal.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "provider_id": "du_1",
+                    "payment_id": _ID,
+                    "deal_id": _ID,
+                    "amount_minor": 120_000_000,
+                    "currency": "CNY",
+                    "reason": "fraudulent",
+                    "state": "received",
+                    "drawn_minor": 120_000_000,
+                    "evidence_due_at": "2026-11-29T09:00:00Z",
+                    "opened_at": "2026-11-22T09:00:00Z",
+                    "closed_at": None,
+                    "charged_at": None,
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    provider_id: str
+    payment_id: UUID
+    deal_id: UUID
+    amount_minor: int
+    currency: str
+    reason: str
+    state: Literal["inquiry", "inquiry_closed", "received", "under_review", "won", "lost"]
+    drawn_minor: int
+    evidence_due_at: AwareDatetime | None
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None
+    charged_at: AwareDatetime | None
+
+
+class DisputePage(Shape):
+    """A page of disputes."""
+
+    items: Sequence[DisputeOut]
+    next: UUID | None
+
+
+@router.get("/disputes", responses=problems.responses(*_SIGNED))
+async def list_disputes(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> DisputePage:
+    """List every dispute, for staff."""
+    caller.need("read", *STAFF)
+    rows = await queries.page(session, after=page_after(after), limit=limit)
+    return DisputePage(items=[_out(row) for row in rows], next=next_after(rows, limit))
+
+
+@router.get("/disputes/{dispute_id}", responses=problems.responses(*_SIGNED, Unknown))
+async def get_dispute(dispute_id: UUID, session: Session, caller: Signed) -> DisputeOut:
+    """Return a dispute, for staff."""
+    caller.need("read", *STAFF)
+    return _out(await queries.get_dispute(session, dispute_id))
+
+
+def _out(row: Dispute) -> DisputeOut:
+    return DisputeOut.model_validate(row.model_dump())
