@@ -150,7 +150,7 @@ def passing(rng: random.Random, *, calm: bool, idle: bool) -> timedelta:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_whatever_is_lost_one_transfer_is_made_and_never_two(block: int) -> None:
+def test_invariant_27_whatever_is_lost_one_transfer_is_made_and_never_two(block: int) -> None:
     killed = 0
     for seed in range(FIRST + block * 500, FIRST + block * 500 + 500):
         world, dead = play(seed)
@@ -165,6 +165,13 @@ def test_whatever_is_lost_one_transfer_is_made_and_never_two(block: int) -> None
 def test_a_late_request_meets_the_keys_of_its_own_instant() -> None:
     """In this schedule the provider is next called a month after a late request was due."""
     assert len(play(11_121)[0].stripe.made) == 1
+
+
+def test_the_harness_shows_what_a_naive_executor_would_pay_twice() -> None:
+    from tests.settlement import outbound_campaign
+
+    found = outbound_campaign.played("naive: a new key for each call", range(40))
+    assert found["twice or more"] > 5
 
 
 def test_without_the_look_up_the_same_schedules_pay_twice(

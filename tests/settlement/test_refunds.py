@@ -1,5 +1,6 @@
 """Refunds: who gives back what, by two people, once, whatever is heard in whatever order."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -37,6 +38,7 @@ from settlement.refunds.rules import (
     RefundOpen,
     RefundTooLarge,
 )
+from settlement.refunds.tables import Refund
 from tests.conftest import NOW
 from tests.settlement.fake_stripe import FakeStripe
 from tests.settlement.returns_factory import (
@@ -267,6 +269,36 @@ async def test_two_people_decide_a_refund_on_exactly_what_was_read(db: Database)
         assert await service.refuse(session, refund.id, decision=seen, reason="late", now=NOW)
         with pytest.raises(RefundDecided):
             await service.approve(session, refund.id, decision=seen, now=NOW)
+
+
+async def test_invariant_30_one_id_is_one_refund_even_when_asked_for_twice_at_once(
+    db: Database,
+) -> None:
+    """The same content gets the same answer, other content is refused, and one call executes."""
+    _, payment_id, _, gateway = await bought(db)
+    people, refund_id = await staff(db), ids.new(NOW)
+
+    async def ask(amount_minor: int) -> tuple[Refund, bool]:
+        asked_for = Ask(payment_id, Money(amount_minor, "CNY"), "withdrawn")
+        async with db.transaction() as session:
+            return await service.prepare(
+                session, refund_id, ask=asked_for, person_id=people.maker, now=NOW
+            )
+
+    answers = await asyncio.gather(*(ask(900) for _ in range(4)))
+    assert sorted(new for _, new in answers) == [False, False, False, True]
+    assert len({refund.content_sha256 for refund, _ in answers}) == 1
+    with pytest.raises(IdReused):
+        await ask(901)
+
+    async def approve() -> None:
+        decision = Decision(people.checker, answers[0][0].content_sha256)
+        async with db.transaction() as session:
+            await service.approve(session, refund_id, decision=decision, now=NOW)
+
+    await asyncio.gather(*(approve() for _ in range(4)))
+    await asyncio.gather(*(settle(db, gateway) for _ in range(3)))
+    assert len(gateway.of(CREATE_REFUND, "refund", refund_id)) == 1
 
 
 async def test_not_even_the_database_lets_one_person_do_both(db: Database) -> None:
