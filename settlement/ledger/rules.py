@@ -31,6 +31,7 @@ QUOTE_LASTS = timedelta(hours=24)  # the mid rates of a central bank are set onc
 BANK_DEPOSITS = "bank:deposits"  # the bank account that holds deposits alone (保证金专户)
 
 Line = tuple[str, Money]
+ABOUT_PARTIES = ("receivable:", "payee:", "deposit:", "forfeited:", "recoverable:", "refund:")
 _IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
@@ -245,8 +246,11 @@ def account_code(code: str, currency: str) -> str:
 
 
 def owner_of(code: str) -> UUID | None:
-    """Return the party that an account is about: the last id in its code, if there is any."""
-    found = _IDS.findall(code)
+    """Return the party that an account is about: the last id in its code; None for the others.
+
+    The record of a bank or of the payment provider is about nobody, whatever its code names.
+    """
+    found = _IDS.findall(code) if code.startswith(ABOUT_PARTIES) else []
     return UUID(found[-1]) if found else None
 
 

@@ -67,7 +67,7 @@ async def test_two_periods_that_meet_leave_nothing_out(session: AsyncSession) ->
     [
         ("receivable:{0}:CNY", 0), ("payee:{0}:in-transit:CNY", 0), ("deposit:{1}:{0}:CNY", 0),
         ("deposit:{0}:{1}:CNY", 1), ("commission:CNY", None), ("psp:stripe:clearing:CNY", None),
-        ("x" * 36, None),
+        ("psp:test:{0}:CNY", None), ("bank:{0}:CNY", None), ("x" * 36, None),
     ],
 )  # fmt: skip
 def test_an_account_is_about_the_last_party_in_its_code(code: str, last: int | None) -> None:
