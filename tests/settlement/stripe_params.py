@@ -150,5 +150,6 @@ def _union_faults(given: Any, choices: tuple[Any, ...], path: str) -> list[str]:
 def _each(given: Any, container: type, inner: Any, path: str) -> list[str]:
     if not isinstance(given, container):
         return [f"{path}: not a {container.__name__}"]
-    items = given.items() if isinstance(given, dict) else enumerate(given)
+    members: Any = given  # of a class that mypy cannot see
+    items = members.items() if isinstance(given, dict) else enumerate(members)
     return [fault for key, value in items for fault in faults(value, inner, f"{path}[{key}]")]
