@@ -15,6 +15,7 @@ GROUPS = ("", "万", "亿", "万亿")
 NAMES: Mapping[str, str] = {
     "CNY": "人民币", "HKD": "港元", "USD": "美元", "EUR": "欧元", "GBP": "英镑",
     "SGD": "新加坡元", "JPY": "日元", "KRW": "韩元", "KWD": "科威特第纳尔",
+    "CHF": "瑞士法郎", "PLN": "波兰兹罗提", "SEK": "瑞典克朗",
 }  # fmt: skip
 FRACTIONS = "角分厘"
 

@@ -24,7 +24,7 @@ from exchange.portal.signing import Trader
 from exchange.portal.visitors import SignedIn
 
 router = APIRouter(prefix="/deals")
-MOST_CHOICES = 200
+MOST_CHOICES = 2_000  # every broadcaster of a country
 FIELDS: Mapping[str, str] = {
     "due_days": mark("Days to pay the fee"),
     "delivery_days": mark("Days to deliver the master"),

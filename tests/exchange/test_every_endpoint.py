@@ -320,6 +320,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "party_id": str(trade.licensor.id),
         "depositor": str(trade.licensee.id),
         "code": f"receivable:{trade.licensee.id}:CNY",
+        "event": "first-broadcast",
         "auction_id": str(published.auction_id),
         "closed_auction": str(over.auction_id),
         "package_auction": str(packages.id),
@@ -374,24 +375,28 @@ async def applicant(session: AsyncSession, auction_id: UUID, trade: Trade) -> No
     await deposits.require(session, terms_, now=clock.now())
 
 
+# Which of the world's ids stands for a name in an address, where it is not the one of that name.
+BY_NAME = {
+    "get_cells": {"auction_id": "package_auction"},
+    "get_solution": {"auction_id": "package_auction"},
+    "get_receipt": {"auction_id": "sold_auction", "bid_id": "won_bid"},
+    "get_auction_log": {"auction_id": "closed_auction"},
+    "record_work_event": {"code": "event"},
+}
+BY_PATH = {
+    "/deposits/": {"party_id": "depositor"},
+    "/api-keys/": {"key_id": "api_key"},
+    "/uploads/": {"master_id": "upload"},
+    "/avails.": {"work_id": "offered_work"},
+}
+
+
 def ids_for(world: World, asked: Operation) -> dict[str, str]:
-    if "/deposits/" in asked.path:
-        return {**world.ids, "party_id": world.ids["depositor"]}
-    if "/api-keys/" in asked.path:
-        return {**world.ids, "key_id": world.ids["api_key"]}
-    if "/uploads/" in asked.path:
-        return {**world.ids, "master_id": world.ids["upload"]}
-    if asked.name in ("get_cells", "get_solution"):
-        return {**world.ids, "auction_id": world.ids["package_auction"]}
-    if asked.name == "get_receipt":
-        return {
-            **world.ids, "auction_id": world.ids["sold_auction"], "bid_id": world.ids["won_bid"],
-        }  # fmt: skip
-    if asked.name == "get_auction_log":
-        return {**world.ids, "auction_id": world.ids["closed_auction"]}
-    if "/avails." in asked.path:
-        return {**world.ids, "work_id": world.ids["offered_work"]}
-    return world.ids
+    meant = dict(BY_NAME.get(asked.name, {}))
+    for part, others in BY_PATH.items():
+        if part in asked.path:
+            meant |= others
+    return world.ids | {name: world.ids[other] for name, other in meant.items()}
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:
