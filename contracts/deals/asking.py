@@ -37,7 +37,7 @@ _UNREADABLE = (
 )
 
 
-class _Answer(core.Sequence):  # type: ignore[misc]
+class _Answer(core.Sequence):  # type: ignore[misc]  # asn1crypto has no types
     """A TimeStampResp, which has no token where the authority refuses (asn1crypto wants one)."""
 
     _fields: ClassVar = [

@@ -133,7 +133,7 @@ def _granted(award: Mapping[str, Any], listing: Mapping[str, Any]) -> Sequence[M
     part, whole = award.get("rights"), listing["rights"]
     if part is not None:
         parting.check_inside(part, whole)
-    return whole if part is None else part  # type: ignore[no-any-return]
+    return whole if part is None else part  # type: ignore[no-any-return]  # JSON
 
 
 def _source(award: Mapping[str, Any]) -> str:

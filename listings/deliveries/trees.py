@@ -26,7 +26,7 @@ class Leaves(Sequence[bytes]):
         """Return how many there are."""
         return len(self._raw) // HASH_BYTES
 
-    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]
+    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # no slices are asked for
         """Return one of them."""
         if not 0 <= index < len(self):
             raise IndexError(index)
