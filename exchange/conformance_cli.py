@@ -273,7 +273,7 @@ def _list(words: Mapping[str, str], lang: str, *, as_json: bool) -> None:
         return
     table = Table("", words["name"], words["checks"], words["source"])
     for row in told:
-        name = row["name"]["zh" if lang == "zh" else "en"]  # type: ignore[index]
+        name = row["name"]["zh" if lang == "zh" else "en"]  # type: ignore[index]  # two words
         table.add_row(str(row["id"]), escape(name), str(row["checks"]), escape(str(row["source"])))
     out.print(table)
 

@@ -278,4 +278,5 @@ def _right(form: Form, shown: Shown) -> dict[str, Any]:
     wire["media"] = form.words(f"media_{one}")
     runs = form.text(f"runs_max_{one}")
     wire["runs_max"] = form.whole(f"runs_max_{one}") if runs else None
-    return canonical.loads(canonical.dumps(wire))  # type: ignore[no-any-return]
+    held: dict[str, Any] = canonical.loads(canonical.dumps(wire))
+    return held

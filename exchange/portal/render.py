@@ -87,7 +87,7 @@ def _environment(spoken: Language) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_callables(  # type: ignore[attr-defined]
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # the extension brings it
         spoken.say, spoken.say_count, newstyle=True
     )
     environment.globals.update(asset=asset, speaks=spoken, languages=language.CODES)

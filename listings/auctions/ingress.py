@@ -102,7 +102,8 @@ async def beat(
     row = (await session.execute(_BEAT, asked)).one()
     if not row[0]:
         raise IngressLost("This process did not beat in time.")
-    return row[1]  # type: ignore[no-any-return]
+    beaten_at: datetime = row[1]
+    return beaten_at
 
 
 async def leave(session: AsyncSession, ingress_id: UUID) -> None:

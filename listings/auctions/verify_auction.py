@@ -463,7 +463,7 @@ class Auction:
         need((kind == "opened") == (seq == 0), "`opened` is the first event, and only the first")
         take = getattr(self, f"on_{kind}", None) if re.fullmatch("[a-z]+", kind) else None
         need(take is not None, f"{kind!r} is no event of an auction")
-        take(seq, at, body)  # type: ignore[misc]
+        take(seq, at, body)  # type: ignore[misc]  # `need` has seen to it
 
     def on_opened(self, _seq: int, _at: int, body: Any) -> None:
         """The rulebook was frozen."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -55,9 +56,9 @@ def timed(command: list[str], environment: dict[str, str]) -> tuple[str, float]:
     return done.stdout, round(time.monotonic() - begun, 2)
 
 
-def seconds(work: object) -> float:
+def seconds(work: Callable[[], object]) -> float:
     begun = time.monotonic()
-    work()  # type: ignore[operator]
+    work()
     return time.monotonic() - begun
 
 

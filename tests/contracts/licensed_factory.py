@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -109,7 +110,9 @@ class Outside:
             made = made.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         return made.sign(key or self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
-    def _authority(self, public, name: str, *, by: rsa.RSAPrivateKey) -> x509.Certificate:  # type: ignore[no-untyped-def]
+    def _authority(
+        self, public: rsa.RSAPublicKey, name: str, *, by: rsa.RSAPrivateKey
+    ) -> x509.Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "持牌根")])
         return (
@@ -123,7 +126,7 @@ class Outside:
             .sign(by, hashes.SHA256())
         )
 
-    def _begun(self, subject, issuer, public) -> x509.CertificateBuilder:  # type: ignore[no-untyped-def]
+    def _begun(self, subject: x509.Name, issuer: x509.Name, public: Any) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -140,7 +143,7 @@ def below_a_stranger(now: datetime, csr_pem: bytes, uscc: str) -> bytes:
     public = x509.load_pem_x509_csr(csr_pem).public_key()
     assert csr.read(csr_pem)
     made = certificates.documents(
-        public, certificates.subject("无名", "Nobody", uscc),  # type: ignore[arg-type]
+        public, certificates.subject("无名", "Nobody", uscc),  # type: ignore[arg-type]  # P-256
         by=Issuer("root", root, key), years=1, now=now,
     )  # fmt: skip
     return made + root.public_bytes(Encoding.PEM)

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 
 from contracts import canonical
 from contracts.deals import archiving, extraction, sealing, verification
@@ -140,9 +142,7 @@ def test_invariant_15_a_signature_of_one_contract_is_worth_nothing_in_another(
     assert not paper.verdicts(attacked)[2].good
 
 
-def _stream(pdf: bytes):  # type: ignore[no-untyped-def]
-    from io import BytesIO
-
+def _stream(pdf: bytes) -> BytesIO:
     return BytesIO(pdf)
 
 
@@ -224,7 +224,7 @@ def test_outside_tools_accept_every_signature_and_time_stamp(paper: Paper, tmp_p
     assert "No syntax or stream encoding errors" in run("qpdf", "--check", str(file))
 
 
-def _openssl(one, pdf: bytes, stem: Path, root: Path) -> None:  # type: ignore[no-untyped-def]
+def _openssl(one: EmbeddedPdfSignature, pdf: bytes, stem: Path, root: Path) -> None:
     _, first, second, length = (int(part) for part in one.byte_range)
     data, cms = stem.with_suffix(".bin"), stem.with_suffix(".der")
     data.write_bytes(pdf[:first] + pdf[second : second + length])

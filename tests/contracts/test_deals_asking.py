@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from contracts.deals import asking
@@ -110,9 +111,9 @@ async def test_an_authority_of_another_root_is_refused(tsa: Tsa) -> None:
     ],
 )
 async def test_a_certificate_for_other_things_stamps_nothing(
-    purposes: tuple[ExtendedKeyUsageOID, ...], critical: bool, why: str
+    purposes: tuple[x509.ObjectIdentifier, ...], critical: bool, why: str
 ) -> None:
-    other = tsa_standin.make(purposes=purposes, critical=critical)  # type: ignore[arg-type]
+    other = tsa_standin.make(purposes=purposes, critical=critical)
     answer = other.answer(asking.request(DIGEST, nonce=NONCE))
     with pytest.raises(NotStamped, match=why):
         await judged(answer, other)

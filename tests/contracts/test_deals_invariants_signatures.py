@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -198,9 +199,7 @@ def _length(der: bytes) -> int:
     return 2 + many + int.from_bytes(der[2 : 2 + many])
 
 
-def _stream(pdf: bytes):  # type: ignore[no-untyped-def]
-    from io import BytesIO
-
+def _stream(pdf: bytes) -> BytesIO:
     return BytesIO(pdf)
 
 

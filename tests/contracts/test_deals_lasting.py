@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
 from contracts.deals import lasting, queries, verification
+from contracts.deals.tables import Deal
 from contracts.parties.gateway import LocalAuthority
 from tests.conftest import NOW
 from tests.contracts.deals_factory import executed_deal
@@ -79,7 +80,7 @@ async def test_invariant_19_without_a_time_key_a_contract_is_signed_and_archived
     assert [(one.good, one.level) for one in found] == [(True, "B-LTA")] * 3
 
 
-async def executed_deal_of(session: AsyncSession, authority: LocalAuthority):  # type: ignore[no-untyped-def]
+async def executed_deal_of(session: AsyncSession, authority: LocalAuthority) -> Deal:
     from tests.contracts.deals_factory import certified_deal, sign, signatory
 
     licensor = await signatory(session, authority, kind="rights_holder", now=NOW)

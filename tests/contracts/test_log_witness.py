@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -247,8 +248,8 @@ def test_a_request_reads_as_it_was_written() -> None:
     ids=["nothing", "zero in front", "other word", "negative", "short hash", "64 hashes",
          "no text", "no checkpoint"],
 )  # fmt: skip
-def test_a_request_of_another_form_is_refused(change: object) -> None:
-    body = change(asked(20, 33).body)  # type: ignore[operator]
+def test_a_request_of_another_form_is_refused(change: Callable[[bytes], bytes]) -> None:
+    body = change(asked(20, 33).body)
     with pytest.raises(BadWitnessRequest):
         witness.opened(witness.parse(body), [SIGNER.verifier])
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -65,9 +66,9 @@ def fresh(room: Room) -> None:
     ],
 )  # fmt: skip
 async def test_a_certificate_counts_that_names_the_code_or_the_registered_name(
-    room: Room, named: dict[str, str]
+    room: Room, named: dict[str, Any]
 ) -> None:
-    leaf = room.outside.issue(room.request, **named)  # type: ignore[arg-type]
+    leaf = room.outside.issue(room.request, **named)
     accepted = await room.judged(leaf + room.outside.middle_pem)
     assert accepted.issuer_name == "CN=持牌签发"
     assert accepted.chain_pem == leaf + room.outside.middle_pem
@@ -78,9 +79,9 @@ async def test_a_certificate_counts_that_names_the_code_or_the_registered_name(
     "named", [{"name": "他人公司"}, {}, {"name": US.name_zh, "uscc": "91110000600037341L"}]
 )
 async def test_a_certificate_of_another_organisation_does_not(
-    room: Room, named: dict[str, str]
+    room: Room, named: dict[str, Any]
 ) -> None:
-    leaf = room.outside.issue(room.request, **named)  # type: ignore[arg-type]
+    leaf = room.outside.issue(room.request, **named)
     with pytest.raises(CertificateOfAnother):
         await room.judged(leaf + room.outside.middle_pem)
 

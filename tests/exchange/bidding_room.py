@@ -83,7 +83,8 @@ async def send(bidding: Bidding, room: Room, who: int, amount: int) -> Placed:
 
 async def answer_of(waiting: Any) -> Placed | Refusal:
     try:
-        return await waiting  # type: ignore[no-any-return]
+        placed: Placed = await waiting
+        return placed
     except Refusal as refusal:
         return refusal
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -101,10 +102,10 @@ class Visit:
 
 @asynccontextmanager
 async def visit(
-    browser: Browser, site: str, *, locale: str = "en-GB", **more: object
+    browser: Browser, site: str, *, locale: str = "en-GB", **more: Any
 ) -> AsyncIterator[Visit]:
     """A fresh window (own cookies) in a language; it must never have asked a foreign host."""
-    opened = await browser.new_context(locale=locale, **more)  # type: ignore[arg-type]
+    opened = await browser.new_context(locale=locale, **more)
     opened.set_default_timeout(30_000)  # the machine may be busy
     seen = Visit(await opened.new_page(), site)
     yield seen

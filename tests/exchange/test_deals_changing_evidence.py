@@ -2,6 +2,7 @@
 
 import base64
 import subprocess
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,8 @@ async def signed(
 
 
 @pytest.mark.parametrize("change", [handed_on, raised])
-async def test_a_changed_contract_and_the_one_before_are_evidence_each(  # type: ignore[no-untyped-def]
-    context: Context, tmp_path: Path, change
+async def test_a_changed_contract_and_the_one_before_are_evidence_each(
+    context: Context, tmp_path: Path, change: Callable[..., Awaitable[Any]]
 ) -> None:
     trade = await settled_trade(context.db, context.settings)
     authority = LocalAuthority.ensure(context.settings.keys, NOW)

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
@@ -380,8 +381,8 @@ async def test_the_escrow_key_is_the_exchanges_alone_or_nothing_is_delivered(
     assert doctor._escrow(settings).state == "ok"
 
 
-def test_in_production_an_escrow_key_is_never_made(tmp_path: object) -> None:
-    home = Settings(home=str(tmp_path)).keys  # type: ignore[arg-type]
+def test_in_production_an_escrow_key_is_never_made(tmp_path: Path) -> None:
+    home = Settings(home=tmp_path).keys
     with pytest.raises(EscrowKeyMissing):
         EscrowKey.open(home)
     made = EscrowKey.ensure(home)

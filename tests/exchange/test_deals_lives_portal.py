@@ -1,6 +1,7 @@
 """The life of a deal on its page: what each side may do, and the forms that do it."""
 
 import pytest
+from httpx import AsyncClient
 
 from contracts import ids
 from contracts.deals import ending
@@ -32,7 +33,7 @@ async def waiting(context: Context) -> tuple[Deal, Person, Person]:
     return deal, *sides
 
 
-async def sent(client, page: str, address: str, **fields: str) -> str:  # type: ignore[no-untyped-def]
+async def sent(client: AsyncClient, page: str, address: str, **fields: str) -> str:
     done = await client.post(address, data={"csrf_token": token_in(page), **fields})
     assert done.status_code == 303, done.text
     return str((await client.get(done.headers["location"])).text)

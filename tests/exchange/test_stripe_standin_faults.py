@@ -42,9 +42,9 @@ async def test_the_same_key_gets_the_first_answer(api: stripe.StripeClient) -> N
     first = await api.v1.payment_intents.create_async(PAYMENT, {"idempotency_key": "key-1"})
     again = await api.v1.payment_intents.create_async(PAYMENT, {"idempotency_key": "key-1"})
     assert first.id == again.id
-    headers: Any = again.last_response.headers  # type: ignore[attr-defined]
+    headers: Any = again.last_response.headers  # type: ignore[attr-defined]  # the SDK sets it
     assert headers["idempotent-replayed"] == "true"
-    assert headers["original-request"] == first.last_response.headers["request-id"]  # type: ignore[attr-defined]
+    assert headers["original-request"] == first.last_response.headers["request-id"]  # type: ignore[attr-defined]  # the SDK sets it
     other: Any = {**PAYMENT, "amount": 7}
     error = await refused(api.v1.payment_intents.create_async(other, {"idempotency_key": "key-1"}))
     assert isinstance(error, stripe.IdempotencyError)
@@ -168,13 +168,13 @@ async def test_a_killed_standin_comes_back_with_its_books_and_keys(tmp_path: Pat
     try:
         api = standin.client(url)
         request = await a_transfer(api, "kill")
-        transfer = await api.v1.transfers.create_async(request, key)  # type: ignore[arg-type]
+        transfer = await api.v1.transfers.create_async(request, key)  # type: ignore[arg-type]  # a plain dict
         before = books(url)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process = standin.start(tmp_path, port=port)
         assert books(url) == before
-        again = await standin.client(url).v1.transfers.create_async(request, key)  # type: ignore[arg-type]
+        again = await standin.client(url).v1.transfers.create_async(request, key)  # type: ignore[arg-type]  # a plain dict
         assert again.id == transfer.id
         assert books(url) == before
     finally:

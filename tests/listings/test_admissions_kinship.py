@@ -1,3 +1,4 @@
+from random import Random
 from uuid import UUID
 
 from hypothesis import given
@@ -47,10 +48,10 @@ def test_who_is_connected_is_who_can_be_reached(
 
 @given(relations, st.randoms(), st.sampled_from(PARTIES))
 def test_the_order_of_declarations_makes_no_difference(
-    edges: list[Relation], randomly: object, seller: UUID
+    edges: list[Relation], randomly: Random, seller: UUID
 ) -> None:
     shuffled = list(edges)
-    randomly.shuffle(shuffled)  # type: ignore[attr-defined]
+    randomly.shuffle(shuffled)
     assert kinship.related(PARTIES, [seller], edges) == kinship.related(PARTIES, [seller], shuffled)
 
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -127,9 +127,9 @@ def leaves(values: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the path of every value, inner ones too."""
     if way:
         yield way
-    pairs = values.items() if isinstance(values, dict) else ()
+    pairs: Iterable[tuple[Any, Any]] = values.items() if isinstance(values, dict) else ()
     if isinstance(values, list) and values and isinstance(values[0], dict):
-        pairs = enumerate(values)  # type: ignore[assignment]
+        pairs = enumerate(values)
     for name, value in pairs:
         yield from leaves(value, (*way, str(name)))
 

@@ -1,6 +1,7 @@
 """Negotiations in the database: versions that stay, private rooms, and deals at the end."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -37,8 +38,8 @@ async def accepted(session: AsyncSession, room: Room, version: OfferVersion, by:
     )  # fmt: skip
 
 
-async def react(context: Context, session: AsyncSession, offer_id: object) -> SealedFact:
-    found = await facts.find_first_of(session, offer_id, "offer.accepted")  # type: ignore[arg-type]
+async def react(context: Context, session: AsyncSession, offer_id: UUID) -> SealedFact:
+    found = await facts.find_first_of(session, offer_id, "offer.accepted")
     assert found is not None
     fact = SealedFact(
         1, found.id, found.kind, found.subject, found.parties, canonical.loads(found.record), NOW

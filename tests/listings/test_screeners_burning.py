@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,9 +82,9 @@ async def test_the_command_line_never_holds_the_name(
     seen: list[str] = []
     run = Child.run
 
-    async def watch(self: Child, command: list[str], **named: object) -> object:
+    async def watch(self: Child, command: list[str], **named: Any) -> object:
         seen.extend(command)
-        return await run(self, command, **named)  # type: ignore[arg-type]
+        return await run(self, command, **named)
 
     monkeypatch.setattr(Child, "run", watch)
     await burnt(proxy, "one", "secret-viewer")

@@ -187,8 +187,8 @@ async def test_a_crash_in_the_middle_of_a_call_is_not_taken_for_an_answer() -> N
 async def test_a_transfer_is_found_on_any_page_of_its_group() -> None:
     def pages(request: httpx.Request) -> httpx.Response:
         later = "starting_after" in request.url.params
-        found = {"id": f"tr_{int(later)}", "object": "transfer"}
-        found["metadata"] = {"intent_id": "wanted" if later else "other"}  # type: ignore[assignment]
+        metadata = {"intent_id": "wanted" if later else "other"}
+        found = {"id": f"tr_{int(later)}", "object": "transfer", "metadata": metadata}
         page = {"object": "list", "url": request.url.path, "data": [found], "has_more": not later}
         return httpx.Response(200, json=page)
 
