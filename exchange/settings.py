@@ -160,8 +160,7 @@ class Settings(BaseSettings):
     @property
     def authority_setup(self) -> Setup:
         """What the operator says about the certificate authority."""
-        published = self.base_url.rstrip("/")
-        return Setup(published, Trusted(self.trusted_cas), self.tsa_policy)
+        return Setup(self.public_url, Trusted(self.trusted_cas), self.tsa_policy)
 
     @property
     def time_authorities(self) -> tuple[str, ...]:
