@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
+from contracts.deals.gateway import PressFailed
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
-from settlement.invoices import queries, service
+from settlement.invoices import printing, queries, service
+from settlement.invoices.gateway import InvoicePress, TypstInvoicePress
 from settlement.invoices.rules import InvoiceNotOpen, PaymentOpen
 from settlement.invoices.tables import Invoice, Payment
 from settlement.plans import queries as plans
@@ -20,6 +22,7 @@ from settlement.plans import queries as plans
 router = APIRouter(route_class=JsonRoute, tags=["invoices"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
+_PRESS: InvoicePress = TypstInvoicePress()
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
@@ -142,6 +145,29 @@ async def get_invoice(invoice_id: UUID, session: Session, caller: Signed) -> Inv
     found = await queries.get_invoice_of(session, invoice_id, payer_id=_payer(caller))
     deals = await plans.deals_of(session, [found.deal_id])
     return invoice_out(found, of_deal=deals[found.deal_id])
+
+
+@router.get(
+    "/invoices/{invoice_id}/pdf",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "PDF/A-3 in both languages, with its data; the same bytes at any time.",
+            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems.responses(*_SIGNED, Unknown, PressFailed),
+    },
+)
+async def print_invoice(invoice_id: UUID, session: Session, caller: Signed) -> Response:
+    """Print an invoice as it was issued, for its buyer, its seller and staff."""
+    caller.need("read")
+    one = await queries.issued(session, invoice_id, party_id=_payer(caller))
+    pdf = await _PRESS.invoice(printing.page(one), issued_at=one.issued_at)
+    headers = {
+        "Content-Disposition": f'inline; filename="{one.number}.pdf"',
+        "Cache-Control": "private, no-cache",
+    }
+    return Response(pdf, media_type="application/pdf", headers=headers)
 
 
 @router.put(

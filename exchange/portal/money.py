@@ -96,7 +96,17 @@ async def settlement(
         {**line.model_dump(), "name": await names.party(session, line.payee, spoken=spoken)}
         for line in found.lines
     ]
-    return {**found.model_dump(), "lines": lines}
+    sides = (found.licensor, found.licensee)
+    invoice = (
+        await invoices.find_invoice_of_deal(session, deal_id)
+        if caller.is_staff or caller.party_id in sides
+        else None
+    )
+    return {
+        **found.model_dump(),
+        "lines": lines,
+        "invoice": None if invoice is None else invoice.id,
+    }
 
 
 def _invoice(

@@ -3,12 +3,23 @@
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from contracts.deals.tables import Deal
+from contracts.deals.terms import Side
+from contracts.money import Money
+from contracts.parties import queries as parties
 from contracts.refusal import Unknown
+from contracts.works.tables import Work
+from settlement.fees.rules import SEAT
+from settlement.invoices.printing import Issued
 from settlement.invoices.rules import OPEN_PAYMENT
 from settlement.invoices.tables import Invoice, Payment
+from settlement.plans.tables import Settlement
+from settlement.taxes import gateway as taxes
+from settlement.taxes import rules as tax_rules
 
 
 async def find_invoice_of_deal(session: AsyncSession, deal_id: UUID) -> Invoice | None:
@@ -29,6 +40,46 @@ async def get_invoice_of(
     if found is None or payer_id not in (None, found.payer_id):
         raise Unknown("There is no such invoice.")
     return found
+
+
+async def issued(session: AsyncSession, invoice_id: UUID, *, party_id: UUID | None) -> Issued:
+    """Return what an invoice said when it was issued, to either side; staff pass None.
+
+    Raises:
+        Unknown: there is none, or the party is neither the seller nor the buyer.
+    """
+    wanted = (
+        select(Invoice, Settlement, Deal, Work)
+        .join(Settlement, col(Settlement.deal_id) == col(Invoice.deal_id))
+        .join(Deal, col(Deal.id) == func.coalesce(Settlement.of_deal, Settlement.deal_id))
+        .join(Work, col(Work.id) == col(Settlement.work_id))
+        .where(col(Invoice.id) == invoice_id)
+    )
+    found = (await session.execute(wanted)).one_or_none()
+    if found is None or party_id not in (None, found[1].licensor_id, found[1].licensee_id):
+        raise Unknown("There is no such invoice.")
+    invoice, settlement, deal, work = found
+    day = invoice.issued_at.astimezone(SEAT).date()
+    taxed = tax_rules.vat_within(taxes.shipped(), invoice.amount, on=day)
+    return Issued(
+        id=invoice.id,
+        number=invoice.number,
+        issued_at=invoice.issued_at,
+        seller=await _side(session, settlement.licensor_id, "seller"),
+        buyer=await _side(session, settlement.licensee_id, "buyer"),
+        kind=settlement.kind,
+        contract_no=deal.contract_no,
+        title={"zh": work.title_zh, "en": work.title_en},
+        gross=taxed.gross,
+        tax=taxed.tax,
+        rate_bp=taxed.rate_bp,
+        deposit=Money(invoice.deposit_minor, invoice.currency),
+    )
+
+
+async def _side(session: AsyncSession, party_id: UUID, role: str) -> Side:
+    party = await parties.get_party(session, party_id)
+    return Side(role, party.id, party.name_zh, party.name_en, party.uscc)
 
 
 async def get_invoice_numbered(session: AsyncSession, number: str) -> Invoice:

@@ -98,6 +98,12 @@ def included(gross: Money, rate_bp: int) -> Taxed:
     return Taxed(gross - tax, tax, gross, rate_bp)
 
 
+def vat_within(rules: Sequence[TaxRule], gross: Money, *, on: date) -> Taxed:
+    """Return the VAT that a price between two at home holds on a day; none where no row holds."""
+    rule = find(rules, VAT, payer=HOME, payee=HOME, on=on)
+    return included(gross, 0 if rule is None else rule.rate_bp)
+
+
 def added(net: Money, rate_bp: int) -> Taxed:
     """Return the tax that comes on top of a price."""
     tax = Money(_half_away(net.amount_minor * rate_bp, WHOLE_BP), net.currency)

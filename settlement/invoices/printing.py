@@ -1,0 +1,78 @@
+"""What the page of an invoice (账单) or of its red letter (红字) says, in both languages (pure).
+
+The page says what was issued and never what came of it, so the same row prints the same bytes at
+any time. It is no 发票: only who is licensed by the tax authority issues one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from contracts import rfc3339
+from contracts.deals import words
+from contracts.deals.terms import Side, separated
+from contracts.money import Money, percent
+from settlement.fees.rules import SEAT
+
+TYPE = "uhdx.invoice/v1"
+SUBJECTS: Mapping[str, Mapping[str, str]] = {
+    "price": {"zh": "许可费", "en": "Licence fee"},
+    "royalties": {"zh": "分成", "en": "Royalties"},
+    "interest": {"zh": "逾期付款违约金", "en": "Interest for late payment"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """An invoice as it was issued, with all that its page names.
+
+    `tax` is in `gross` (价税合计); `rate_bp` is its rate, `deposit` what a deposit had paid of it.
+    """
+
+    id: UUID
+    number: str
+    issued_at: datetime
+    seller: Side
+    buyer: Side
+    kind: str
+    contract_no: str
+    title: Mapping[str, str]
+    gross: Money
+    tax: Money
+    rate_bp: int
+    deposit: Money
+
+
+def page(one: Issued) -> dict[str, Any]:
+    """Return everything that the page of an invoice shows, as JSON holds it."""
+    return {
+        "typ": TYPE,
+        "id": str(one.id),
+        "number": one.number,
+        "issued_at": rfc3339.to_the_second(one.issued_at),
+        "issued_on": _day(one.issued_at),
+        "seller": one.seller.named(),
+        "buyer": one.buyer.named(),
+        "subject": dict(SUBJECTS[one.kind]),
+        "contract_no": one.contract_no,
+        "title": dict(one.title),
+        "currency": one.gross.currency,
+        "tax_rate": percent(one.rate_bp),
+        "net": _amount(one.gross - one.tax),
+        "tax": _amount(one.tax),
+        "gross": _amount(one.gross),
+        "deposit": _amount(one.deposit) if one.deposit.amount_minor else None,
+        "due": _amount(one.gross - one.deposit),
+        "in_words": words.in_chinese(one.gross),
+    }
+
+
+def _amount(money: Money) -> str:
+    return separated(money.decimal())
+
+
+def _day(at: datetime) -> dict[str, str]:
+    day = at.astimezone(SEAT).date()
+    return {"zh": f"{day.year}年{day.month}月{day.day}日", "en": day.isoformat()}
