@@ -4,25 +4,21 @@ Reads a line for each process: the step, and how often it is passed before the e
 the number of the signal that ended the process, or 0 when it did all its work.
 """
 
-import asyncio
-import os
-import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from contracts.log import batches, gateway, publishing, service
 from contracts.log import site as sites
 from contracts.log.site import LogSite
 from exchange.db import Database
 from tests.conftest import NOW
+from tests.contracts.crashing import Steps, serve, stop
 from tests.contracts.log_factory import a_signer
 
 LIMIT = 150
 
 
-class Steps:
+class Counted(Steps):
     """Counts the steps that are passed and stops at the one that was named."""
 
     def __init__(self, name: str, times: int) -> None:
@@ -32,24 +28,7 @@ class Steps:
         if name == self.name:
             self.left -= 1
             if self.left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, owner: Any, name: str, step: str) -> None:
-        inner: Callable[..., Any] = getattr(owner, name)
-
-        def run(*args: Any, **named: Any) -> Any:
-            self.passed(f"before {step}")
-            done = inner(*args, **named)
-            self.passed(f"after {step}")
-            return done
-
-        async def run_async(*args: Any, **named: Any) -> Any:
-            self.passed(f"before {step}")
-            done = await inner(*args, **named)
-            self.passed(f"after {step}")
-            return done
-
-        setattr(owner, name, run_async if asyncio.iscoroutinefunction(inner) else run)
+                stop()
 
 
 def prepare(steps: Steps) -> None:
@@ -76,16 +55,13 @@ async def work(url: str, keys: Path, folder: Path) -> None:
 
 def main() -> None:
     url, keys, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    for line in sys.stdin:
+
+    async def until(line: str) -> None:
         name, _, times = line.strip().rpartition(" ")
-        child = os.fork()
-        if child == 0:
-            prepare(Steps(name, int(times)))
-            asyncio.run(work(url, keys, folder))
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
-        sys.stdout.write(f"{os.WTERMSIG(status) if os.WIFSIGNALED(status) else status}\n")
-        sys.stdout.flush()
+        prepare(Counted(name, int(times)))
+        await work(url, keys, folder)
+
+    serve(until)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,10 @@ theirs would: the id of the session before it is opened, the signature before it
 crash they say the same again.
 """
 
-import asyncio
 import json
-import os
-import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,9 +23,10 @@ from contracts.titles import service as titles
 from exchange.db import Database
 from exchange.demo import signer
 from tests.conftest import NOW
+from tests.contracts.crashing import Steps, serve, stop
 
 
-class Steps:
+class Named(Steps):
     """Names each step that is passed, notes it, and stops the process at the one that was named."""
 
     def __init__(self, last: str | None, notes: Path) -> None:
@@ -45,24 +41,7 @@ class Steps:
             with self.notes.open("a") as noted:
                 noted.write(f"{name}\n")
         if name == self.last:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, owner: Any, name: str, step: str) -> None:
-        inner: Callable[..., Any] = getattr(owner, name)
-
-        def run(*args: Any, **named: Any) -> Any:
-            self.passed(f"before {step}")
-            done = inner(*args, **named)
-            self.passed(f"after {step}")
-            return done
-
-        async def run_async(*args: Any, **named: Any) -> Any:
-            self.passed(f"before {step}")
-            done = await inner(*args, **named)
-            self.passed(f"after {step}")
-            return done
-
-        setattr(owner, name, run_async if asyncio.iscoroutinefunction(inner) else run)
+            stop()
 
 
 def prepare(steps: Steps) -> None:
@@ -104,7 +83,7 @@ def _write(path: Path, content: bytes) -> None:
     part.replace(path)
 
 
-async def work(url: str, keys: Path, folder: Path, deal: UUID, steps: Steps) -> None:
+async def work(url: str, keys: Path, folder: Path, deal: UUID, steps: Named) -> None:
     """Certify, let both sides sign, archive; whatever is done already stays as it is."""
     db, authority, press = Database(url), LocalAuthority.open(keys), TypstPress()
     steps.phase = "certifying"
@@ -133,18 +112,14 @@ async def work(url: str, keys: Path, folder: Path, deal: UUID, steps: Steps) -> 
 
 def main() -> None:
     url, keys, folder = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    for line in sys.stdin:
+
+    async def until(line: str) -> None:
         told = json.loads(line)
-        deal = UUID(told["deal"])
-        child = os.fork()
-        if child == 0:
-            steps = Steps(told["last"], folder / "steps.txt")
-            prepare(steps)
-            asyncio.run(work(url, keys, folder / told["deal"], deal, steps))
-            os._exit(0)
-        status = os.waitpid(child, 0)[1]
-        sys.stdout.write(f"{os.WTERMSIG(status) if os.WIFSIGNALED(status) else status}\n")
-        sys.stdout.flush()
+        steps = Named(told["last"], folder / "steps.txt")
+        prepare(steps)
+        await work(url, keys, folder / told["deal"], UUID(told["deal"]), steps)
+
+    serve(until)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ Rows 2 (a split log) and 14 (clocks) are in `test_threats_log`, row 22 (quantum 
 witnesses' test, rows 9 and 10 (glyphs, injection) those of documents, 17 to 20 the deliveries'.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlmodel import col, select
 
 from contracts import canonical, ids
 from contracts.deals import queries, rules, service
-from contracts.deals.tables import Deal
+from contracts.deals.tables import Deal, SigningSession
 from contracts.evidence import archive, manifest
 from contracts.evidence.checking import Report
 from contracts.facts import rules as facts
@@ -235,9 +236,21 @@ def test_threat_23_a_missing_keystore_stops_the_exchange_and_makes_no_key(tmp_pa
     assert [one for one in tmp_path.rglob("*") if one.is_file()] == []
 
 
-async def test_threats_03_and_04_neither_the_exchange_nor_a_second_certificate_signs_for_a_party(
-    db: Database, settings: Settings
-) -> None:
+@dataclass(frozen=True)
+class Signing:
+    """A contract that its licensor has begun to sign."""
+
+    session: AsyncSession
+    authority: LocalAuthority
+    licensor: Signatory
+    licensee: Signatory
+    deal: Deal
+    begun: SigningSession
+
+
+@asynccontextmanager
+async def signing(db: Database, settings: Settings) -> AsyncIterator[Signing]:
+    """A signing session in a transaction that is rolled back."""
     with pytest.raises(RollBack):
         async with db.transaction() as session:
             authority = LocalAuthority.ensure(settings.keys, NOW)
@@ -250,19 +263,26 @@ async def test_threats_03_and_04_neither_the_exchange_nor_a_second_certificate_s
                 session, deal.id, ids.new(NOW),
                 party_id=licensor.party.id, key_id=licensor.key.id, press=PRESS, now=NOW,
             )  # fmt: skip
-            # A key and a certificate in the party's name, made by the exchange alone.
-            twin = await with_key(session, authority, licensor.party, now=NOW)
-            own = authority.certifier.key.sign(begun.tbs, ec.ECDSA(hashes.SHA256()))
-            for forged in (own, party_signer.sign_tbs(twin.key_pem, begun.tbs)):
-                with pytest.raises((rules.WrongKey, rules.BadSignature)):
-                    await service.complete_session(
-                        session, deal.id, begun.id, party_id=licensor.party.id,
-                        certifier=authority.certifier, now=NOW, signature=forged,
-                    )  # fmt: skip
-            assert (await queries.get_deal(session, deal.id)).signing == "certified"
-            # The second key is a fact of its own, told to the party and a leaf of the log.
-            assert await facts_of(session, twin.key.id) == ["key.registered"]
+            yield Signing(session, authority, licensor, licensee, deal, begun)
             raise RollBack
+
+
+async def test_threats_03_and_04_neither_the_exchange_nor_a_second_certificate_signs_for_a_party(
+    db: Database, settings: Settings
+) -> None:
+    async with signing(db, settings) as at:
+        # A key and a certificate in the party's name, made by the exchange alone.
+        twin = await with_key(at.session, at.authority, at.licensor.party, now=NOW)
+        own = at.authority.certifier.key.sign(at.begun.tbs, ec.ECDSA(hashes.SHA256()))
+        for forged in (own, party_signer.sign_tbs(twin.key_pem, at.begun.tbs)):
+            with pytest.raises((rules.WrongKey, rules.BadSignature)):
+                await service.complete_session(
+                    at.session, at.deal.id, at.begun.id, party_id=at.licensor.party.id,
+                    certifier=at.authority.certifier, now=NOW, signature=forged,
+                )  # fmt: skip
+        assert (await queries.get_deal(at.session, at.deal.id)).signing == "certified"
+        # The second key is a fact of its own, told to the party and a leaf of the log.
+        assert await facts_of(at.session, twin.key.id) == ["key.registered"]
 
 
 async def facts_of(session: AsyncSession, subject: UUID) -> list[str]:
@@ -273,59 +293,35 @@ async def facts_of(session: AsyncSession, subject: UUID) -> list[str]:
 async def test_threat_06_a_stolen_key_that_was_revoked_signs_nothing_more(
     db: Database, settings: Settings
 ) -> None:
-    with pytest.raises(RollBack):
-        async with db.transaction() as session:
-            authority = LocalAuthority.ensure(settings.keys, NOW)
-            licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
-            licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
-            deal = await certified_deal(
-                session, authority, licensor=licensor.party, licensee=licensee.party, now=NOW
-            )
-            begun, _ = await service.open_session(
-                session, deal.id, ids.new(NOW),
-                party_id=licensor.party.id, key_id=licensor.key.id, press=PRESS, now=NOW,
+    async with signing(db, settings) as at:
+        await registry.revoke_key(at.session, at.licensor.party.id, at.licensor.key.id, now=NOW)
+        with pytest.raises(KeyNotActive):
+            await service.complete_session(
+                at.session, at.deal.id, at.begun.id, party_id=at.licensor.party.id,
+                certifier=at.authority.certifier, now=NOW,
+                signature=party_signer.sign_tbs(at.licensor.key_pem, at.begun.tbs),
             )  # fmt: skip
-            await registry.revoke_key(session, licensor.party.id, licensor.key.id, now=NOW)
-            with pytest.raises(KeyNotActive):
-                await service.complete_session(
-                    session, deal.id, begun.id, party_id=licensor.party.id,
-                    certifier=authority.certifier, now=NOW,
-                    signature=party_signer.sign_tbs(licensor.key_pem, begun.tbs),
-                )  # fmt: skip
-            assert await facts_of(session, licensor.key.id) == ["key.registered", "key.revoked"]
-            raise RollBack
+        assert await facts_of(at.session, at.licensor.key.id) == ["key.registered", "key.revoked"]
 
 
 async def test_threat_24_a_copied_signing_session_signs_for_nobody_else(
     db: Database, settings: Settings
 ) -> None:
-    with pytest.raises(RollBack):
-        async with db.transaction() as session:
-            authority = LocalAuthority.ensure(settings.keys, NOW)
-            licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
-            licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
-            deal = await certified_deal(
-                session, authority, licensor=licensor.party, licensee=licensee.party, now=NOW
-            )
-            begun, _ = await service.open_session(
-                session, deal.id, ids.new(NOW),
-                party_id=licensor.party.id, key_id=licensor.key.id, press=PRESS, now=NOW,
+    async with signing(db, settings) as at:
+        before = (await queries.document(at.session, at.deal.id)).sha256
+
+        async def complete(who: Signatory, hand: Signatory) -> Deal:
+            return await service.complete_session(
+                at.session, at.deal.id, at.begun.id,
+                party_id=who.party.id, certifier=at.authority.certifier, now=NOW,
+                signature=party_signer.sign_tbs(hand.key_pem, at.begun.tbs),
             )  # fmt: skip
-            before = (await queries.document(session, deal.id)).sha256
 
-            async def complete(who: Signatory, hand: Signatory) -> Deal:
-                return await service.complete_session(
-                    session, deal.id, begun.id,
-                    party_id=who.party.id, certifier=authority.certifier, now=NOW,
-                    signature=party_signer.sign_tbs(hand.key_pem, begun.tbs),
-                )  # fmt: skip
-
-            with pytest.raises(Unknown):  # the other party, with its own key
-                await complete(licensee, licensee)
-            with pytest.raises(Unknown):  # the other party, with a signature that would fit
-                await complete(licensee, licensor)
-            with pytest.raises(rules.WrongKey):  # the right account, another's key
-                await complete(licensor, licensee)
-            assert (await queries.document(session, deal.id)).sha256 == before
-            assert (await complete(licensor, licensor)).signing == "licensor_signed"
-            raise RollBack
+        with pytest.raises(Unknown):  # the other party, with its own key
+            await complete(at.licensee, at.licensee)
+        with pytest.raises(Unknown):  # the other party, with a signature that would fit
+            await complete(at.licensee, at.licensor)
+        with pytest.raises(rules.WrongKey):  # the right account, another's key
+            await complete(at.licensor, at.licensee)
+        assert (await queries.document(at.session, at.deal.id)).sha256 == before
+        assert (await complete(at.licensor, at.licensor)).signing == "licensor_signed"
