@@ -1,7 +1,8 @@
 """`make soak`: the seeded campaigns of the test-suite with more seeds, for SOAK_SECONDS (600).
 
-A round is played to its end, half an hour on two cores: those of `tests/contracts/campaign.py` run
-in full (cells, prover, races for the same rights) and print their cases and their differences.
+A round is played to its end, most of an hour on two cores: those of `tests/contracts/campaign.py`
+run in full (cells, prover, races for the same rights) and print their cases and their differences;
+10,000 schedules of payments out are played over HTTP, and their table is printed.
 """
 
 import os
@@ -22,6 +23,7 @@ CAMPAIGNS = (
     "tests/e2e/test_bids_kill.py",
     "tests/e2e/test_upload_kill.py",
 )
+OUTBOUND, SCHEDULES = "tests.settlement.outbound_campaign", 10_000
 SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 
 
@@ -37,6 +39,9 @@ def main() -> None:
         )
         if done.returncode:
             sys.exit(f"round {rounds} failed; repeat it with {seed}")
+        played = [str(SCHEDULES), str((rounds - 1) * SCHEDULES)]
+        if subprocess.run([sys.executable, "-m", OUTBOUND, *played], check=False).returncode:
+            sys.exit(f"round {rounds} failed; repeat it with -m {OUTBOUND} {' '.join(played)}")
     sys.stdout.write(f"{rounds} rounds passed in {time.monotonic() - begun:.0f} s\n")
 
 

@@ -135,6 +135,48 @@ async def test_a_late_call_takes_effect_after_its_caller_has_given_up(
     assert await made(api, "late") == 1
 
 
+async def test_a_clock_that_stands_still_lets_late_calls_come_in_at_their_own_instant(
+    tmp_path: Path,
+) -> None:
+    with standin.running_standin(tmp_path) as url:
+        api = standin.client(url)
+        control(url, "/_clock", {"advance_s": 0, "still": True})
+        request = await a_transfer(api, "still")
+        key: Any = {"idempotency_key": "key-still"}
+        await api.v1.transfers.create_async(request, key)
+        order(url, "delayed", operation="transfers.create", seconds=86_399)
+        await refused(api.v1.transfers.create_async(request, key))
+        control(url, "/_clock", {"advance_s": 3 * 86_400})
+        assert await made(api, "still") == 1  # its key was known when it came in
+        order(url, "delayed", operation="transfers.create", seconds=60)
+        await refused(api.v1.transfers.create_async(request, key))
+        assert await made(api, "still") == 1
+        control(url, "/_clock", {"advance_s": 60})
+        assert await made(api, "still") == 2  # by then it was forgotten
+        before = look(url, "/_standin")["now"]
+        await asyncio.sleep(1.1)
+        assert look(url, "/_standin")["now"] == before
+
+
+async def test_a_call_that_comes_in_twice_has_one_effect(
+    url: str, api: stripe.StripeClient
+) -> None:
+    request = await a_transfer(api, "twice")
+    order(url, "duplicate", operation="transfers.create", seconds=0.1)
+    await refused(api.v1.transfers.create_async(request, {"idempotency_key": "key-twice"}))
+    await asyncio.sleep(0.4)
+    assert await made(api, "twice") == 1
+
+
+async def test_a_refusal_that_is_kept_is_given_again(url: str, api: stripe.StripeClient) -> None:
+    request = await a_transfer(api, "no")
+    key: Any = {"idempotency_key": "key-no"}
+    order(url, "400_stored", operation="transfers.create")
+    for _ in range(2):
+        assert (await refused(api.v1.transfers.create_async(request, key))).http_status == 400
+    assert await made(api, "no") == 0
+
+
 async def test_a_slow_call_holds_its_key_until_it_is_answered(
     url: str, api: stripe.StripeClient
 ) -> None:

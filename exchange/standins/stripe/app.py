@@ -15,6 +15,7 @@ from starlette.routing import Route
 from exchange.standins.stripe import controls, events, faults
 from exchange.standins.stripe.call import Answer
 from exchange.standins.stripe.desk import Desk, Request
+from exchange.standins.stripe.errors import Problem
 from exchange.standins.stripe.operations import OPERATIONS, Operation
 
 CORS = {
@@ -51,7 +52,6 @@ class Reception:
     def __init__(self, desk: Desk) -> None:
         """Receive for `desk`."""
         self.desk = desk
-        self.later: set[asyncio.Task[Any]] = set()
 
     def endpoint(self, path: str) -> Callable[[HttpRequest], Awaitable[Response]]:
         """Return the handler of a path."""
@@ -72,6 +72,7 @@ class Reception:
         raw = body if operation.method == "POST" else http.url.query
         id_ = http.path_params.get("id", "")
         request = Request(operation, http.url.path, id_, raw, http.headers)
+        self.desk.catch_up()
         fault = faults.take(self.desk.store, operation=operation.name, method=operation.method)
         if fault is None:
             return _response(*self.desk.take(request))
@@ -82,18 +83,29 @@ class Reception:
             error = {"message": "Too many requests.", "type": "invalid_request_error",
                      "code": "rate_limit"}  # fmt: skip
             return _response(Answer(429, {"error": error}), {})
-        if fault.kind == "500_stored":
-            return _response(self.desk.keep_500(request), {})
+        if fault.kind in faults.STORED:
+            return self._stored(request, faults.STORED[fault.kind])
         if fault.kind == "slow":
             return _response(*await self._after(request, fault.seconds))
-        if fault.kind == "drop_after":
+        if fault.kind in ("drop_after", "duplicate"):
             self.desk.take(request)
-        if fault.kind == "late":
-            task = asyncio.create_task(self._after(request, fault.seconds))
-            self.later.add(task)
-            task.add_done_callback(self.later.discard)
+        if fault.kind in faults.PUT_OFF:
+            self._put_off(request, fault)
         await http.scope["hang_up"]()
         return Response()
+
+    def _stored(self, request: Request, status: int) -> Response:
+        try:
+            return _response(*self.desk.keep_error(request, status))
+        except Problem as problem:
+            return _response(Answer(problem.status, problem.body), {})
+
+    def _put_off(self, request: Request, fault: faults.Fault) -> None:
+        """Carry a request out later, also if the clock is only let run."""
+        if fault.kind == "late":
+            self.desk.busy.add(request.key or "")
+        self.desk.put_off(request, fault.seconds)
+        asyncio.get_running_loop().call_later(fault.seconds + TICK_S, self.desk.catch_up)
 
     async def _after(self, request: Request, seconds: float) -> tuple[Answer, dict[str, str]]:
         """Carry the request out later; its key is in use until then."""

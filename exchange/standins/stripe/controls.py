@@ -74,11 +74,11 @@ class Controls:
         return JSONResponse(books.show(self.desk.store, now=self.desk.now()))
 
     async def clock(self, request: Request) -> Response:
-        """Move the clock forward: `{"advance_s": n}`."""
+        """Move the clock forward: `{"advance_s": n}`; with `"still": true` it then stands still."""
         given = await _body(request)
-        seconds = int(self.desk.store.setting("clock_s", "0")) + max(0, int(given["advance_s"]))
-        with self.desk.store.transaction():
-            self.desk.store.set("clock_s", str(seconds))
+        self.desk.set_clock(
+            advance_s=int(given["advance_s"]), is_still=bool(given.get("still", False))
+        )
         return JSONResponse({"now": self.desk.now()})
 
     async def faults(self, request: Request) -> Response:

@@ -6,6 +6,8 @@ other parameters is an error.
 """
 
 import hashlib
+import heapq
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,10 +47,48 @@ class Desk:
         """Serve from `store`."""
         self.store, self.options = store, options
         self.busy: set[str] = set()
+        self._late: list[tuple[float, int, Request]] = []  # a heap by instant and order
+        self._turns = itertools.count()
+        self._as_of: float | None = None
 
     def now(self) -> int:
-        """The stand-in's clock: the real one, moved by what `/_clock` was told."""
-        return int(clock.now().timestamp()) + int(self.store.setting("clock_s", "0"))
+        """The stand-in's clock in whole seconds."""
+        return int(self.instant())
+
+    def instant(self) -> float:
+        """The stand-in's clock: the real one, moved or stopped by what `/_clock` was told."""
+        if self._as_of is not None:
+            return self._as_of
+        stopped = self.store.setting("clock_stopped_at", "")
+        base = float(stopped) if stopped else clock.now().timestamp()
+        return base + int(self.store.setting("clock_s", "0"))
+
+    def set_clock(self, *, advance_s: int, is_still: bool) -> None:
+        """Move the clock forward; let it stand still from now on, if asked to."""
+        moved = int(self.store.setting("clock_s", "0")) + max(0, advance_s)
+        with self.store.transaction():
+            if is_still and not self.store.setting("clock_stopped_at", ""):
+                self.store.set("clock_stopped_at", str(int(clock.now().timestamp())))
+            self.store.set("clock_s", str(moved))
+        self.catch_up()
+
+    def put_off(self, request: Request, seconds: float) -> None:
+        """Keep a request that is carried out after `seconds` of this clock."""
+        heapq.heappush(self._late, (self.instant() + seconds, next(self._turns), request))
+
+    def catch_up(self) -> None:
+        """Carry out what was put off and is due, each as of its own instant.
+
+        Not as of now: a key that was alive when the request was due may be forgotten by now.
+        """
+        while self._late and self._late[0][0] <= self.instant():
+            due, _, request = heapq.heappop(self._late)
+            self._as_of = due
+            try:
+                self.take(request, holds_key=True)
+            finally:
+                self._as_of = None
+                self.busy.discard(request.key or "")
 
     def take(self, request: Request, *, holds_key: bool = False) -> tuple[Answer, dict[str, str]]:
         """Carry out a request; return the answer and its headers."""
@@ -68,12 +108,16 @@ class Desk:
             return Answer(problem.status, problem.body), headers
         return self._effect(request, call), headers
 
-    def keep_500(self, request: Request) -> Answer:
-        """Answer 500 without any effect, and keep that answer under the key."""
-        answer = Answer(500, {"error": {"message": "Stored failure.", "type": "api_error"}})
+    def keep_error(self, request: Request, status: int) -> tuple[Answer, dict[str, str]]:
+        """Answer with an error and without any effect, and keep that answer under the key."""
+        known = self._replay(request, holds_key=False)
+        if known is not None:
+            return known
+        kind = "api_error" if status >= 500 else "invalid_request_error"
+        answer = Answer(status, {"error": {"message": "Stored failure.", "type": kind}})
         with self.store.transaction():
             self._keep(request, answer, new_id("request"))
-        return answer
+        return answer, {}
 
     def _call(self, request: Request, request_id: str, *, is_browser: bool) -> Call:
         name = request.operation.name

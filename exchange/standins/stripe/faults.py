@@ -1,16 +1,22 @@
 """Faults on command: what may go wrong between a caller and a provider, one call at a time.
 
 drop_before: the connection ends and nothing was done. drop_after: it was done, the answer is lost.
-late: the connection ends at once and it is done after `seconds`. slow: done and answered after
-`seconds`, the key is in use meanwhile. 429: turned away, nothing was done or kept. 500_stored:
-nothing was done, and the 500 is kept under the key.
+late: the connection ends at once and it is done after `seconds`, the key is in use meanwhile.
+delayed: the connection ends at once and the request arrives after `seconds`; until then nothing is
+known of it. duplicate: it is done, the answer is lost, and it arrives once more after `seconds`.
+slow: done and answered after `seconds`, the key is in use meanwhile. 429: turned away, nothing was
+done or kept. 500_stored, 400_stored: nothing was done, and the error is kept under the key.
+
+Seconds are those of the stand-in's clock (`/_clock`), except for `slow`, which waits for real.
 """
 
 from dataclasses import dataclass
 
 from exchange.standins.stripe.store import Store
 
-KINDS = ("drop_before", "drop_after", "late", "slow", "429", "500_stored")
+STORED = {"500_stored": 500, "400_stored": 400}
+PUT_OFF = ("late", "delayed", "duplicate")
+KINDS = ("drop_before", "drop_after", *PUT_OFF, "slow", "429", *STORED)
 
 
 @dataclass(frozen=True, slots=True)

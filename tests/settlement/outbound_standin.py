@@ -1,0 +1,363 @@
+"""Seeded schedules of the executor against the stand-in: PostgreSQL, HTTP, another process.
+
+Everything that decides is the product's own: `send_one`, the verbs of `settlement.outbound` in real
+transactions, the gateway over the SDK's asynchronous client. The stand-in's clock stands still and
+is moved, so that nobody sleeps. What was paid is read in the stand-in's books.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx
+from sqlalchemy import create_engine, text
+
+from contracts import ids
+from exchange.db import Database
+from settlement.outbound import rules
+from settlement.outbound import service as outbound
+from settlement.outbound.rules import Answer
+from settlement.outbound.service import Claim
+from settlement.outbound.tables import Outbound
+from settlement.stripe.gateway import StripeGateway, open_gateway
+from settlement.stripe.service import send_one
+from tests.settlement.standin import API_KEY
+
+HOUR = 3600
+AMOUNT = 100  # what one instruction moves
+PAID = 1_000  # a payment from which it could be moved ten times
+STEPS, CALM = 80, 60
+# Of ten schedules six pay out, two give a payer money back, two take a transfer back.
+KINDS = 6 * (rules.CREATE_TRANSFER,) + 2 * (rules.CREATE_REFUND,) + 2 * (rules.REVERSE_TRANSFER,)
+# What may befall a call, of a hundred, and how long what comes late takes to come.
+BEFALLS: Mapping[str, int] = {
+    "late": 5, "delayed": 5, "duplicate": 3, "drop_before": 15, "429": 10, "500_stored": 5,
+    "400_stored": 4, "drop_after": 25,
+}  # fmt: skip
+LOOK_LOST = 0.15
+OPERATION = {
+    rules.CREATE_TRANSFER: ("transfers.create", "transfers.list"),
+    rules.CREATE_REFUND: ("refunds.create", "refunds.list"),
+    rules.REVERSE_TRANSFER: ("transfer_reversals.create", "transfer_reversals.list"),
+}
+_T = TypeVar("_T")
+_WORKER: ContextVar[int] = ContextVar("worker")
+
+
+class Killed(Exception):
+    """The worker is gone; what it had not committed is, too."""
+
+
+@dataclass
+class World:
+    """One schedule: its weather, its clock, and two workers of whom one moves at a time."""
+
+    rng: random.Random
+    now: datetime
+    desk: httpx.AsyncClient
+    told: datetime
+    harsh: bool = True
+    away_until: datetime | None = None
+    killed: int = 0
+    tasks: dict[int, asyncio.Task[bool]] = field(default_factory=dict)
+    stops: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    halted: dict[int, asyncio.Event] = field(default_factory=dict)
+
+    def happens(self, chance: float) -> bool:
+        """Draw lots; nothing happens once the weather is calm."""
+        return self.harsh and self.rng.random() < chance
+
+    def passes(self, seconds: int) -> None:
+        """Let time pass; the stand-in is told before it is next called."""
+        self.now += timedelta(seconds=seconds)
+
+    async def stop(self) -> None:
+        """Wait until it is this worker's turn again, or die here."""
+        who = _WORKER.get()
+        turn = asyncio.get_running_loop().create_future()
+        self.stops[who] = turn
+        self.halted[who].set()
+        await turn
+
+    async def move(self, who: int, work: Callable[[], Awaitable[bool]]) -> None:
+        """Let one worker go on to its next stop; one that has ended begins anew."""
+        self.halted[who] = asyncio.Event()
+        if who not in self.tasks:
+            self.tasks[who] = asyncio.create_task(self._begin(who, work))
+        elif self.happens(0.06):
+            self.killed += 1
+            self.stops[who].set_exception(Killed())
+        else:
+            self.stops[who].set_result(None)
+        await self.halted[who].wait()
+        if self.tasks[who].done():
+            self.tasks.pop(who).result()
+
+    async def _begin(self, who: int, work: Callable[[], Awaitable[bool]]) -> bool:
+        _WORKER.set(who)
+        try:
+            return await work()
+        except Killed:
+            return False
+        finally:
+            asyncio.get_running_loop().call_soon(self.halted[who].set)
+
+    async def tell(self, operation: str, fault: str | None) -> None:
+        """Bring the stand-in's clock to ours, and order what befalls the next call."""
+        ahead = int((self.now - self.told).total_seconds())
+        if ahead:
+            await self._post("/_clock", {"advance_s": ahead})
+            self.told = self.now
+        if fault is not None:
+            seconds = self.rng.choice([1, 30, 300])
+            await self._post(
+                "/_faults", {"kind": fault, "operation": operation, "seconds": seconds}
+            )
+
+    def befalls(self, *, creates: bool) -> str | None:
+        """Draw what befalls a call."""
+        if not self.harsh:
+            return None
+        if self.away_until is not None and self.now < self.away_until:
+            return "drop_before"
+        if not creates:
+            return "drop_before" if self.happens(LOOK_LOST) else None
+        drawn = self.rng.randrange(100)
+        for fault, chance in BEFALLS.items():
+            drawn -= chance
+            if drawn < 0:
+                return fault
+        return None
+
+    async def _post(self, path: str, given: Mapping[str, Any]) -> Any:
+        return (await self.desk.post(path, json=dict(given))).raise_for_status().json()
+
+
+@dataclass
+class Desk:
+    """The verbs of the executor, each a transaction that a kill may undo."""
+
+    db: Database
+    world: World
+
+    async def claim(self, now: datetime) -> Claim | None:
+        """Take up what is due longest."""
+        return await self._within(lambda session: outbound.claim(session, now=now))
+
+    async def repeat(self, claim: Claim, now: datetime) -> Claim | None:
+        """Mark it sent again after an empty look-up."""
+        return await self._within(lambda session: outbound.repeat(session, claim, now=now))
+
+    async def conclude(self, claim: Claim, answer: Answer, now: datetime) -> None:
+        """Write down an answer; what follows from it in the books is tested elsewhere."""
+        await self._within(lambda session: outbound.conclude(session, claim, answer, now=now))
+
+    async def _within(self, verb: Callable[[Any], Awaitable[_T]]) -> _T:
+        await self.world.stop()
+        async with self.db.transaction() as session:
+            done = await verb(session)
+            if self.world.happens(0.02):
+                self.world.killed += 1
+                raise Killed
+        await self.world.stop()
+        return done
+
+
+@dataclass
+class Weathered:
+    """The real gateway; hours may pass and workers die before a call and after it."""
+
+    real: StripeGateway
+    world: World
+
+    async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
+        """Carry out an instruction, whatever befalls it."""
+        await self.world.stop()
+        await self.world.tell(OPERATION[op][0], self.world.befalls(creates=True))
+        answer = await self.real.create(op, params, idem_key=idem_key)
+        await self.world.stop()
+        return answer
+
+    async def find(self, op: str, params: Mapping[str, Any], *, intent_id: str) -> str | None:
+        """Look an instruction up."""
+        await self.world.stop()
+        await self.world.tell(OPERATION[op][1], self.world.befalls(creates=False))
+        found = await self.real.find(op, params, intent_id=intent_id)
+        await self.world.stop()
+        return found
+
+    async def see_payment(self, provider_id: str) -> Any:
+        """Look at a payment; no schedule does."""
+        return await self.real.see_payment(provider_id)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A stand-in, a database of instructions, and what schedules share: a payee."""
+
+    db: Database
+    gateway: StripeGateway
+    desk: httpx.AsyncClient
+    payee: str
+
+
+@asynccontextmanager
+async def site(database_url: str, base: str) -> AsyncIterator[Site]:
+    """Open a stand-in whose clock stands still, and an empty table of instructions."""
+    db = Database(database_url, role="none")
+    gateway = open_gateway(api_key=API_KEY, api_base=base, timeout_s=60)
+    async with httpx.AsyncClient(base_url=base, trust_env=False, timeout=60) as desk:
+        await desk.post("/_clock", json={"advance_s": 0, "still": True})
+        account = await gateway._client.v1.accounts.create_async(
+            {"country": "CN", "capabilities": {"transfers": {"requested": True}}}
+        )
+        try:
+            yield Site(db, gateway, desk, account.id)
+        finally:
+            await gateway.close()
+            await db.close()
+
+
+def make_table(server_url: str, name: str) -> str:
+    """Make a database with nothing but the table of instructions; return its URL."""
+    with _owner(server_url) as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+        # No power fails in these schedules, and a commit need not wait for the disk.
+        connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+    url = server_url.replace("/postgres?", f"/{name}?")
+    with _owner(url) as connection:
+        Outbound.metadata.tables["outbound"].create(connection)
+    return url
+
+
+@contextmanager
+def _owner(url: str) -> Iterator[Any]:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
+
+
+async def play(here: Site, seed: int) -> tuple[UUID, bool, int]:
+    """Play one schedule; return its instruction, whether it ended, and the workers killed."""
+    rng = random.Random(seed)
+    shown = (await here.desk.get("/_standin")).json()["now"]
+    now = datetime.fromtimestamp(shown, UTC)
+    world = World(rng, now, here.desk, told=now)
+    intent_id = await _intend(here, KINDS[seed % len(KINDS)], now)
+    desk, gateway = Desk(here.db, world), Weathered(here.gateway, world)
+    if rng.random() < 0.1:  # the provider is away for more than a day, from some hour on
+        world.away_until = now + timedelta(hours=rng.choice([25, 30, 40]))
+
+    async def work() -> bool:
+        return await send_one(desk, gateway, now=world.now, clock=lambda: world.now.timestamp())
+
+    ended = False
+    for step in range(STEPS + CALM):
+        world.harsh = step < STEPS  # at last the weather clears
+        world.passes(_pause(world, step))
+        await world.move(rng.randrange(2), work)
+        if not world.tasks:
+            ended = await _ended(here, intent_id)
+            if ended:
+                break
+    world.harsh = False
+    for who in list(world.tasks):  # whoever is still at work ends it
+        while who in world.tasks:
+            await world.move(who, work)
+    world.passes(HOUR)  # what comes late comes now
+    await world.tell("", None)
+    return intent_id, ended or await _ended(here, intent_id), world.killed
+
+
+def _pause(world: World, step: int) -> int:
+    if not world.tasks:
+        idle = [1, 5, 60, 600, 2 * HOUR, 13 * HOUR, 30 * HOUR] if world.harsh else [7 * HOUR]
+        return world.rng.choice(idle) if step else 0
+    busy = [1, 5, 20, 60, 600, 2 * HOUR, 30 * HOUR]
+    return world.rng.choice(busy) if world.happens(0.12) else 0
+
+
+async def _intend(here: Site, op: str, now: datetime) -> UUID:
+    """Write an instruction down, with the payment that it moves money of."""
+    intent_id = ids.new(now)
+    v1 = here.gateway._client.v1
+    paid = await v1.payment_intents.create_async(
+        {"amount": PAID, "currency": "cny", "confirm": True,
+         "payment_method": "pm_card_bypassPending"}
+    )  # fmt: skip
+    names = {"deal": str(intent_id), "payout": "p", "intent_id": str(intent_id)}
+    transfer = rules.transfer_params(
+        amount_minor=AMOUNT,
+        currency="CNY",
+        account=here.payee,
+        charge=str(paid.latest_charge),
+        names=names,
+    )
+    params: Mapping[str, Any] = transfer
+    if op == rules.CREATE_REFUND:
+        params = rules.refund_params(payment_intent=paid.id, amount_minor=AMOUNT, names=names)
+    if op == rules.REVERSE_TRANSFER:
+        whole: Any = {**transfer, "amount": PAID, "metadata": {}}
+        made = await v1.transfers.create_async(whole)
+        params = rules.reversal_params(transfer=made.id, amount_minor=AMOUNT, names=names)
+    async with here.db.transaction() as session:
+        await outbound.intend(
+            session, intent_id, op=op, object_key=str(intent_id), object_id=intent_id,
+            params=params, now=now,
+        )  # fmt: skip
+    return intent_id
+
+
+async def _ended(here: Site, intent_id: UUID) -> bool:
+    async with here.db.transaction() as session:
+        return (await session.get_one(Outbound, intent_id)).state not in rules.OPEN
+
+
+async def paid_in_books(here: Site) -> Counter[str]:
+    """How often the stand-in's books show that each instruction moved its money."""
+    journals = (await here.desk.get("/_books")).json()["journals"]
+    found: Counter[str] = Counter()
+    v1 = here.gateway._client.v1
+    made: list[tuple[str, Any]] = []
+    async for transfer in (await v1.transfers.list_async({"limit": 100})).auto_paging_iter():
+        made.append((transfer.id, transfer))
+        made += [(reversal.id, reversal) for reversal in transfer.reversals.data]
+    async for refund in (await v1.refunds.list_async({"limit": 100})).auto_paging_iter():
+        made.append((f"{refund.id}:refund", refund))
+    for journal, thing in made:
+        intent = (thing.to_dict().get("metadata") or {}).get("intent_id")
+        if intent is None:
+            continue  # the transfer that a reversal is of
+        if max(abs(line["amount"]) for line in journals[journal]) != AMOUNT:
+            raise AssertionError(f"{journal} moved another amount")
+        found[intent] += 1
+    return found
+
+
+async def block(database_url: str, base: str, seeds: Sequence[int]) -> Counter[str]:
+    """Play schedules one after another; count what became of the money, by the stand-in's books."""
+    found: Counter[str] = Counter()
+    async with site(database_url, base) as here:
+        played = []
+        for seed in seeds:
+            intent_id, ended, killed = await play(here, seed)
+            found["workers killed"] += killed
+            found["finished"] += ended
+            played.append((seed, intent_id))
+            if not ended:  # what goes on would be taken up by the next schedule
+                async with here.db.transaction() as session:
+                    await session.delete(await session.get_one(Outbound, intent_id))
+        books = await paid_in_books(here)
+        for _seed, intent_id in played:
+            times = books[str(intent_id)]
+            found["lost" if not times else "once" if times == 1 else "twice or more"] += 1
+    return found
