@@ -103,9 +103,10 @@ def approve(
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
-    """Approve a payment file that another person prepared."""
-    where = f"/v1/bank/payment-files/{batch}/approval"
-    told = Desk(exchange, api_key).ask("POST", where, {"content_sha256": sha256})
+    """Approve a payment file that another person prepared; asks for your password."""
+    where, desk = f"/v1/bank/payment-files/{batch}/approval", Desk(exchange, api_key)
+    proof = prove(desk)
+    told = desk.ask("POST", where, {"content_sha256": sha256, "proof": proof})
     out.print(f"payment file {batch} is {told['state']}: exchange bank fetch {batch}")
 
 
@@ -123,6 +124,12 @@ def fetch(
         raise FileInTheWay(f"{target} is there already.")
     target.write_bytes(content)
     out.print(f"wrote {target.resolve()}: SHA-256 {canonical.sha256_hex(content)}")
+
+
+def prove(desk: Desk) -> str:
+    """Ask for the password, and return the proof that it gives for one decision."""
+    password = typer.prompt("Your password at the exchange", hide_input=True)
+    return str(desk.ask("POST", "/v1/proofs", {"password": password})["proof"])
 
 
 def _told(file: Path) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from contracts.money import WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
+from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.payees import Currency, Name, Sha256, handled
+from exchange.api.payees import Currency, Name, handled
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries, rules, service
 from settlement.bank.service import Following
@@ -26,9 +27,7 @@ from settlement.reconciliation.queries import Position
 router = APIRouter(route_class=JsonRoute, tags=["bank"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_DECIDING = (
-    *_SIGNED, Malformed, Unknown, rules.BatchDecided, rules.BatchSamePerson, rules.BatchChanged,
-)  # fmt: skip
+_DECIDING = (*DECIDING, rules.BatchDecided, rules.BatchSamePerson, rules.BatchChanged)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 XML = "application/xml"
@@ -118,25 +117,6 @@ class BatchIn(Shape):
 
     account_id: UUID
     execute_on: date
-
-
-class BatchApprovalIn(Shape):
-    """The hash of the payment file that the approver read."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"content_sha256": _HASH}]})
-
-    content_sha256: Sha256
-
-
-class BatchRefusalIn(Shape):
-    """The hash of the payment file that the approver read, and why it is refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "reason": "付款日有误"}]}
-    )
-
-    content_sha256: Sha256
-    reason: Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]
 
 
 class ItemOut(Shape):
@@ -306,32 +286,26 @@ async def give_payment_file(batch_id: UUID, session: Session, caller: Signed, no
     return Response(content, media_type=XML, headers=named)
 
 
-@router.post("/bank/payment-files/{batch_id}/approval", responses=problems.responses(*_DECIDING))
+@router.post(
+    "/bank/payment-files/{batch_id}/approval",
+    responses=problems.responses(*_DECIDING, *PROVING),
+)
 async def approve_payment_file(
-    batch_id: UUID, body: BatchApprovalIn, session: Session, caller: Signed, now: Now
+    batch_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> BatchOut:
     """Approve a payment file that another person prepared (复核)."""
-    caller.need("money", Role.APPROVER)
-    batch = await service.approve(
-        session, batch_id, person_id=caller.person_id, seen_sha256=body.content_sha256, now=now
-    )
+    decision = await approving(session, caller, body, now=now)
+    batch = await service.approve(session, batch_id, decision=decision, now=now)
     return await _out(session, batch)
 
 
 @router.post("/bank/payment-files/{batch_id}/refusal", responses=problems.responses(*_DECIDING))
 async def refuse_payment_file(
-    batch_id: UUID, body: BatchRefusalIn, session: Session, caller: Signed, now: Now
+    batch_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
 ) -> BatchOut:
     """Refuse a payment file that another person prepared; its transfers can go into another."""
-    caller.need("money", Role.APPROVER)
-    batch = await service.refuse(
-        session,
-        batch_id,
-        person_id=caller.person_id,
-        seen_sha256=body.content_sha256,
-        reason=body.reason.strip(),
-        now=now,
-    )
+    decision, reason = refusing(caller, body), body.reason.strip()
+    batch = await service.refuse(session, batch_id, decision=decision, reason=reason, now=now)
     return await _out(session, batch)
 
 

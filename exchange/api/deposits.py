@@ -13,11 +13,19 @@ from contracts.money import MOST_MINOR, WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
+from exchange.api.decisions import (
+    DECIDING,
+    PROVING,
+    ApprovalIn,
+    Reason,
+    RefusalIn,
+    approving,
+    refusing,
+)
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.admissions import applying
 from settlement.deposits import moving, queries, rules
-from settlement.deposits.moving import Decision
 from settlement.deposits.rules import Move
 from settlement.deposits.tables import Deposit, DepositMovement, DepositReceipt
 
@@ -27,16 +35,13 @@ MOST = 200
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
 _MOVING = (rules.DepositNotFree, rules.TriggerNotNamed, rules.DepositTooSmall)
 _DECIDING = (
-    *_SIGNED, Malformed, rules.DepositMoveDecided, rules.DepositOtherPerson,
-    rules.DepositMoveChanged,
+    *DECIDING, rules.DepositMoveDecided, rules.DepositOtherPerson, rules.DepositMoveChanged,
 )  # fmt: skip
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 Amount = Annotated[int, Field(strict=True, ge=1, le=MOST_MINOR)]
 AtLeastNothing = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR)]
-Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S")]
 Reference = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _DEPOSIT: dict[str, JsonValue] = {
     "auction_id": _ID,
     "party_id": _ID,
@@ -195,25 +200,6 @@ class DepositFileOut(Shape):
     movements: Sequence[MovementOut]
 
 
-class MovementApprovalIn(Shape):
-    """The hash of the movement that the approver read."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"content_sha256": _HASH}]})
-
-    content_sha256: Sha256
-
-
-class MovementRefusalIn(Shape):
-    """The hash of the movement that the approver read, and why it is refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "reason": "账号待核实"}]}
-    )
-
-    content_sha256: Sha256
-    reason: Reason
-
-
 class ReturnIn(Shape):
     """The bank's reference of the money that went back."""
 
@@ -315,28 +301,24 @@ async def prepare_deposit_movement(
 
 @router.post(
     "/deposit-movements/{movement_id}/approval",
-    responses=problems.responses(*_DECIDING, *_MOVING),
+    responses=problems.responses(*_DECIDING, *PROVING, *_MOVING),
 )
 async def approve_deposit_movement(
-    movement_id: UUID, body: MovementApprovalIn, session: Session, caller: Signed, now: Now
+    movement_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> MovementOut:
     """Approve a movement that another person prepared (复核)."""
-    caller.need("money", Role.APPROVER)
-    decision = Decision(person_id=caller.person_id, content_sha256=body.content_sha256)
+    decision = await approving(session, caller, body, now=now)
     return movement_out(await moving.approve(session, movement_id, decision=decision, now=now))
 
 
 @router.post("/deposit-movements/{movement_id}/refusal", responses=problems.responses(*_DECIDING))
 async def refuse_deposit_movement(
-    movement_id: UUID, body: MovementRefusalIn, session: Session, caller: Signed, now: Now
+    movement_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
 ) -> MovementOut:
     """Refuse a movement that another person prepared, with a reason."""
-    caller.need("money", Role.APPROVER)
-    decision = Decision(person_id=caller.person_id, content_sha256=body.content_sha256)
+    decision, reason = refusing(caller, body), body.reason.strip()
     return movement_out(
-        await moving.refuse(
-            session, movement_id, decision=decision, reason=body.reason.strip(), now=now
-        )
+        await moving.refuse(session, movement_id, decision=decision, reason=reason, now=now)
     )
 
 

@@ -11,23 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
+from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity import proofs
 from exchange.identity.rules import (
     STAFF,
     Caller,
     CsrfToken,
-    ProofNeeded,
     Role,
     ScopeMissing,
     SignInNeeded,
 )
-from settlement.approvals.rules import ProofSpent, SamePerson
-from settlement.payouts import queries, rules, service
+from settlement.payouts import queries, service
 from settlement.payouts.rules import (
-    AlreadyDecided,
-    ContentChanged,
-    Decision,
     PayoutAccountMissing,
     PayoutAlreadyPrepared,
     SettlementNotFunded,
@@ -37,10 +32,8 @@ from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 router = APIRouter(route_class=JsonRoute, tags=["payouts"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_DECIDING = (*_SIGNED, Malformed, Unknown, AlreadyDecided, ContentChanged, SamePerson)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class PayoutAccountIn(Shape):
@@ -74,32 +67,6 @@ class PayoutIn(Shape):
     model_config = ConfigDict(json_schema_extra={"examples": [{"deal_id": _ID}]})
 
     deal_id: UUID
-
-
-class ApprovalIn(Shape):
-    """The hash of the payout that the approver read, and a fresh proof (POST /v1/proofs)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "proof": _ID}]}
-    )
-
-    content_sha256: Sha256
-    proof: UUID
-
-
-class RefusalIn(Shape):
-    """The hash of the payout that the approver read, and why it is refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"content_sha256": _HASH, "reason": "收款账户待核实 (account to be checked)"}
-            ]
-        }
-    )
-
-    content_sha256: Sha256
-    reason: Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]
 
 
 class TransferOut(Shape):
@@ -233,30 +200,25 @@ async def prepare_payout(
 
 @router.post(
     "/payouts/{payout_id}/approval",
-    responses=problems.responses(*_DECIDING, ProofNeeded, ProofSpent),
+    responses=problems.responses(*DECIDED, *PROVING),
 )
 async def approve_payout(
     payout_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> PayoutOut:
     """Approve a payout that another person prepared (复核); its transfers are made at once."""
-    caller.need("money", Role.APPROVER)
-    proof_id = await proofs.need(session, caller, body.proof, now=now)
-    decision = Decision(caller.person_id, body.content_sha256, proof_id)
+    decision = await approving(session, caller, body, now=now)
     return await _out(
         session, await service.approve(session, payout_id, decision=decision, now=now)
     )
 
 
-@router.post("/payouts/{payout_id}/refusal", responses=problems.responses(*_DECIDING))
+@router.post("/payouts/{payout_id}/refusal", responses=problems.responses(*DECIDED))
 async def refuse_payout(
     payout_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
 ) -> PayoutOut:
     """Refuse a payout that another person prepared, with a reason; another can be prepared."""
-    caller.need("money", Role.APPROVER)
-    decision = Decision(caller.person_id, body.content_sha256)
-    payout = await service.refuse(
-        session, payout_id, decision=decision, reason=body.reason.strip(), now=now
-    )
+    decision, reason = refusing(caller, body), body.reason.strip()
+    payout = await service.refuse(session, payout_id, decision=decision, reason=reason, now=now)
     return await _out(session, payout)
 
 

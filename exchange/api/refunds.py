@@ -12,21 +12,25 @@ from contracts.money import MOST_MINOR, Money
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
+from exchange.api.decisions import (
+    DECIDED,
+    PROVING,
+    ApprovalIn,
+    Reason,
+    RefusalIn,
+    approving,
+    refusing,
+)
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity import proofs
-from exchange.identity.rules import STAFF, CsrfToken, ProofNeeded, Role, ScopeMissing, SignInNeeded
-from settlement.approvals.rules import ProofSpent, SamePerson
+from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.recoveries import queries as recoveries
 from settlement.recoveries import rules as taking
 from settlement.recoveries.rules import Cause, PayoutUnderWay
-from settlement.refunds import queries, rules, service
+from settlement.refunds import queries, service
 from settlement.refunds.rules import (
     Ask,
-    Decision,
     PaymentDisputed,
     PaymentNotRefundable,
-    RefundChanged,
-    RefundDecided,
     RefundOpen,
     RefundTooLarge,
 )
@@ -35,12 +39,9 @@ from settlement.refunds.tables import Refund
 router = APIRouter(route_class=JsonRoute, tags=["refunds"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_DECIDING = (*_SIGNED, Malformed, Unknown, RefundDecided, RefundChanged, SamePerson)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _REASON = "授权撤回 (rights withdrawn)"
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Reason = Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]
 
 
 class RefundIn(Shape):
@@ -57,28 +58,6 @@ class RefundIn(Shape):
     payment_id: UUID
     amount_minor: Annotated[int, Field(gt=0, le=MOST_MINOR)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    reason: Reason
-
-
-class RefundApprovalIn(Shape):
-    """The hash of the refund that the approver read, and a fresh proof (POST /v1/proofs)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "proof": _ID}]}
-    )
-
-    content_sha256: Sha256
-    proof: UUID
-
-
-class RefundRefusalIn(Shape):
-    """The hash of the refund that the approver read, and why it is refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "reason": "金额有误 (amount)"}]}
-    )
-
-    content_sha256: Sha256
     reason: Reason
 
 
@@ -184,32 +163,25 @@ async def prepare_refund(
 
 @router.post(
     "/refunds/{refund_id}/approval",
-    responses=problems.responses(
-        *_DECIDING, ProofNeeded, ProofSpent, PaymentDisputed, PayoutUnderWay
-    ),
+    responses=problems.responses(*DECIDED, *PROVING, PaymentDisputed, PayoutUnderWay),
 )
 async def approve_refund(
-    refund_id: UUID, body: RefundApprovalIn, session: Session, caller: Signed, now: Now
+    refund_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> RefundOut:
     """Approve a refund that another person prepared (复核); it is sent at once."""
-    caller.need("money", Role.APPROVER)
-    proof_id = await proofs.need(session, caller, body.proof, now=now)
-    decision = Decision(caller.person_id, body.content_sha256, proof_id)
+    decision = await approving(session, caller, body, now=now)
     return await _out(
         session, await service.approve(session, refund_id, decision=decision, now=now)
     )
 
 
-@router.post("/refunds/{refund_id}/refusal", responses=problems.responses(*_DECIDING))
+@router.post("/refunds/{refund_id}/refusal", responses=problems.responses(*DECIDED))
 async def refuse_refund(
-    refund_id: UUID, body: RefundRefusalIn, session: Session, caller: Signed, now: Now
+    refund_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
 ) -> RefundOut:
     """Refuse a refund that another person prepared, with a reason."""
-    caller.need("money", Role.APPROVER)
-    decision = Decision(caller.person_id, body.content_sha256)
-    refund = await service.refuse(
-        session, refund_id, decision=decision, reason=body.reason.strip(), now=now
-    )
+    decision, reason = refusing(caller, body), body.reason.strip()
+    refund = await service.refuse(session, refund_id, decision=decision, reason=reason, now=now)
     return await _out(session, refund)
 
 

@@ -13,8 +13,8 @@ from contracts import calendar, canonical
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
+from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.payees import Sha256
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries as bank
 from settlement.bank.tables import BankEntry
@@ -26,10 +26,7 @@ router = APIRouter(route_class=JsonRoute, tags=["bank"])
 
 MOST = 200
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_DECIDING = (
-    *_SIGNED, Malformed, Unknown, rules.ReleaseDecided, rules.ReleaseSamePerson,
-    rules.ReleaseChanged,
-)  # fmt: skip
+_DECIDING = (*DECIDING, rules.ReleaseDecided, rules.ReleaseSamePerson, rules.ReleaseChanged)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -97,25 +94,6 @@ class ReleaseIn(Shape):
 
     items: Annotated[list[UUID], Field(min_length=1, max_length=rules.MOST_SIDES)]
     parts: Annotated[list[ReleasePart], Field(min_length=1, max_length=rules.MOST_SIDES)]
-
-
-class ReleaseApprovalIn(Shape):
-    """The hash of the release that the approver read."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"content_sha256": _HASH}]})
-
-    content_sha256: Sha256
-
-
-class ReleaseRefusalIn(Shape):
-    """The hash of the release that the approver read, and why it is refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "reason": "金额不符"}]}
-    )
-
-    content_sha256: Sha256
-    reason: Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]
 
 
 class ReleaseOut(Shape):
@@ -204,32 +182,24 @@ async def get_release(release_id: UUID, session: Session, caller: Signed) -> Rel
     return release_out(await queries.get_release(session, release_id))
 
 
-@router.post("/bank/releases/{release_id}/approval", responses=problems.responses(*_DECIDING))
+@router.post(
+    "/bank/releases/{release_id}/approval", responses=problems.responses(*_DECIDING, *PROVING)
+)
 async def approve_release(
-    release_id: UUID, body: ReleaseApprovalIn, session: Session, caller: Signed, now: Now
+    release_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> ReleaseOut:
     """Approve a release that another person proposed (复核); it is booked at once."""
-    caller.need("money", Role.APPROVER)
-    release = await releasing.approve(
-        session, release_id, person_id=caller.person_id, seen_sha256=body.content_sha256, now=now
-    )
-    return release_out(release)
+    decision = await approving(session, caller, body, now=now)
+    return release_out(await releasing.approve(session, release_id, decision=decision, now=now))
 
 
 @router.post("/bank/releases/{release_id}/refusal", responses=problems.responses(*_DECIDING))
 async def refuse_release(
-    release_id: UUID, body: ReleaseRefusalIn, session: Session, caller: Signed, now: Now
+    release_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
 ) -> ReleaseOut:
     """Refuse a release that another person proposed; its items wait as before."""
-    caller.need("money", Role.APPROVER)
-    release = await releasing.refuse(
-        session,
-        release_id,
-        person_id=caller.person_id,
-        seen_sha256=body.content_sha256,
-        reason=body.reason.strip(),
-        now=now,
-    )
+    decision, reason = refusing(caller, body), body.reason.strip()
+    release = await releasing.refuse(session, release_id, decision=decision, reason=reason, now=now)
     return release_out(release)
 
 

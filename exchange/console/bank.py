@@ -12,6 +12,8 @@ from exchange.api import bank as api
 from exchange.api import payees as payees_api
 from exchange.api import suspense as suspense_api
 from exchange.api.deps import Now, Session
+from exchange.console import deciding
+from exchange.console.deciding import Verdict
 from exchange.identity.rules import Caller
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
@@ -133,28 +135,33 @@ async def send_file(
     return render.see(request, f"/console/bank/files/{batch_id}")
 
 
-@router.post("/files/{batch_id}/decision")
-async def send_decision(
-    request: Request, batch_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
-) -> Response:
-    """Approve or refuse exactly the file that the page showed."""
-    said = {"content_sha256": form.text("content_sha256")}
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if form.text("act") == "approve":
-        body = shape(api.BatchApprovalIn, **said)
-        await api.approve_payment_file(batch_id=batch_id, body=body, **told)
-    else:
-        refusal = shape(api.BatchRefusalIn, reason=form.text("reason"), **said)
-        await api.refuse_payment_file(batch_id=batch_id, body=refusal, **told)
-    return render.see(request, f"/console/bank/files/{batch_id}")
-
-
 @router.post("/files/{batch_id}/document")
 async def fetch_document(batch_id: UUID, visitor: Staff, session: Session, now: Now) -> Response:
     """Give out an approved payment file."""
     return await api.give_payment_file(
         batch_id=batch_id, session=session, caller=visitor.caller, now=now
     )
+
+
+@router.post("/files/{batch_id}/{verdict}")
+async def send_file_verdict(
+    *,
+    request: Request,
+    batch_id: UUID,
+    verdict: Verdict,
+    visitor: Staff,
+    form: Sent,
+    session: Session,
+    now: Now,
+) -> Response:
+    """Approve or refuse exactly the file that the page showed."""
+    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
+    if verdict == "approval":
+        body = await deciding.approval(session, visitor, form, now=now)
+        await api.approve_payment_file(batch_id=batch_id, body=body, **told)
+    else:
+        await api.refuse_payment_file(batch_id=batch_id, body=deciding.refusal(form), **told)
+    return render.see(request, f"/console/bank/files/{batch_id}")
 
 
 @router.post("/suspense/{item_id}")
@@ -175,18 +182,24 @@ async def send_release(
     return render.see(request, "/console/bank")
 
 
-@router.post("/releases/{release_id}")
-async def send_release_decision(
-    request: Request, release_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
+@router.post("/releases/{release_id}/{verdict}")
+async def send_release_verdict(
+    *,
+    request: Request,
+    release_id: UUID,
+    verdict: Verdict,
+    visitor: Staff,
+    form: Sent,
+    session: Session,
+    now: Now,
 ) -> Response:
     """Approve or refuse exactly the release that the page showed."""
-    said = {"content_sha256": form.text("content_sha256")}
     told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if form.text("act") == "approve":
-        body = shape(suspense_api.ReleaseApprovalIn, **said)
+    if verdict == "approval":
+        body = await deciding.approval(session, visitor, form, now=now)
         await suspense_api.approve_release(release_id=release_id, body=body, **told)
     else:
-        refusal = shape(suspense_api.ReleaseRefusalIn, reason=form.text("reason"), **said)
+        refusal = deciding.refusal(form)
         await suspense_api.refuse_release(release_id=release_id, body=refusal, **told)
     return render.see(request, "/console/bank")
 

@@ -10,6 +10,7 @@ from contracts import ids
 from exchange.api import admissions as admissions_api
 from exchange.api import deposits as deposits_api
 from exchange.api.deps import Now, Session
+from exchange.console import deciding
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
@@ -173,16 +174,10 @@ async def send_verdict(
     caller = visitor.caller
     row = await deposits.get_movement(session, movement_id)
     if verdict == "approval":
-        approval = shape(
-            deposits_api.MovementApprovalIn, content_sha256=form.text("content_sha256")
-        )
+        approval = await deciding.approval(session, visitor, form, now=now)
         await deposits_api.approve_deposit_movement(movement_id, approval, session, caller, now)
     elif verdict == "refusal":
-        refusal = shape(
-            deposits_api.MovementRefusalIn,
-            content_sha256=form.text("content_sha256"),
-            reason=form.text("reason"),
-        )
+        refusal = deciding.refusal(form)
         await deposits_api.refuse_deposit_movement(movement_id, refusal, session, caller, now)
     else:
         sent = shape(deposits_api.ReturnIn, reference=form.text("reference"))

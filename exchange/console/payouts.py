@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.deals import queries as deals
 from exchange.api import payouts as api
 from exchange.api.deps import Now, Session
+from exchange.console import deciding
 from exchange.console.queue import contract_numbers
-from exchange.identity import proofs
 from exchange.portal import money, names, render
-from exchange.portal.forms import Sent, shape
+from exchange.portal.forms import Sent
 from exchange.portal.language import Language
 from exchange.portal.visitors import Staff
 
@@ -59,8 +59,7 @@ async def send_approval(
     request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
 ) -> Response:
     """Approve exactly what the page showed, with one's password."""
-    proof = await proofs.prove(session, visitor.caller, form.text("password"), now=now)
-    body = shape(api.ApprovalIn, content_sha256=form.text("content_sha256"), proof=proof.id)
+    body = await deciding.approval(session, visitor, form, now=now)
     await api.approve_payout(
         payout_id=payout_id, body=body, session=session, caller=visitor.caller, now=now
     )
@@ -72,11 +71,12 @@ async def send_refusal(
     request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
 ) -> Response:
     """Refuse exactly what the page showed, with a reason."""
-    body = shape(
-        api.RefusalIn, content_sha256=form.text("content_sha256"), reason=form.text("reason")
-    )
     await api.refuse_payout(
-        payout_id=payout_id, body=body, session=session, caller=visitor.caller, now=now
+        payout_id=payout_id,
+        body=deciding.refusal(form),
+        session=session,
+        caller=visitor.caller,
+        now=now,
     )
     return render.see(request, f"/console/payouts/{payout_id}")
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from contracts import canonical
 from contracts.refusal import Kind, Refusal
 
-APPROVED, REFUSED = "approved", "refused"
+PREPARED, APPROVED, REFUSED = "prepared", "approved", "refused"
 LASTS = timedelta(hours=24)  # what is approved today is not paid by that next week
 LONGEST_REASON = 500
 
@@ -50,6 +51,32 @@ class ProofSpent(Refusal):
     hint = "Prove who you are again, once for each decision."
 
 
+class AlreadyDecided(Refusal):
+    """It was approved or refused before."""
+
+    kind, code = Kind.CONFLICT, "already-decided"
+    hint = "A decision stands; after a refusal another can be prepared."
+
+
+class ContentChanged(Refusal):
+    """It is not what was looked at, or it would do other things by now."""
+
+    kind, code = Kind.CONFLICT, "content-changed"
+    hint = "Read it again; decide what it says now, or refuse it and have it prepared anew."
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a decider looked at: who decides, and the hash of the content that was read.
+
+    An approval also has the proof that the decider was there in person; a refusal has none.
+    """
+
+    person_id: UUID
+    content_sha256: str
+    proof_id: UUID | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is decided: its kind and id, the SHA-256 of its content, and who made it (经办)."""
@@ -68,6 +95,40 @@ def check_two(subject: Subject, checker_id: UUID) -> None:
     """
     if checker_id == subject.maker_id:
         raise SamePerson("Another person has to decide this.")
+
+
+def check_decision(decision: Decision, *, subject: Subject, state: str, content_now: bytes) -> None:
+    """Check that something prepared may be decided by this person on this content.
+
+    Args:
+        decision: who decides, and what they looked at.
+        subject: what was prepared, by whom.
+        state: its state.
+        content_now: what it would do if it were prepared at this moment.
+
+    Raises:
+        AlreadyDecided: it was decided before.
+        SamePerson: the decider prepared it.
+        ContentChanged: the decider saw other content, or it would do other things by now.
+    """
+    if state != PREPARED:
+        raise AlreadyDecided(f"This {subject.object_type} is {state}.", state=state)
+    check_two(subject, decision.person_id)
+    sha256 = subject.object_hash
+    if decision.content_sha256 != sha256 or canonical.sha256_hex(content_now) != sha256:
+        said = f"The {subject.object_type} is not the one that was looked at."
+        raise ContentChanged(said, content_sha256=sha256)
+
+
+def proof_of(decision: Decision) -> UUID:
+    """Return the proof that an approval needs.
+
+    Raises:
+        ValueError: there is none; every door asks for it (a bug, not a refusal).
+    """
+    if decision.proof_id is None:
+        raise ValueError("an approval needs a proof of who approves")
+    return decision.proof_id
 
 
 def check_use(*, used_at: datetime | None, expires_at: datetime, now: datetime) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from settlement.approvals import queries, rules
-from settlement.approvals.rules import Subject
+from settlement.approvals.rules import Decision, Subject
 from settlement.approvals.tables import Approval
 
 
@@ -16,7 +16,7 @@ async def approve(
     subject: Subject,
     *,
     checker_id: UUID,
-    proof_id: UUID | None,
+    proof_id: UUID,
     now: datetime,
 ) -> Approval:
     """Note that a person approved a content (复核); it holds for 24 hours, for one use.
@@ -33,7 +33,7 @@ async def approve(
         ProofSpent: the proof has served for another decision.
     """
     rules.check_two(subject, checker_id)
-    if proof_id is not None and await queries.find_by_proof(session, proof_id) is not None:
+    if await queries.find_by_proof(session, proof_id) is not None:
         raise rules.ProofSpent("This proof has served for another decision.")
     return await _decided(
         session, subject, rules.APPROVED, checker_id=checker_id, proof_id=proof_id, now=now
@@ -52,6 +52,24 @@ async def refuse(
     return await _decided(
         session, subject, rules.REFUSED, checker_id=checker_id, reason=reason, now=now
     )
+
+
+async def approve_and_use(
+    session: AsyncSession, subject: Subject, *, decision: Decision, now: datetime
+) -> Approval:
+    """Note that a person approved a content, and use that at once: it is done now.
+
+    Raises:
+        SamePerson, ProofSpent: see `approve`.
+    """
+    await approve(
+        session,
+        subject,
+        checker_id=decision.person_id,
+        proof_id=rules.proof_of(decision),
+        now=now,
+    )
+    return await use(session, subject, now=now)
 
 
 async def use(session: AsyncSession, subject: Subject, *, now: datetime) -> Approval:

@@ -23,6 +23,9 @@ class Approval(SQLModel, table=True):
         CheckConstraint(
             "(outcome = 'refused') = (reason IS NOT NULL)", name="approval_refused_with_a_reason"
         ),
+        CheckConstraint(
+            "outcome = 'refused' OR proof_id IS NOT NULL", name="approval_proved_in_person"
+        ),
         CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="approval_reason_has_length"),
         CheckConstraint("expires_at > decided_at", name="approval_expires_later"),
         CheckConstraint(

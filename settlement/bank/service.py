@@ -12,6 +12,8 @@ from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals import service as approvals
+from settlement.approvals.rules import Decision, Subject
 from settlement.bank import pain, queries, rules
 from settlement.bank.rules import Account, Payment
 from settlement.bank.tables import BankAccount, PaymentBatch, PaymentItem
@@ -22,6 +24,8 @@ from settlement.payees.tables import PayeeBankAccount
 from settlement.payouts import banking
 from settlement.payouts import queries as payouts
 from settlement.payouts.tables import PayoutTransfer
+
+OBJECT = "payment-file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,7 @@ async def prepare(
 
 
 async def approve(
-    session: AsyncSession, batch_id: UUID, *, person_id: UUID, seen_sha256: str, now: datetime
+    session: AsyncSession, batch_id: UUID, *, decision: Decision, now: datetime
 ) -> PaymentBatch:
     """Approve a payment file (复核): from now on it may be given to the bank, as it is.
 
@@ -122,8 +126,9 @@ async def approve(
         Unknown: there is no such file.
         BatchDecided, BatchSamePerson: see `rules.check_batch_decision`.
         BatchChanged: another file was read, or a payee's account is no longer in force.
+        ProofSpent: the proof has served for another decision.
     """
-    batch = await _to_decide(session, batch_id, person_id, seen_sha256)
+    batch = await _to_decide(session, batch_id, decision)
     items = await queries.items(session, batch_id)
     parties = {item.party_id for item in items}
     there = await payees.in_force(session, parties, currency=batch.currency, now=now)
@@ -131,7 +136,8 @@ async def approve(
     changed = sorted(str(i.party_id) for i in items if i.payee_account_id not in now_in_force)
     if changed:
         raise rules.BatchChanged("Payees' accounts have changed.", parties=changed)
-    batch.state, batch.decided_by, batch.decided_at = rules.APPROVED, person_id, now
+    await approvals.approve_and_use(session, _subject(batch), decision=decision, now=now)
+    batch.state, batch.decided_by, batch.decided_at = rules.APPROVED, decision.person_id, now
     for item in items:
         item.state = rules.INSTRUCTED
         await banking.sending(session, item.payout_id, item.party_id)
@@ -140,13 +146,7 @@ async def approve(
 
 
 async def refuse(
-    session: AsyncSession,
-    batch_id: UUID,
-    *,
-    person_id: UUID,
-    seen_sha256: str,
-    reason: str,
-    now: datetime,
+    session: AsyncSession, batch_id: UUID, *, decision: Decision, reason: str, now: datetime
 ) -> PaymentBatch:
     """Refuse a payment file with a reason; its transfers can go into another.
 
@@ -154,8 +154,10 @@ async def refuse(
         Unknown: there is no such file.
         BatchDecided, BatchSamePerson, BatchChanged: see `rules.check_batch_decision`.
     """
-    batch = await _to_decide(session, batch_id, person_id, seen_sha256)
-    batch.state, batch.decided_by, batch.decided_at = rules.REFUSED, person_id, now
+    batch = await _to_decide(session, batch_id, decision)
+    by = decision.person_id
+    await approvals.refuse(session, _subject(batch), checker_id=by, reason=reason, now=now)
+    batch.state, batch.decided_by, batch.decided_at = rules.REFUSED, by, now
     batch.reason = reason
     for item in await queries.items(session, batch_id):
         item.state = rules.FAILED
@@ -276,18 +278,20 @@ def _payment(item: PaymentItem, where: PayeeBankAccount) -> Payment:
     )
 
 
-async def _to_decide(
-    session: AsyncSession, batch_id: UUID, person_id: UUID, seen_sha256: str
-) -> PaymentBatch:
+async def _to_decide(session: AsyncSession, batch_id: UUID, decision: Decision) -> PaymentBatch:
     batch = await _locked(session, batch_id)
     rules.check_batch_decision(
         state=batch.state,
         prepared_by=batch.prepared_by,
-        person_id=person_id,
+        person_id=decision.person_id,
         sha256=batch.sha256,
-        seen_sha256=seen_sha256,
+        seen_sha256=decision.content_sha256,
     )
     return batch
+
+
+def _subject(batch: PaymentBatch) -> Subject:
+    return Subject(OBJECT, batch.id, batch.sha256, batch.prepared_by)
 
 
 async def _locked(session: AsyncSession, batch_id: UUID) -> PaymentBatch:

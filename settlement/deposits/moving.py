@@ -1,7 +1,6 @@
 """Movements of deposits: returns, forfeitures, distributions; one prepares, another decides."""
 
 from datetime import datetime
-from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,19 +10,14 @@ from contracts import canonical, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused
+from settlement.approvals import service as approvals
+from settlement.approvals.rules import Decision, Subject
 from settlement.deposits import booking, queries, rules
 from settlement.deposits.rules import Move, ReceiptKnown
 from settlement.deposits.tables import Deposit, DepositMovement
 from settlement.ledger.rules import Line
 
-ACTOR = "exchange"
-
-
-class Decision(TypedDict):
-    """Who decides on a movement, and the hash of what they read."""
-
-    person_id: UUID
-    content_sha256: str
+OBJECT = "deposit-movement"
 
 
 async def prepare(
@@ -86,13 +80,15 @@ async def approve(
         Unknown: there is no such movement.
         DepositMoveDecided, DepositOtherPerson, DepositMoveChanged: see `rules.check_decision`.
         DepositNotFree, TriggerNotNamed, DepositTooSmall: it would not be prepared now.
+        ProofSpent: the proof has served for another decision.
     """
     movement, deposit = await _both(session, movement_id)
     if movement.state != rules.PREPARED and _is_repeated(movement, decision):
         return movement
     _check_decision(movement, decision)
     await _check(session, deposit, movement.move())
-    movement.decided_by, movement.decided_at = decision["person_id"], now
+    await approvals.approve_and_use(session, _subject(movement), decision=decision, now=now)
+    movement.decided_by, movement.decided_at = decision.person_id, now
     movement.state = rules.APPROVED if movement.kind == rules.RETURN else rules.DONE
     kind, lines = await _carry_out(session, deposit, movement)
     await session.flush()
@@ -100,7 +96,7 @@ async def approve(
         session,
         key=f"deposit:movement:{movement.id}",
         kind=kind,
-        actor=str(decision["person_id"]),
+        actor=str(decision.person_id),
         lines=lines,
         now=now,
     )
@@ -121,8 +117,10 @@ async def refuse(
     if movement.refused_reason == reason and _is_repeated(movement, decision):
         return movement
     _check_decision(movement, decision)
+    by = decision.person_id
+    await approvals.refuse(session, _subject(movement), checker_id=by, reason=reason, now=now)
     movement.state, movement.refused_reason = rules.REFUSED, reason
-    movement.decided_by, movement.decided_at = decision["person_id"], now
+    movement.decided_by, movement.decided_at = by, now
     await session.flush()
     return movement
 
@@ -199,14 +197,18 @@ def _check_decision(movement: DepositMovement, decision: Decision) -> None:
     rules.check_decision(
         state=movement.state,
         prepared_by=movement.prepared_by,
-        decided_by=decision["person_id"],
-        same=decision["content_sha256"] == movement.content_sha256,
+        decided_by=decision.person_id,
+        same=decision.content_sha256 == movement.content_sha256,
     )
 
 
 def _is_repeated(movement: DepositMovement, decision: Decision) -> bool:
     seen = (movement.decided_by, movement.content_sha256)
-    return seen == (decision["person_id"], decision["content_sha256"])
+    return seen == (decision.person_id, decision.content_sha256)
+
+
+def _subject(movement: DepositMovement) -> Subject:
+    return Subject(OBJECT, movement.id, movement.content_sha256, movement.prepared_by)
 
 
 async def _tell_moved(

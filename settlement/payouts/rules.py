@@ -1,7 +1,7 @@
 """Decisions about payouts: four eyes, bound to the exact content (pure).
 
-Who prepared a payout may not decide it, and a decision names the SHA-256 of what was decided. The
-database holds the first of these too (payout_needs_two_people).
+Who prepared a payout may not decide it, and a decision names the SHA-256 of what was decided
+(settlement/approvals). The database holds both too.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,15 +11,12 @@ from uuid import UUID
 from contracts import canonical
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
-from settlement.approvals import rules as approvals
-from settlement.approvals.rules import Subject
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
 
 PREPARED, APPROVED, REFUSED, PAID = "prepared", "approved", "refused", "paid"
 ACCOUNT_REQUESTED, ACCOUNT_READY, ACCOUNT_FAILED = "requested", "ready", "failed"
 TRANSFER_PENDING, TRANSFER_SENDING, TRANSFER_MADE = "pending", "sending", "made"
-LONGEST_REASON = 500
 
 
 class SettlementNotFunded(Refusal):
@@ -43,20 +40,6 @@ class PayoutAlreadyPrepared(Refusal):
     hint = "Decide the payout named in `payout` first."
 
 
-class ContentChanged(Refusal):
-    """The payout is not the one that was looked at."""
-
-    kind, code = Kind.CONFLICT, "content-changed"
-    hint = "Read the payout again; decide what it says now, or have it prepared anew."
-
-
-class AlreadyDecided(Refusal):
-    """The payout was approved or refused before."""
-
-    kind, code = Kind.CONFLICT, "already-decided"
-    hint = "A decision stands; after a refusal a new payout can be prepared."
-
-
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """What one payee is to receive, and where."""
@@ -64,18 +47,6 @@ class Transfer:
     party_id: UUID
     account: str
     amount: Money
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a decider looked at: who decides, and the hash of the content that was read.
-
-    `proof_id` is the proof that the decider was there in person; every door asks for it.
-    """
-
-    person_id: UUID
-    content_sha256: str
-    proof_id: UUID | None = None
 
 
 def content(
@@ -112,28 +83,6 @@ def check_accounts(payees: Collection[UUID], ready: Collection[UUID]) -> None:
     missing = sorted(str(payee) for payee in payees if payee not in ready)
     if missing:
         raise PayoutAccountMissing("Payees have no account that can be paid.", parties=missing)
-
-
-def check_decision(decision: Decision, *, subject: Subject, state: str, content_now: bytes) -> None:
-    """Check that a payout may be decided by this person on this content.
-
-    Args:
-        decision: who decides, and what they looked at.
-        subject: what was prepared, by whom.
-        state: the payout's state.
-        content_now: what it would do if it were prepared at this moment.
-
-    Raises:
-        AlreadyDecided: it was decided before.
-        SamePerson: the decider prepared it.
-        ContentChanged: the decider saw other content, or the content is not what was prepared.
-    """
-    if state != PREPARED:
-        raise AlreadyDecided(f"This payout is {state}.", state=state)
-    approvals.check_two(subject, decision.person_id)
-    sha256 = subject.object_hash
-    if decision.content_sha256 != sha256 or canonical.sha256_hex(content_now) != sha256:
-        raise ContentChanged("The payout is not the one that was looked at.", content_sha256=sha256)
 
 
 def approved_lines(transfers: Sequence[Transfer]) -> list[Line]:

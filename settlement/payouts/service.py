@@ -12,8 +12,9 @@ from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals import rules as deciding
 from settlement.approvals import service as approvals
-from settlement.approvals.rules import Subject
+from settlement.approvals.rules import Decision, Subject
 from settlement.invoices import queries as invoices
 from settlement.ledger import queries as books
 from settlement.ledger import rules as accounts
@@ -23,7 +24,7 @@ from settlement.outbound import service as outbound
 from settlement.payees import queries as bank_accounts
 from settlement.payees.rules import is_at_a_bank
 from settlement.payouts import queries, rules
-from settlement.payouts.rules import Decision, Transfer
+from settlement.payouts.rules import Transfer
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 from settlement.plans import queries as plans
 from settlement.plans import service as settlements
@@ -132,21 +133,14 @@ async def approve(
 
     Raises:
         Unknown: there is no such payout.
-        AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
+        AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules.check_decision`.
         ProofSpent: the proof has served for another decision.
     """
     payout = await locked(session, payout_id)
     if _is_repeated(payout, decision, (rules.APPROVED, rules.PAID)):
         return payout
     transfers = await _check(session, payout, decision, now=now)
-    await approvals.approve(
-        session,
-        _subject(payout),
-        checker_id=decision.person_id,
-        proof_id=decision.proof_id,
-        now=now,
-    )
-    await approvals.use(session, _subject(payout), now=now)
+    await approvals.approve_and_use(session, _subject(payout), decision=decision, now=now)
     payout.state, payout.decided_by, payout.decided_at = rules.APPROVED, decision.person_id, now
     await settlements.advance(session, payout.deal_id, to=PAYING)
     await ledger.post(
@@ -171,12 +165,12 @@ async def refuse(
 
     Raises:
         Unknown: there is no such payout.
-        AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
+        AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules.check_decision`.
     """
     payout = await locked(session, payout_id)
     if _is_repeated(payout, decision, (rules.REFUSED,)) and payout.reason == reason:
         return payout
-    rules.check_decision(
+    deciding.check_decision(
         decision, subject=_subject(payout), state=payout.state, content_now=payout.content
     )
     await approvals.refuse(
@@ -299,7 +293,7 @@ async def _check(
     raw = payout.content
     if payout.state == rules.PREPARED:
         transfers, raw = await _content(session, payout.id, settlement, now=now)
-    rules.check_decision(decision, subject=_subject(payout), state=payout.state, content_now=raw)
+    deciding.check_decision(decision, subject=_subject(payout), state=payout.state, content_now=raw)
     return transfers
 
 

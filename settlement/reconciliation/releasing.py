@@ -11,6 +11,8 @@ from contracts import canonical, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals import service as approvals
+from settlement.approvals.rules import Decision, Subject
 from settlement.bank.rules import INSTRUCTED
 from settlement.bank.tables import PaymentItem
 from settlement.invoices import wires
@@ -19,6 +21,8 @@ from settlement.ledger import service as ledger
 from settlement.reconciliation import rules, service
 from settlement.reconciliation.rules import Part
 from settlement.reconciliation.tables import ReconMatch, SuspenseItem
+
+OBJECT = "suspense-release"
 
 
 async def propose(
@@ -70,7 +74,7 @@ async def propose(
 
 
 async def approve(
-    session: AsyncSession, release_id: UUID, *, person_id: UUID, seen_sha256: str, now: datetime
+    session: AsyncSession, release_id: UUID, *, decision: Decision, now: datetime
 ) -> ReconMatch:
     """Approve a release (复核) and book it.
 
@@ -78,12 +82,14 @@ async def approve(
         Unknown: there is no such release.
         ReleaseDecided, ReleaseSamePerson: see `rules.check_decision`.
         ReleaseChanged: another release was read, or what it is for is no longer as it was.
+        ProofSpent: the proof has served for another decision.
     """
-    release = await _to_decide(session, release_id, person_id, seen_sha256)
+    release, subject = await _to_decide(session, release_id, decision)
+    await approvals.approve_and_use(session, subject, decision=decision, now=now)
     items = await _items_of(session, release)
     for number, part in enumerate(rules.parts_of(release.content), 1):
         await _place(session, release, part, number, currency=items[0].currency, now=now)
-    release.state, release.decided_by, release.decided_at = rules.APPROVED, person_id, now
+    release.state, release.decided_by, release.decided_at = rules.APPROVED, decision.person_id, now
     for item in items:
         item.state, item.released_at = rules.RELEASED, now
     await _tell(session, release, "suspense.released", now=now)
@@ -91,13 +97,7 @@ async def approve(
 
 
 async def refuse(
-    session: AsyncSession,
-    release_id: UUID,
-    *,
-    person_id: UUID,
-    seen_sha256: str,
-    reason: str,
-    now: datetime,
+    session: AsyncSession, release_id: UUID, *, decision: Decision, reason: str, now: datetime
 ) -> ReconMatch:
     """Refuse a release with a reason; its items wait as before.
 
@@ -105,10 +105,12 @@ async def refuse(
         Unknown: there is no such release.
         ReleaseDecided, ReleaseSamePerson, ReleaseChanged: see `rules.check_decision`.
     """
-    release = await _to_decide(session, release_id, person_id, seen_sha256)
+    release, subject = await _to_decide(session, release_id, decision)
+    by = decision.person_id
+    await approvals.refuse(session, subject, checker_id=by, reason=reason, now=now)
     for item in await _items_of(session, release):
         item.match_id = None
-    release.state, release.decided_by, release.decided_at = rules.REFUSED, person_id, now
+    release.state, release.decided_by, release.decided_at = rules.REFUSED, by, now
     release.reason = reason
     await _tell(session, release, "suspense.refused", now=now)
     return release
@@ -185,19 +187,19 @@ async def _locked_item(session: AsyncSession, item_id: UUID) -> SuspenseItem:
 
 
 async def _to_decide(
-    session: AsyncSession, release_id: UUID, person_id: UUID, seen_sha256: str
-) -> ReconMatch:
+    session: AsyncSession, release_id: UUID, decision: Decision
+) -> tuple[ReconMatch, Subject]:
     release = await locking.find_locked(session, ReconMatch, col(ReconMatch.id) == release_id)
     if release is None or release.proposed_by is None:
         raise Unknown("There is no such release.")
     rules.check_decision(
         state=release.state,
         proposed_by=release.proposed_by,
-        person_id=person_id,
+        person_id=decision.person_id,
         sha256=release.sha256,
-        seen_sha256=seen_sha256,
+        seen_sha256=decision.content_sha256,
     )
-    return release
+    return release, Subject(OBJECT, release.id, release.sha256, release.proposed_by)
 
 
 async def _tell(session: AsyncSession, release: ReconMatch, kind: str, *, now: datetime) -> None:

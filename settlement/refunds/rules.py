@@ -8,8 +8,6 @@ from uuid import UUID
 from contracts import canonical
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
-from settlement.approvals import rules as approvals
-from settlement.approvals.rules import Subject
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
 
@@ -18,7 +16,6 @@ MADE, FAILED = "made", "failed"
 # What counts against the payment. A refund that failed counts too: what the payees gave back for it
 # stays owed to the payer, and goes another way than through the card.
 COUNTED = (PREPARED, APPROVED, MADE, FAILED)
-LONGEST_REASON = 500
 
 
 class PaymentNotRefundable(Refusal):
@@ -47,32 +44,6 @@ class RefundOpen(Refusal):
 
     kind, code = Kind.CONFLICT, "refund-open"
     hint = "Decide the refund named in `refund`, or wait until it is made."
-
-
-class RefundDecided(Refusal):
-    """The refund was approved or refused before."""
-
-    kind, code = Kind.CONFLICT, "refund-decided"
-    hint = "A decision stands; another refund can be prepared."
-
-
-class RefundChanged(Refusal):
-    """The refund is not the one that was looked at."""
-
-    kind, code = Kind.CONFLICT, "refund-changed"
-    hint = "Read the refund again; decide what it says now, or refuse it and prepare another."
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a decider looked at: who decides, and the hash of the content that was read.
-
-    `proof_id` is the proof that the decider was there in person; every door asks for it.
-    """
-
-    person_id: UUID
-    content_sha256: str
-    proof_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +93,6 @@ def content(
         "given_back_by": [{"account": code, "amount_minor": minor} for code, minor in debits],
     }
     return canonical.dumps(said)
-
-
-def check_decision(decision: Decision, *, subject: Subject, state: str, content_now: bytes) -> None:
-    """Check that a refund may be decided by this person on this content.
-
-    Raises:
-        RefundDecided: it was decided before.
-        SamePerson: the decider prepared it.
-        RefundChanged: the decider saw other content, or it would do other things by now.
-    """
-    if state != PREPARED:
-        raise RefundDecided(f"This refund is {state}.", state=state)
-    approvals.check_two(subject, decision.person_id)
-    sha256 = subject.object_hash
-    if decision.content_sha256 != sha256 or canonical.sha256_hex(content_now) != sha256:
-        raise RefundChanged("The refund is not the one that was looked at.", content_sha256=sha256)
 
 
 def approved_lines(payer_id: UUID, amount: Money, debits: Sequence[Line]) -> list[Line]:

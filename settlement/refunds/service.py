@@ -11,8 +11,9 @@ from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals import rules as deciding
 from settlement.approvals import service as approvals
-from settlement.approvals.rules import Subject
+from settlement.approvals.rules import AlreadyDecided, Decision, Subject
 from settlement.disputes import queries as disputes
 from settlement.invoices.rules import SUCCEEDED
 from settlement.invoices.tables import Invoice, Payment
@@ -26,7 +27,7 @@ from settlement.recoveries import service as recoveries
 from settlement.recoveries.rules import Cause
 from settlement.recoveries.service import Piece
 from settlement.refunds import queries, rules
-from settlement.refunds.rules import Ask, Decision, SeenRefund
+from settlement.refunds.rules import Ask, SeenRefund
 from settlement.refunds.tables import Refund
 
 ACTOR = "exchange"
@@ -92,7 +93,7 @@ async def approve(
 
     Raises:
         Unknown: there is no such refund.
-        RefundDecided, SamePerson, RefundChanged: see `rules.check_decision`.
+        AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
         ProofSpent: the proof has served for another decision.
         PaymentDisputed, PayoutUnderWay: what happened since keeps it from being made.
     """
@@ -100,22 +101,15 @@ async def approve(
     if refund.state in (rules.APPROVED, rules.MADE, rules.FAILED) and _same(refund, decision):
         return refund
     if refund.state != rules.PREPARED:
-        raise rules.RefundDecided(f"This refund is {refund.state}.", state=refund.state)
+        raise AlreadyDecided(f"This refund is {refund.state}.", state=refund.state)
     invoice, pieces, debits = await _given_back(session, payment, refund.amount)
-    rules.check_decision(
+    deciding.check_decision(
         decision,
         subject=_subject(refund),
         state=refund.state,
         content_now=_content(refund.id, refund.ask(), payment, debits),
     )
-    await approvals.approve(
-        session,
-        _subject(refund),
-        checker_id=decision.person_id,
-        proof_id=decision.proof_id,
-        now=now,
-    )
-    await approvals.use(session, _subject(refund), now=now)
+    await approvals.approve_and_use(session, _subject(refund), decision=decision, now=now)
     refund.state, refund.decided_by, refund.decided_at = rules.APPROVED, decision.person_id, now
     await ledger.post(
         session,
@@ -141,12 +135,12 @@ async def refuse(
 
     Raises:
         Unknown: there is no such refund.
-        RefundDecided, SamePerson, RefundChanged: see `rules.check_decision`.
+        AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     refund, _ = await _both(session, refund_id)
     if refund.refused_reason == reason and _same(refund, decision):
         return refund
-    rules.check_decision(
+    deciding.check_decision(
         decision, subject=_subject(refund), state=refund.state, content_now=refund.content
     )
     await approvals.refuse(

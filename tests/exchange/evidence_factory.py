@@ -30,7 +30,6 @@ from settlement.invoices import service as invoices
 from settlement.invoices.rules import Seen
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
-from settlement.payouts.rules import Decision
 from settlement.plans import service as plans
 from settlement.plans.rules import Terms
 from tests.conftest import NOW
@@ -41,6 +40,7 @@ from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import person
 from tests.listings.auctions_factory import arrival, enrol, sale_of
 from tests.listings.masters_factory import ready_master
+from tests.settlement.approvals_factory import decided
 
 AMOUNT = 120_000_001
 BIDS = 4
@@ -200,7 +200,7 @@ async def _pay_out(session: AsyncSession, trade: Trade) -> None:
     payout, _ = await payouts.prepare(
         session, ids.new(NOW), deal_id=trade.deal.id, person_id=staff[0].id, now=NOW
     )
-    decision = Decision(staff[1].id, payout.content_sha256)
+    decision = await decided(session, staff[1].id, payout.content_sha256, now=NOW)
     await payouts.approve(session, payout.id, decision=decision, now=NOW)
     for transfer in await payout_queries.transfers(session, payout.id):
         assert transfer.intent_id is not None

@@ -24,6 +24,7 @@ from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import signed_client
 from tests.listings.auctions_factory import open_auction, sale_of
 from tests.listings.masters_factory import ready_master
+from tests.settlement.approvals_factory import proved
 
 DEPOSIT = 20_000
 HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -261,14 +262,15 @@ async def test_forfeiture_and_return_take_an_operator_and_an_approver(hall: Hall
     made = (await hall.operator.put(f"{where}/movements/{uuid4()}", json=back)).json()
     act = f"/v1/deposit-movements/{made['id']}"
     decision = {"content_sha256": made["content_sha256"]}
-    assert (await hall.operator.post(f"{act}/approval", json=decision)).status_code == 403
-    done = await hall.approver.post(f"{act}/approval", json=decision)
+    for who, status in ((hall.operator, 403), (hall.approver, 200)):
+        done = await who.post(f"{act}/approval", json=await proved(who, **decision))
+        assert done.status_code == status
     assert (done.status_code, done.json()["state"]) == (200, "approved")
     sent = await hall.operator.post(f"{act}/return", json={"reference": f"OUT-{uuid4()}"})
     assert sent.json()["state"] == "done"
     lost = {"kind": "forfeit", "amount_minor": DEPOSIT, "reason": "non-payment"}
     made = (await hall.approver.put(f"{where}/movements/{uuid4()}", json=lost)).json()
-    decision = {"content_sha256": made["content_sha256"]}
+    decision = await proved(hall.approver, content_sha256=made["content_sha256"])
     own = await hall.approver.post(f"/v1/deposit-movements/{made['id']}/approval", json=decision)
     assert own.json()["code"] == "deposit-other-person"
     file = (await hall.operator.get(where)).json()

@@ -16,6 +16,7 @@ from exchange import clock
 from exchange.context import Context
 from settlement.bank.tables import BankAccount
 from tests.exchange.identity_factory import signed_client
+from tests.settlement.approvals_factory import proved
 from tests.settlement.bank_factory import Bank, approved_payout, iban
 from tests.settlement.settlement_factory import Trade, invoiced
 
@@ -106,10 +107,10 @@ async def test_a_wire_goes_to_the_payees_accounts(desk: Desk) -> None:
     assert made.status_code == 201, made.text
     assert (await desk.one.put(where, json=asked)).status_code == 200
     seen = {"content_sha256": made.json()["content_sha256"]}
-    refused = await desk.one.post(f"{where}/approval", json=seen)
+    refused = await approve(desk.one, where, **seen)
     assert (refused.status_code, refused.json()["code"]) == (403, "batch-same-person")
     assert (await desk.operator.post(f"{where}/document")).json()["code"] == "batch-decided"
-    assert (await desk.other.post(f"{where}/approval", json=seen)).status_code == 200
+    assert (await approve(desk.other, where, **seen)).status_code == 200
     given = await desk.operator.post(f"{where}/document")
     assert given.headers["content-type"] == "application/xml"
     told = [one.text for one in etree.fromstring(given.content).iter("{*}EndToEndId")]
@@ -124,6 +125,11 @@ async def test_a_wire_goes_to_the_payees_accounts(desk: Desk) -> None:
     files = (await desk.operator.get("/v1/bank/payment-files", params={"limit": 200})).json()
     assert made.json()["id"] in [one["id"] for one in files["items"]]
     await all_agrees(desk)
+
+
+async def approve(client: httpx.AsyncClient, where: str, **seen: str) -> httpx.Response:
+    """Approve what was read, with a proof."""
+    return await client.post(f"{where}/approval", json=await proved(client, **seen))
 
 
 async def all_agrees(desk: Desk) -> None:
@@ -152,9 +158,9 @@ async def test_money_that_nothing_explains_is_released_by_two_people(desk: Desk)
     waiting = (await desk.other.get("/v1/bank/releases")).json()["items"]
     assert made.json()["id"] in [one["id"] for one in waiting]
     seen = {"content_sha256": made.json()["content_sha256"]}
-    same = await desk.one.post(f"{where}/approval", json=seen)
+    same = await approve(desk.one, where, **seen)
     assert (same.status_code, same.json()["code"]) == (403, "release-same-person")
-    done = await desk.other.post(f"{where}/approval", json=seen)
+    done = await approve(desk.other, where, **seen)
     assert (done.status_code, done.json()["state"]) == (200, "approved")
     buyer = await desk.holder(desk.trade.buyer)
     assert buyer is not None

@@ -16,7 +16,7 @@ from exchange.bank_cli import app
 from exchange.context import Context
 from settlement.bank.tables import BankAccount
 from tests.contracts.parties_factory import party
-from tests.exchange.identity_factory import api_key, person
+from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
 from tests.settlement.bank_factory import Bank, approved_payout, iban, with_bank_account
 from tests.settlement.settlement_factory import invoiced
@@ -27,7 +27,7 @@ PRICE = Money(300_000, "GBP")  # a currency of its own: a payment file takes all
 
 
 def run(*words: str) -> tuple[int, str]:
-    done = RUNNER.invoke(app, list(words))
+    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
     if isinstance(done.exception, Refusal):
         return 1, f"{done.exception.code} {done.exception.detail}"
     return done.exit_code, done.output

@@ -14,6 +14,7 @@ from settlement.bank.service import Following
 from settlement.payees import queries
 from settlement.payees import service as payees
 from settlement.payees.rules import Details
+from tests.exchange.identity_factory import PASSWORD
 from tests.exchange.test_portal_deals import enter
 from tests.exchange.test_portal_pages import browser, signed_in, someone, token_in
 from tests.settlement.bank_factory import Bank, approved_payout, iban, staff
@@ -107,11 +108,11 @@ async def test_two_people_pay_by_file_on_the_pages(context: Context) -> None:
         assert "You prepared this file" in own and "Approve the file" not in own
         shown = (await second.get(where)).text
         assert await number_of(context, trade) in shown  # who approves sees where the money goes
-        seen = hash_of(shown, f"{where}/decision")
-        again = await send(first, f"{where}/decision", act="approve", content_sha256=seen)
-        assert again.status_code == 403
-        done = await send(second, f"{where}/decision", act="approve", content_sha256=seen)
-        assert done.status_code == 303
+        seen = {"content_sha256": hash_of(shown, f"{where}/approval"), "password": PASSWORD}
+        for who, password in ((first, PASSWORD), (second, "not mine")):
+            again = await send(who, f"{where}/approval", **{**seen, "password": password})
+            assert again.status_code == 403
+        assert (await send(second, f"{where}/approval", **seen)).status_code == 303
         given = await send(first, f"{where}/document")
         assert given.status_code == 200 and given.content.startswith(b"<?xml")
         assert "Instructed" in (await second.get(where)).text
@@ -153,8 +154,9 @@ async def test_suspended_money_is_released_by_two_people_on_the_page(context: Co
         where = f"/console/bank/releases/{release_id}"
         page = (await client.get("/console/bank")).text
         assert re.search(rf"Invoice\s+{trade.invoice.number}:\s+<[^>]+>[^<]*5,000\.00", page)
+        where = f"{where}/approval"
         seen = hash_of(page, where)
-        done = await send(client, where, act="approve", content_sha256=seen)
+        done = await send(client, where, content_sha256=seen, password=PASSWORD)
         assert done.status_code == 303
         assert release_id not in (await client.get("/console/bank")).text
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ids
 from exchange.identity.rules import PROOF_LASTS
 from exchange.identity.tables import PersonProof
+from settlement.approvals.rules import Decision
 from tests.exchange.identity_factory import PASSWORD
 
 
@@ -20,6 +21,13 @@ async def proof(session: AsyncSession, person_id: UUID, *, now: datetime) -> UUI
     session.add(made)
     await session.flush()
     return made.id
+
+
+async def decided(
+    session: AsyncSession, person_id: UUID, content_sha256: str, *, now: datetime
+) -> Decision:
+    """What a person says about a content, with a fresh proof."""
+    return Decision(person_id, content_sha256, await proof(session, person_id, now=now))
 
 
 async def proved(client: httpx.AsyncClient, **body: str) -> dict[str, str]:

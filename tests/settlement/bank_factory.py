@@ -18,7 +18,6 @@ from settlement.payees import service as payees
 from settlement.payees.rules import Details
 from settlement.payees.tables import PayeeBankAccount
 from settlement.payouts import service as payouts
-from settlement.payouts.rules import Decision
 from settlement.payouts.tables import Payout
 from settlement.reconciliation import releasing
 from settlement.reconciliation import service as reconciliation
@@ -28,6 +27,7 @@ from settlement.reconciliation.tables import SuspenseItem
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import Trade, invoiced
 
 
@@ -153,7 +153,7 @@ async def approved_payout(session: AsyncSession, trade: Trade, *, now: datetime 
     payout, _ = await payouts.prepare(
         session, ids.new(now), deal_id=trade.deal_id, person_id=await staff(session), now=now
     )
-    decision = Decision(await staff(session), payout.content_sha256)
+    decision = await decided(session, await staff(session), payout.content_sha256, now=now)
     return await payouts.approve(session, payout.id, decision=decision, now=now)
 
 
@@ -177,9 +177,8 @@ async def approved_file(
 ) -> PaymentBatch:
     """A payment file that another person approved."""
     batch = await prepared_file(session, account, now=now)
-    done = await files.approve(
-        session, batch.id, person_id=await staff(session), seen_sha256=batch.sha256, now=now
-    )
+    decision = await decided(session, await staff(session), batch.sha256, now=now)
+    done = await files.approve(session, batch.id, decision=decision, now=now)
     assert done.state == APPROVED
     return done
 

@@ -16,14 +16,14 @@ from settlement.disputes import service as disputing
 from settlement.disputes.rules import Movement, SeenDispute
 from settlement.invoices.tables import Payment
 from settlement.payouts import service as paying
-from settlement.payouts.rules import Decision as PayoutDecision
 from settlement.refunds import service as refunding
-from settlement.refunds.rules import Ask, Decision
+from settlement.refunds.rules import Ask
 from settlement.refunds.tables import Refund
 from settlement.stripe import service
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.fake_stripe import FakeStripe
 from tests.settlement.settlement_factory import Trade, with_accounts
 
@@ -65,7 +65,7 @@ async def paid_out(db: Database, gateway: FakeStripe, trade: Trade, people: Staf
         payout, _ = await paying.prepare(
             session, ids.new(NOW), deal_id=trade.deal_id, person_id=people.maker, now=NOW
         )
-        decision = PayoutDecision(people.checker, payout.content_sha256)
+        decision = await decided(session, people.checker, payout.content_sha256, now=NOW)
         await paying.approve(session, payout.id, decision=decision, now=NOW)
     await drain(db, gateway)
     return payout.id
@@ -80,7 +80,7 @@ async def refunded(
         refund, _ = await refunding.prepare(
             session, id or ids.new(NOW), ask=ask, person_id=people.maker, now=NOW
         )
-        decision = Decision(people.checker, refund.content_sha256)
+        decision = await decided(session, people.checker, refund.content_sha256, now=NOW)
         return await refunding.approve(session, refund.id, decision=decision, now=NOW)
 
 

@@ -35,10 +35,14 @@ from tests.settlement.approvals_factory import proof, proved
 from tests.settlement.settlement_factory import invoiced, paid, with_accounts
 
 SHA = "a" * 64
+PROVE = (
+    "INSERT INTO person_proof (id, person_id, proved_at, expires_at) "
+    "VALUES (:proof, :checker, now(), now() + interval '5 minutes')"
+)
 APPROVE = (
     "INSERT INTO approval (id, object_type, object_id, object_hash, maker_id, checker_id, outcome, "
-    "decided_at, expires_at) VALUES (gen_random_uuid(), 'payout', :payout, :sha, :maker, :checker, "
-    "'approved', now(), now() + interval '1 hour')"
+    "proof_id, decided_at, expires_at) VALUES (gen_random_uuid(), 'payout', :payout, :sha, :maker, "
+    ":checker, 'approved', :proof, now(), now() + interval '1 hour')"
 )
 USE = "UPDATE approval SET used_at = now() WHERE object_id = :payout"
 DECIDE = (
@@ -76,7 +80,8 @@ async def prepared(session: AsyncSession, maker: Person) -> Payout:
 
 async def test_an_approval_serves_once(session: AsyncSession) -> None:
     subject, checker = await made(session)
-    await service.approve(session, subject, checker_id=checker, proof_id=None, now=NOW)
+    shown = await proof(session, checker, now=NOW)
+    await service.approve(session, subject, checker_id=checker, proof_id=shown, now=NOW)
     assert (await service.use(session, subject, now=NOW)).used_at == NOW
     with pytest.raises(ApprovalSpent):
         await service.use(session, subject, now=NOW)
@@ -84,18 +89,21 @@ async def test_an_approval_serves_once(session: AsyncSession) -> None:
 
 async def test_an_approval_ends_after_a_day_and_can_be_given_again(session: AsyncSession) -> None:
     subject, checker = await made(session)
-    await service.approve(session, subject, checker_id=checker, proof_id=None, now=NOW)
+    shown = await proof(session, checker, now=NOW)
+    await service.approve(session, subject, checker_id=checker, proof_id=shown, now=NOW)
     later = NOW + rules.LASTS
     with pytest.raises(ApprovalExpired):
         await service.use(session, subject, now=later)
-    await service.approve(session, subject, checker_id=checker, proof_id=None, now=later)
+    fresh = await proof(session, checker, now=later)
+    await service.approve(session, subject, checker_id=checker, proof_id=fresh, now=later)
     assert (await service.use(session, subject, now=later)).decided_at == later
 
 
 @pytest.mark.parametrize("changed", ["object_type", "object_id", "object_hash", "maker_id"])
 async def test_changing_anything_voids_an_approval(session: AsyncSession, changed: str) -> None:
     subject, checker = await made(session)
-    await service.approve(session, subject, checker_id=checker, proof_id=None, now=NOW)
+    shown = await proof(session, checker, now=NOW)
+    await service.approve(session, subject, checker_id=checker, proof_id=shown, now=NOW)
     other = {
         "object_type": "refund",
         "object_id": ids.new(NOW),
@@ -116,8 +124,9 @@ async def test_a_refusal_is_no_approval(session: AsyncSession) -> None:
 
 async def test_who_made_something_decides_nothing_about_it(session: AsyncSession) -> None:
     subject, _ = await made(session)
+    own = await proof(session, subject.maker_id, now=NOW)
     with pytest.raises(SamePerson):
-        await service.approve(session, subject, checker_id=subject.maker_id, proof_id=None, now=NOW)
+        await service.approve(session, subject, checker_id=subject.maker_id, proof_id=own, now=NOW)
     with pytest.raises(SamePerson):
         await service.refuse(session, subject, checker_id=subject.maker_id, reason="no", now=NOW)
 
@@ -146,10 +155,10 @@ async def test_the_database_takes_no_proof_of_another_or_of_before(
 @pytest.mark.parametrize("role", ["operator", "auditor", "holder"])
 async def test_the_database_lets_approvers_alone_approve(session: AsyncSession, role: str) -> None:
     subject, _ = await made(session)
+    who = (await someone(session, role)).id
+    shown = await proof(session, who, now=NOW)
     with pytest.raises(DBAPIError, match="approves nothing"):
-        await service.approve(
-            session, subject, checker_id=(await someone(session, role)).id, proof_id=None, now=NOW
-        )
+        await service.approve(session, subject, checker_id=who, proof_id=shown, now=NOW)
 
 
 class Attack:
@@ -162,6 +171,7 @@ class Attack:
             "sha": payout.content_sha256,
             "maker": payout.prepared_by,
             "second": second,
+            "proof": ids.new(NOW),
         }
 
     async def refused(self, *statements: str, says: str, **more: object) -> None:
@@ -183,11 +193,14 @@ async def attack(session: AsyncSession) -> AsyncIterator[Attack]:
 async def test_invariant_31_the_maker_finds_no_way_past_the_database(attack: Attack) -> None:
     second = attack.values["second"]
     await attack.refused(DECIDE, says="is not approved by person")
-    await attack.refused(APPROVE, says="approval_needs_two_people")
+    await attack.refused(
+        APPROVE.replace(":proof", "NULL"), checker=second, says="approval_proved_in_person"
+    )
+    await attack.refused(PROVE, APPROVE, says="approval_needs_two_people")
     await attack.refused(DECIDE, checker=second, says="is not approved by person")
     # an approval that names another maker is not one of this payout
     await attack.refused(
-        APPROVE.replace(":maker", ":second"), USE, DECIDE, says="is not approved by person"
+        PROVE, APPROVE.replace(":maker", ":second"), USE, DECIDE, says="is not approved by person"
     )
     await attack.refused(
         "UPDATE payout SET prepared_by = :second WHERE id = :payout", says="never changes"
@@ -216,7 +229,7 @@ async def test_invariant_31_an_approval_is_of_what_is_sent_to_the_unit(attack: A
         "|| :party", "|| CAST(:party AS text)"
     )
     await attack.refused(plain, says="was not approved to make this transfer", **send)
-    for statement in (APPROVE, USE, DECIDE):
+    for statement in (PROVE, APPROVE, USE, DECIDE):
         values = {**attack.values, "checker": second}
         await session.execute(
             text(statement), {name: one for name, one in values.items() if f":{name}" in statement}
@@ -244,7 +257,13 @@ async def test_invariant_31_a_payout_is_approved_with_the_transfers_it_says(
         "SELECT :payout, party_id, 'acct_thief', 1, 'CNY', 'pending' FROM person WHERE id = :maker"
     )
     await attack.refused(
-        more, APPROVE, USE, DECIDE, checker=attack.values["second"], says="has other transfers"
+        more,
+        PROVE,
+        APPROVE,
+        USE,
+        DECIDE,
+        checker=attack.values["second"],
+        says="has other transfers",
     )
 
 

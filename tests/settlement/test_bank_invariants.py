@@ -8,6 +8,7 @@ from settlement.ledger import queries as books
 from settlement.reconciliation import queries, releasing
 from settlement.reconciliation.rules import Part
 from tests.conftest import NOW
+from tests.settlement.approvals_factory import decided
 from tests.settlement.bank_factory import (
     Bank,
     approved_file,
@@ -76,7 +77,6 @@ async def test_invariant_32_ledger_is_bank_at_each_cut_off_or_suspense_names_the
         now=NOW,
     )
     assert await check(session, bank) == 50_010 - 990  # proposed is not released
-    await releasing.approve(
-        session, release.id, person_id=await staff(session), seen_sha256=release.sha256, now=NOW
-    )
+    decision = await decided(session, await staff(session), release.sha256, now=NOW)
+    await releasing.approve(session, release.id, decision=decision, now=NOW)
     assert await check(session, bank) == late.amount_minor == 10

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from contracts import ids
 from contracts.money import Money
+from settlement.approvals.rules import Decision
 from settlement.bank import queries as bank_queries
 from settlement.bank import service as files
 from settlement.bank.rules import (
@@ -52,6 +53,7 @@ from settlement.reconciliation.rules import (
 from settlement.reconciliation.tables import ReconMatch, ReconSide, SuspenseItem
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
+from tests.settlement.approvals_factory import decided
 from tests.settlement.bank_factory import (
     Bank,
     approved_file,
@@ -404,16 +406,14 @@ async def test_who_prepared_a_payment_file_may_not_approve_it(session: AsyncSess
     batch = await prepared_file(session, bank.account)
     with pytest.raises(BatchDecided):
         await files.give(session, batch.id, now=NOW)
+    own = await decided(session, batch.prepared_by, batch.sha256, now=NOW)
     with pytest.raises(BatchSamePerson):
-        await files.approve(
-            session, batch.id, person_id=batch.prepared_by, seen_sha256=batch.sha256, now=NOW
-        )
+        await files.approve(session, batch.id, decision=own, now=NOW)
+    other = await decided(session, await staff(session), "0" * 64, now=NOW)
     with pytest.raises(BatchChanged):
-        await files.approve(
-            session, batch.id, person_id=await staff(session), seen_sha256="0" * 64, now=NOW
-        )
+        await files.approve(session, batch.id, decision=other, now=NOW)
     for attack, why in (
-        ("state = 'approved', decided_by = prepared_by, decided_at = now()", "two_people"),
+        ("state = 'approved', decided_by = prepared_by, decided_at = now()", "is not decided by"),
         ("document = 'x'", "never changes"),
     ):
         with pytest.raises(DBAPIError, match=why):
@@ -436,10 +436,8 @@ async def test_an_item_is_in_one_file_until_that_is_refused(session: AsyncSessio
             values = item.model_dump() | {"id": ids.new(NOW), "end_to_end_id": "P" * 16}
             session.add(PaymentItem(**values))
             await session.flush()
-    await files.refuse(
-        session, batch.id, person_id=await staff(session), seen_sha256=batch.sha256,
-        reason="Wrong day.", now=NOW,
-    )  # fmt: skip
+    decision = Decision(await staff(session), batch.sha256)
+    await files.refuse(session, batch.id, decision=decision, reason="Wrong day.", now=NOW)
     assert (await prepared_file(session, bank.account)).items == 2
 
 
@@ -448,10 +446,9 @@ async def test_an_account_changed_after_the_file_was_made_voids_it(session: Asyn
     trade, _ = await paid_by_wire(session, bank)
     batch = await prepared_file(session, bank.account)
     await with_bank_account(session, trade.owner_ids[0])
+    decision = await decided(session, await staff(session), batch.sha256, now=NOW)
     with pytest.raises(BatchChanged) as refused:
-        await files.approve(
-            session, batch.id, person_id=await staff(session), seen_sha256=batch.sha256, now=NOW
-        )
+        await files.approve(session, batch.id, decision=decision, now=NOW)
     assert refused.value.data["parties"] == [str(trade.owner_ids[0])]
 
 
@@ -495,9 +492,8 @@ async def proposed(
 
 
 async def approve(session: AsyncSession, release: ReconMatch) -> ReconMatch:
-    return await releasing.approve(
-        session, release.id, person_id=await staff(session), seen_sha256=release.sha256, now=NOW
-    )
+    decision = await decided(session, await staff(session), release.sha256, now=NOW)
+    return await releasing.approve(session, release.id, decision=decision, now=NOW)
 
 
 async def test_two_wires_and_the_banks_fee_pay_an_invoice_once_two_people_say_so(
@@ -509,11 +505,10 @@ async def test_two_wires_and_the_banks_fee_pay_an_invoice_once_two_people_say_so
         Part("account", "bank-fees", -1_500),
     ]
     release = await proposed(session, items, parts)
+    assert release.proposed_by is not None
+    own = await decided(session, release.proposed_by, release.sha256, now=NOW)
     with pytest.raises(ReleaseSamePerson):
-        await releasing.approve(
-            session, release.id, person_id=release.proposed_by or UUID(int=0),
-            seen_sha256=release.sha256, now=NOW,
-        )  # fmt: skip
+        await releasing.approve(session, release.id, decision=own, now=NOW)
     with pytest.raises(SuspenseNotOpen):
         await proposed(session, items, parts)
     await approve(session, release)
@@ -547,10 +542,8 @@ async def test_a_release_for_an_invoice_paid_meanwhile_is_void(session: AsyncSes
     await closed(session, bank, since=before)
     with pytest.raises(ReleaseChanged):
         await approve(session, release)
-    await releasing.refuse(
-        session, release.id, person_id=await staff(session), seen_sha256=release.sha256,
-        reason="Paid.", now=NOW,
-    )  # fmt: skip
+    decision = Decision(await staff(session), release.sha256)
+    await releasing.refuse(session, release.id, decision=decision, reason="Paid.", now=NOW)
     assert [item.match_id for item in await suspended(session, bank.account)] == [None]
 
 

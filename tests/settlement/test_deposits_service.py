@@ -10,8 +10,8 @@ from contracts import ids
 from contracts.facts import queries as facts
 from contracts.money import Money, WrongCurrency
 from contracts.refusal import IdReused, Unknown
+from settlement.approvals.rules import Decision
 from settlement.deposits import moving, queries, rules, service
-from settlement.deposits.moving import Decision
 from settlement.deposits.rules import (
     DISTRIBUTE,
     FORFEIT,
@@ -34,6 +34,7 @@ from settlement.plans import queries as plans
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 
 RETURN_BY = date(2026, 11, 25)
@@ -77,13 +78,14 @@ async def prepared(session: AsyncSession, deposit: Deposit, move: Move) -> Depos
     return movement
 
 
-async def decided(session: AsyncSession, movement: DepositMovement) -> Decision:
-    return Decision(person_id=await staff(session), content_sha256=movement.content_sha256)
+async def read(session: AsyncSession, movement: DepositMovement) -> Decision:
+    """The decision of another person who read the movement."""
+    return await decided(session, await staff(session), movement.content_sha256, now=NOW)
 
 
 async def moved(session: AsyncSession, deposit: Deposit, move: Move) -> DepositMovement:
     movement = await prepared(session, deposit, move)
-    decision = await decided(session, movement)
+    decision = await read(session, movement)
     return await moving.approve(session, movement.id, decision=decision, now=NOW)
 
 
@@ -148,7 +150,7 @@ async def test_a_losers_deposit_goes_back_by_two_people_and_leaves_with_the_bank
     other = Decision(person_id=await staff(session), content_sha256="0" * 64)
     with pytest.raises(DepositMoveChanged):
         await moving.approve(session, movement.id, decision=other, now=NOW)
-    decision = await decided(session, movement)
+    decision = await read(session, movement)
     for _ in range(2):
         await moving.approve(session, movement.id, decision=decision, now=NOW)
     assert (deposit.state, deposit.held_minor, movement.state) == ("released", 0, "approved")
@@ -182,7 +184,7 @@ async def test_one_movement_waits_at_a_time_and_a_refused_one_makes_room(
     first = await prepared(session, deposit, Move(RETURN, 500, "多付"))
     with pytest.raises(DepositMovePending):
         await prepared(session, deposit, Move(RETURN, 500, "多付"))
-    decision = await decided(session, first)
+    decision = await read(session, first)
     await moving.refuse(session, first.id, decision=decision, reason="账号有误", now=NOW)
     await moved(session, deposit, Move(RETURN, 500, "多付"))
     assert (deposit.state, deposit.held_minor, deposit.released_minor) == ("frozen", 1_000, 500)

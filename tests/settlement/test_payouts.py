@@ -10,16 +10,13 @@ from contracts import canonical, ids
 from contracts.facts.tables import Fact
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
-from settlement.approvals.rules import SamePerson
+from settlement.approvals.rules import AlreadyDecided, ContentChanged, Decision, SamePerson
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import SUCCEEDED, Seen
 from settlement.ledger import queries as books
 from settlement.outbound.tables import Outbound
 from settlement.payouts import queries, service
 from settlement.payouts.rules import (
-    AlreadyDecided,
-    ContentChanged,
-    Decision,
     PayoutAccountMissing,
     PayoutAlreadyPrepared,
     SettlementNotFunded,
@@ -29,6 +26,7 @@ from settlement.plans import queries as plans
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 
 PRICE = Money(120_000_001, "CNY")
@@ -50,7 +48,7 @@ async def prepared(session: AsyncSession) -> tuple[Trade, Payout]:
 
 
 async def decision(session: AsyncSession, payout: Payout) -> Decision:
-    return Decision(await staff(session), payout.content_sha256)
+    return await decided(session, await staff(session), payout.content_sha256, now=NOW)
 
 
 async def approved(session: AsyncSession) -> tuple[Trade, Payout]:

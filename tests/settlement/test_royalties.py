@@ -17,7 +17,6 @@ from settlement.invoices import queries as invoices
 from settlement.ledger import queries as books
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
-from settlement.payouts.rules import Decision
 from settlement.plans import claims
 from settlement.plans import queries as plans
 from settlement.plans.rules import INTEREST
@@ -27,6 +26,7 @@ from settlement.royalties.tables import RoyaltyStatement
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 
 GUARANTEE = Money(50_000_000, "CNY")
@@ -194,7 +194,7 @@ async def test_what_is_due_is_paid_and_paid_out_like_any_price(session: AsyncSes
     payout, _ = await payouts.prepare(
         session, ids.new(NOW), deal_id=claim_id, person_id=await staff(session), now=NOW
     )
-    decision = Decision(await staff(session), payout.content_sha256)
+    decision = await decided(session, await staff(session), payout.content_sha256, now=NOW)
     await payouts.approve(session, payout.id, decision=decision, now=NOW)
     for transfer in await payout_queries.transfers(session, payout.id):
         await payouts.made(

@@ -27,7 +27,6 @@ from settlement.outbound.rules import CREATE_ACCOUNT, CREATE_TRANSFER, Answer, R
 from settlement.outbound.tables import Outbound
 from settlement.payouts import queries as payouts
 from settlement.payouts import service as paying
-from settlement.payouts.rules import Decision
 from settlement.payouts.tables import Payout
 from settlement.plans import queries as plans
 from settlement.stripe import service
@@ -35,6 +34,7 @@ from settlement.stripe.tables import InboundEvent
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.fake_stripe import FakeStripe
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 
@@ -94,7 +94,7 @@ async def approved(db: Database) -> tuple[Trade, UUID]:
         payout, _ = await paying.prepare(
             session, ids.new(NOW), deal_id=trade.deal_id, person_id=maker.id, now=NOW
         )
-        decision = Decision(checker.id, payout.content_sha256)
+        decision = await decided(session, checker.id, payout.content_sha256, now=NOW)
         await paying.approve(session, payout.id, decision=decision, now=NOW)
         return trade, payout.id
 

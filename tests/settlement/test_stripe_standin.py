@@ -20,12 +20,12 @@ from settlement.invoices.tables import Payment
 from settlement.ledger import queries as books
 from settlement.payouts import queries as payouts
 from settlement.payouts import service as paying
-from settlement.payouts.rules import Decision
 from settlement.plans import queries as plans
 from settlement.stripe import service
 from settlement.stripe.gateway import StripeGateway, open_gateway
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import Trade, invoiced
 from tests.settlement.standin import API_KEY, PUBLISHABLE_KEY, free_port, running_standin
 
@@ -113,7 +113,7 @@ async def approve(context: Context, trade: Trade) -> Any:
         payout, _ = await paying.prepare(
             session, ids.new(now), deal_id=trade.deal_id, person_id=maker.id, now=now
         )
-        decision = Decision(checker.id, payout.content_sha256)
+        decision = await decided(session, checker.id, payout.content_sha256, now=now)
         return await paying.approve(session, payout.id, decision=decision, now=now)
 
 

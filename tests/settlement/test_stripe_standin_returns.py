@@ -18,11 +18,12 @@ from settlement.recoveries.rules import Cause
 from settlement.recoveries.tables import Recovery
 from settlement.refunds import queries as refunds
 from settlement.refunds import service as refunding
-from settlement.refunds.rules import Ask, Decision
+from settlement.refunds.rules import Ask
 from settlement.refunds.tables import Refund
 from settlement.stripe import service
 from settlement.stripe.gateway import StripeGateway
 from tests import stripe_walk
+from tests.settlement.approvals_factory import decided
 from tests.settlement.returns_factory import balances, staff
 from tests.settlement.standin import running_standin
 from tests.settlement.test_stripe_standin import (
@@ -46,7 +47,7 @@ async def ordered(context: Context, payment_id: UUID) -> Refund:
         refund, _ = await refunding.prepare(
             session, ids.new(now), ask=ask, person_id=people.maker, now=now
         )
-        decision = Decision(people.checker, refund.content_sha256)
+        decision = await decided(session, people.checker, refund.content_sha256, now=now)
         return await refunding.approve(session, refund.id, decision=decision, now=now)
 
 

@@ -10,13 +10,14 @@ from contracts.money import Money
 from contracts.refusal import Unknown
 from exchange import clock
 from exchange.context import Context
+from settlement.approvals.rules import Decision
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
-from settlement.payouts.rules import Decision
 from settlement.timeline import queries, rules
 from settlement.timeline.rules import FACT, JOURNAL, STEP, Entry
 from tests.conftest import NOW
 from tests.exchange.test_portal_pages import signed_in
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 from tests.settlement.test_payouts import staff
 
@@ -33,8 +34,9 @@ async def paid_out(session: AsyncSession) -> tuple[Trade, list[object]]:
     payout, _ = await payouts.prepare(
         session, ids.new(NOW), deal_id=trade.deal_id, person_id=maker, now=NOW + 2 * HOUR
     )
-    decision = Decision(checker, payout.content_sha256)
-    await payouts.approve(session, payout.id, decision=decision, now=NOW + 3 * HOUR)
+    at = NOW + 3 * HOUR
+    decision = await decided(session, checker, payout.content_sha256, now=at)
+    await payouts.approve(session, payout.id, decision=decision, now=at)
     for transfer in await payout_queries.transfers(session, payout.id):
         assert transfer.intent_id is not None
         await payouts.transfer_made(
