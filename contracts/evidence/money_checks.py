@@ -53,7 +53,10 @@ def settlement(bundle: Bundle) -> str:
     for transfer in transfers:
         _same_account(journals, transfer, key=f"{transfer['provider']}:made", sign=-1)
     paid_out = sum(transfer["amount_minor"] for transfer in transfers)
-    commission = -_posted(journals, "commission", price["currency"])
+    # The exchange's commission holds VAT, which it owes on and books apart.
+    commission = -sum(
+        _posted(journals, account, price["currency"]) for account in ("commission", "tax:vat:")
+    )
     if price["amount_minor"] != paid_out + commission:
         raise Failed(POSTINGS, "the payment is not the transfers and the commission")
     return (

@@ -40,6 +40,8 @@ class InvoiceOut(Shape):
                     "payer": _ID,
                     "amount_minor": 120_000_000,
                     "currency": "CNY",
+                    "tax_minor": 6_792_453,
+                    "tax_rate_bp": 600,
                     "deposit_minor": 20_000_000,
                     "due_minor": 100_000_000,
                     "state": "issued",
@@ -58,6 +60,8 @@ class InvoiceOut(Shape):
     payer: UUID
     amount_minor: int
     currency: str
+    tax_minor: Annotated[int, Field(description="The VAT within the amount (价税合计).")]
+    tax_rate_bp: Annotated[int, Field(description="Its rate on the day of issue.")]
     deposit_minor: Annotated[int, Field(description="Paid already: the deposit became price.")]
     due_minor: Annotated[int, Field(description="What is still to be paid.")]
     state: Literal["issued", "paid"]
@@ -113,7 +117,7 @@ def invoice_out(invoice: Invoice, *, of_deal: UUID | None) -> InvoiceOut:
     """Return an invoice as the wire carries it; one of a claim names its deal besides."""
     return InvoiceOut.model_validate(
         {
-            **invoice.model_dump(exclude={"payer_id"}),
+            **invoice.model_dump(exclude={"payer_id", "fee_tax_minor"}),
             "payer": invoice.payer_id,
             "of_deal": of_deal,
             "due_minor": invoice.due.amount_minor,

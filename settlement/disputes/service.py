@@ -143,7 +143,7 @@ async def _borne(
     if invoice.paid_by != payment.id:
         return [], [(accounts.SUSPENSE_PSP, lost)]
     pieces = await recoveries.pieces(session, invoice.deal_id, lost)
-    return pieces, [piece.debit for piece in pieces]
+    return pieces, [line for piece in pieces for line in piece.debits]
 
 
 async def _tell(

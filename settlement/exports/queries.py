@@ -80,7 +80,8 @@ def _invoices() -> Select[*tuple[Any, ...]]:
 def _invoice(one: Invoice, name_zh: str, name_en: str) -> Row:
     return (
         one.id, one.number, one.deal_id, one.payer_id, name_zh, name_en,
-        decimal(one.amount_minor, one.currency), decimal(one.deposit_minor, one.currency),
+        decimal(one.amount_minor, one.currency), decimal(one.tax_minor, one.currency),
+        one.tax_rate_bp, decimal(one.deposit_minor, one.currency),
         decimal(one.due.amount_minor, one.currency), one.currency, one.state, one.issued_at,
         one.paid_at, one.paid_by,
     )  # fmt: skip

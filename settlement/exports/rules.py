@@ -27,8 +27,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         "transfer_state", "provider_id",
     ),
     "invoices": (
-        "invoice", "number", "settlement", "payer", "payer_zh", "payer_en", "amount", "deposit",
-        "due", "currency", "state", "issued_at", "paid_at", "paid_by",
+        "invoice", "number", "settlement", "payer", "payer_zh", "payer_en", "amount", "tax",
+        "tax_rate_bp", "deposit", "due", "currency", "state", "issued_at", "paid_at", "paid_by",
     ),
     "journals": (
         "journal", "key", "kind", "actor", "settlement", "effective_at", "occurred_at", "reason",

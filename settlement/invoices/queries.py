@@ -13,13 +13,10 @@ from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.refusal import Unknown
 from contracts.works.tables import Work
-from settlement.fees.rules import SEAT
 from settlement.invoices.printing import Issued
 from settlement.invoices.rules import OPEN_PAYMENT
 from settlement.invoices.tables import Invoice, Payment
 from settlement.plans.tables import Settlement
-from settlement.taxes import gateway as taxes
-from settlement.taxes import rules as tax_rules
 
 
 async def find_invoice_of_deal(session: AsyncSession, deal_id: UUID) -> Invoice | None:
@@ -59,8 +56,6 @@ async def issued(session: AsyncSession, invoice_id: UUID, *, party_id: UUID | No
     if found is None or party_id not in (None, found[1].licensor_id, found[1].licensee_id):
         raise Unknown("There is no such invoice.")
     invoice, settlement, deal, work = found
-    day = invoice.issued_at.astimezone(SEAT).date()
-    taxed = tax_rules.vat_within(taxes.shipped(), invoice.amount, on=day)
     return Issued(
         id=invoice.id,
         number=invoice.number,
@@ -70,9 +65,9 @@ async def issued(session: AsyncSession, invoice_id: UUID, *, party_id: UUID | No
         kind=settlement.kind,
         contract_no=deal.contract_no,
         title={"zh": work.title_zh, "en": work.title_en},
-        gross=taxed.gross,
-        tax=taxed.tax,
-        rate_bp=taxed.rate_bp,
+        gross=invoice.amount,
+        tax=invoice.tax,
+        rate_bp=invoice.tax_rate_bp,
         deposit=Money(invoice.deposit_minor, invoice.currency),
     )
 
@@ -144,6 +139,12 @@ async def charge_of_deal(session: AsyncSession, deal_id: UUID) -> str | None:
     )
     found: str | None = await session.scalar(wanted)
     return found
+
+
+async def fee_tax_minor(session: AsyncSession, deal_id: UUID) -> int:
+    """Return the VAT within the commission of a settlement's invoice; 0 before there is one."""
+    wanted = select(col(Invoice.fee_tax_minor)).where(col(Invoice.deal_id) == deal_id)
+    return int(await session.scalar(wanted) or 0)
 
 
 async def was_wired(session: AsyncSession, deal_id: UUID) -> bool:

@@ -25,6 +25,9 @@ from settlement.plans import queries as plans
 from settlement.plans import service as settlements
 from settlement.plans.rules import COMMISSION, FUNDED
 from settlement.plans.tables import Settlement, SettlementLine
+from settlement.taxes import gateway as taxes
+from settlement.taxes import rules as tax_rules
+from settlement.taxes.rules import Taxed
 
 ACTOR = "exchange"
 
@@ -34,6 +37,8 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
     issued = await queries.find_invoice_of_deal(session, settlement.deal_id)
     if issued is not None:
         return issued
+    lines = await plans.lines(session, settlement.deal_id)
+    price, fee = _taxed(settlement.gross, lines, now=now)
     invoice = Invoice(
         id=ids.new(now),
         number=await _next_number(session, now),
@@ -41,12 +46,15 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
         payer_id=settlement.licensee_id,
         amount_minor=settlement.gross_minor,
         currency=settlement.currency,
+        tax_minor=price.tax.amount_minor,
+        tax_rate_bp=price.rate_bp,
+        fee_tax_minor=fee.tax.amount_minor,
         state=rules.ISSUED,
         issued_at=now,
     )
     session.add(invoice)
     await session.flush()
-    await _book_issue(session, invoice, now=now)
+    await _book_issue(session, invoice, lines, fee, now=now)
     await facts.record(
         session,
         "invoice.issued",
@@ -259,26 +267,38 @@ async def _book_fee(session: AsyncSession, payment: Payment, fee: Money, *, now:
     )
 
 
-async def _book_issue(session: AsyncSession, invoice: Invoice, *, now: datetime) -> None:
-    lines: list[Line] = [(accounts.receivable(invoice.payer_id), invoice.amount)]
-    for line in await plans.lines(session, invoice.deal_id):
-        owed = Money(-line.amount_minor, invoice.currency)
-        lines.append((_earned(line), owed))
+async def _book_issue(
+    session: AsyncSession,
+    invoice: Invoice,
+    lines: Sequence[SettlementLine],
+    fee: Taxed,
+    *,
+    now: datetime,
+) -> None:
+    shares = [line for line in lines if line.kind != COMMISSION]
+    booked: list[Line] = [
+        (accounts.receivable(invoice.payer_id), invoice.amount),
+        *tax_rules.earned_lines(fee),
+        *(
+            (accounts.payee_held(line.payee_id), Money(-line.amount_minor, invoice.currency))
+            for line in shares
+        ),
+    ]
     await ledger.post(
         session,
         idem_key=f"invoice:{invoice.id}:issued",
         kind="invoice.issued",
         actor=ACTOR,
         deal_id=invoice.deal_id,
-        lines=lines,
+        lines=booked,
         now=now,
     )
 
 
-def _earned(line: SettlementLine) -> str:
-    if line.kind == COMMISSION:
-        return accounts.COMMISSION
-    return accounts.payee_held(line.payee_id)
+def _taxed(price: Money, lines: Sequence[SettlementLine], *, now: datetime) -> tuple[Taxed, Taxed]:
+    """Return the VAT within a price, and that within the commission on it."""
+    fee = sum(line.amount_minor for line in lines if line.kind == COMMISSION)
+    return taxes.vat_in(price, at=now), taxes.vat_in(Money(fee, price.currency), at=now)
 
 
 def _received(

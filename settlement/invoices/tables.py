@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Integer, String, text
 from sqlmodel import Field, SQLModel
 
 from contracts.money import Money
@@ -11,6 +11,10 @@ from contracts.money import Money
 
 def _instant(nullable: bool = True) -> Column[datetime]:
     return Column(DateTime(timezone=True), nullable=nullable)
+
+
+def _none_yet() -> Column[int]:
+    return Column(BigInteger, nullable=False, server_default=text("0"))
 
 
 class InvoiceSeries(SQLModel, table=True):
@@ -37,6 +41,11 @@ class Invoice(SQLModel, table=True):
             "deposit_minor BETWEEN 0 AND amount_minor", name="invoice_deposit_is_part_of_it"
         ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="invoice_currency_is_a_code"),
+        CheckConstraint(
+            "tax_minor BETWEEN 0 AND amount_minor AND tax_rate_bp BETWEEN 0 AND 10000 "
+            "AND fee_tax_minor BETWEEN 0 AND amount_minor",
+            name="invoice_tax_is_part_of_it",
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -45,10 +54,15 @@ class Invoice(SQLModel, table=True):
     payer_id: UUID = Field(foreign_key="party.id", index=True)
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     # The part that a deposit has paid (保证金转价款).
-    deposit_minor: int = Field(
-        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
-    )
+    deposit_minor: int = Field(default=0, sa_column=_none_yet())
     currency: str = Field(sa_column=Column(String(3), nullable=False))
+    # The VAT that the price holds, at the rate of the day of issue (价税合计); the seller owes it.
+    tax_minor: int = Field(default=0, sa_column=_none_yet())
+    tax_rate_bp: int = Field(
+        default=0, sa_column=Column(Integer, nullable=False, server_default=text("0"))
+    )
+    # The VAT within the exchange's commission, which the exchange owes and has booked apart.
+    fee_tax_minor: int = Field(default=0, sa_column=_none_yet())
     state: str
     issued_at: datetime = Field(sa_column=_instant(nullable=False))
     paid_at: datetime | None = Field(default=None, sa_column=_instant())
@@ -58,6 +72,11 @@ class Invoice(SQLModel, table=True):
     def amount(self) -> Money:
         """The whole price."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def tax(self) -> Money:
+        """The VAT within the price."""
+        return Money(self.tax_minor, self.currency)
 
     @property
     def due(self) -> Money:

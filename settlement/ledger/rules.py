@@ -18,6 +18,7 @@ from contracts.refusal import Kind, Refusal
 
 PSP_CLEARING = "psp:stripe:clearing"
 COMMISSION = "commission"
+VAT_OUTPUT = "tax:vat:output"  # owed to the tax authority on what the exchange earned (销项税)
 SUSPENSE_PSP = "suspense:psp"
 SUSPENSE_BANK = "suspense:bank"  # money at the bank that nothing explains yet (待核销)
 BANK_FEES = "expense:bank-fees"
@@ -169,6 +170,7 @@ CHART: tuple[tuple[str, Opening], ...] = (
     ("payee:", Opening("liability", ceiling_minor=0)),
     ("commission", Opening("income", ceiling_minor=0)),
     ("suspense:", Opening("liability")),
+    (VAT_OUTPUT, Opening("liability")),
     ("recoverable:", Opening("asset", floor_minor=0)),
     ("refund:", Opening("liability", ceiling_minor=0)),
     ("dispute:", Opening("asset")),

@@ -8,6 +8,7 @@ from contracts.money import Money, split
 from contracts.refusal import Kind, Refusal
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
+from settlement.taxes import rules as taxes
 
 REFUND, DISPUTE = "refund", "dispute"
 # Taken off what was not paid out yet; owed by a payee; a reversal is on its way; it came back.
@@ -66,13 +67,28 @@ def steps(shares: Mapping[int, Share], amount_minor: int) -> dict[int, int]:
     return {line: minor for line, minor in step.items() if minor}
 
 
-def debit(kind: str, payee_id: UUID, amount: Money, *, paid_out: bool) -> Line:
-    """Return the account that gives an amount back: income, what is due, or a claim (应收追回)."""
+def tax_step(fee_tax_minor: int, share: Share, step_minor: int) -> int:
+    """Return the VAT within the part of the commission that goes back now.
+
+    Cumulative, as the steps are: together never above the VAT that was charged, and all of it when
+    the whole commission went back.
+    """
+    if share.amount_minor == 0:
+        return 0
+    before, now = (
+        taxes.given_back(fee_tax_minor, back_minor=back, of_minor=share.amount_minor)
+        for back in (share.taken_minor, share.taken_minor + step_minor)
+    )
+    return now - before
+
+
+def debits(kind: str, payee_id: UUID, amount: Money, *, tax: Money, paid_out: bool) -> list[Line]:
+    """Return who gives an amount back: income and its VAT, what is due, or a claim (应收追回)."""
     if kind == "commission":
-        return accounts.COMMISSION, amount
+        return taxes.returned_lines(amount, tax)
     if paid_out:
-        return accounts.recoverable(payee_id), amount
-    return accounts.payee_due(payee_id), amount
+        return [(accounts.recoverable(payee_id), amount)]
+    return [(accounts.payee_due(payee_id), amount)]
 
 
 def returned_lines(payee_id: UUID, amount: Money) -> list[Line]:

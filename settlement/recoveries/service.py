@@ -11,6 +11,7 @@ from sqlmodel import col
 from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
+from settlement.invoices import queries as invoices
 from settlement.ledger import service as ledger
 from settlement.ledger.rules import Line
 from settlement.outbound import rules as outbound_rules
@@ -19,7 +20,8 @@ from settlement.payouts import queries as payouts
 from settlement.payouts.tables import PayoutTransfer
 from settlement.plans import queries as plans
 from settlement.plans import service as settlements
-from settlement.plans.rules import FUNDED, PAID_OUT, STEPS
+from settlement.plans.rules import COMMISSION, FUNDED, PAID_OUT, STEPS
+from settlement.plans.tables import SettlementLine
 from settlement.recoveries import queries, rules
 from settlement.recoveries.rules import Cause, PayoutUnderWay, Share
 from settlement.recoveries.tables import Recovery
@@ -36,11 +38,15 @@ class Piece:
     payee_id: UUID
     amount: Money
     paid_out: bool
+    tax: Money  # the VAT within it, which goes back with a commission
 
     @property
-    def debit(self) -> Line:
-        """The account that gives it."""
-        return rules.debit(self.kind, self.payee_id, self.amount, paid_out=self.paid_out)
+    def debits(self) -> list[Line]:
+        """The accounts that give it."""
+        moved = rules.debits(
+            self.kind, self.payee_id, self.amount, tax=self.tax, paid_out=self.paid_out
+        )
+        return [line for line in moved if line[1].amount_minor]
 
 
 async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Piece]:
@@ -60,6 +66,7 @@ async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Pi
         for number, line in lines.items()
         if line.amount_minor
     }
+    fee_tax = await invoices.fee_tax_minor(session, deal_id)
     return [
         Piece(
             line=number,
@@ -67,9 +74,17 @@ async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Pi
             payee_id=lines[number].payee_id,
             amount=Money(minor, amount.currency),
             paid_out=STEPS.index(settlement.state) > STEPS.index(FUNDED),
+            tax=_tax(lines[number], fee_tax, shares[number], minor, currency=amount.currency),
         )
         for number, minor in sorted(rules.steps(shares, amount.amount_minor).items())
     ]
+
+
+def _tax(
+    line: SettlementLine, fee_tax_minor: int, share: Share, step_minor: int, *, currency: str
+) -> Money:
+    charged = fee_tax_minor if line.kind == COMMISSION else 0
+    return Money(rules.tax_step(charged, share, step_minor), currency)
 
 
 async def take_back(

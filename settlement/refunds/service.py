@@ -228,7 +228,7 @@ async def _given_back(
     if invoice.paid_by != payment.id:
         return invoice, [], [(accounts.SUSPENSE_PSP, amount)]
     pieces = await recoveries.pieces(session, invoice.deal_id, amount)
-    return invoice, pieces, [piece.debit for piece in pieces]
+    return invoice, pieces, [line for piece in pieces for line in piece.debits]
 
 
 async def _instruct(

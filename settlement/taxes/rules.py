@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from contracts.money import WHOLE_BP, Money
+from settlement.ledger import rules as accounts
+from settlement.ledger.rules import Line
 
 VAT, WITHHELD_INCOME, WITHHELD_VAT = "vat", "withheld-income", "withheld-vat"
 HOME, ABROAD = "CN", "abroad"
@@ -108,6 +110,17 @@ def added(net: Money, rate_bp: int) -> Taxed:
     """Return the tax that comes on top of a price."""
     tax = Money(_half_away(net.amount_minor * rate_bp, WHOLE_BP), net.currency)
     return Taxed(net, tax, net + tax, rate_bp)
+
+
+def earned_lines(fee: Taxed) -> list[Line]:
+    """Return what a fee earned adds to the books: income without its VAT, and the VAT owed."""
+    zero = Money(0, fee.gross.currency)
+    return [(accounts.COMMISSION, zero - fee.net), (accounts.VAT_OUTPUT, zero - fee.tax)]
+
+
+def returned_lines(amount: Money, tax: Money) -> list[Line]:
+    """Return what a part of a fee that goes back takes out of income and out of the VAT owed."""
+    return [(accounts.COMMISSION, amount - tax), (accounts.VAT_OUTPUT, tax)]
 
 
 def withhold(gross: Money, rules: Sequence[TaxRule]) -> Withholding:

@@ -65,7 +65,8 @@ async def test_an_invoice_books_what_is_owed_and_what_it_will_become(
     one, other = trade.owner_ids
     assert await balances(session, trade) == {
         f"receivable:{trade.buyer.id}:CNY": 120_000_001,
-        "commission:CNY": -6_000_000,
+        "commission:CNY": -5_660_377,
+        "tax:vat:output:CNY": -339_623,  # 6 % within the commission of 60,000.00
         f"payee:{one}:held:CNY": -79_800_001,
         f"payee:{other}:held:CNY": -34_200_000,
     }
@@ -170,7 +171,8 @@ async def test_money_received_pays_the_invoice_and_makes_the_shares_due(
     one, other = trade.owner_ids
     assert await balances(session, trade) == {
         "psp:stripe:clearing:CNY": 120_000_001,
-        "commission:CNY": -6_000_000,
+        "commission:CNY": -5_660_377,
+        "tax:vat:output:CNY": -339_623,  # 6 % within the commission of 60,000.00
         f"payee:{one}:due:CNY": -79_800_001,
         f"payee:{other}:due:CNY": -34_200_000,
     }

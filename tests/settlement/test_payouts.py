@@ -281,7 +281,11 @@ async def test_the_last_transfer_pays_the_payout_and_books_the_settlement(
         for line in journal["lines"]:
             sums[line["account"]] = sums.get(line["account"], 0) + line["amount_minor"]
     left = {code: total for code, total in sums.items() if total}
-    assert left == {"psp:stripe:clearing:CNY": 6_000_000, "commission:CNY": -6_000_000}
+    assert left == {
+        "psp:stripe:clearing:CNY": 6_000_000,
+        "commission:CNY": -5_660_377,
+        "tax:vat:output:CNY": -339_623,
+    }
     fact = (
         await session.scalars(
             select(Fact).where(

@@ -36,6 +36,7 @@ from settlement.refunds.rules import (
     RefundTooLarge,
 )
 from settlement.refunds.tables import Refund
+from settlement.taxes import rules as taxes
 from tests.conftest import NOW
 from tests.settlement.approvals_factory import decided
 from tests.settlement.fake_stripe import FakeStripe
@@ -100,7 +101,8 @@ async def test_a_refund_before_the_payout_comes_out_of_what_is_due(db: Database)
     given = {code: after.get(code, 0) - minor for code, minor in before.items()}
     assert given.pop("psp:stripe:clearing") == -10_000_001
     assert given == {
-        "commission": 500_000,
+        "commission": 471_698,
+        "tax:vat:output": 28_302,
         "payee:owner0:due": 6_650_001,
         "payee:owner1:due": 2_850_000,
     }
@@ -333,3 +335,23 @@ async def test_nothing_is_paid_out_of_what_went_back_whole(db: Database) -> None
     await settle(db, gateway)
     with pytest.raises(SettlementNotFunded):
         await paid_out(db, gateway, trade, people)
+
+
+@given(
+    fee=st.integers(1, 10**9),
+    rate_bp=st.integers(0, 2_000),
+    parts=st.lists(st.integers(1, 10**8), max_size=6),
+)
+def test_invariant_21_no_more_vat_goes_back_than_was_charged(
+    fee: int, rate_bp: int, parts: list[int]
+) -> None:
+    """In steps of any size: never below nothing, never above, and all of it at the end."""
+    charged = taxes.included(Money(fee, "CNY"), rate_bp).tax.amount_minor
+    taken, tax = 0, 0
+    for part in [*parts, fee]:
+        step = min(part, fee - taken)
+        moved = taking.tax_step(charged, Share(1, fee, taken), step)
+        assert 0 <= moved <= step
+        taken, tax = taken + step, tax + moved
+        assert tax <= charged
+    assert (taken, tax) == (fee, charged)
