@@ -15,12 +15,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 
 from asn1crypto import parser
 from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
+from pyhanko.pdf_utils.reader import HistoricalResolver
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.general import CMSStructuralError, SigningError
 from pyhanko.sign.validation import (
@@ -37,6 +36,7 @@ from pyhanko_certvalidator import ValidationContext
 from contracts.deals import pausing, revocation, updates
 from contracts.deals.revocation import Lists
 from contracts.deals.sealing import ROLES
+from contracts.deals.usages import Document
 from contracts.parties import times
 from contracts.refusal import Kind, Refusal
 
@@ -159,7 +159,7 @@ def attachments(pdf: bytes) -> list[bytes]:
         DocumentNotSound: the file cannot be read, or a revision lacks the attachment.
     """
     try:
-        return _attachments(PdfFileReader(BytesIO(pdf), strict=True))
+        return _attachments(Document(pdf))
     except UNREADABLE as broken:
         raise DocumentNotSound("The attached terms cannot be read.") from broken
 
@@ -189,7 +189,7 @@ def _checked(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
 
 
 async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
-    reader = PdfFileReader(BytesIO(pdf), strict=True)
+    reader = Document(pdf)
     roots = times.anchors(root_pem)
     trust = _Trust(roots, roots + times.anchors(time_roots_pem), updates.Steps())
     signatures = list(reader.embedded_regular_signatures)
@@ -231,7 +231,7 @@ class _Archived:
     sound: bool
 
 
-async def _archived(reader: PdfFileReader, trust: _Trust, kept: Lists) -> _Archived:
+async def _archived(reader: Document, trust: _Trust, kept: Lists) -> _Archived:
     """Judge what follows the last signature: one document time-stamp for each revision, no more."""
     stamps = list(reader.embedded_timestamp_signatures)
     if not stamps:
@@ -240,7 +240,7 @@ async def _archived(reader: PdfFileReader, trust: _Trust, kept: Lists) -> _Archi
         range(len(ROLES) + 1, reader.xrefs.total_revisions)
     )
     closes = stamps[-1].evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE
-    plain = all(_plain(reader.stream.getvalue(), one) for one in stamps)
+    plain = all(_plain(reader.pdf, one) for one in stamps)
     good = [await _archive_holds(one, trust, kept) for one in stamps]
     return _Archived(len(stamps), in_turn and closes and plain and all(good))
 
@@ -347,7 +347,7 @@ def _unmodified(status: PdfSignatureStatus, *, ends: bool) -> bool:
     return level is not None and level <= most and status.docmdp_ok is True and status.bottom_line
 
 
-def _attachments(reader: PdfFileReader) -> list[bytes]:
+def _attachments(reader: Document) -> list[bytes]:
     """Return the terms as each revision carries them."""
     revisions = range(reader.xrefs.total_revisions)
     return [_attachment(reader.get_historical_resolver(number)) for number in revisions]
