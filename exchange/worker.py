@@ -41,6 +41,7 @@ from listings.requests import service as requests
 from listings.sealed import service as sealed
 from settlement.ledger import holds as money_holds
 from settlement.stripe import service as stripe
+from settlement.stripe import watching
 from settlement.stripe.gateway import Gateway, open_gateway
 
 _log = logging.getLogger("exchange.worker")
@@ -188,10 +189,11 @@ async def accept_deliveries(context: Context) -> int:
 
 
 async def pay_due(context: Context, gateway: Gateway) -> int:
-    """Send payment instructions that wait, and apply events that came in."""
+    """Send payment instructions that wait, apply events that came in, look for what did not."""
     sent = await stripe.send_due(context.db, gateway, now=clock.now())
     applied = await stripe.apply_due(context.db, gateway, now=clock.now())
-    return sent + applied
+    found = await watching.watch_due(context.db, gateway, now=clock.now())
+    return sent + applied + found
 
 
 async def drop_expired(context: Context) -> int:

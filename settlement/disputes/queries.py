@@ -1,13 +1,16 @@
 """Reading disputes."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.disputes.rules import OPEN
+from settlement.disputes import rules
+from settlement.disputes.rules import OPEN, SeenDispute
 from settlement.disputes.tables import Dispute
 
 
@@ -29,6 +32,22 @@ async def find_open(session: AsyncSession, payment_id: UUID) -> Dispute | None:
         col(Dispute.payment_id) == payment_id, col(Dispute.state).in_(OPEN)
     )
     return (await session.scalars(wanted.limit(1))).one_or_none()
+
+
+async def oldest_open_at(session: AsyncSession) -> datetime | None:
+    """Return when the oldest dispute that is not closed was opened, or None."""
+    wanted = select(func.min(Dispute.opened_at)).where(col(Dispute.state).in_(OPEN))
+    found: datetime | None = await session.scalar(wanted)
+    return found
+
+
+async def shows(session: AsyncSession, seen: SeenDispute) -> bool:
+    """Tell whether a dispute stands here as the provider shows it."""
+    wanted = select(Dispute).where(col(Dispute.provider_id) == seen.provider_id)
+    known = (await session.scalars(wanted)).one_or_none()
+    if known is None or rules.climbs(known.state, seen.state):
+        return False
+    return known.drawn_minor == seen.drawn_minor
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Dispute]:

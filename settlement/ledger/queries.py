@@ -120,6 +120,12 @@ async def check(session: AsyncSession) -> list[str]:
     return faults
 
 
+async def is_booked(session: AsyncSession, idem_key: str) -> bool:
+    """Tell whether an effect has its journal."""
+    wanted = select(LedgerJournal.id).where(col(LedgerJournal.idem_key) == idem_key)
+    return await session.scalar(wanted) is not None
+
+
 async def journals_of_deal(session: AsyncSession, deal_id: UUID) -> list[dict[str, Any]]:
     """Return a deal's journals as plain JSON values, oldest first, lines in order."""
     rows = await session.execute(

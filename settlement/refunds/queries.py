@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.refunds.rules import APPROVED, COUNTED, PREPARED
+from settlement.ledger import queries as books
+from settlement.refunds import rules
+from settlement.refunds.rules import APPROVED, COUNTED, FAILED, MADE, PREPARED, SeenRefund
 from settlement.refunds.tables import Refund
 
 
@@ -22,6 +24,16 @@ async def get_refund(session: AsyncSession, refund_id: UUID) -> Refund:
     if found is None:
         raise Unknown("There is no such refund.")
     return found
+
+
+async def shows(session: AsyncSession, seen: SeenRefund) -> bool:
+    """Tell whether a refund stands here as the provider shows it, ordered here or not."""
+    wanted = select(Refund).where(col(Refund.provider_id) == seen.provider_id)
+    known = (await session.scalars(wanted)).one_or_none()
+    if known is not None:
+        return known.state == (FAILED if seen.failed else MADE)
+    key = rules.foreign_key(seen.provider_id, failed=seen.failed)
+    return await books.is_booked(session, key)
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Refund]:

@@ -110,6 +110,11 @@ def failed_lines(payer_id: UUID, amount: Money) -> list[Line]:
     return [(code, _minus(moved)) for code, moved in made_lines(payer_id, amount)]
 
 
+def foreign_key(provider_id: str, *, failed: bool) -> str:
+    """Return the key of the journal of a refund not ordered here, or of its coming back."""
+    return f"{provider_id}:{'foreign-failed' if failed else 'foreign'}"
+
+
 def foreign_lines(amount: Money) -> list[Line]:
     """Return the journal of a refund that was not ordered here: staff have to explain it."""
     return [(accounts.SUSPENSE_PSP, amount), (accounts.PSP_CLEARING, _minus(amount))]

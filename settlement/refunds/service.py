@@ -201,10 +201,10 @@ async def _foreign(
 ) -> None:
     lines = rules.foreign_lines(seen.amount)
     back = [(code, Money(-moved.amount_minor, moved.currency)) for code, moved in lines]
-    for what, booked in (("foreign", lines), *((("foreign-failed", back),) if seen.failed else ())):
+    for failed, booked in ((False, lines), *(((True, back),) if seen.failed else ())):
         await ledger.post(
             session,
-            idem_key=f"{seen.provider_id}:{what}",
+            idem_key=rules.foreign_key(seen.provider_id, failed=failed),
             kind="refund.suspended",
             actor=ACTOR,
             deal_id=None,

@@ -3,7 +3,8 @@
 Every answer is one of three: made, rejected (this call made nothing), lost (nobody can tell).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import stripe
 from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Rejected
 from settlement.stripe import rules
-from settlement.stripe.rules import History
+from settlement.stripe.rules import History, Listed
 
 # The version that the pinned SDK's types describe; an account's default may be another.
 API_VERSION = "2026-10-28.endive"
@@ -47,6 +48,16 @@ class Gateway(Protocol):
 
     async def see_payment(self, provider_id: str) -> History | None:
         """Return how a payment stands at the provider now, with all that came of it.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+    async def returns(
+        self, *, refunds_from: datetime | None, disputes_from: datetime | None
+    ) -> Sequence[Listed]:
+        """Return the refunds and disputes made since then, whoever made them.
 
         Raises:
             AnswerLost: nobody answered.
@@ -141,6 +152,27 @@ class StripeGateway:
             [rules.seen_dispute(one.to_dict()) async for one in disputes.auto_paging_iter()],
         )
 
+    async def returns(
+        self, *, refunds_from: datetime | None, disputes_from: datetime | None
+    ) -> Sequence[Listed]:
+        """List refunds and disputes; those of charges without a PaymentIntent are none of ours."""
+        v1 = self._client.v1
+        try:
+            refunds = await v1.refunds.list_async(cast(Any, _since(refunds_from)))
+            found = [
+                Listed(str(one.payment_intent), refund=rules.seen_refund(one.to_dict()))
+                async for one in refunds.auto_paging_iter()
+                if one.payment_intent is not None
+            ]
+            disputes = await v1.disputes.list_async(cast(Any, _since(disputes_from)))
+            return found + [
+                Listed(str(one.payment_intent), dispute=rules.seen_dispute(one.to_dict()))
+                async for one in disputes.auto_paging_iter()
+                if one.payment_intent is not None
+            ]
+        except stripe.StripeError as error:
+            raise AnswerLost(_fault(error)) from error
+
     async def close(self) -> None:
         """Close its connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call]  # as the SDK has it.
@@ -174,6 +206,11 @@ def _without_proxy(http: stripe.HTTPXClient) -> None:
     The SDK has no option for it, and httpx sends even loopback requests through HTTP_PROXY.
     """
     http._client_async = httpx.AsyncClient(trust_env=False)
+
+
+def _since(instant: datetime | None) -> dict[str, Any]:
+    page: dict[str, Any] = {"limit": PAGE}
+    return page if instant is None else {**page, "created": {"gte": int(instant.timestamp())}}
 
 
 def _fault(error: stripe.StripeError) -> str:

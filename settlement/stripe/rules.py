@@ -23,6 +23,11 @@ PROVIDER = "stripe"
 TOLERANCE = timedelta(minutes=5)  # as Stripe's own libraries
 LONGEST_EVENT_BYTES = 1_000_000
 RETRY_FIRST_S, RETRY_MOST_S = 2, 3600
+# The lists of refunds and disputes are read without any event, beginning before the last time.
+RETURNS = "returns"
+LISTED_EVERY, LISTED_AGAIN = timedelta(hours=1), timedelta(minutes=5)
+OVERLAP = timedelta(days=1)
+REFUND_MAY_FAIL = timedelta(days=30)  # a card's bank may send a refund back as late as this
 
 
 class BadWebhookSignature(Refusal):
@@ -55,6 +60,29 @@ class History:
     payment: Seen
     refunds: Sequence[SeenRefund] = ()
     disputes: Sequence[SeenDispute] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A refund or a dispute as the provider lists it, and the payment that it is of."""
+
+    payment: str
+    refund: SeenRefund | None = None
+    dispute: SeenDispute | None = None
+
+
+def read_from(
+    read_until: datetime | None, *, oldest_open: datetime | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return from when on refunds and disputes are to be listed; None: from the beginning.
+
+    A refund may still fail and an open dispute may still be decided, so both are listed again for
+    as long as that can happen.
+    """
+    if read_until is None:
+        return None, None
+    again = read_until - OVERLAP
+    return min(again, now - REFUND_MAY_FAIL), min(again, oldest_open or again)
 
 
 def check_signature(raw: bytes, header: str, *, secret: str, now: datetime) -> None:

@@ -192,7 +192,7 @@ async def _apply_event(db: Transactions, gateway: Gateway, *, now: datetime) -> 
         except AnswerLost:
             return True
     async with db.transaction() as session:
-        if seen is not None and await _apply(session, seen, now=now):
+        if seen is not None and await apply_history(session, seen, now=now):
             outcome = "applied"
         await _handled(session, event_id, outcome=outcome, now=now)
     return True
@@ -209,7 +209,7 @@ async def _look_after(db: Transactions, gateway: Gateway, *, now: datetime) -> b
         return True
     if seen is not None:
         async with db.transaction() as session:
-            await _apply(session, seen, now=now)
+            await apply_history(session, seen, now=now)
     return True
 
 
@@ -219,7 +219,7 @@ async def _charge_lost(db: Transactions, *, now: datetime) -> bool:
         return await disputes.charge_due(session, now=now)
 
 
-async def _apply(session: AsyncSession, seen: History, *, now: datetime) -> bool:
+async def apply_history(session: AsyncSession, seen: History, *, now: datetime) -> bool:
     """Take over all that the provider shows of a payment; False when it is none of ours."""
     payment = await invoices.apply_seen(session, seen.payment, now=now)
     if payment is None:

@@ -1,4 +1,4 @@
-"""Rows of events received."""
+"""Rows of events received, and how far the provider's lists were read."""
 
 from datetime import datetime
 from uuid import UUID
@@ -30,3 +30,16 @@ class InboundEvent(SQLModel, table=True):
         default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
     )
     outcome: str | None = None
+
+
+class ProviderList(SQLModel, table=True):
+    """A list at the provider that is read whether or not it tells; migration 0049 adds its line."""
+
+    __tablename__ = "provider_list"
+    __table_args__ = (CheckConstraint("name IN ('returns')", name="provider_list_name_is_known"),)
+
+    name: str = Field(primary_key=True)
+    read_until: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
+    next_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -27,7 +27,7 @@ from settlement.outbound.rules import (
 )
 from settlement.refunds.rules import SeenRefund
 from settlement.stripe.gateway import AnswerLost
-from settlement.stripe.rules import History
+from settlement.stripe.rules import History, Listed
 from tests.settlement import stripe_params
 
 KEY_LIFE = timedelta(hours=24)
@@ -122,6 +122,24 @@ class FakeStripe:
                 refunds = self._refunds(provider_id)
                 return History(seen, refunds, tuple(self.disputes.get(provider_id, ())))
         return None
+
+    async def returns(
+        self, *, refunds_from: datetime | None, disputes_from: datetime | None
+    ) -> list[Listed]:
+        if self._happens(0.15):
+            raise AnswerLost("list lost")
+        found = [
+            Listed(provider_id, refund=refund)
+            for provider_id in self.paid
+            for refund in self._refunds(provider_id)
+            if refunds_from is None or self.now >= refunds_from
+        ]
+        return found + [
+            Listed(provider_id, dispute=dispute)
+            for provider_id, disputes in self.disputes.items()
+            for dispute in disputes
+            if disputes_from is None or dispute.opened_at >= disputes_from
+        ]
 
     def _refunds(self, provider_id: str) -> list[SeenRefund]:
         return [

@@ -21,7 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from unittest import mock
@@ -64,7 +64,7 @@ NAIVE, STABLE, EXECUTOR = (
     "stable key, never looked up",
     "the executor",
 )
-VARIANTS: Mapping[str, Callable[[], object]] = {
+VARIANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
     NAIVE: naive,
     STABLE: no_look_up,
     EXECUTOR: as_built,
@@ -74,7 +74,7 @@ VARIANTS: Mapping[str, Callable[[], object]] = {
 def played(variant: str, seeds: range) -> Counter[str]:
     """Play the schedules of these seeds in memory; count by how many objects were made."""
     found: Counter[str] = Counter()
-    with VARIANTS[variant]():  # type: ignore[attr-defined]  # a name, not its type, chooses
+    with VARIANTS[variant]():  # a name, not its type, chooses
         for seed in seeds:
             world, killed = schedules.play(seed)
             made = len(world.stripe.made)
@@ -90,7 +90,7 @@ def played_over_http(variant: str, seeds: range, server_url: str) -> Counter[str
     with (
         tempfile.TemporaryDirectory(prefix="exchange-outbound-") as folder,
         running_standin(Path(folder), extra=("--state", ":memory:")) as base,
-        VARIANTS[variant](),  # type: ignore[attr-defined]
+        VARIANTS[variant](),
     ):
         return asyncio.run(outbound_standin.block(database_url, base, seeds))
 

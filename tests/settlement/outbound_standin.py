@@ -197,6 +197,10 @@ class Weathered:
         """Look at a payment; no schedule does."""
         return await self.real.see_payment(provider_id)
 
+    async def returns(self, **since: Any) -> Any:
+        """List what went back; no schedule does."""
+        return await self.real.returns(**since)
+
 
 @dataclass(frozen=True)
 class Site:

@@ -20,6 +20,7 @@ from settlement.refunds import service as refunding
 from settlement.refunds.rules import Ask
 from settlement.refunds.tables import Refund
 from settlement.stripe import service
+from settlement.stripe.gateway import Gateway
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
@@ -46,12 +47,12 @@ async def staff(db: Database) -> Staff:
         return Staff(maker.id, checker.id)
 
 
-async def drain(db: Database, gateway: FakeStripe, now: datetime = NOW) -> None:
+async def drain(db: Database, gateway: Gateway, now: datetime = NOW) -> None:
     while await service.send_due(db, gateway, now=now):
         pass
 
 
-async def settle(db: Database, gateway: FakeStripe, now: datetime = NOW) -> None:
+async def settle(db: Database, gateway: Gateway, now: datetime = NOW) -> None:
     """Send what is due and apply what is heard until nothing is left to do."""
     while await service.send_due(db, gateway, now=now) + await service.apply_due(
         db, gateway, now=now

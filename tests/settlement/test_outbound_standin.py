@@ -36,6 +36,6 @@ async def test_invariant_27_each_instruction_moves_its_money_once_by_the_provide
 async def test_the_same_schedules_show_what_poorer_executors_pay_twice(
     database: str, base: str, variant: str
 ) -> None:
-    with outbound_campaign.VARIANTS[variant]():  # type: ignore[attr-defined]
+    with outbound_campaign.VARIANTS[variant]():
         found = await outbound_standin.block(database, base, range(20))
     assert found["twice or more"] >= 3, found
