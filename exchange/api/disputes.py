@@ -6,14 +6,18 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Session, Shape, Signed, next_after, page_after
+from exchange.api.recoveries import RecoveryOut, given_back
 from exchange.identity.rules import STAFF, CsrfToken, ScopeMissing, SignInNeeded
 from settlement.disputes import queries
 from settlement.disputes.tables import Dispute
+from settlement.recoveries import rules as taking
+from settlement.recoveries.rules import Cause
 
 router = APIRouter(route_class=JsonRoute, tags=["disputes"])
 
@@ -44,6 +48,7 @@ class DisputeOut(Shape):
                     "opened_at": "2026-11-22T09:00:00Z",
                     "closed_at": None,
                     "charged_at": None,
+                    "given_back": [],
                 }
             ]
         }
@@ -62,6 +67,7 @@ class DisputeOut(Shape):
     opened_at: AwareDatetime
     closed_at: AwareDatetime | None
     charged_at: AwareDatetime | None
+    given_back: Sequence[RecoveryOut]
 
 
 class DisputePage(Shape):
@@ -81,15 +87,18 @@ async def list_disputes(
     """List every dispute, for staff."""
     caller.need("read", *STAFF)
     rows = await queries.page(session, after=page_after(after), limit=limit)
-    return DisputePage(items=[_out(row) for row in rows], next=next_after(rows, limit))
+    return DisputePage(
+        items=[await _out(session, row) for row in rows], next=next_after(rows, limit)
+    )
 
 
 @router.get("/disputes/{dispute_id}", responses=problems.responses(*_SIGNED, Unknown))
 async def get_dispute(dispute_id: UUID, session: Session, caller: Signed) -> DisputeOut:
     """Return a dispute, for staff."""
     caller.need("read", *STAFF)
-    return _out(await queries.get_dispute(session, dispute_id))
+    return await _out(session, await queries.get_dispute(session, dispute_id))
 
 
-def _out(row: Dispute) -> DisputeOut:
-    return DisputeOut.model_validate(row.model_dump())
+async def _out(session: AsyncSession, row: Dispute) -> DisputeOut:
+    back = await given_back(session, Cause(taking.DISPUTE, row.id))
+    return DisputeOut.model_validate({**row.model_dump(), "given_back": back})

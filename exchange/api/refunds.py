@@ -22,8 +22,8 @@ from exchange.api.decisions import (
     refusing,
 )
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.recoveries import RecoveryOut, given_back
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
-from settlement.recoveries import queries as recoveries
 from settlement.recoveries import rules as taking
 from settlement.recoveries.rules import Cause, PayoutUnderWay
 from settlement.refunds import queries, service
@@ -59,18 +59,6 @@ class RefundIn(Shape):
     amount_minor: Annotated[int, Field(gt=0, le=MOST_MINOR)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     reason: Reason
-
-
-class RecoveryOut(Shape):
-    """What one line of the settlement gives back; `owed` and `sending` are still claims."""
-
-    line: int
-    payee_id: UUID
-    kind: str
-    amount_minor: int
-    currency: str
-    state: Literal["taken", "owed", "sending", "reversed"]
-    provider_id: str | None
 
 
 class RefundOut(Shape):
@@ -207,8 +195,6 @@ async def get_refund(refund_id: UUID, session: Session, caller: Signed) -> Refun
 
 
 async def _out(session: AsyncSession, refund: Refund) -> RefundOut:
-    rows = await recoveries.of_cause(session, Cause(taking.REFUND, refund.id))
-    inner = {"id", "cause", "cause_id", "deal_id", "intent_id", "created_at"}
-    given_back = [RecoveryOut.model_validate(row.model_dump(exclude=inner)) for row in rows]
+    back = await given_back(session, Cause(taking.REFUND, refund.id))
     shown = refund.model_dump(exclude={"content", "payer_id", "intent_id", "made_at"})
-    return RefundOut.model_validate({**shown, "given_back": given_back})
+    return RefundOut.model_validate({**shown, "given_back": back})

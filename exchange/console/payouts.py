@@ -10,7 +10,7 @@ from contracts.deals import queries as deals
 from exchange.api import payouts as api
 from exchange.api.deps import Now, Session
 from exchange.console import deciding
-from exchange.console.queue import contract_numbers
+from exchange.console.tasks import contracts_of
 from exchange.portal import money, names, render
 from exchange.portal.forms import Sent
 from exchange.portal.language import Language
@@ -26,10 +26,10 @@ async def payouts_page(
 ) -> Response:
     """Show every payout."""
     found = await api.list_payouts(session=session, caller=visitor.caller, after=after, limit=PAGE)
-    numbers = await contract_numbers(session, [each.deal_id for each in found.items])
+    under = await contracts_of(session, [each.deal_id for each in found.items])
     spoken = render.speaks(request)
     shown = [
-        {**await _shown(session, each, spoken), "deal": numbers[each.deal_id]}
+        {**await _shown(session, each, spoken), "deal": under[each.deal_id].contract_no}
         for each in found.items
     ]
     return render.page(request, "payouts.html", payouts=shown, next=found.next)

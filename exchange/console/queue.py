@@ -1,6 +1,5 @@
 """The queue of what needs action, oldest first, and who can act."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,8 @@ from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
 from exchange import jobs
 from exchange.api.deps import Now, Session
+from exchange.console import money_queue
+from exchange.console.tasks import APPROVER, MOST, OPERATOR, contract_numbers, task
 from exchange.portal import names, render
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
@@ -30,14 +31,12 @@ from settlement.plans.tables import Settlement
 from settlement.timeline import rules as timeline
 
 router = APIRouter(prefix="/console")
-MOST = 100
 FIRST = UUID(int=0)
-OPERATOR, APPROVER = "operator", "approver"
 SHARES = {"exchange": OPERATOR, "auditor": "auditor"}  # the holders among the staff
 
 
 @router.get("")
-async def queue_page(request: Request, _visitor: Staff, session: Session, now: Now) -> Response:
+async def queue_page(request: Request, visitor: Staff, session: Session, now: Now) -> Response:
     """Show what waits for a person of the staff."""
     spoken = render.speaks(request)
     tasks = [
@@ -51,18 +50,20 @@ async def queue_page(request: Request, _visitor: Staff, session: Session, now: N
         *await _of_deposits(session, spoken),
         *await _of_sealed_bids(session),
         *await _stuck(session),
+        *await money_queue.waiting(session, spoken, now=now),
     ]
-    tasks.sort(key=lambda task: task["since"])
-    for task in tasks:
-        task["age"] = spoken.ago(task["since"], now=now)
-        task["late"] = task["due_on"] is not None and task["due_on"] < calendar.day_of(now)
+    tasks.sort(key=lambda one: one["since"])
+    for one in tasks:
+        one["age"] = spoken.ago(one["since"], now=now)
+        one["late"] = one["due_on"] is not None and one["due_on"] < calendar.day_of(now)
+        one["mine"] = one["maker"] == visitor.caller.person_id
     return render.page(request, "console.html", tasks=tasks)
 
 
 async def _to_verify(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
     wanted = select(Party).where(col(Party.state) == "registered").order_by(col(Party.created_at))
     return [
-        _task(
+        task(
             mark("Verify an organisation"),
             "/console/parties",
             role=OPERATOR,
@@ -75,7 +76,7 @@ async def _to_verify(session: AsyncSession, spoken: Language) -> list[dict[str, 
 
 async def _to_compare(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
     return [
-        _task(
+        task(
             mark("Compare a master with a listed work"),
             f"/console/recognition/{row.master_id}",
             role=OPERATOR,
@@ -88,7 +89,7 @@ async def _to_compare(session: AsyncSession, spoken: Language) -> list[dict[str,
 
 async def _to_review(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
     return [
-        _task(
+        task(
             mark("Review a disclosure"),
             f"/listings/{row.listing_id}/disclosure",
             role=OPERATOR,
@@ -102,7 +103,7 @@ async def _to_review(session: AsyncSession, spoken: Language) -> list[dict[str, 
 
 async def _to_decide_on(session: AsyncSession) -> list[dict[str, Any]]:
     return [
-        _task(
+        task(
             mark("Decide on a measure about an auction"),
             "/console/incidents",
             role=APPROVER,
@@ -125,7 +126,7 @@ async def _to_prepare(session: AsyncSession) -> list[dict[str, Any]]:
         .limit(MOST)
     )
     return [
-        _task(
+        task(
             mark("Prepare a payout"),
             f"/console/settlements/{settlement.deal_id}",
             role=OPERATOR,
@@ -148,7 +149,7 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
         .limit(MOST)
     )
     return [
-        _task(
+        task(
             mark("Decide on a payout"),
             f"/console/payouts/{payout.id}",
             role=APPROVER,
@@ -156,6 +157,7 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
             since=payout.prepared_at,
             amount=(settlement.gross_minor, settlement.currency),
             within_days=timeline.DECIDE_WITHIN_DAYS,
+            maker=payout.prepared_by,
         )
         for payout, settlement, deal in (await session.execute(wanted)).all()
     ]
@@ -165,7 +167,7 @@ async def _of_bidders(session: AsyncSession, spoken: Language) -> list[dict[str,
     """Return who waits to be admitted, and who was suspended."""
     applied, suspended = mark("Check an application to bid"), mark("A bidder was suspended")
     return [
-        _task(
+        task(
             applied if row.state == "applied" else suspended,
             f"/console/bidders/{row.auction_id}/{row.party_id}",
             role=OPERATOR,
@@ -184,12 +186,14 @@ async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str
     waiting = await deposits.waiting(session, limit=MOST)
     moving = {(one.auction_id, one.party_id) for one in waiting}
     tasks = [
-        _task(
+        task(
             decide if one.state == "prepared" else record,
             f"/console/bidders/{one.auction_id}/{one.party_id}",
             role=APPROVER if one.state == "prepared" else OPERATOR,
             whose=await names.party(session, one.party_id, spoken=spoken),
             since=one.decided_at or one.prepared_at,
+            within_days=timeline.DECIDE_WITHIN_DAYS,
+            maker=one.prepared_by if one.state == "prepared" else None,
         )
         for one in waiting
     ]
@@ -203,13 +207,14 @@ async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str
     back = mark("Give a deposit back")
     either = mark("A sealed bid did not open: give the deposit back, or forfeit it")
     return tasks + [
-        _task(
+        task(
             either if one.party_id in unopened.get(one.auction_id, ()) else back,
             f"/console/bidders/{one.auction_id}/{one.party_id}",
             role=OPERATOR,
-            whose=f"{await names.party(session, one.party_id, spoken=spoken)} · {one.return_by}",
+            whose=await names.party(session, one.party_id, spoken=spoken),
             since=one.free_at or one.required_at,
             amount=(one.held_minor, one.currency),
+            due_on=one.return_by,
         )
         for one in due
     ]
@@ -220,7 +225,7 @@ async def _of_sealed_bids(session: AsyncSession) -> list[dict[str, Any]]:
     to_come = await sealed.unacknowledged(session, holders=tuple(SHARES), limit=MOST)
     closed = await sealed.unopened(session, holders=tuple(SHARES), limit=MOST)
     return [
-        _task(
+        task(
             mark("Acknowledge the share of an opening key"),
             f"/auctions/{key.auction_id}/opening-key",
             role=SHARES[holder],
@@ -229,7 +234,7 @@ async def _of_sealed_bids(session: AsyncSession) -> list[dict[str, Any]]:
         )
         for key, holder in to_come
     ] + [
-        _task(
+        task(
             mark("Hand in the share that opens sealed bids"),
             f"/auctions/{auction.id}/opening",
             role=SHARES[holder],
@@ -245,7 +250,7 @@ async def _stuck(session: AsyncSession) -> list[dict[str, Any]]:
     found = await jobs.stuck_reactions(session)
     numbers = await contract_numbers(session, [each.subject for each in found])
     return [
-        _task(
+        task(
             mark("A background step keeps failing"),
             f"/deals/{each.subject}" if each.subject in numbers else "/console",
             role=OPERATOR,
@@ -254,31 +259,3 @@ async def _stuck(session: AsyncSession) -> list[dict[str, Any]]:
         )
         for each in found
     ]
-
-
-def _task(
-    label: str,
-    address: str,
-    *,
-    role: str,
-    whose: str,
-    since: datetime,
-    amount: tuple[int | None, str] = (None, ""),
-    within_days: int | None = None,
-) -> dict[str, Any]:
-    return {
-        "due_on": None if within_days is None else timeline.due_on(since, within_days),
-        "label": label,
-        "address": address,
-        "role": role,
-        "whose": whose,
-        "since": since,
-        "amount_minor": amount[0],
-        "currency": amount[1],
-    }
-
-
-async def contract_numbers(session: AsyncSession, deals: list[UUID]) -> dict[UUID, str]:
-    """Return the contract number of each deal."""
-    wanted = select(col(Deal.id), col(Deal.contract_no)).where(col(Deal.id).in_(deals))
-    return {row[0]: row[1] for row in (await session.execute(wanted)).all()}

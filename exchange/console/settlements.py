@@ -10,8 +10,8 @@ from contracts.refusal import Unknown
 from exchange.api import ledger as api
 from exchange.api import payouts as payouts_api
 from exchange.api.deps import Now, Session
-from exchange.console import timelines
-from exchange.console.queue import contract_numbers
+from exchange.console import refunds, timelines
+from exchange.console.tasks import contracts_of
 from exchange.portal import money, render
 from exchange.portal.forms import Sent
 from exchange.portal.visitors import Staff
@@ -30,8 +30,8 @@ async def settlements_page(
     found = await api.list_settlements(
         session=session, caller=visitor.caller, after=after, limit=PAGE
     )
-    numbers = await contract_numbers(session, [each.deal_id for each in found.items])
-    shown = [{**each.model_dump(), "deal": numbers[each.deal_id]} for each in found.items]
+    under = await contracts_of(session, [each.deal_id for each in found.items])
+    shown = [{**each.model_dump(), "deal": under[each.deal_id].contract_no} for each in found.items]
     return render.page(request, "settlements.html", settlements=shown, next=found.next)
 
 
@@ -52,6 +52,7 @@ async def settlement_page(
         deal=await deals.get_deal(session, deal_id),
         payout=await payouts.find_live(session, deal_id),
         payout_id=ids.new(now),
+        payments=await refunds.refundable(session, deal_id, now=now),
     )
 
 

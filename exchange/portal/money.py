@@ -16,7 +16,7 @@ from exchange.api import ledger as ledger_api
 from exchange.api import payouts as payouts_api
 from exchange.api.deps import Now, Session
 from exchange.identity.rules import Caller, Role
-from exchange.portal import names, render
+from exchange.portal import names, render, returns
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn
@@ -46,6 +46,7 @@ async def money_page(request: Request, visitor: SignedIn, session: Session, now:
             for deal_id in (await _owed_to(session, caller.party_id) if holder else [])
         ],
         transfers=await _transfers_to(session, caller.party_id),
+        returns=await returns.of_party(session, caller.party_id),
         account=await _account(session, caller) if holder else None,
         holder=holder,
     )

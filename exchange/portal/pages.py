@@ -6,7 +6,18 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from exchange.console import bank as console_bank
-from exchange.console import bidders, ledger, limits, notices, parties, payouts, queue, settlements
+from exchange.console import (
+    bidders,
+    disputes,
+    ledger,
+    limits,
+    notices,
+    parties,
+    payouts,
+    queue,
+    refunds,
+    settlements,
+)
 from exchange.console import recognition as cases
 from exchange.console import statements as bank_statements
 from exchange.portal import (
@@ -56,8 +67,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
         bundles, offerables, requests, deals, royalties, deliveries,
         lives, changes, money, own_books, keys, signing, verifying,
-        queue, parties, settlements, payouts, ledger, cases, notices, admission, bidders, limits,
-        console_bank,
+        queue, parties, settlements, payouts, refunds, disputes, ledger, cases, notices, admission,
+        bidders, limits, console_bank,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

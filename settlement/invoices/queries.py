@@ -14,7 +14,7 @@ from contracts.parties import queries as parties
 from contracts.refusal import Unknown
 from contracts.works.tables import Work
 from settlement.invoices.printing import Issued
-from settlement.invoices.rules import OPEN_PAYMENT
+from settlement.invoices.rules import OPEN_PAYMENT, SUCCEEDED
 from settlement.invoices.tables import Invoice, Payment
 from settlement.plans.tables import Settlement
 
@@ -111,6 +111,21 @@ async def get_payment_of(
     if found is None or payer_id not in (None, found.payer_id):
         raise Unknown("There is no such payment.")
     return found
+
+
+async def card_payments(session: AsyncSession, deal_id: UUID) -> Sequence[Payment]:
+    """Return the card payments that brought money in for a settlement, the oldest first."""
+    wanted = (
+        select(Payment)
+        .join(Invoice, col(Invoice.id) == col(Payment.invoice_id))
+        .where(
+            col(Invoice.deal_id) == deal_id,
+            col(Payment.method) == "card",
+            col(Payment.state) == SUCCEEDED,
+        )
+        .order_by(col(Payment.id))
+    )
+    return (await session.scalars(wanted)).all()
 
 
 async def find_open_payment(session: AsyncSession, invoice_id: UUID) -> Payment | None:

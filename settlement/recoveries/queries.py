@@ -29,6 +29,13 @@ async def of_cause(session: AsyncSession, cause: Cause) -> Sequence[Recovery]:
     return (await session.scalars(wanted.order_by(col(Recovery.line)))).all()
 
 
+async def of_payee(session: AsyncSession, party_id: UUID, *, limit: int) -> Sequence[Recovery]:
+    """Return what a payee gives or gave back, the newest first."""
+    wanted = select(Recovery).where(col(Recovery.payee_id) == party_id)
+    newest = wanted.order_by(col(Recovery.created_at).desc(), col(Recovery.id)).limit(limit)
+    return (await session.scalars(newest)).all()
+
+
 async def still_owed(session: AsyncSession, *, limit: int) -> Sequence[Recovery]:
     """Return what payees were asked to give back and have not, the oldest first."""
     wanted = (

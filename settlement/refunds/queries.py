@@ -42,6 +42,12 @@ async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Re
     return (await session.scalars(wanted)).all()
 
 
+async def of_payer(session: AsyncSession, party_id: UUID, *, limit: int) -> Sequence[Refund]:
+    """Return what goes back to a payer, the newest first."""
+    wanted = select(Refund).where(col(Refund.payer_id) == party_id)
+    return (await session.scalars(wanted.order_by(col(Refund.id).desc()).limit(limit))).all()
+
+
 async def of_deal(session: AsyncSession, deal_id: UUID) -> Sequence[Refund]:
     """Return the refunds of a deal in their order."""
     wanted = select(Refund).where(col(Refund.deal_id) == deal_id).order_by(col(Refund.id))

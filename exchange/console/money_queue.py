@@ -1,0 +1,199 @@
+"""What waits for the staff about money: decisions, evidence, suspense, files, what is overdue."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from contracts import calendar, canonical
+from contracts.deals.tables import Deal
+from exchange.console.tasks import APPROVER, MOST, OPERATOR, contracts_of, task
+from exchange.portal import names
+from exchange.portal.language import Language, mark
+from settlement.bank.tables import PaymentBatch
+from settlement.disputes.tables import Dispute
+from settlement.invoices.tables import Invoice
+from settlement.outbound.tables import Outbound
+from settlement.payees import queries as payees
+from settlement.plans.tables import Settlement
+from settlement.reconciliation import queries as reconciliation
+from settlement.reconciliation.tables import SuspenseItem
+from settlement.refunds.tables import Refund
+from settlement.royalties.tables import RoyaltyStatement
+from settlement.timeline.rules import DECIDE_WITHIN_DAYS
+
+Tasks = list[dict[str, Any]]
+
+
+async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> Tasks:
+    """Return all that waits about money, except payouts and deposits."""
+    return [
+        *await _refunds(session),
+        *await _disputes(session),
+        *await _suspense(session),
+        *await _files(session),
+        *await _payees(session, spoken),
+        *await _unpaid(session, now=now),
+        *await _in_doubt(session),
+    ]
+
+
+async def _refunds(session: AsyncSession) -> Tasks:
+    wanted = select(Refund).where(col(Refund.state) == "prepared")
+    rows = (await session.scalars(wanted.order_by(col(Refund.prepared_at)).limit(MOST))).all()
+    deals = await contracts_of(session, [row.deal_id for row in rows])
+    return [
+        task(
+            mark("Decide on a refund"),
+            f"/console/refunds/{row.id}",
+            role=APPROVER,
+            whose=deals[row.deal_id].contract_no,
+            since=row.prepared_at,
+            amount=(row.amount_minor, row.currency),
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=row.prepared_by,
+        )
+        for row in rows
+    ]
+
+
+async def _disputes(session: AsyncSession) -> Tasks:
+    """Return disputes that the bank still takes evidence for."""
+    wanted = select(Dispute).where(col(Dispute.state).in_(("inquiry", "received")))
+    rows = (await session.scalars(wanted.order_by(col(Dispute.opened_at)).limit(MOST))).all()
+    deals = await contracts_of(session, [row.deal_id for row in rows])
+    return [
+        task(
+            mark("Hand in the evidence for a dispute"),
+            f"/console/disputes/{row.id}",
+            role=OPERATOR,
+            whose=deals[row.deal_id].contract_no,
+            since=row.opened_at,
+            amount=(row.amount_minor, row.currency),
+            due_on=row.evidence_due_at and calendar.day_of(row.evidence_due_at),
+        )
+        for row in rows
+    ]
+
+
+async def _suspense(session: AsyncSession) -> Tasks:
+    wanted = select(SuspenseItem).where(
+        col(SuspenseItem.state) == "open", col(SuspenseItem.match_id).is_(None)
+    )
+    items = (await session.scalars(wanted.order_by(col(SuspenseItem.due_on)).limit(MOST))).all()
+    found = [
+        task(
+            mark("Find out what money in suspense is"),
+            "/console/bank#suspense",
+            role=OPERATOR,
+            whose=await names.person(session, item.owner_id),
+            since=item.opened_at,
+            amount=(item.amount_minor, item.currency),
+            due_on=item.due_on,
+        )
+        for item in items
+    ]
+    return found + [
+        task(
+            mark("Decide on a release from suspense"),
+            "/console/bank#releases",
+            role=APPROVER,
+            whose=await names.person(session, release.proposed_by),
+            since=release.made_at,
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=release.proposed_by,
+        )
+        for release in await reconciliation.proposed(session, limit=MOST)
+    ]
+
+
+async def _files(session: AsyncSession) -> Tasks:
+    """Return payment files that wait for their decision, or to be handed to the bank."""
+    wanted = select(PaymentBatch).where(
+        (col(PaymentBatch.state) == "prepared")
+        | ((col(PaymentBatch.state) == "approved") & col(PaymentBatch.given_at).is_(None))
+    )
+    rows = await session.scalars(wanted.order_by(col(PaymentBatch.prepared_at)).limit(MOST))
+    decide, hand = mark("Decide on a payment file"), mark("Hand a payment file to the bank")
+    return [
+        task(
+            decide if row.state == "prepared" else hand,
+            f"/console/bank/files/{row.id}",
+            role=APPROVER if row.state == "prepared" else OPERATOR,
+            whose=row.message_id,
+            since=row.decided_at or row.prepared_at,
+            amount=(row.sum_minor, row.currency),
+            due_on=row.execute_on,
+            maker=row.prepared_by if row.state == "prepared" else None,
+        )
+        for row in rows
+    ]
+
+
+async def _payees(session: AsyncSession, spoken: Language) -> Tasks:
+    return [
+        task(
+            mark("Verify a payee's account"),
+            "/console/bank#payees",
+            role=APPROVER,
+            whose=await names.party(session, row.party_id, spoken=spoken),
+            since=row.declared_at,
+        )
+        for row in await payees.waiting(session, limit=MOST)
+    ]
+
+
+async def _unpaid(session: AsyncSession, *, now: datetime) -> Tasks:
+    """Return invoices that are past the day by which the contract has them paid."""
+    wanted = (
+        select(Invoice, Settlement, Deal, RoyaltyStatement)
+        .join(Settlement, col(Settlement.deal_id) == col(Invoice.deal_id))
+        .join(Deal, col(Deal.id) == func.coalesce(Settlement.of_deal, Settlement.deal_id))
+        .outerjoin(RoyaltyStatement, col(RoyaltyStatement.claim_id) == col(Settlement.deal_id))
+        .where(col(Invoice.state) == "issued")
+        .order_by(col(Invoice.issued_at))
+        .limit(MOST)
+    )
+    found = []
+    for invoice, settlement, deal, statement in (await session.execute(wanted)).all():
+        due = _due(invoice, deal) if statement is None else statement.due_on
+        if due is None or due >= calendar.day_of(now):
+            continue
+        found.append(
+            task(
+                mark("An invoice is overdue: remind the licensee"),
+                f"/console/settlements/{settlement.deal_id}",
+                role=OPERATOR,
+                whose=f"{deal.contract_no} · {invoice.number}",
+                since=invoice.issued_at,
+                amount=(invoice.amount_minor, invoice.currency),
+                due_on=due,
+            )
+        )
+    return found
+
+
+def _due(invoice: Invoice, deal: Deal) -> date | None:
+    """Return the day by which the contract has its price paid; None where it says none."""
+    days = canonical.loads(deal.terms).get("parameters", {}).get("due_days")
+    return None if days is None else calendar.day_of(invoice.issued_at) + timedelta(days=days)
+
+
+async def _in_doubt(session: AsyncSession) -> Tasks:
+    """Return instructions whose outcome is not known, and those that the provider refused."""
+    wanted = select(Outbound).where(col(Outbound.state).in_(("unknown", "failed")))
+    rows = await session.scalars(wanted.order_by(col(Outbound.created_at)).limit(MOST))
+    doubt = mark("What became of an instruction is not known: look at the payment provider")
+    failed = mark("The payment provider refused an instruction")
+    return [
+        task(
+            doubt if row.state == "unknown" else failed,
+            "/console/settlements",
+            role=OPERATOR,
+            whose=f"{row.op} · {row.object_key}" + (f" · {row.fault}" if row.fault else ""),
+            since=row.last_sent_at or row.created_at,
+        )
+        for row in rows
+    ]
