@@ -4,11 +4,13 @@ from contextlib import suppress
 
 from sqlalchemy.exc import DBAPIError
 
-from contracts.log import service as log
 from contracts.log.gateway import CheckpointSigner
 from contracts.log.queries import is_anything_waiting
+from contracts.log.service import Sealer
 from exchange import clock, jobs
 from exchange.db import Database
+
+READ_AHEAD = 1_000  # facts; reading them costs little beside the wait for the answer
 
 
 async def seal_waiting(db: Database, signer: CheckpointSigner, *, limit: int) -> int:
@@ -23,11 +25,12 @@ async def seal_waiting(db: Database, signer: CheckpointSigner, *, limit: int) ->
     async with db.transaction() as session:
         if not await is_anything_waiting(session):
             return 0
+    sealer = Sealer(signer, limit=limit, ahead=limit * max(1, READ_AHEAD // limit))
     connection, done, batch = await db.connect(), 0, limit
     try:
         while batch >= limit:
             async with db.transaction(on=connection) as session:
-                sealed = await log.seal(session, signer=signer, limit=limit, now=clock.now())
+                sealed = await sealer.seal(session, now=clock.now())
                 await jobs.defer_reactions(session, sealed)
             batch = len(sealed)
             done += batch

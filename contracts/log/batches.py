@@ -21,11 +21,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.log import arrays, merkle, queries, tiles
 from contracts.log.arrays import Bigints, Hashes, Texts, Uuids
-from contracts.log.merkle import Node, Row
-from contracts.log.rules import Entry, Waiting
+from contracts.log.drafts import Draft
+from contracts.log.merkle import Node
+from contracts.log.rules import LogWouldFork, Mark, Waiting
 
 _LOCK = "SELECT FROM log_state WHERE EXISTS (SELECT FROM fact_pending) FOR UPDATE"
-# The last, partial tile of each level: what the next leaves are hashed together with.
+# Takes facts off what waits if the locked log is the one that they were read with. A log without
+# leaves has no checkpoint; its root is the hash of nothing.
+_RESUME = """
+SELECT FROM log_state FOR UPDATE;
+DELETE FROM fact_pending WHERE turn = ANY ('{{{turns}}}') AND EXISTS (
+  SELECT FROM log_state LEFT JOIN log_checkpoint USING (size) WHERE size = {size:d}
+  AND coalesce(root, CASE size WHEN 0 THEN sha256('') END) = '\\x{root}')
+"""
 _EDGE = """
 SELECT size,
   (SELECT string_agg(leaf_hash, ''::bytea ORDER BY seq) FROM log_entry
@@ -73,9 +81,12 @@ _SIGNED = (
 )
 
 
+Columns = dict[str, Any]  # the parameters of `_APPEND`
+
+
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A batch begun: the locked log's size, its right edge, and the facts whose turn it is."""
+class Found:
+    """The locked log: its size, its right edge, and facts whose turn it is."""
 
     connection: AsyncConnection[Any]
     size: int
@@ -83,14 +94,23 @@ class Begun:
     facts: list[Waiting]
 
 
-async def begin(session: AsyncSession, limit: int) -> Begun | None:
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A batch whose log is locked: what it writes, and what was signed before it."""
+
+    connection: AsyncConnection[Any]
+    draft: Draft
+    columns: Columns
+    mark: Mark
+
+
+async def begin(session: AsyncSession, limit: int) -> Found | None:
     """Lock the log and read what a batch needs; None, and no lock, when no fact waits.
 
     What waits is read after the lock is held (READ COMMITTED: each statement sees anew).
     """
-    await session.flush()  # what is read here does not pass through the session
     connection = await _driver(session)
-    locked, edges, waiting = await _read(connection, _BEGIN.format(limit=limit))
+    locked, edges, waiting = await _rows(connection, _BEGIN.format(limit=limit))
     if not locked:
         return None
     [(size, leaves, levels)] = edges
@@ -98,15 +118,41 @@ async def begin(session: AsyncSession, limit: int) -> Begun | None:
     rows = [leaves, *levels]
     find = tiles.lookup(size, lambda tile: rows[tile.level or 0] or b"")
     edge = {node: find(node) for node in merkle.frontier(size)}
-    return Begun(connection, size, edge, facts)
+    return Found(connection, size, edge, facts)
 
 
-async def promised(begun: Begun, facts: Sequence[UUID]) -> list[Waiting]:
+async def promised(found: Found, facts: Sequence[UUID]) -> list[Waiting]:
     """Return the facts that were signed for and still wait, in the order of the promise."""
-    arrays.register(begun.connection)
+    arrays.register(found.connection)
     asked = {"promised": Uuids.of(facts)}
-    found = await begun.connection.execute(_PROMISED, asked)
-    return [Waiting(*row) for row in await found.fetchall()]
+    rows = await found.connection.execute(_PROMISED, asked)
+    return [Waiting(*row) for row in await rows.fetchall()]
+
+
+def begun(found: Found, draft: Draft, mark: Mark) -> Begun:
+    """Return the batch that was made of what was found."""
+    turns = Bigints.of([fact.turn for fact in draft.facts])
+    return Begun(found.connection, draft, {**columns(draft), "turns": turns}, mark)
+
+
+async def resume(session: AsyncSession, draft: Draft, kept: Columns, mark: Mark) -> Begun | None:
+    """Lock the log and take the facts of a draft off what waits; None when the log is another.
+
+    They are taken before anything is signed: a promise of facts that are not there could not be
+    kept.
+
+    Raises:
+        LogWouldFork: the log is the draft's, and facts that waited in it are gone.
+    """
+    connection = await _driver(session)
+    turns = ",".join([str(fact.turn) for fact in draft.facts])
+    query = _RESUME.format(turns=turns, size=draft.base, root=draft.base_root.hex())
+    taken = (await _results(connection, query))[-1].command_tuples
+    if not taken:
+        return None
+    if taken != len(draft.facts):
+        raise LogWouldFork("Facts that waited are gone.", missing=len(draft.facts) - taken)
+    return Begun(connection, draft, kept, mark)
 
 
 @asynccontextmanager
@@ -117,42 +163,54 @@ async def writing(begun: Begun) -> AsyncIterator[None]:
         yield
 
 
-async def append(
-    begun: Begun, entries: Sequence[Entry], rows: Sequence[Row], turns: Sequence[int]
-) -> None:
-    """Write the leaves and the subtrees that they complete; their facts wait no more."""
+def columns(draft: Draft) -> Columns:
+    """Pack the leaves and the subtrees that they complete, as `append` writes them."""
     nodes = [
         (level, index, hashed)
-        for level, (first, row) in enumerate(rows)
+        for level, (first, row) in enumerate(draft.rows)
         if queries.is_stored(level)
         for index, hashed in enumerate(row, start=first)
     ]
-    seqs, facts, subjects, leaves, hashes = zip(*entries, strict=True)
-    await begun.connection.execute(
-        _APPEND,
-        {
-            "seqs": Bigints.of(seqs),
-            "facts": Uuids.of(facts),
-            "subjects": Uuids.of(subjects),
-            "leaves": Texts.of(leaves),
-            "hashes": Hashes.of(hashes),
-            "node_levels": Bigints.of([level for level, _, _ in nodes]),
-            "node_places": Bigints.of([index for _, index, _ in nodes]),
-            "node_hashes": Hashes.of([hashed for _, _, hashed in nodes]),
-            "turns": Bigints.of(turns),
-            "size": entries[-1].seq + 1,
-        },
-    )
+    seqs, facts, subjects, leaves, hashes = zip(*draft.entries, strict=True)
+    return {
+        "seqs": Bigints.of(seqs),
+        "facts": Uuids.of(facts),
+        "subjects": Uuids.of(subjects),
+        "leaves": Texts.of(leaves),
+        "hashes": Hashes.of(hashes),
+        "node_levels": Bigints.of([level for level, _, _ in nodes]),
+        "node_places": Bigints.of([index for _, index, _ in nodes]),
+        "node_hashes": Hashes.of([hashed for _, _, hashed in nodes]),
+        "turns": Bigints.of(()),
+        "size": draft.size,
+    }
 
 
-async def sign(begun: Begun, size: int, root: bytes, note: str, *, at: datetime) -> None:
+async def append(begun: Begun) -> None:
+    """Write the leaves and the subtrees that they complete; their facts wait no more."""
+    await begun.connection.execute(_APPEND, begun.columns)
+
+
+async def sign(begun: Begun, note: str, *, at: datetime) -> None:
     """Write the signed checkpoint."""
-    kept = {"size": size, "root": root, "note": note, "signed_at": at}
+    draft = begun.draft
+    kept = {"size": draft.size, "root": draft.root, "note": note, "signed_at": at}
     await begun.connection.execute(_SIGNED, kept)
 
 
-async def _read(connection: AsyncConnection[Any], query: str) -> list[list[tuple[Any, ...]]]:
-    """Return the rows of several statements; a transaction that is still to begin begins with them.
+async def _rows(connection: AsyncConnection[Any], query: str) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of several statements."""
+    found = []
+    for result in await _results(connection, query):
+        if result.status == ExecStatus.TUPLES_OK:
+            known = Transformer(connection)
+            known.set_pgresult(result)
+            found.append(known.load_rows(0, result.ntuples, tuple))
+    return found
+
+
+async def _results(connection: AsyncConnection[Any], query: str) -> list[PGresult]:
+    """Return what several statements answer; a transaction still to begin begins with them.
 
     The driver alone would begin it by a round trip of its own.
     """
@@ -160,15 +218,10 @@ async def _read(connection: AsyncConnection[Any], query: str) -> list[list[tuple
     sent = f"BEGIN;{query}" if is_idle else query
     async with connection.lock:
         results = await connection.wait(_answers(connection.pgconn, sent.encode()))
-    found = []
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
-        if result.status == ExecStatus.TUPLES_OK:
-            known = Transformer(connection)
-            known.set_pgresult(result)
-            found.append(known.load_rows(0, result.ntuples, tuple))
-    return found
+    return results
 
 
 def _answers(connection: PGconn, query: bytes) -> PQGen[list[PGresult]]:
@@ -179,6 +232,7 @@ def _answers(connection: PGconn, query: bytes) -> PQGen[list[PGresult]]:
 
 async def _driver(session: AsyncSession) -> AsyncConnection[Any]:
     """Return the driver's own connection of the session's transaction."""
+    await session.flush()  # what is read there does not pass through the session
     raw = await (await session.connection()).get_raw_connection()
     connection = raw.driver_connection
     assert isinstance(connection, AsyncConnection)  # noqa: S101 - the one driver there is.

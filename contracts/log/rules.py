@@ -9,7 +9,7 @@ being deterministic, to the same signature. A database that went back further th
 backup) no longer has those facts waiting in front of the mark, and is refused: `log-would-fork`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -130,14 +130,17 @@ def check_promise(mark: Mark, after: Mark, promise: Mark) -> None:
         )
 
 
-def chain(size: int, waiting: Sequence[Waiting]) -> list[Entry]:
+def chain(
+    size: int, waiting: Sequence[Waiting], reached: Mapping[UUID, bytes] | None = None
+) -> list[Entry]:
     """Number the facts from `size` on and link each to the last leaf of its subject.
 
     Args:
         size: the leaves there are.
         waiting: the facts, in the order of their turn.
+        reached: the last leaves of subjects that have grown since the facts were read.
     """
-    heads: dict[UUID, bytes] = {}
+    heads = dict(reached or {})
     entries = []
     for seq, fact in enumerate(waiting, start=size):
         head = heads.get(fact.subject, fact.head)

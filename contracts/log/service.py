@@ -12,11 +12,90 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
 from contracts.facts.rules import SealedFact
-from contracts.log import batches, merkle, queries, rules
-from contracts.log.batches import Begun
+from contracts.log import batches, drafts, merkle, queries, rules
+from contracts.log.batches import Begun, Columns, Found
+from contracts.log.drafts import Draft
 from contracts.log.gateway import CheckpointSigner
-from contracts.log.merkle import Lookup, Node, Row
 from contracts.log.rules import Entry, LogWouldFork, Mark, Waiting
+
+
+class Sealer:
+    """Seals batch after batch, and makes the next ready while the database writes the last.
+
+    It remembers the right edge of the tree and facts that it has read ahead. Whether its last batch
+    was committed, and whether others have sealed since, it learns from the locked log: a memory of
+    another size or root is dropped, and the log is read anew.
+    """
+
+    def __init__(self, signer: CheckpointSigner, *, limit: int, ahead: int) -> None:
+        """Seal at most `limit` facts in a batch, and read at least `ahead` at once."""
+        self._signer = signer
+        self._limit = limit
+        self._ahead = max(limit, ahead)
+        self._ready: tuple[Draft, Columns] | None = None
+
+    async def seal(self, session: AsyncSession, *, now: datetime) -> list[SealedFact]:
+        """Number waiting facts, append their leaves, and sign a checkpoint.
+
+        Raises:
+            LogWouldFork, SealerOvertaken: as in `seal`.
+        """
+        ready, self._ready = self._ready, None
+        begun = await self._resumed(session, ready) or await self._begun(session)
+        if begun is None:
+            return []
+        # The mark goes to the disk while the rows go to the database and the next batch is made
+        # ready; the signature follows the mark.
+        draft, promise = begun.draft, begun.draft.promise
+        signing = asyncio.ensure_future(
+            asyncio.to_thread(self._signer.sign, promise, after=begun.mark)
+        )
+        try:
+            async with batches.writing(begun):
+                await batches.append(begun)
+                sealed = _sealed(draft.entries, draft.facts)
+                following = drafts.following(draft, limit=self._limit)
+                ready = (following, batches.columns(following)) if following else None
+                await batches.sign(begun, await signing, at=now)
+        finally:
+            await asyncio.gather(signing, return_exceptions=True)
+        self._ready = ready
+        return sealed
+
+    async def _resumed(
+        self, session: AsyncSession, ready: tuple[Draft, Columns] | None
+    ) -> Begun | None:
+        """Begin the batch that was made ready; None when the log is not what it was made for."""
+        if ready is None:
+            return None
+        draft, columns = ready
+        mark = self._signer.mark()
+        if not draft.continues(mark):
+            return None
+        return await batches.resume(session, draft, columns, mark)
+
+    async def _begun(self, session: AsyncSession) -> Begun | None:
+        """Begin a batch with what is read of the locked log; None when nothing waits."""
+        found = await batches.begin(session, self._ahead)
+        if found is None:
+            return None
+        # The mark is a small file that was just written; a thread would cost ten times more.
+        mark = self._signer.mark()
+        promised = rules.promised(mark, found.size)
+        if promised:
+            facts = await batches.promised(found, promised)
+            if len(facts) != len(promised):
+                raise LogWouldFork(
+                    "Facts that were signed for no longer wait.", missing=len(promised)
+                )
+            draft = drafts.first(found.size, found.edge, facts, limit=len(facts))
+            rules.check_prefix(mark, draft.root)
+        else:
+            await _check_signed(session, found, mark)
+            if not found.facts:  # another sealer took them while the lock was awaited
+                return None
+            draft = drafts.first(found.size, found.edge, found.facts, limit=self._limit)
+        return batches.begun(found, draft, mark)
 
 
 async def seal(
@@ -32,46 +111,15 @@ async def seal(
         LogWouldFork: the database does not continue what the key has signed.
         SealerOvertaken: another sealer, cut off from the database, has signed since.
     """
-    begun = await batches.begin(session, limit)
-    if begun is None:
-        return []
-    mark = signer.mark()  # a small file that was just written; a thread would cost ten times more
-    facts = await _next(session, begun, mark)
-    if not facts:
-        return []
-    entries = rules.chain(begun.size, facts)
-    rows = merkle.rows(begun.size, [one.leaf_hash for one in entries], begun.edge.__getitem__)
-    size = begun.size + len(entries)
-    root = merkle.root(size, _grown(begun.edge, rows))
-    if mark.size > begun.size:
-        rules.check_prefix(mark, root)
-    promise = Mark(size, root, begun.size, tuple([entry.fact_id for entry in entries]))
-
-    # The mark goes to the disk while the rows go to the database; the signature follows both.
-    signing = asyncio.ensure_future(asyncio.to_thread(signer.sign, promise, after=mark))
-    try:
-        async with batches.writing(begun):
-            await batches.append(begun, entries, rows, [fact.turn for fact in facts])
-            sealed = _sealed(entries, facts)
-            await batches.sign(begun, size, root, await signing, at=now)
-    finally:
-        await asyncio.gather(signing, return_exceptions=True)
-    return sealed
+    return await Sealer(signer, limit=limit, ahead=limit).seal(session, now=now)
 
 
-async def _next(session: AsyncSession, begun: Begun, mark: Mark) -> list[Waiting]:
-    """Return the facts to seal, once the database is known to continue what was signed."""
-    promised = rules.promised(mark, begun.size)
-    if promised:
-        facts = await batches.promised(begun, promised)
-        if len(facts) != len(promised):
-            raise LogWouldFork("Facts that were signed for no longer wait.", missing=len(promised))
-        return facts
-    edge = begun.edge
-    if mark.size < begun.size:  # an older mark: what it names must be how the log begins
+async def _check_signed(session: AsyncSession, found: Found, mark: Mark) -> None:
+    """Refuse a log that does not begin with the tree that was signed last."""
+    edge = found.edge
+    if mark.size < found.size:  # an older mark: what it names must be how the log begins
         edge = await queries.nodes(session, merkle.frontier(mark.size))
     rules.check_prefix(mark, merkle.root(mark.size, edge.__getitem__))
-    return begun.facts
 
 
 def _sealed(entries: Sequence[Entry], facts: Sequence[Waiting]) -> list[SealedFact]:
@@ -87,15 +135,3 @@ def _sealed(entries: Sequence[Entry], facts: Sequence[Waiting]) -> list[SealedFa
         )
         for entry, fact in zip(entries, facts, strict=True)
     ]
-
-
-def _grown(tree: dict[Node, bytes], rows: Sequence[Row]) -> Lookup:
-    """Return what knows the edge before and everything that came."""
-
-    def find(node: Node) -> bytes:
-        if node in tree:
-            return tree[node]
-        first, row = rows[node.level]
-        return row[node.index - first]
-
-    return find

@@ -7,15 +7,16 @@ the number of the signal that ended the process, or 0 when it did all its work.
 import sys
 from pathlib import Path
 
-from contracts.log import batches, gateway, publishing, service
+from contracts.log import batches, gateway, publishing
 from contracts.log import site as sites
+from contracts.log.service import Sealer
 from contracts.log.site import LogSite
 from exchange.db import Database
 from tests.conftest import NOW
 from tests.contracts.crashing import Steps, serve, stop
 from tests.contracts.log_factory import a_signer
 
-LIMIT = 150
+LIMIT, AHEAD = 80, 800  # two batches are read at once, and the rest is read anew
 
 
 class Counted(Steps):
@@ -33,6 +34,7 @@ class Counted(Steps):
 
 def prepare(steps: Steps) -> None:
     steps.around(gateway, "_write_mark", "mark")
+    steps.around(batches, "resume", "resume")
     steps.around(batches, "append", "rows")
     steps.around(Database, "_commit", "commit")
     steps.around(sites, "_flush", "flush")
@@ -43,11 +45,11 @@ def prepare(steps: Steps) -> None:
 
 async def work(url: str, keys: Path, folder: Path) -> None:
     """Seal and publish in turns until nothing waits."""
-    db, signer, site = Database(url), a_signer(keys), LogSite(folder)
-    sealed = True
+    db, site = Database(url), LogSite(folder)
+    sealer, sealed = Sealer(a_signer(keys), limit=LIMIT, ahead=AHEAD), True
     while sealed:
         async with db.transaction() as session:
-            sealed = bool(await service.seal(session, signer=signer, limit=LIMIT, now=NOW))
+            sealed = bool(await sealer.seal(session, now=NOW))
         async with db.transaction() as session:
             await publishing.publish(session, site)
     await db.close()

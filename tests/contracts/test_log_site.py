@@ -315,10 +315,14 @@ async def test_invariant_32_fsck_names_the_first_row_that_is_wrong(
 
 STEPS = [
     f"{side} {step}"
-    for step in ("mark", "rows", "commit", "file", "flush", "checkpoint", "prune")
+    for step in ("mark", "rows", "commit", "file", "flush", "checkpoint", "prune", "resume")
     for side in ("before", "after")
 ]
-PLAN = [(step, times) for step in STEPS for times in range(1 + 2 * ("SOAK_ROUND" in os.environ))]
+# A second batch goes on with what the first has read.
+RESUMED = [("after mark", 1), ("before rows", 1), ("after rows", 1), ("after commit", 1)]
+PLAN = RESUMED + [
+    (step, times) for step in STEPS for times in range(1 + 2 * ("SOAK_ROUND" in os.environ))
+]
 
 
 async def test_invariant_27_a_kill_at_any_step_leaves_one_growing_log(
