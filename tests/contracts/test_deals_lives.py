@@ -1,10 +1,7 @@
 """Deals declined, run out, noticed, ended and amended, against a real database."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import select, text
@@ -12,28 +9,19 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical, ids
+from contracts import ids
 from contracts.deals import (
-    amending,
     ending,
     lifecycle,
     notices,
     queries,
-    restating,
-    rows,
     rules,
     service,
-    timers,
 )
-from contracts.deals.amending import AmendmentWaits
 from contracts.deals.lifecycle import AlreadySigned, DealDeclined, DealExpired, DealNotInForce
 from contracts.deals.notices import AnswerNotPossible, NoticeRunning, NoticeSettled, Said
-from contracts.deals.restating import Change, NotAmendable, NothingAmended
-from contracts.deals.tables import Deal, DealNotice, DealTimer
+from contracts.deals.tables import DealTimer
 from contracts.facts import queries as facts
-from contracts.facts.tables import Fact, FactPending
-from contracts.log import service as log
-from contracts.log.tables import LogEntry
 from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import IdReused, Unknown
 from contracts.titles import queries as titles
@@ -44,119 +32,27 @@ from tests.conftest import NOW
 from tests.contracts.deals_factory import (
     PRESS,
     RIGHTS,
-    Signatory,
-    certified_deal,
     opened_deal,
     sign,
     signatory,
 )
-from tests.contracts.log_factory import a_signer
-from tests.contracts.parties_factory import party
+from tests.contracts.lives_factory import (
+    MONTH,
+    authority,
+    breach,
+    certified,
+    drafted,
+    fire_all,
+    in_force,
+    logged,
+    replayed,
+    signed_by_all,
+    states,
+    told,
+)
 from tests.contracts.works_factory import work
 
-MONTH = timedelta(days=30)
-DAYS = [{"op": "replace", "path": "/parameters/cure_days", "value": 10}]
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> LocalAuthority:
-    return LocalAuthority.ensure(tmp_path_factory.mktemp("keys"), NOW)
-
-
-class Pair:
-    """Both sides of a deal, and the deal."""
-
-    def __init__(self, deal: Deal, licensor: Signatory, licensee: Signatory) -> None:
-        self.deal, self.licensor, self.licensee = deal, licensor, licensee
-
-    @property
-    def sides(self) -> tuple[UUID, UUID]:
-        return self.licensor.party.id, self.licensee.party.id
-
-
-async def certified(session: AsyncSession, authority: LocalAuthority) -> Pair:
-    licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
-    licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
-    deal = await certified_deal(
-        session, authority, licensor=licensor.party, licensee=licensee.party, now=NOW
-    )
-    return Pair(deal, licensor, licensee)
-
-
-async def in_force(session: AsyncSession, authority: LocalAuthority) -> Pair:
-    """A deal in force whose paper nobody looks at: what signing it writes, without the printing."""
-    licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
-    licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
-    deal = await opened_deal(session, licensor=licensor.party, licensee=licensee.party, now=NOW)
-    pair = Pair(deal, licensor, licensee)
-    deal.base_sha256 = deal.pdf_sha256 = "ab" * 32
-    deal.signing, deal.performance, deal.executed_at = "executed", "effective", NOW
-    hashes = {"base_sha256": "ab" * 32, "pdf_sha256": "ab" * 32}
-    steps: list[tuple[str, dict[str, Any]]] = [
-        ("deal.certified", {"terms_sha256": deal.terms_sha256, **hashes}),
-        *(
-            ("deal.signed", {"party": str(who.party.id), "role": role, "pdf_sha256": "ab" * 32,
-                             "spki_sha256": who.key.spki_sha256})
-            for role, who in (("licensor", licensor), ("licensee", licensee))
-        ),
-    ]  # fmt: skip
-    for kind, record in steps:
-        await rows.tell(session, kind, deal, {"deal": str(deal.id), **record}, now=NOW)
-    await service._execute(session, deal, policy=None, now=NOW)
-    return pair
-
-
-async def signed_by_all(session: AsyncSession, authority: LocalAuthority) -> Pair:
-    pair = await certified(session, authority)
-    await sign(session, authority, pair.deal, pair.licensor, now=NOW)
-    await sign(session, authority, pair.deal, pair.licensee, now=NOW)
-    return pair
-
-
-async def drafted(session: AsyncSession) -> Deal:
-    licensor = await party(session, kind="rights_holder", now=NOW)
-    licensee = await party(session, kind="broadcaster", now=NOW)
-    return await opened_deal(session, licensor=licensor, licensee=licensee, now=NOW)
-
-
-async def fire_all(session: AsyncSession, now: datetime) -> None:
-    while await timers.fire_due(session, now=now):
-        pass
-
-
-async def logged(session: AsyncSession, folder: Path) -> None:
-    """Put what waits into the log, inside this transaction."""
-    while await log.seal(session, signer=a_signer(folder), limit=256, now=NOW):
-        pass
-
-
-async def told(session: AsyncSession, deal_id: UUID, kind: str) -> list[dict[str, Any]]:
-    return [canonical.loads(one.record) for one in await facts.all_of(session, deal_id, kind)]
-
-
-async def states(session: AsyncSession, deal: Deal) -> list[str]:
-    return sorted(grant.state for grant in await titles.grants_of_work(session, deal.work_id))
-
-
-async def replayed(session: AsyncSession, deal: Deal) -> lifecycle.Life | None:
-    """What the facts of a deal tell, in the order in which they were recorded."""
-    rows = await session.execute(
-        select(Fact)
-        .outerjoin(LogEntry, col(LogEntry.fact_id) == col(Fact.id))
-        .outerjoin(FactPending, col(FactPending.fact_id) == col(Fact.id))
-        .where(col(Fact.subject) == deal.id)
-        .order_by(col(LogEntry.seq).nulls_last(), col(FactPending.turn))
-    )
-    return lifecycle.replay([(one.kind, canonical.loads(one.record)) for one in rows.scalars()])
-
-
-async def breach(session: AsyncSession, pair: Pair, *, at: datetime = NOW) -> DealNotice:
-    notice, _ = await notices.give(
-        session, pair.deal.id, ids.new(at),
-        party_id=pair.licensor.party.id, said=Said("breach", "许可费未付 / The fee is unpaid."),
-        now=at,
-    )  # fmt: skip
-    return notice
+__all__ = ["authority"]  # the fixture
 
 
 # -- given up before they are signed
@@ -439,145 +335,6 @@ async def test_the_staff_rescinds_what_a_tribunal_undid_once(
 
 
 # -- amendments
-
-
-async def proposed(
-    session: AsyncSession, pair: Pair, changes: Sequence[dict[str, Any]] = DAYS
-) -> Deal:
-    deal, new = await amending.propose(
-        session, pair.deal.id, ids.new(NOW),
-        party_id=pair.licensee.party.id, change=Change(changes), now=NOW,
-    )  # fmt: skip
-    assert new
-    return deal
-
-
-async def test_invariant_38_an_amendment_is_its_base_with_the_patch_applied(
-    session: AsyncSession, authority: LocalAuthority
-) -> None:
-    pair = await in_force(session, authority)
-    amendment = await proposed(session, pair)
-    assert amendment.patch is not None
-    assert amending.check_law(pair.deal.terms, amendment.patch, amendment.terms)
-    assert not amending.check_law(amendment.terms, amendment.patch, pair.deal.terms)
-    assert amending.changes_of(amendment) == DAYS
-    before, after = canonical.loads(pair.deal.terms), canonical.loads(amendment.terms)
-    assert after["supersedes"] == {
-        "contract": pair.deal.contract_no, "terms_sha256": pair.deal.terms_sha256
-    }  # fmt: skip
-    assert after["contract"] == amendment.contract_no != pair.deal.contract_no
-    for kept in ("parties", "work", "asset", "grants", "consideration", "clauses", "template"):
-        assert after[kept] == before[kept]
-    (opened,) = await told(session, amendment.id, "deal.opened")
-    assert opened["supersedes"] == str(pair.deal.id)
-
-
-async def test_an_amendment_takes_the_place_of_its_base_when_all_have_signed(
-    session: AsyncSession, authority: LocalAuthority, tmp_path: Path
-) -> None:
-    pair = await signed_by_all(session, authority)
-    base, amendment = pair.deal, await proposed(session, pair)
-    kept = (base.pdf_sha256, base.terms_sha256)
-    await service.certify(
-        session, amendment.id, press=PRESS, certifier=authority.certifier, now=NOW
-    )
-    await sign(session, authority, amendment, pair.licensor, now=NOW)
-    assert base.ended is None
-    await sign(session, authority, amendment, pair.licensee, now=NOW)
-    assert (base.ended, amendment.signing, amendment.ended) == ("superseded", "executed", None)
-    assert (base.signing, base.pdf_sha256, base.terms_sha256) == ("executed", *kept)
-    (grant,) = await titles.grants_of_work(session, base.work_id)
-    assert (grant.state, grant.deal_id) == ("effective", amendment.id)
-    (ended,) = await told(session, base.id, "deal.ended")
-    assert ended["successor"] == str(amendment.id)
-    (carried,) = await told(session, amendment.id, "grant.carried")
-    assert carried["grants"] == [str(grant.id)]
-    for deal in (base, amendment):
-        assert await replayed(session, deal) == deal.life
-    # From now on the period to cure is the amended one.
-    amended = Pair(amendment, pair.licensor, pair.licensee)
-    notice = await breach(session, amended)
-    await logged(session, tmp_path)
-    await fire_all(session, NOW)
-    assert notice.cure_by == lifecycle.cure_by(NOW, days=10)
-    await fire_all(session, NOW + timedelta(days=12))
-    assert (amendment.end_cause, await states(session, amendment)) == ("cause", ["ended"])
-
-
-async def test_an_amendment_that_is_declined_leaves_its_base_as_it_was(
-    session: AsyncSession, authority: LocalAuthority
-) -> None:
-    pair = await in_force(session, authority)
-    amendment = await proposed(session, pair)
-    with pytest.raises(AmendmentWaits):
-        await proposed(session, pair)
-    await ending.decline(
-        session, amendment.id, party_id=pair.licensor.party.id, reason="不同意", now=NOW
-    )
-    assert (pair.deal.ended, await states(session, pair.deal)) == (None, ["effective"])
-    again = await proposed(session, pair)
-    assert again.id != amendment.id
-
-
-async def test_an_amendment_falls_with_its_base(
-    session: AsyncSession, authority: LocalAuthority
-) -> None:
-    pair = await in_force(session, authority)
-    amendment = await proposed(session, pair)
-    await ending.rescind(session, pair.deal.id, reason="award", by=ids.new(NOW), now=NOW)
-    assert amendment.signing == "voided"
-    (voided,) = await told(session, amendment.id, "deal.voided")
-    assert voided["reason"] == "base-ended"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        [],
-        [{"op": "replace", "path": "/consideration/amount", "value": 1}],
-        [{"op": "replace", "path": "/grants/0/exclusivity", "value": "exclusive"}],
-        [{"op": "remove", "path": "/parameters/cure_days"}],
-        [{"op": "replace", "path": "/parameters/cure_days", "value": 0}],
-        [{"op": "replace", "path": "/parameters/cure_days", "value": True}],
-        [{"op": "replace", "path": "/parameters/cure_days", "value": "10"}],
-        [{"op": "replace", "path": "/parameters/cure_days", "value": 10, "note": "x"}],
-        [{"op": "add", "path": "/parameters/cure_days", "value": 10}],
-    ],
-)
-def test_rights_price_and_nonsense_are_not_amended(changes: list[dict[str, Any]]) -> None:
-    with pytest.raises(NotAmendable):
-        restating.check_numbers(changes)
-
-
-async def test_an_amendment_changes_something_of_a_deal_in_force_by_one_of_its_sides(
-    session: AsyncSession, authority: LocalAuthority
-) -> None:
-    pair = await certified(session, authority)
-    with pytest.raises(DealNotInForce):
-        await proposed(session, pair)
-    await sign(session, authority, pair.deal, pair.licensor, now=NOW)
-    await sign(session, authority, pair.deal, pair.licensee, now=NOW)
-    with pytest.raises(NothingAmended):
-        await proposed(session, pair, [{**DAYS[0], "value": 30}])
-    with pytest.raises(Unknown):
-        await amending.propose(
-            session, pair.deal.id, ids.new(NOW), party_id=ids.new(NOW), change=Change(DAYS), now=NOW
-        )
-    made = await proposed(session, pair)
-    same, new = await amending.propose(
-        session,
-        pair.deal.id,
-        made.id,
-        party_id=pair.licensor.party.id,
-        change=Change(DAYS),
-        now=NOW,
-    )
-    assert (same is made, new) == (True, False)
-    with pytest.raises(IdReused):
-        await amending.propose(
-            session, pair.deal.id, made.id,
-            party_id=pair.licensor.party.id, change=Change([{**DAYS[0], "value": 11}]), now=NOW,
-        )  # fmt: skip
 
 
 # -- what the database keeps, whoever asks
