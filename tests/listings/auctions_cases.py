@@ -288,3 +288,8 @@ def cipher(number: int) -> dict[str, Any]:
     """Return a sealed bid that has the form of one and holds nothing."""
     raw = b"\x01\x04" + number.to_bytes(8) + b"\x00" * (94 + 256 - 10)
     return {"commitment": hashlib.sha256(raw).hexdigest(), "sealed": b64encode(raw).decode()}
+
+
+def game(kind: str = "english", **changes: Any) -> Play:
+    """Return an auction of a kind that nothing has happened in."""
+    return Play(book(kind, **changes))

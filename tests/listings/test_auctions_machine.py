@@ -11,7 +11,8 @@ from contracts import canonical
 from listings.auctions import rules, verify_auction
 from tests.contracts import campaign
 from tests.listings import auctions_cases as cases
-from tests.listings.auctions_world import PADDLES, STEPS, Setup, World
+from tests.listings.auctions_model import PADDLES, STEPS, Setup
+from tests.listings.auctions_world import World
 
 Seen = Callable[[World, list[bytes]], None]
 
