@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids, rfc3339
@@ -15,7 +16,7 @@ from listings.auctions import ending, placing
 from listings.auctions import service as auctions
 from listings.auctions.arrivals import Arrival
 from listings.auctions.tables import Auction
-from listings.sealed import ceremony, envelope, keys, opening, queries, service
+from listings.sealed import ceremony, commitment, envelope, keys, opening, queries, service
 from listings.sealed.envelope import Sealed
 from listings.sealed.opening import Opening
 from listings.sealed.rules import Found
@@ -181,3 +182,17 @@ async def opened_room(
     admitted = await admissions.loaded(session, auction, enrolled, now=NOW)
     paddles = {party: admitted[party].paddle or 0 for party in enrolled}
     return Room(session, auction, held, seller, paddles)
+
+
+async def facts_of(room: Room, kind: str) -> list[dict[str, Any]]:
+    rows = await room.session.execute(
+        text("SELECT record FROM fact WHERE subject = :a AND kind = :k ORDER BY id"),
+        {"a": room.auction.id, "k": kind},
+    )
+    return [canonical.loads(record) for record in rows.scalars()]
+
+
+def garbage(room: Room) -> dict[str, str]:
+    raw = bytearray(room.held.opening.plain_bytes + commitment.OVERHEAD)
+    raw[:2] = b"\x01\x04"
+    return {"commitment": "ab" * 32, "sealed": commitment.encoded(bytes(raw))}
