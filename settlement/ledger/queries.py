@@ -66,6 +66,13 @@ CHECKS = (
         "(b.currency, b.floor_minor, b.ceiling_minor, b.status)",
     ),
     (
+        "journal {0} has a line in {1} that no account has",
+        "SELECT j.idem_key, p.currency FROM ledger_posting p "
+        "LEFT JOIN ledger_journal j ON j.id = p.journal_id "
+        "LEFT JOIN ledger_account a ON (a.id, a.currency) = (p.account_id, p.currency) "
+        "WHERE j.id IS NULL OR a.id IS NULL",
+    ),
+    (
         "hold {0} has ended and stands among the open ones, or the other way round",
         "SELECT h.id FROM ledger_hold h LEFT JOIN ledger_hold_end e ON e.hold_id = h.id "
         "LEFT JOIN ledger_hold_open o ON o.hold_id = h.id "

@@ -130,13 +130,18 @@ async def journal_values(
 ) -> dict[str, Any]:
     """Return what the database's verbs are asked with; accounts that are missing are opened."""
     accounts = await account_ids(session, lines)
+    moved = [
+        (accounts[rules.account_code(code, paid.currency)], paid.amount_minor)
+        for code, paid in lines
+    ]
+    moved.sort(key=lambda line: line[0])  # The order of the database's locks, which sorts if not.
     return {
         "idem_key": idem_key,
         "kind": kind,
         "actor": actor,
         "deal_id": deal_id,
-        "accounts": [accounts[rules.account_code(code, paid.currency)] for code, paid in lines],
-        "amounts": [paid.amount_minor for _, paid in lines],
+        "accounts": [account for account, _ in moved],
+        "amounts": [minor for _, minor in moved],
     }
 
 

