@@ -7,6 +7,7 @@ from starlette.types import Receive, Scope, Send
 from exchange import door
 from exchange.api import (
     admissions,
+    agreements,
     auction_log,
     auctions,
     authorities,
@@ -90,8 +91,8 @@ ROUTERS = (
     proofs, timelines, exports, stripe, avails, availability, odrl, conformance, encumbrances,
     events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
-    admissions, deposits, deposit_agreements, templates, barring, offerables, offers, requests,
-    bundles, lives, changes, verification, signing, deliveries, delivery_keys,
+    admissions, deposits, deposit_agreements, agreements, templates, barring, offerables, offers,
+    requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties,
     refunds, disputes,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.facts.rules import SealedFact
 from exchange import (
+    agreement_verbs,
     bundle_verbs,
     deal_verbs,
     delivery_verbs,
@@ -73,6 +74,8 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("deal.signed", "void-overtaken-deals", offer_verbs.void_overtaken_deals),
     Reaction("deal.executed", "plan-settlement", settlement_verbs.plan_settlement, witnessed=True),
     Reaction("deal.executed", "archive-deal", deal_verbs.archive_deal),
+    Reaction("agreement.signed", "admit-signer", agreement_verbs.admit_signer),
+    Reaction("agreement.signed", "archive-agreement", agreement_verbs.archive_agreement),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("settlement.booked", "release-keys", delivery_verbs.release_keys),
     Reaction("payment.carried", "release-carried-keys", delivery_verbs.release_keys),

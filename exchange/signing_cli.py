@@ -34,6 +34,7 @@ SIGNATURE = typer.Option(help="Send what the device signed: DER, or r and s.", e
 KEY_SHA256 = typer.Option(help="Which registered key the device has; not needed for one.")
 ROOT = typer.Option(help="Trust this root certificate (PEM), not the one told.", exists=True)
 SAVE = typer.Option(help="A folder for terms.json and contract.pdf, to be read.")
+DEPOSIT = typer.Option("--deposit", help="Sign the deposit agreement of an auction.")
 AS_TYPESET = typer.Option("--as-typeset", help="Do not typeset the terms again to compare.")
 CERTIFICATE = typer.Option(
     help="A certificate of an authority that the exchange trusts (PEM, with its chain).",
@@ -129,7 +130,7 @@ def list_keys(exchange: EXCHANGE = "", api_key: API_KEY = "") -> None:
 
 
 def sign(  # noqa: PLR0913 - typer takes each option as an argument.
-    deal: Annotated[UUID, typer.Argument(help="The deal's id.")],
+    deal: Annotated[UUID, typer.Argument(help="The deal's id; with --deposit, the auction's.")],
     key: Annotated[Path | None, KEY_FILE] = None,
     prepare: Annotated[Path | None, PREPARE] = None,
     signature: Annotated[Path | None, SIGNATURE] = None,
@@ -137,6 +138,7 @@ def sign(  # noqa: PLR0913 - typer takes each option as an argument.
     root: Annotated[Path | None, ROOT] = None,
     save: Annotated[Path | None, SAVE] = None,
     as_typeset: Annotated[bool, AS_TYPESET] = False,
+    deposit: Annotated[bool, DEPOSIT] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Sign without asking.")] = False,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
@@ -151,7 +153,8 @@ def sign(  # noqa: PLR0913 - typer takes each option as an argument.
     desk = Desk(exchange, api_key)
     private = unlocked(key) if key else None
     kept = _kept(signature, deal) if signature else {}
-    found = signing_client.fetch(
+    fetch = signing_client.fetch_deposit if deposit else signing_client.fetch
+    found = fetch(
         desk, deal,
         spki=signing_client.spki_of(private) if private else kept.get("key_sha256", key_sha256),
         root=root.read_bytes() if root else None,
@@ -161,13 +164,16 @@ def sign(  # noqa: PLR0913 - typer takes each option as an argument.
         _save(found, save)
     if signature:
         _send_signed(desk, found, kept, signature)
+        _place(signature, deal).unlink()
         return
     _show(found, desk, is_typeset=not as_typeset)
     if not yes:
         typer.confirm("Sign this contract?", abort=True)
     begun = signing_client.begin(desk, found, ids.new(clock.now()))
     if prepare:
-        _keep(begun, found, prepare)
+        _keep(begun, found, prepare, named=deal)
+        more = " --deposit" if deposit else ""
+        out.print(f"then: exchange sign {deal}{more} --signature FILE, in the same folder")
     elif private:
         der = private.sign(begun.prepared.tbs, ec.ECDSA(hashes.SHA256()))
         _done(signing_client.send(desk, found, begun, der))
@@ -180,7 +186,7 @@ def _show(found: Contract, desk: Desk, *, is_typeset: bool) -> None:
         mine = "  (you)" if side["party"] == found.deal["next_signer"] else ""
         out.print(f"{side['role']:12} {name['zh']} · {name['en']}{mine}")
     price = terms["consideration"]
-    out.print(f"contract     {terms['contract']}")
+    out.print(f"contract     {terms.get('contract') or terms['agreement']}")
     if "work" in terms:
         out.print(f"work         {terms['work']['title']['zh']} · {terms['work']['title']['en']}")
     out.print(f"amount       {price['currency']} {price['amount']}  {price['in_words']}")
@@ -194,14 +200,13 @@ def _show(found: Contract, desk: Desk, *, is_typeset: bool) -> None:
     out.print(f"checked here: terms, earlier signatures, attachment{typeset} ({desk.address})")
 
 
-def _keep(begun: Begun, found: Contract, file: Path) -> None:
+def _keep(begun: Begun, found: Contract, file: Path, *, named: UUID) -> None:
     """Write the bytes to sign, and beside them what `--signature` needs to send them."""
     file.write_bytes(begun.prepared.tbs)
     session = begun.path.rpartition("/")[2]
     kept = {"session": session, "key_sha256": found.key["spki_sha256"]}
-    write(_place(file, UUID(found.deal["id"])), kept)
+    write(_place(file, named), kept)
     out.print(f"wrote {file.resolve()}: sign it with ECDSA P-256 and SHA-256 within ten minutes")
-    out.print(f"then: exchange sign {found.deal['id']} --signature FILE, in the same folder")
 
 
 def _kept(signature: Path, deal: UUID) -> dict[str, Any]:
@@ -226,7 +231,6 @@ def _send_signed(desk: Desk, found: Contract, kept: dict[str, Any], signature: P
     if not rules.fits(der, begun.prepared.tbs, public_key_pem=pem):
         raise SessionNotSound("The signature is not of these bytes by this key.", check="signature")
     _done(signing_client.send(desk, found, begun, der))
-    _place(signature, UUID(found.deal["id"])).unlink()
 
 
 def _done(deal: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from exchange.sealed_cli import ExchangeSaidNo, KeyFileUnreadable
 from exchange.settings import Settings
 
 TRIES, WAIT_S = 3, 1.0
+SIGNERS = {"deal": sealing.ROLES, "agreement": sealing.AGREEMENT_ROLES}
 
 
 class NothingToSign(Refusal):
@@ -102,14 +103,23 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """A contract that waits for this organisation's signature, checked as far as it goes."""
+    """A contract that waits for this organisation's signature, checked as far as it goes.
 
+    `deal` is what the exchange tells of it; `noun` says what it is of: a deal, or an agreement.
+    """
+
+    noun: str
     deal: dict[str, Any]
     terms: bytes
     latest: bytes
     key: dict[str, Any]
     root_pem: bytes
     time_roots_pem: bytes
+
+    @property
+    def where(self) -> str:
+        """The address under which the exchange keeps it."""
+        return f"/v1/{self.noun}s/{self.deal['id']}"
 
     @property
     def certificate(self) -> bytes:
@@ -145,21 +155,45 @@ def fetch(
         SessionNotSound: the terms are not those of the deal.
         DocumentNotSound: a signature before ours does not hold.
     """
-    party, where = desk.party(), f"/v1/deals/{deal_id}"
-    deal = desk.ask("GET", where)
-    if deal["next_signer"] != party:
-        raise NothingToSign("This deal does not wait for your signature.", signing=deal["signing"])
+    deal = desk.ask("GET", f"/v1/deals/{deal_id}")
+    found = _fetched(desk, "deal", deal, spki=spki, root=root)
+    _check(found, as_typeset=as_typeset)
+    return found
+
+
+def fetch_deposit(
+    desk: Desk, auction_id: UUID, *, spki: str | None, root: bytes | None, as_typeset: bool
+) -> Contract:
+    """Have the deposit agreement of an auction drawn up, fetch it, and check what there is.
+
+    Raises:
+        SessionNotSound: the terms are not those of a deposit agreement of this auction.
+        Refusal: any of `fetch`.
+    """
+    agreement = desk.ask("PUT", f"/v1/auctions/{auction_id}/deposit-agreement", {})
+    found = _fetched(desk, "agreement", agreement, spki=spki, root=root)
+    if canonical.loads(found.terms)["auction"] != str(auction_id):
+        raise consent.SessionNotSound("The terms are of another auction.", check="terms")
+    _check(found, as_typeset=as_typeset)
+    return found
+
+
+def _fetched(
+    desk: Desk, noun: str, told_of: dict[str, Any], *, spki: str | None, root: bytes | None
+) -> Contract:
+    party, where = desk.party(), f"/v1/{noun}s/{told_of['id']}"
+    if told_of["next_signer"] != party:
+        raise NothingToSign("It does not wait for your signature.", signing=told_of["signing"])
     told = desk.ask("GET", f"/v1/parties/{party}/signing-keys")
-    found = Contract(
-        deal=deal,
+    return Contract(
+        noun=noun,
+        deal=told_of,
         terms=desk.raw("GET", f"{where}/terms"),
         latest=desk.raw("GET", f"{where}/contract.pdf"),
         key=chosen_key(told["items"], spki),
         root_pem=root or told["root_pem"].encode(),
         time_roots_pem=told["time_roots_pem"].encode(),
     )
-    _check(found, as_typeset=as_typeset)
-    return found
 
 
 def begin(desk: Desk, contract: Contract, session_id: UUID) -> Begun:
@@ -168,7 +202,7 @@ def begin(desk: Desk, contract: Contract, session_id: UUID) -> Begun:
     Raises:
         SessionNotSound: it signs something else.
     """
-    path = f"/v1/deals/{contract.deal['id']}/signing-sessions/{session_id}"
+    path = f"{contract.where}/signing-sessions/{session_id}"
     told = desk.ask("PUT", path, {"key_id": contract.key["id"]})
     session = consent.Session(
         tbs=_decoded(told["tbs_der_b64"]),
@@ -275,8 +309,11 @@ def chosen_key(keys: list[dict[str, Any]], spki: str | None) -> dict[str, Any]:
 def _check(contract: Contract, *, as_typeset: bool) -> None:
     deal = contract.deal
     said = canonical.loads(contract.terms)
-    if canonical.sha256_hex(contract.terms) != deal["terms_sha256"] or said["deal"] != deal["id"]:
-        raise consent.SessionNotSound("The terms are not those of the deal.", check="terms")
+    is_same = canonical.sha256_hex(contract.terms) == deal["terms_sha256"]
+    if not is_same or said.get(contract.noun) != deal["id"]:
+        raise consent.SessionNotSound(
+            f"The terms are not those of the {contract.noun}.", check="terms"
+        )
     _sound(contract.latest, contract)
     if not as_typeset:
         frozen_at = datetime.fromisoformat(said["frozen_at"])
@@ -288,7 +325,7 @@ def _check(contract: Contract, *, as_typeset: bool) -> None:
 def _sound(pdf: bytes, contract: Contract) -> list[verification.SignatureVerdict]:
     """Check every signature by the strict rule, and that the file carries the terms."""
     verdicts = verification.check_signatures(
-        pdf, contract.root_pem, time_roots_pem=contract.time_roots_pem
+        pdf, contract.root_pem, time_roots_pem=contract.time_roots_pem, roles=SIGNERS[contract.noun]
     )
     bad = [verdict.role for verdict in verdicts if not verdict.good]
     if bad or not verdicts:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from procrastinate import App
 from sqlalchemy.exc import DBAPIError
 
+from contracts.agreements import lasting as agreed
 from contracts.deals import lasting, timers
 from contracts.log import clocks, publishing
 from contracts.log.gateway import LogSigner
@@ -128,11 +129,13 @@ async def watch_clock(context: Context) -> int:
 
 
 async def renew_archives(context: Context) -> int:
-    """Time-stamp an executed contract anew whose last archive is a year old, or missing."""
+    """Time-stamp a contract, and an agreement, whose last archive is a year old, or missing."""
     now = clock.now()
     authority = open_authority(context.settings, now=now)
     async with context.db.transaction() as session:
-        return await lasting.archive_due(session, authority=authority, now=now)
+        renewed = await lasting.archive_due(session, authority=authority, now=now)
+    async with context.db.transaction() as session:
+        return renewed + await agreed.archive_due(session, authority=authority, now=now)
 
 
 async def keep_lists(context: Context) -> int:

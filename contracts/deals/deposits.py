@@ -1,10 +1,12 @@
 """The deposit agreement (竞买保证金协议) of an auction: terms as data, like those of a deal (pure).
 
-Source: 国资发产权规〔2025〕17号 (deposits and when they are lost, as the notice names them). It is
-concluded by applying and paying, so it is not signed; it grants nothing, so arts. 26-27 of
-著作权法 ask nothing of it.
+Source: 国资发产权规〔2025〕17号 (deposits and when they are lost, as the notice names them);
+电子签名法 arts. 13-14. It is concluded by applying and paying or, where the rules of the auction
+ask for that, by the bidder's signature (`contracts.agreements`); it grants nothing, so arts. 26-27
+of 著作权法 ask nothing of it.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +15,7 @@ from uuid import UUID
 
 from contracts import rfc3339
 from contracts.deals import templates, terms, words
+from contracts.deals.templates import Template
 from contracts.deals.terms import Side
 from contracts.money import Money
 
@@ -58,6 +61,33 @@ def build(notice: Notice, *, bidder: Side, exchange: Side) -> dict[str, Any]:
         TextCannotBePrinted: a name or title would not show on paper what it says.
     """
     template = templates.current(templates.DEPOSIT)
+    return _built(notice, template=template, parties=(bidder, exchange))
+
+
+def build_signed(notice: Notice, *, bidder: Side, exchange: Side) -> dict[str, Any]:
+    """Return the terms of an agreement that its bidder signs: it has an id, and a place to sign.
+
+    Raises:
+        TextCannotBePrinted: a name or title would not show on paper what it says.
+    """
+    template = templates.current(templates.SIGNED_DEPOSIT)
+    made = _built(notice, template=template, parties=(bidder, exchange))
+    return {**made, "agreement": str(agreement_id(notice.auction, bidder.party))}
+
+
+def agreement_id(auction: UUID, bidder: UUID) -> UUID:
+    """Return the id of one bidder's agreement in an auction: there is one, whoever asks when.
+
+    A UUIDv8 (RFC 9562 §5.8) with the time of the auction's own id.
+    """
+    digest = hashlib.sha256(
+        b"uhdx/deposit-agreement/v1\x00" + auction.bytes + bidder.bytes
+    ).digest()
+    value = (auction.int >> 80) << 80 | int.from_bytes(digest[:10])
+    return UUID(int=value & ~(0xF << 76) & ~(0b11 << 62) | 0x8 << 76 | 0b10 << 62)
+
+
+def _built(notice: Notice, *, template: Template, parties: Sequence[Side]) -> dict[str, Any]:
     clauses = template.clauses_for(None)
     made = {
         "typ": TYPE,
@@ -67,7 +97,7 @@ def build(notice: Notice, *, bidder: Side, exchange: Side) -> dict[str, Any]:
         "closes_at": rfc3339.to_the_second(notice.closes_at),
         "until": rfc3339.to_the_second(notice.until),
         "template": template.named(),
-        "parties": [bidder.named(), exchange.named()],
+        "parties": [side.named() for side in parties],
         "work": {"title": dict(notice.title)},
         "consideration": {
             "kind": "deposit",

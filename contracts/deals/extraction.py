@@ -3,7 +3,7 @@
 Source: ISO 32000-2 §12.8.1 (`/Contents`), RFC 5652 §5.3, RFC 3161 appendix A, PAdES DSS.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 from asn1crypto import cms, parser
@@ -16,26 +16,26 @@ FOLDERS = ("signatures/", "crls/")
 TIMESTAMP = "signature_time_stamp_token"
 
 
-def copies(pdf: bytes) -> dict[str, bytes]:
+def copies(pdf: bytes, *, roles: Sequence[str] = ROLES) -> dict[str, bytes]:
     """Return each signature, its value, its timestamp, and the revocation lists, by file name.
 
     `signatures/1-licensor.cms` is the CMS as DER, `.sig` the bare signature value that a timestamp
     is over, `.tst` the RFC 3161 token beside it where there is one. `signatures/archive-N.tst` are
-    timestamps of the document itself.
+    timestamps of the document itself. `roles` are all who sign such a document, in their order.
 
     Raises:
         DocumentNotSound: the file cannot be read as a PDF with signatures.
     """
     try:
         reader = PdfFileReader(BytesIO(pdf), strict=True)
-        return dict([*_signatures(reader), *_archive(reader), *_lists(reader)])
+        return dict([*_signatures(reader, roles), *_archive(reader), *_lists(reader)])
     except UNREADABLE as broken:
         raise DocumentNotSound("The signatures cannot be taken out of the document.") from broken
 
 
-def _signatures(reader: PdfFileReader) -> Iterator[tuple[str, bytes]]:
+def _signatures(reader: PdfFileReader, roles: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for one in reader.embedded_regular_signatures:
-        name = f"signatures/{ROLES.index(one.field_name)}-{one.field_name}"
+        name = f"signatures/{roles.index(one.field_name)}-{one.field_name}"
         yield f"{name}.cms", _der(one.pkcs7_content)
         yield f"{name}.sig", bytes(one.signer_info["signature"].native)
         token = _token(one.signer_info)

@@ -2,38 +2,22 @@
 
 import logging
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Protocol
 from uuid import UUID
 
-import anyio.to_thread
 from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts import rfc3339
-from contracts.deals import archiving, queries, revisions, rows, timestamps, verification
+from contracts.deals import papers, queries, revisions, rows, timestamps
+from contracts.deals.papers import Authority
 from contracts.deals.sealing import ROLES
 from contracts.deals.tables import Deal, DealDocument
-from contracts.parties import queries as parties
-from contracts.parties.gateway import Certifier, TimeKey
 from contracts.parties.times import NotStamped
 
 _log = logging.getLogger("contracts.deals.lasting")
 # A year is far below the ten years of the time key's certificate and the life of any algorithm.
 RENEW_AFTER = timedelta(days=365)
-
-
-class Authority(Protocol):
-    """Whoever time-stamps contracts and says which certificates are revoked."""
-
-    certifier: Certifier
-
-    def lists(
-        self, revoked: list[tuple[bytes, datetime]], *, of: list[bytes], now: datetime
-    ) -> list[bytes]:
-        """Return the lists of revoked certificates (DER) of those who issued certificates."""
-        ...
 
 
 async def archive(
@@ -53,26 +37,16 @@ async def archive(
     source = timestamps.source(authority.certifier)
     if deal.signing != "executed" or source is None or not _due(latest, now=now):
         return deal
-    signed = await queries.completed_sessions(session, deal_id)
-    certificates = [
-        authority.certifier.root_pem,
-        authority.certifier.certificate_pem,
-        *((source.certificate_pem,) if isinstance(source, TimeKey) else ()),
-        *(one.certificate_pem.encode() for one in signed),
-    ]
     number = latest.revision - len(ROLES) + 1
-    revoked = [(key.certificate_pem.encode(), key.revoked_at or now)
-               for key in await parties.revoked_keys(session)]  # fmt: skip
-    make = partial(
-        archiving.archive, latest.pdf, number=number, certificates=certificates,
-        crls=authority.lists(revoked, of=certificates, now=now), by=source, at=now,
-    )  # fmt: skip
+    signers = await queries.completed_sessions(session, deal_id)
     try:
-        pdf = await anyio.to_thread.run_sync(make)
+        pdf, levels = await papers.archived(
+            session, revisions.paper(deal), latest.pdf,
+            number=number, signers=signers, authority=authority, now=now,
+        )  # fmt: skip
     except NotStamped as nobody:
         _log.warning("contract %s waits for its archive: %s", deal.contract_no, nobody)
         return deal
-    levels = await _checked(session, deal, pdf, latest, certifier=authority.certifier)
     row = revisions.document(deal, latest.revision + 1, pdf, now=now)
     session.add(row)
     await session.flush()
@@ -112,16 +86,3 @@ async def archive_due(session: AsyncSession, *, authority: Authority, now: datet
 
 def _due(latest: DealDocument, *, now: datetime) -> bool:
     return latest.revision == len(ROLES) or latest.made_at <= now - RENEW_AFTER
-
-
-async def _checked(
-    session: AsyncSession, deal: Deal, pdf: bytes, before: DealDocument, *, certifier: Certifier
-) -> list[str]:
-    """Return the level of each signature; the archived file is checked as a whole."""
-    if not pdf.startswith(before.pdf):
-        raise verification.DocumentNotSound("The revision does not continue the one before.")
-    keys = {"exchange": certifier.spki_sha256}
-    for done in await queries.completed_sessions(session, deal.id):
-        keys[done.role] = done.spki_sha256
-    found = await revisions.checked(pdf, deal, certifier=certifier, keys=keys)
-    return ["B-B" if one.stamped_at is None else "B-T" for one in found]

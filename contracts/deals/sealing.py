@@ -7,7 +7,7 @@ private key never comes here: only the bytes to be signed leave, and only a sign
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,8 @@ from contracts.deals import timestamps
 from contracts.parties.gateway import Certifier
 
 ROLES = ("exchange", "licensor", "licensee")  # the order in which the fields are signed
+# The same for an agreement between the exchange and one bidder.
+AGREEMENT_ROLES = ("exchange", "bidder")
 DIGEST = "sha256"
 # Bytes of a CMS beside its certificates and its time-stamp: about 600, and some to spare. A gap is
 # as large as needed and no larger: every reader goes through it digit by digit.
@@ -52,11 +54,18 @@ class Prepared:
     tbs: bytes
 
 
-def certify(base: bytes, *, certifier: Certifier, stamp: bytes, at: datetime) -> bytes:
-    """Lay out the three fields and certify the text; only signatures may follow (DocMDP P=2)."""
+def certify(
+    base: bytes,
+    *,
+    certifier: Certifier,
+    stamp: bytes,
+    at: datetime,
+    roles: Sequence[str] = ROLES,
+) -> bytes:
+    """Lay out the fields and certify the text; only signatures may follow (DocMDP P=2)."""
     prepared = prepare(
-        base, role=ROLES[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at,
-        room=timestamps.room(certifier),
+        base, role=roles[0], certificate_pem=certifier.certificate_pem, stamp=stamp, at=at,
+        room=timestamps.room(certifier), roles=roles,
     )  # fmt: skip
     signature = certifier.key.sign(prepared.tbs, ec.ECDSA(hashes.SHA256()))
     stamped = time_stamp(signature, by=certifier, at=at)
@@ -147,22 +156,23 @@ def prepare(
     stamp: bytes,
     at: datetime,
     room: int = timestamps.OWN_BYTES,
+    roles: Sequence[str] = ROLES,
 ) -> Prepared:
     """Prepare the signature of `role` upon a revision.
 
     Args:
         pdf: the latest revision.
-        role: names the field, one of `ROLES`.
+        role: names the field, one of `roles`.
         certificate_pem: of the key that will sign, with those it leads to.
         stamp: a one-page PDF that the field will show, beside the time `at`.
         at: the instant.
         room: bytes to leave for a time-stamp.
+        roles: all who sign, in their order; the first certifies and lays out the fields.
     """
-    chain = sum(len(one.chosen.dump()) for one in timestamps.with_chain(certificate_pem))
     writer = IncrementalPdfFileWriter(BytesIO(pdf))
-    certifies = role == ROLES[0]
+    certifies = role == roles[0]
     if certifies:
-        for index, name in enumerate(ROLES):
+        for index, name in enumerate(roles):
             fields.append_signature_field(writer, _field(name, index))
     with _style(stamp) as style:
         embedding = cms_embedder.PdfCMSEmbedder().write_cms(
@@ -171,7 +181,7 @@ def prepare(
         next(embedding)
         embedding.send(
             cms_embedder.SigObjSetup(
-                sig_placeholder=_placeholder(at, size=FRAME + chain + room),
+                sig_placeholder=_placeholder(at, size=FRAME + _chain_bytes(certificate_pem) + room),
                 mdp_setup=cms_embedder.SigMDPSetup(
                     md_algorithm=DIGEST,
                     certify=certifies,
@@ -188,6 +198,10 @@ def prepare(
         gap_end=gap.reserved_region_end,
         tbs=_attributes(gap.document_digest, _certificate(certificate_pem)).dump(),
     )
+
+
+def _chain_bytes(certificate_pem: bytes) -> int:
+    return sum(len(one.chosen.dump()) for one in timestamps.with_chain(certificate_pem))
 
 
 def _placeholder(at: datetime, *, size: int) -> SignatureObject:

@@ -1,12 +1,11 @@
 """Certifying and signing the contracts of deals, and following them to their payment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-import anyio.to_thread
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,6 +13,7 @@ from contracts import canonical, locking
 from contracts.deals import (
     carrying,
     lifecycle,
+    papers,
     queries,
     regranting,
     revisions,
@@ -23,9 +23,8 @@ from contracts.deals import (
     timing,
 )
 from contracts.deals.gateway import Press
-from contracts.deals.revisions import Revision
-from contracts.deals.rules import BadSignature, DealNotEffective, NotYourTurn, SessionUsed, WrongKey
-from contracts.deals.sealing import Prepared
+from contracts.deals.papers import Revision
+from contracts.deals.rules import DealNotEffective, NotYourTurn, SessionUsed
 from contracts.deals.tables import Deal, SigningSession
 from contracts.facts import service as facts
 from contracts.log import witnesses
@@ -34,7 +33,6 @@ from contracts.parties import queries as parties
 from contracts.parties import service as registry
 from contracts.parties.gateway import Certifier
 from contracts.parties.rules import EXCHANGE_PARTY_ID
-from contracts.parties.tables import PartyKey
 from contracts.refusal import IdReused, Unknown
 from contracts.titles import parting
 from contracts.titles import rules as title_rules
@@ -56,8 +54,8 @@ async def certify(
         return deal
     base = await press.contract(deal.terms, frozen_at=deal.created_at)
     exchange = await registry.ensure_exchange(session, now=now)
-    sealed = await revisions.certified(
-        deal, base, press=press, certifier=certifier, exchange=exchange, now=now
+    sealed = await papers.certified(
+        revisions.paper(deal), base, press=press, certifier=certifier, exchange=exchange, now=now
     )
     first = revisions.document(deal, 1, sealed.pdf, now=now)
     session.add_all([revisions.document(deal, 0, base, now=now), first])
@@ -108,7 +106,7 @@ async def open_session(  # noqa: PLR0913 - a session has that many parts.
     key = await parties.active_key(session, party_id, key_id)
     latest = await queries.document(session, deal_id)
     lay = partial(sealing.prepare, latest.pdf, role=role, room=room)
-    prepared = await _prepared(session, key, lay, press=press, now=now)
+    prepared = await papers.prepared(session, key, lay, press=press, now=now)
     begun = SigningSession(
         deal_id=deal_id, id=session_id, party_id=party_id, key_id=key_id, role=role,
         spki_sha256=key.spki_sha256,
@@ -171,9 +169,9 @@ async def complete_session(
     state = rules.check_turn(deal.signing, role=begun.role)
     if begun.on_sha256 != deal.pdf_sha256:
         raise NotYourTurn("The contract has changed since this session was opened.")
-    await _check_key(session, deal, begun, der)
+    await papers.check_key(session, begun, der, sides=(deal.licensor_id, deal.licensee_id))
     await _keep_rights(session, deal, begun.role, now=now)
-    made = await revisions.signed(session, deal, begun, der, certifier=certifier, now=now)
+    made = await _signed(session, deal, begun, der, certifier=certifier, now=now)
     begun.completed_at, begun.signature = now, der
     await _keep(session, deal, begun, made, state=state, now=now)
     return deal
@@ -225,6 +223,22 @@ async def mark_paid(session: AsyncSession, deal_id: UUID, *, now: datetime) -> D
     await session.flush()
     await carrying.pay_on(session, deal, now=now)
     return deal
+
+
+async def _signed(
+    session: AsyncSession,
+    deal: Deal,
+    begun: SigningSession,
+    der: bytes,
+    *,
+    certifier: Certifier,
+    now: datetime,
+) -> Revision:
+    before = await queries.document(session, deal.id)
+    keys = revisions.keys_of(await queries.completed_sessions(session, deal.id))
+    return await papers.signed(
+        revisions.paper(deal), before.pdf, begun, der, keys=keys, certifier=certifier, now=now
+    )
 
 
 async def _keep(
@@ -324,35 +338,6 @@ async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: dat
         grantee_id=deal.licensee_id, boxes=regranting.granted(deal), now=now,
     )  # fmt: skip
     await timing.arm_signing(session, deal, expires_at=now + title_rules.HOLD_LASTS)
-
-
-async def _prepared(
-    session: AsyncSession,
-    key: PartyKey,
-    lay: Callable[..., Prepared],
-    *,
-    press: Press,
-    now: datetime,
-) -> Prepared:
-    """Lay the stamp of a party's signature upon the contract and leave a gap for the signature."""
-    rules.check_certificate(key.certificate_pem.encode(), now=now)
-    party = await parties.get_party(session, key.party_id)
-    title = ("电子签名", "Electronic signature")
-    stamp = await revisions.stamp(press, title, party=party, key=key.spki_sha256, now=now)
-    certificate_pem = key.certificate_pem.encode()
-    prepare = partial(lay, certificate_pem=certificate_pem, stamp=stamp, at=now)
-    return await anyio.to_thread.run_sync(prepare)
-
-
-async def _check_key(session: AsyncSession, deal: Deal, begun: SigningSession, der: bytes) -> None:
-    key = await parties.active_key(session, begun.party_id, begun.key_id)
-    if rules.fits(der, begun.tbs, public_key_pem=key.public_key_pem.encode()):
-        return
-    for side in (deal.licensor_id, deal.licensee_id):
-        for other in await parties.keys_of(session, side):
-            if rules.fits(der, begun.tbs, public_key_pem=other.public_key_pem.encode()):
-                raise WrongKey("The signature is of another key.")
-    raise BadSignature("The signature does not fit the bytes that were to be signed.")
 
 
 async def _begun(

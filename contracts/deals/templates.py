@@ -25,8 +25,9 @@ from contracts.deals.library import Clause
 from contracts.refusal import Kind, Refusal
 
 FEE = "fee"  # the place among the clauses where the one about the price stands
-GENERAL, PACKAGE, ASSIGNMENT, DEPOSIT = (
+GENERAL, PACKAGE, ASSIGNMENT, DEPOSIT, SIGNED_DEPOSIT = (
     "licence-zh-en", "package-licence-zh-en", "assignment-zh-en", "deposit-zh-en",
+    "deposit-signed-zh-en",
 )  # fmt: skip
 EXCLUSIVE, NON_EXCLUSIVE, NETWORK = (
     "broadcast-exclusive-zh-en", "broadcast-nonexclusive-zh-en", "network-licence-zh-en",

@@ -11,7 +11,7 @@ before it is not accepted, revoked after it is.
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -63,7 +63,7 @@ class SignatureVerdict:
     """What one signature of the file is worth.
 
     Attributes:
-        role: the field: exchange, licensor or licensee.
+        role: the field: exchange, licensor or licensee; exchange or bidder.
         signer: the subject of the certificate, for people.
         spki_sha256: hex; names the key as the register of keys does.
         intact: the signed bytes and the signature belong together.
@@ -95,7 +95,7 @@ class SignatureVerdict:
 
 
 def check_signatures(
-    pdf: bytes, root_pem: bytes, *, time_roots_pem: bytes = b""
+    pdf: bytes, root_pem: bytes, *, time_roots_pem: bytes = b"", roles: Sequence[str] = ROLES
 ) -> list[SignatureVerdict]:
     """Return a verdict on each signature, in the order of signing.
 
@@ -105,11 +105,12 @@ def check_signatures(
         pdf: the whole file.
         root_pem: the root certificates that signatures may lead to, one after the other.
         time_roots_pem: certificates that time-stamps, and nothing else, may lead to as well.
+        roles: who signs such a document, in their order.
 
     Raises:
         DocumentNotSound: the file cannot be read as a PDF with signatures.
     """
-    return _checked(pdf, root_pem, time_roots_pem).verdicts
+    return _checked(pdf, root_pem, time_roots_pem, roles).verdicts
 
 
 def require_sound(
@@ -119,6 +120,7 @@ def require_sound(
     keys: Mapping[str, str],
     terms: bytes,
     time_roots_pem: bytes = b"",
+    roles: Sequence[str] = ROLES,
 ) -> list[SignatureVerdict]:
     """Pass only a file that carries the terms and is signed, in order, by exactly these keys.
 
@@ -128,6 +130,7 @@ def require_sound(
         keys: from each role in the order of signing to the SHA-256 (hex) of its key's SPKI.
         terms: the RFC 8785 bytes.
         time_roots_pem: certificates that time-stamps, and nothing else, may lead to as well.
+        roles: all who sign such a document, in their order, those of `keys` first.
 
     Returns:
         the verdicts, all of them good.
@@ -135,7 +138,7 @@ def require_sound(
     Raises:
         DocumentNotSound: anything at all is not as it must be.
     """
-    checked = _checked(pdf, root_pem, time_roots_pem)
+    checked = _checked(pdf, root_pem, time_roots_pem, roles)
     verdicts = checked.verdicts
     found = [(verdict.role, verdict.spki_sha256) for verdict in verdicts]
     if found != list(keys.items()):
@@ -172,26 +175,29 @@ class _Checked:
 
 @dataclass(frozen=True, slots=True)
 class _Trust:
-    """What signatures have to lead to, what time-stamps may lead to, and how changes are judged."""
+    """What signatures have to lead to, and time-stamps may; who signs; how changes are judged."""
 
     signers: list[asn1_x509.Certificate]
     stamps: list[asn1_x509.Certificate]
     steps: updates.Steps
+    roles: Sequence[str]
 
 
-def _checked(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
+def _checked(pdf: bytes, root_pem: bytes, time_roots_pem: bytes, roles: Sequence[str]) -> _Checked:
     try:
         # A thread of its own, so that a caller's running event loop does no harm.
         with pausing.collection(), ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, _check(pdf, root_pem, time_roots_pem)).result()
+            return thread.submit(asyncio.run, _check(pdf, root_pem, time_roots_pem, roles)).result()
     except UNREADABLE as broken:
         raise DocumentNotSound("The document cannot be read.") from broken
 
 
-async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked:
+async def _check(
+    pdf: bytes, root_pem: bytes, time_roots_pem: bytes, roles: Sequence[str]
+) -> _Checked:
     reader = Document(pdf)
     roots = times.anchors(root_pem)
-    trust = _Trust(roots, roots + times.anchors(time_roots_pem), updates.Steps())
+    trust = _Trust(roots, roots + times.anchors(time_roots_pem), updates.Steps(), roles)
     signatures = list(reader.embedded_regular_signatures)
     kept = revocation.kept(reader)
     attached, archived = _attachments(reader), await _archived(reader, trust, kept)
@@ -211,10 +217,10 @@ async def _check(pdf: bytes, root_pem: bytes, time_roots_pem: bytes) -> _Checked
                 and stamp_trusted
                 and not revocation.revoked(status.validation_path, stamped_at, kept),
                 covers=_covers(signature, last=last)
-                and _in_turn(signature, index)
+                and _in_turn(signature, index, roles)
                 and _plain(pdf, signature)
                 and archived.sound,
-                modification_ok=_unmodified(status, ends=index == len(ROLES) - 1)
+                modification_ok=_unmodified(status, ends=index == len(roles) - 1)
                 and len(set(attached)) == 1,
                 signed_at=signature.self_reported_timestamp,
                 sha256=_revision_sha256(pdf, signature),
@@ -237,7 +243,7 @@ async def _archived(reader: Document, trust: _Trust, kept: Lists) -> _Archived:
     if not stamps:
         return _Archived(0, True)
     in_turn = [one.signed_revision for one in stamps] == list(
-        range(len(ROLES) + 1, reader.xrefs.total_revisions)
+        range(len(trust.roles) + 1, reader.xrefs.total_revisions)
     )
     closes = stamps[-1].evaluate_signature_coverage() == SignatureCoverageLevel.ENTIRE_FILE
     plain = all(_plain(reader.pdf, one) for one in stamps)
@@ -320,14 +326,14 @@ def _covers(signature: EmbeddedPdfSignature, *, last: bool) -> bool:
     return bool(signature.evaluate_signature_coverage() >= wanted)
 
 
-def _in_turn(signature: EmbeddedPdfSignature, index: int) -> bool:
+def _in_turn(signature: EmbeddedPdfSignature, index: int, roles: Sequence[str]) -> bool:
     """Tell whether the signature is the one due at its place, and closes the revision it should.
 
     Revision 0 is the text as rendered; each signature adds exactly one.
     """
     return (
-        index < len(ROLES)
-        and signature.field_name == ROLES[index]
+        index < len(roles)
+        and signature.field_name == roles[index]
         and signature.signed_revision == index + 1
     )
 

@@ -5,7 +5,7 @@ nothing else is worth a look. Then the log, the sale, the contract and the money
 check on its own, so that a report names everything that is wrong.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from contracts.evidence import (
+    agreement_checks,
     archive,
     deal_checks,
     life_checks,
@@ -29,6 +30,7 @@ from contracts.evidence.opened import (
     EVENTS,
     LOG_KEY,
     REQUIRED,
+    REQUIRED_OF_AGREEMENT,
     Bundle,
     Failed,
     Replay,
@@ -57,6 +59,17 @@ CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
     ("stage", money_checks.stage),
     ("postings balance", money_checks.balance),
     ("settlement", money_checks.settlement),
+)
+AGREEMENT_CHECKS: tuple[tuple[str, Callable[[Bundle], str]], ...] = (
+    ("inclusion proofs", log_checks.proofs),
+    ("leaves", log_checks.leaves),
+    ("chains of facts", log_checks.chains),
+    ("witnesses", witness_checks.witnesses),
+    ("terms", agreement_checks.terms),
+    ("rules of the auction", agreement_checks.rulebook),
+    ("agreement file", agreement_checks.contract),
+    ("agreement signatures", agreement_checks.signatures),
+    ("agreement copies", agreement_checks.copies),
 )
 # What reading a file that is not as it should be may raise.
 UNREADABLE = (Refusal, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
@@ -117,7 +130,8 @@ def verify(
     if opened is None:
         return Report(tuple(checks))
     opened = replace(opened, replay=replay)
-    for name, check in (*CHECKS, *further.items()):
+    own = AGREEMENT_CHECKS if opened.manifest.stage == manifest.SIGNED else CHECKS
+    for name, check in (*own, *further.items()):
         _run(checks, name, partial(check, opened))
     if trusted is not None:
         _run(checks, "policy", partial(witness_checks.by_policy, trusted, opened))
@@ -170,9 +184,7 @@ def _archive(path: Path, files: dict[str, bytes]) -> str:
 
 
 def _manifest(files: Mapping[str, bytes], trusted_vkey: str | None, state: dict[str, Any]) -> str:
-    for name in (manifest.FILE, *REQUIRED):
-        if name not in files:
-            raise Failed(name, "is missing")
+    _require(files, (manifest.FILE, LOG_KEY))
     try:
         key = Verifier.parse((trusted_vkey or files[LOG_KEY].decode()).strip())
     except UNREADABLE as error:
@@ -182,10 +194,18 @@ def _manifest(files: Mapping[str, bytes], trusted_vkey: str | None, state: dict[
     except UNREADABLE as error:
         raise Failed(manifest.FILE, f"is not signed by the log's key ({error})") from error
     state["key"], state["manifest"] = key, manifest.parse(text)
+    of_agreement = state["manifest"].stage == manifest.SIGNED
+    _require(files, REQUIRED_OF_AGREEMENT if of_agreement else REQUIRED)
     _compare(files, state["manifest"])
     if files[LOG_KEY].decode() != key.vkey + "\n":
         raise Failed(LOG_KEY, "is not the key that is trusted")
     return f"{len(files) - 1} files have the hashes that were signed"
+
+
+def _require(files: Mapping[str, bytes], names: Sequence[str]) -> None:
+    for name in names:
+        if name not in files:
+            raise Failed(name, "is missing")
 
 
 def _compare(files: Mapping[str, bytes], signed: Manifest) -> None:

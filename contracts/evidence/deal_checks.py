@@ -1,6 +1,6 @@
 """Checks of what was sold and signed: listing record, terms, contract, signatures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts import canonical
@@ -85,7 +85,7 @@ def contract(bundle: Bundle) -> str:
     ]
     if not recorded or recorded[-1] != digest:
         raise Failed(CONTRACT, "is not the file that was recorded as executed, or archived")
-    closed = _verdicts(bundle)[-1].sha256
+    closed = verdicts_of(bundle)[-1].sha256
     if closed != bundle.one("deal.executed").record["pdf_sha256"]:
         raise Failed(CONTRACT, "does not begin with the file that was recorded as executed")
     return f"contract.pdf {digest[:16]}…"
@@ -93,7 +93,7 @@ def contract(bundle: Bundle) -> str:
 
 def signatures(bundle: Bundle) -> str:
     """Exchange, licensor and licensee signed, in this order, with the keys that were registered."""
-    verdicts = _verdicts(bundle)
+    verdicts = verdicts_of(bundle)
     if [verdict.role for verdict in verdicts] != list(ROLES):
         raise Failed(CONTRACT, "is not signed by exchange, licensor and licensee")
     for verdict in verdicts:
@@ -108,32 +108,39 @@ def signatures(bundle: Bundle) -> str:
     if verdicts[0].sha256 != bundle.one("deal.certified").record["pdf_sha256"]:
         raise Failed(CONTRACT, "is not the certified text")
     for event in signed:
-        if not _was_registered(bundle, event):
+        if not was_registered(bundle, event):
             raise Failed(EVENTS, f"the key of the {event.record['role']} was not in force")
     return "; ".join(f"{one.role}: {one.signer}" for one in verdicts)
 
 
 def copies(bundle: Bundle) -> str:
     """The text as typeset begins the contract; the copies of signatures are those inside it."""
-    pdf, given = bundle.files[CONTRACT], _copies(bundle.files)
-    if BASE not in bundle.files and not given:
+    if BASE not in bundle.files and not _copies(bundle.files):
         return "none in this bundle"
+    return copied(bundle, bundle.one("deal.certified").record["base_sha256"], roles=ROLES)
+
+
+def copied(bundle: Bundle, base_sha256: str, *, roles: Sequence[str]) -> str:
+    """The text as typeset has the hash that was recorded; copies are those of the file."""
+    pdf, given = bundle.files[CONTRACT], _copies(bundle.files)
     base = bundle.files.get(BASE, b"")
     digest = canonical.sha256_hex(base)
-    if digest != bundle.one("deal.certified").record["base_sha256"] or not pdf.startswith(base):
+    if digest != base_sha256 or not pdf.startswith(base):
         raise Failed(BASE, "is not the text that was certified")
-    inside = extraction.copies(pdf)
+    inside = extraction.copies(pdf, roles=roles)
     for name in sorted(given.keys() | inside.keys()):
         if given.get(name) != inside.get(name):
             raise Failed(name, "is not the copy of what the contract holds")
     return f"base.pdf {digest[:16]}…, {len(inside)} copies"
 
 
-def _verdicts(bundle: Bundle) -> list[SignatureVerdict]:
+def verdicts_of(bundle: Bundle, *, roles: Sequence[str] = ROLES) -> list[SignatureVerdict]:
+    """Judge each signature of the file; `roles` are all who sign it, in their order."""
     return verification.check_signatures(
         bundle.files[CONTRACT],
         bundle.files[ROOT],
         time_roots_pem=bundle.files.get(TIME_ROOTS, b""),
+        roles=roles,
     )
 
 
@@ -141,7 +148,7 @@ def _copies(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: held for name, held in files.items() if name.startswith(extraction.FOLDERS)}
 
 
-def _was_registered(bundle: Bundle, signed: Event) -> bool:
+def was_registered(bundle: Bundle, signed: Event) -> bool:
     """Tell whether the party had registered this key, and not revoked it, when it signed.
 
     Where the record says that an earlier key vouched for it, that key did.

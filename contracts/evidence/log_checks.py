@@ -24,6 +24,7 @@ SUBJECTS = {
     "transfer": "payout",
     "key": "key",
     "offer": "offer",
+    "agreement": "agreement",
 }
 ABOUT = ("auction", "listing", "offer", "deal")
 

@@ -14,6 +14,8 @@ from contracts.log.note import BadNote
 
 FILE = "manifest.note"
 EXECUTED, SETTLED = "executed", "settled"
+SIGNED = "signed"  # of an agreement with the exchange
+_NOUNS = {EXECUTED: "deal", SETTLED: "deal", SIGNED: "agreement"}
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9][A-Za-z0-9._/-]*)")
 
 
@@ -22,8 +24,9 @@ class Manifest:
     """What a bundle says to hold.
 
     Attributes:
-        deal: the deal it is evidence of.
-        stage: how far the deal had come: `executed` (signed) or `settled` (paid and paid out).
+        deal: the deal it is evidence of, or the agreement with the exchange.
+        stage: how far the deal had come: `executed` (signed) or `settled` (paid and paid out); of
+            an agreement `signed`.
         hashes: the SHA-256 (hex) of each file but the manifest itself.
     """
 
@@ -34,7 +37,7 @@ class Manifest:
     @property
     def text(self) -> str:
         """The lines that are signed."""
-        lines = [EVIDENCE_DOMAIN, f"deal {self.deal}", f"stage {self.stage}"]
+        lines = [EVIDENCE_DOMAIN, f"{_NOUNS[self.stage]} {self.deal}", f"stage {self.stage}"]
         lines += [f"{digest}  {name}" for name, digest in sorted(self.hashes.items())]
         return "\n".join(lines) + "\n"
 
@@ -54,11 +57,11 @@ def parse(text: str) -> Manifest:
     found = [_LINE.fullmatch(line) for line in text.split("\n")[3:]]
     hashes = {match[2]: match[1] for match in found if match}
     try:
-        domain, deal, stage = text.split("\n")[:3]
-        read = Manifest(UUID(deal.removeprefix("deal ")), stage.removeprefix("stage "), hashes)
+        domain, about, stage = text.split("\n")[:3]
+        read = Manifest(UUID(about.partition(" ")[2]), stage.removeprefix("stage "), hashes)
     except ValueError as error:
         raise BadNote("The manifest does not begin with domain, deal and stage.") from error
-    if domain != EVIDENCE_DOMAIN or stage not in (f"stage {EXECUTED}", f"stage {SETTLED}"):
+    if domain != EVIDENCE_DOMAIN or read.stage not in _NOUNS:
         raise BadNote("This is not a manifest of evidence.")
     if read.text != text:
         raise BadNote("A line of the manifest is not `hash  name`, or out of order.")

@@ -19,9 +19,12 @@ BASE, LOG_POLICY = "base.pdf", "log-policy.txt"
 TIME_ROOTS = "pki/time-roots.pem"
 # Where the deal comes from: the log of an auction, or the version of an offer that was accepted.
 AUCTION, OFFER = "auction.jsonl", "offer.json"
+# Of an agreement on a deposit: the rules of its auction.
+RULEBOOK = "rulebook.json"
 # What an amendment came from: terms 0 (the first contract), patch 1, terms 1, patch 2 … to TERMS.
 AMENDMENTS = "amendments/"
 REQUIRED = (CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, POSTINGS, README)
+REQUIRED_OF_AGREEMENT = (CONTRACT, TERMS, EVENTS, CHECKPOINT, LOG_KEY, ROOT, RULEBOOK, BASE, README)
 
 
 # What replays an auction's log and returns what it comes to; raises Failed when it does not hold.

@@ -5,6 +5,7 @@ Ids are text (UUID), times are RFC 3339 UTC text, amounts are integer minor unit
 
 from collections.abc import Mapping
 
+from contracts.facts.agreements import AGREEMENTS
 from contracts.facts.archives import ARCHIVES
 from contracts.facts.authorities import AUTHORITIES
 from contracts.facts.banking import BANKING
@@ -249,6 +250,7 @@ KINDS: Mapping[str, KindOfFact] = {
     **LIVES,
     **DELIVERIES,
     **CHANGES,
+    **AGREEMENTS,
     **TEXTS,
     # negotiated in private: nobody but the two sides reads these
     "offerable.opened": KindOfFact(_PARTIES, {"offerable": str, "work": str, "models": list}),

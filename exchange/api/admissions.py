@@ -99,7 +99,8 @@ class AdmissionOut(Shape):
     state: Literal["reserved", "applied", "admitted", "refused", "suspended"]
     paddle: Annotated[int | None, Field(description="The number (号牌), once admitted.")]
     missing: Annotated[
-        Sequence[Literal["deposit", "papers"]], Field(description="What admission waits for.")
+        Sequence[Literal["agreement", "deposit", "papers"]],
+        Field(description="What admission waits for."),
     ]
     cap_minor: Annotated[int | None, Field(description="The most it may be bound for here.")]
     reason: str | None
@@ -129,8 +130,8 @@ class AdmissionDecisionIn(Shape):
 @router.put(
     "/auctions/{auction_id}/admission",
     responses=problems.responses(
-        *_SIGNED, *_BARRED, rules.NotAdmitted, rules.AdmissionClosed, rules.AdmissionDecided,
-        Malformed,
+        *_SIGNED, *_BARRED, rules.NotAdmitted, rules.DepositAgreementUnsigned,
+        rules.AdmissionClosed, rules.AdmissionDecided, Malformed,
     ),
 )  # fmt: skip
 async def apply_for_admission(

@@ -159,6 +159,7 @@ class BidOut(Shape):
         **problems.responses(
             SignInNeeded, ScopeMissing, NotAllowed, Unknown, IdReused, InvalidContent, Malformed,
             admissions.OwnListing, admissions.BidderNotVerified, admissions.NotAdmitted,
+            admissions.DepositAgreementUnsigned,
             admissions.RelatedToSeller, admissions.Blocked, admissions.CapExceeded,
             admissions.ExposureExceeded, deciding.OtherRules, BadBidSignature, SignatureExpired,
             refusals.BidTooLow, refusals.AuctionClosed, refusals.AuctionNotOpen,

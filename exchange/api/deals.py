@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -23,7 +24,7 @@ from contracts.deals.rules import (
     SessionUsed,
     WrongKey,
 )
-from contracts.deals.tables import Deal, SigningSession
+from contracts.deals.tables import Deal
 from contracts.deals.terms import TextCannotBePrinted
 from contracts.deals.verification import DocumentNotSound
 from contracts.parties.gateway import AuthorityMissing
@@ -262,7 +263,8 @@ async def open_signing_session(  # noqa: PLR0913 - a session has that many parts
         room=timestamps.room(open_authority(context.settings, now=now).certifier),
     )
     response.status_code = 201 if created else 200
-    return _session_out(begun, await queries.get_deal(session, deal_id))
+    deal = await queries.get_deal(session, deal_id)
+    return session_out(begun, terms_sha256=deal.terms_sha256, base_sha256=deal.base_sha256 or "")
 
 
 @router.put(
@@ -346,13 +348,23 @@ def _side_out(side: dict[str, Any]) -> SideOut:
     return SideOut(id=side["party"], name_zh=name["zh"], name_en=name["en"])
 
 
-def _session_out(begun: SigningSession, deal: Deal) -> SigningSessionOut:
+class Begun(Protocol):
+    """A signing session, of a deal or of an agreement."""
+
+    id: UUID
+    tbs: bytes
+    on_sha256: str
+    expires_at: datetime
+
+
+def session_out(begun: Begun, *, terms_sha256: str, base_sha256: str) -> SigningSessionOut:
+    """Return a signing session as the wire carries it."""
     return SigningSessionOut(
         id=begun.id,
         tbs_der_b64=base64.b64encode(begun.tbs).decode(),
         pdf_sha256=begun.on_sha256,
-        terms_sha256=deal.terms_sha256,
-        base_sha256=deal.base_sha256 or "",
+        terms_sha256=terms_sha256,
+        base_sha256=base_sha256,
         expires_at=begun.expires_at,
     )
 

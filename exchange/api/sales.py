@@ -114,6 +114,13 @@ class AdmissionIn(Shape):
     cap_minor: Annotated[
         Amount | None, Field(description="The most that one bidder may bind itself to.")
     ] = None
+    agreement: Annotated[
+        Literal["applied", "signed"] | None,
+        Field(
+            description="How the deposit agreement (保证金协议) is made: by applying and paying, "
+            "or signed with the bidder's key before it bids; absent: by applying."
+        ),
+    ] = None
 
 
 class SecrecyIn(Shape):

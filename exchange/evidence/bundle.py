@@ -5,7 +5,7 @@ those of the earliest checkpoint that covers its facts (where witnesses are aske
 earliest that their quorum cosigned), however far the log has grown since.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -109,7 +109,9 @@ async def assemble(
     if not wanted <= told or deal.performance == "pending":
         raise EvidenceNotReady("The deal is not executed, or not sealed yet.", signing=deal.signing)
     files = {
-        **await _of_log(session, sealed, signer, row=[*before, deal]),
+        **await of_log(
+            session, sealed, signer, shown=lambda fact: _is_shown(fact, [*before, deal])
+        ),
         **_of_amendments([*before, deal]),
         **await _of_assignors(session, [*before, deal]),
         **await _of_listing(session, sealed),
@@ -164,13 +166,14 @@ async def _subjects(session: AsyncSession, row: Sequence[Deal]) -> list[UUID]:
     return [*origin, *(one.id for one in before), deal.id, *keys, *found]
 
 
-async def _of_log(
+async def of_log(
     session: AsyncSession,
     sealed: Sequence[tuple[LogEntry, Fact]],
     signer: LogSigner,
     *,
-    row: Sequence[Deal],
+    shown: Callable[[Fact], bool],
 ) -> dict[str, bytes]:
+    """Return facts, proofs, checkpoint and key; a fact that is not shown is there as its leaf."""
     seqs = [entry.seq for entry, _ in sealed]
     covering = await witnesses.quorum_over(session, seqs[-1])
     covering = covering or await log.first_checkpoint_over(session, seqs[-1])
@@ -181,7 +184,7 @@ async def _of_log(
     files = {
         proof_name(proof.index): replace(proof, checkpoint=signed).text.encode() for proof in proofs
     }
-    events = [_event(entry, fact, row).line() + b"\n" for entry, fact in sealed]
+    events = [_event(entry, fact, shown(fact)).line() + b"\n" for entry, fact in sealed]
     return {
         **files,
         EVENTS: b"".join(events),
@@ -191,8 +194,7 @@ async def _of_log(
     }
 
 
-def _event(entry: LogEntry, fact: Fact, row: Sequence[Deal]) -> Event:
-    shown = _is_shown(fact, row)
+def _event(entry: LogEntry, fact: Fact, shown: bool) -> Event:
     return Event(
         index=entry.seq,
         fact=str(fact.id),

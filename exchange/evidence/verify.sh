@@ -29,14 +29,14 @@ signed() {
 }
 signed manifest.note
 tail -n +4 "$work/text" > "$work/sums"
-deal=$(sed -n '2s/^deal //p' "$work/text")
+deal=$(sed -n '2s/^[a-z]* //p' "$work/text") # or the agreement with the exchange
 sha256sum --check --quiet --strict "$work/sums" || fail "a file is not the one that was signed for"
 signed checkpoint.txt
 say "OK: manifest and checkpoint are signed by $name; $(wc -l < "$work/sums") files as signed"
 
 # 2. The contract is the one whose execution was recorded, and begins with the text as typeset.
 pdf=$(sha256sum < contract.pdf | cut -d ' ' -f 1)
-grep -E '"kind":"deal\.(executed|archived|lta-refreshed)"' events.jsonl |
+grep -E '"kind":"(deal\.(executed|archived|lta-refreshed)|agreement\.(signed|archived))"' events.jsonl |
   grep "\"subject\":\"$deal\"}\$" | tail -n 1 | grep -q "\"pdf_sha256\":\"$pdf\"" ||
   fail "contract.pdf is not the file that was executed"
 cmp -s -n "$(wc -c < base.pdf)" base.pdf contract.pdf || fail "contract.pdf has another beginning"

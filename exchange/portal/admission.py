@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from exchange import agreement_verbs
 from exchange.api import admissions as api
 from exchange.api import deposits as deposits_api
 from exchange.api.deps import Now, Session
@@ -44,6 +45,7 @@ async def shown(
         "deposit": deposit and deposits_api.deposit_out(deposit),
         "papers": PAPERS,
         "is_running": auction.state in RUNNING,
+        "agreement": await agreement_verbs.find_deposit_agreement(session, auction_id, party_id),
     }
 
 

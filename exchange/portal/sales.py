@@ -236,6 +236,8 @@ def _admission(form: Form, currency: str) -> dict[str, Any]:
         admission["deposit_minor"] = form.minor("deposit", currency)
     if form.text("admission_until"):
         admission["until"] = rfc3339.exact(form.instant("admission_until"))
+    if form.text("agreement") == "signed" and admission["deposit_minor"]:
+        admission["agreement"] = "signed"
     return {"admission": admission}
 
 

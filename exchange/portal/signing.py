@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from contracts.parties import queries as parties
 from contracts.refusal import NotAllowed, Unknown
+from exchange.api import agreements, deposit_agreements, signing
 from exchange.api import deals as api
 from exchange.api import parties as party_api
-from exchange.api import signing
 from exchange.api.deps import Ctx, Now, Session
 from exchange.portal import render
 from exchange.portal.visitors import SignedIn, Visitor
@@ -66,10 +66,45 @@ async def signing_page(
     deal = await api.get_deal(deal_id=deal_id, session=session, caller=visitor.caller)
     if deal.pdf_sha256 is None:
         raise Unknown("The contract is not printed yet.", deal=str(deal_id))
-    shown: dict[str, Any] = {"id": deal.id, "contract_no": deal.contract_no}
+    shown: dict[str, Any] = {"noun": "deal", "id": deal.id, "contract_no": deal.contract_no}
     return render.page(
         request,
         "deal_signing.html",
         deal=shown,
         is_my_turn=deal.next_signer == visitor.caller.party_id,
+    )
+
+
+@router.post("/auctions/{auction_id}/deposit-agreement")
+async def send_drawing_up(
+    request: Request,
+    auction_id: UUID,
+    visitor: Trader,
+    *,
+    context: Ctx,
+    session: Session,
+    now: Now,
+) -> Response:
+    """Have the deposit agreement of an auction drawn up, and go on to read and sign it."""
+    drawn = await deposit_agreements.draw_up_deposit_agreement(
+        auction_id, context=context, response=Response(), session=session, caller=visitor.caller,
+        now=now,
+    )  # fmt: skip
+    return render.see(request, f"/agreements/{drawn.id}/signing")
+
+
+@router.get("/agreements/{agreement_id}/signing")
+async def agreement_signing_page(
+    request: Request, agreement_id: UUID, visitor: Trader, session: Session
+) -> Response:
+    """Show the page that checks a deposit agreement in the browser and signs it there."""
+    found = await agreements.get_agreement(agreement_id, session=session, caller=visitor.caller)
+    shown = {
+        "noun": "agreement", "id": found.id, "contract_no": "", "auction_id": found.auction_id,
+    }  # fmt: skip
+    return render.page(
+        request,
+        "deal_signing.html",
+        deal=shown,
+        is_my_turn=found.next_signer == visitor.caller.party_id,
     )

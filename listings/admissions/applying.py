@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import calendar, locking
+from contracts.agreements import queries as agreements
 from contracts.money import Money
 from contracts.refusal import Unknown
 from listings.admissions import queries, rules, service
 from listings.admissions.rules import Gate
 from listings.admissions.tables import AdmissionRow
+from listings.auctions import queries as auctions
 from listings.auctions.tables import Auction
 from settlement.deposits import queries as deposit_queries
 from settlement.deposits import service as deposits
@@ -114,6 +116,41 @@ async def receive_deposit(
     return deposit
 
 
+async def check_may_sign(
+    session: AsyncSession, auction_id: UUID, party_id: UUID, *, now: datetime
+) -> Auction:
+    """Let only a party that may still apply sign the deposit agreement; return the auction.
+
+    Raises:
+        Unknown: there is no such auction.
+        NoAgreementAsked: its rules ask for no signature.
+        OwnListing, BidderNotVerified, RelatedToSeller, Blocked: the party may not bid.
+        AdmissionClosed: the time to apply is over.
+    """
+    auction = await auctions.get_auction(session, auction_id)
+    gate = rules.gate(auction.rulebook)
+    if not gate.must_sign:
+        raise rules.NoAgreementAsked("These rules ask for no signed agreement.")
+    await _check_party(session, auction, party_id, now=now)
+    _check_running(auction, now)
+    rules.check_open(gate, now)
+    return auction
+
+
+async def agreement_signed(
+    session: AsyncSession, auction_id: UUID, party_id: UUID, *, now: datetime
+) -> None:
+    """Admit the applicant whose deposit agreement is signed, if that was all it waited for.
+
+    Raises:
+        Unknown: there is no such auction.
+    """
+    auction = await _locked(session, auction_id)
+    row = await queries.find_admission(session, auction_id, party_id)
+    if row is not None:
+        await _admit_if_complete(session, auction, row, now=now)
+
+
 async def refuse(
     session: AsyncSession, auction_id: UUID, party_id: UUID, *, reason: str, now: datetime
 ) -> AdmissionRow:
@@ -134,11 +171,13 @@ async def refuse(
 
 
 async def missing(session: AsyncSession, auction: Auction, row: AdmissionRow) -> list[str]:
-    """Return what an applicant still waits for: `deposit`, `papers`; nothing once decided."""
+    """Return what an applicant waits for: `agreement`, `deposit`, `papers`; none once decided."""
     if row.state != rules.WAITING:
         return []
     gate = rules.gate(auction.rulebook)
     found = []
+    if not await _agreement_is_in(session, auction, row.party_id, gate=gate):
+        found.append("agreement")
     if not await _deposit_is_in(session, auction, row.party_id, gate=gate):
         found.append("deposit")
     if row.papers_checked_at is None:
@@ -179,6 +218,8 @@ async def _admit_if_complete(
         return
     if not await _deposit_is_in(session, auction, row.party_id, gate=gate):
         return
+    if not await _agreement_is_in(session, auction, row.party_id, gate=gate):
+        return
     if await service.is_full(session, auction.id, gate):
         return
     await service.give_paddle(session, auction.id, row.party_id, gate=gate, now=now)
@@ -196,6 +237,16 @@ async def _deposit_is_in(
     if deposit is None or deposit.frozen_at is None:
         return False
     return deposit.frozen_at < (gate.until or gate.closes_at)
+
+
+async def _agreement_is_in(
+    session: AsyncSession, auction: Auction, party_id: UUID, *, gate: Gate
+) -> bool:
+    """Tell whether the deposit agreement was signed before the day, where it has to be signed."""
+    if not gate.must_sign:
+        return True
+    signed_at = (await agreements.signed_by(session, auction.id, [party_id])).get(party_id)
+    return signed_at is not None and signed_at < (gate.until or gate.closes_at)
 
 
 async def _ask_deposit(

@@ -21,6 +21,7 @@ VERIFIED, APPLIED = "verified", "applied"  # the two kinds of admission of a rul
 RESERVED, WAITING, ADMITTED = "reserved", "applied", "admitted"
 REFUSED, SUSPENDED = "refused", "suspended"
 MISSING, UNVERIFIED, OWN, RELATED, BLOCKED = "missing", "unverified", "own", "related", "blocked"
+UNSIGNED = "unsigned"  # applied, and the deposit agreement waits for its signature
 PADDLE_TAG = b"uhdx/paddle/v1\x00"
 # Hidden numbers are drawn from four digits: enough that a draw rarely has to be repeated, and the
 # numbers set aside for holders of a first refusal stay below.
@@ -46,6 +47,20 @@ class NotAdmitted(Refusal):
 
     kind, code = Kind.FORBIDDEN, "not-admitted"
     hint = "Read GET /v1/auctions/{id}/admission: it says what is missing."
+
+
+class DepositAgreementUnsigned(Refusal):
+    """The rules ask for a signed deposit agreement, and the bidder has not signed it."""
+
+    kind, code = Kind.FORBIDDEN, "deposit-agreement-unsigned"
+    hint = "Sign it: PUT /v1/auctions/{id}/deposit-agreement, or `exchange sign {id} --deposit`."
+
+
+class NoAgreementAsked(Refusal):
+    """The rules of the auction ask for no signature under a deposit agreement."""
+
+    kind, code = Kind.UNKNOWN, "no-agreement-asked"
+    hint = "Apply and pay the deposit: that is the agreement, where a deposit is asked at all."
 
 
 class RelatedToSeller(Refusal):
@@ -102,6 +117,7 @@ class Gate:
     is_hidden: bool
     forfeits: tuple[str, ...]
     closes_at: datetime
+    must_sign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +154,8 @@ def check(admission: Admission, *, committed_minor: int) -> None:
     """Check that a party may be bound for `committed_minor` in this auction.
 
     Raises:
-        OwnListing, BidderNotVerified, RelatedToSeller, Blocked, NotAdmitted: it may not bid.
+        OwnListing, BidderNotVerified, RelatedToSeller, Blocked, NotAdmitted,
+            DepositAgreementUnsigned: it may not bid.
         CapExceeded, ExposureExceeded: it may, but not for so much.
     """
     _check_state(admission)
@@ -162,6 +179,7 @@ def _check_state(admission: Admission) -> None:
         UNVERIFIED: BidderNotVerified("Only verified broadcasters bid."),
         RELATED: RelatedToSeller("You are connected with the seller's side."),
         SUSPENDED: RelatedToSeller("A connection with the seller's side was declared."),
+        UNSIGNED: DepositAgreementUnsigned("Your deposit agreement is not signed."),
     }.get(
         admission.state,
         NotAdmitted("You are not admitted to this auction.", state=admission.state),
@@ -197,6 +215,7 @@ def gate(rulebook: bytes) -> Gate:
         is_hidden=(book.get("secrecy") or {}).get("bidders") == "hidden",
         forfeits=tuple(book.get("forfeits") or ()),
         closes_at=datetime.fromisoformat(book["closes_at"]),
+        must_sign=given.get("agreement") == "signed",
     )
 
 

@@ -5,6 +5,7 @@ Locks are taken in one order: the auction's row (by the caller), then credit lin
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts.agreements import queries as agreements
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.parties.tables import Party
 from listings.admissions import queries, rules
@@ -81,6 +83,8 @@ async def loaded(
     """
     gate = rules.gate(auction.rulebook)
     stood = await _stood(session, auction, parties, gate=gate, now=now)
+    if gate.must_sign:
+        stood = await _signed(session, auction.id, stood)
     new = [
         party
         for party in dict.fromkeys(parties)
@@ -263,6 +267,20 @@ async def _stood(
             until=row.until,
         )
         for row in rows.all()
+    }
+
+
+async def _signed(
+    session: AsyncSession, auction_id: UUID, stood: Mapping[UUID, Admission]
+) -> dict[UUID, Admission]:
+    """Tell apart who still has to sign from whoever waits for something else."""
+    waiting = [party for party in stood if stood[party].state == rules.WAITING]
+    signed = await agreements.signed_by(session, auction_id, waiting)
+    return {
+        party: one
+        if one.state != rules.WAITING or party in signed
+        else replace(one, state=rules.UNSIGNED)
+        for party, one in stood.items()
     }
 
 

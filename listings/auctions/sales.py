@@ -270,17 +270,30 @@ def _first_refusal(wire: Mapping[str, Any]) -> tuple[tuple[UUID, ...], int]:
 
 def _admission(wire: Mapping[str, Any]) -> dict[str, Any]:
     given = wire.get("admission", {})
-    names = {"kind", "deposit_minor", "until", "most_bidders", "cap_minor"}
+    names = {"kind", "deposit_minor", "until", "most_bidders", "cap_minor", "agreement"}
     if set(given) - names:
         raise BadSale("This is not about admission.", fields=sorted(set(given) - names))
     until, most, cap = (given.get(name) for name in ("until", "most_bidders", "cap_minor"))
+    kind = _one_of(given, "kind", ("verified", "applied"))
+    deposit_minor = steps.whole(given.get("deposit_minor") or 0, least=0)
     return {
-        "kind": _one_of(given, "kind", ("verified", "applied")),
-        "deposit_minor": steps.whole(given.get("deposit_minor") or 0, least=0),
+        "kind": kind,
+        "deposit_minor": deposit_minor,
         "until": None if until is None else rfc3339.exact(instant(until)),
         "most_bidders": None if most is None else _whole(given, "most_bidders", 2, 1_000),
         "cap_minor": None if cap is None else steps.whole(cap),
+        **_agreement(given, is_asked=kind == "applied" and deposit_minor > 0),
     }
+
+
+def _agreement(given: Mapping[str, Any], *, is_asked: bool) -> dict[str, str]:
+    """Return how the deposit agreement is made; it is named where it is signed, and only there."""
+    wanted = _one_of(given, "agreement", ("applied", "signed"))
+    if wanted == "applied":
+        return {}
+    if not is_asked:
+        raise BadSale("Only who applies with a deposit has an agreement.", fields=["agreement"])
+    return {"agreement": wanted}
 
 
 def _secrecy(wire: Mapping[str, Any], method: Method) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def assignment(*rights: Mapping[str, Any]) -> dict[str, Any]:
     return assignments.build(agreed, now=NOW)
 
 
-def deposit(**changes: Any) -> dict[str, Any]:
+def deposit(*, is_signed: bool = False, **changes: Any) -> dict[str, Any]:
     notice = deposits.Notice(
         auction=uuid(4),
         rulebook_sha256="12" * 32,
@@ -59,7 +59,8 @@ def deposit(**changes: Any) -> dict[str, Any]:
         log="log.uhdx.local/2026",
     )
     bidder = replace(SIDES[1], role="bidder")
-    return deposits.build(replace(notice, **changes), bidder=bidder, exchange=SIDES[2])
+    build = deposits.build_signed if is_signed else deposits.build
+    return build(replace(notice, **changes), bidder=bidder, exchange=SIDES[2])
 
 
 PRICES = {
@@ -75,4 +76,5 @@ EVERY: Mapping[str, Callable[[], dict[str, Any]]] = {
     templates.PACKAGE: package,
     templates.ASSIGNMENT: assignment,
     templates.DEPOSIT: deposit,
+    templates.SIGNED_DEPOSIT: lambda: deposit(is_signed=True),
 }

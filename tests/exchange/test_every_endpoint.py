@@ -13,10 +13,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.agreements import queries as agreement_queries
 from contracts.money import Money
 from contracts.parties.tables import Party
 from contracts.works import queries as works
-from exchange import clock, openapi
+from exchange import clock, keys, openapi
 from exchange.app import create_app
 from exchange.context import Context
 from listings.admissions.tables import AdmissionRow
@@ -32,7 +33,8 @@ from settlement.deposits import service as deposits
 from settlement.deposits.rules import Terms as DepositTerms
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
-from tests.exchange import documents_factory, uploads_factory
+from tests.contracts.log_factory import seal_all
+from tests.exchange import agreements_factory, documents_factory, uploads_factory
 from tests.exchange.evidence_factory import Trade, settled_trade
 from tests.exchange.identity_factory import signed_client
 from tests.listings import disclosures_factory
@@ -69,6 +71,7 @@ ABOUT_PUBLISHED = {"get_availability", "get_availability_calendar"}
 OPEN_TO_STRANGERS = (
     PUBLIC - {"get_listing", "get_listing_proof", "get_listing_picture", "get_disclosure"}
     | {"place_bid", "apply_for_admission", "get_deposit_agreement", "print_deposit_agreement"}
+    | {"draw_up_deposit_agreement"}
     | ABOUT_PUBLISHED
 )
 # Nobody is shown the one (a draft is not in the log); the other is a file, which this world did
@@ -203,7 +206,8 @@ async def world(context: Context) -> AsyncIterator[World]:
         trade = await settled_trade(context.db, context.settings)
         clients = await open_clients(stack, context, trade)
         async with context.db.transaction() as session:
-            ids = await ids_of(session, trade)
+            ids = await ids_of(context, session, trade)
+        await seal_all(context.db, keys.log_signer(context.settings))
         key = str(uuid4())
         async with context.db.transaction() as session:
             await session.execute(
@@ -278,7 +282,7 @@ async def open_clients(
     }
 
 
-async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
+async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[str, str]:
     """The ids of everything that belongs to the trade, by the names that paths give them."""
     now, deal = clock.now(), {"deal": trade.deal.id}
 
@@ -337,6 +341,7 @@ async def ids_of(session: AsyncSession, trade: Trade) -> dict[str, str]:
         "invoice_id": await one("SELECT id FROM invoice WHERE deal_id = :deal"),
         "payout_id": await one("SELECT id FROM payout WHERE deal_id = :deal"),
         "session_id": await one("SELECT id FROM signing_session WHERE deal_id = :deal"),
+        **await agreed(context, session, trade),
         "payment_id": await one(
             "SELECT p.id FROM payment p JOIN invoice i ON i.id = p.invoice_id "
             "WHERE i.deal_id = :deal"
@@ -365,6 +370,15 @@ async def noticed(session: AsyncSession, draft: Listing, auction_id: UUID, *, no
     return str(made.id)
 
 
+async def agreed(context: Context, session: AsyncSession, trade: Trade) -> dict[str, str]:
+    """The licensee's deposit agreement, signed and in the log once that is sealed."""
+    now = clock.now()
+    auction = await agreements_factory.asking_auction(session, seller=trade.licensor, now=now)
+    made = await agreements_factory.signed(context, session, auction, trade.licensee, now=now)
+    [begun] = await agreement_queries.completed_sessions(session, made.id)
+    return {"agreement_id": str(made.id), "agreement_session": str(begun.id)}
+
+
 async def applicant(session: AsyncSession, auction_id: UUID, trade: Trade) -> None:
     """The licensee has applied, and was asked for a deposit."""
     session.add(AdmissionRow(auction_id=auction_id, party_id=trade.licensee.id, state="applied"))
@@ -387,6 +401,7 @@ BY_PATH = {
     "/deposits/": {"party_id": "depositor"},
     "/api-keys/": {"key_id": "api_key"},
     "/uploads/": {"master_id": "upload"},
+    "/agreements/": {"session_id": "agreement_session"},
     "/avails.": {"work_id": "offered_work"},
 }
 

@@ -6,8 +6,9 @@ import { usable } from "./mine.js";
 
 const page = document.getElementById("signing");
 const told = document.getElementById("told");
-const { deal, party } = page.dataset;
-const here = `/v1/deals/${deal}`;
+// What is signed: a deal, or an agreement with the exchange.
+const { noun, signed, party } = page.dataset;
+const here = `/v1/${noun}s/${signed}`;
 const zh = document.documentElement.lang.startsWith("zh");
 const pick = (text) => (zh ? text.zh : text.en) ?? text.zh ?? text.en;
 
@@ -24,13 +25,19 @@ function put(id, text) {
 function show(terms, raw) {
   const named = Object.fromEntries(terms.parties.map((side) => [side.role, pick(side.legal_name)]));
   const price = terms.consideration;
-  put("contract", terms.contract);
-  put("licensor", named.licensor);
-  put("licensee", named.licensee);
+  put("contract", terms.contract ?? terms.agreement);
+  for (const [role, name] of Object.entries(named)) {
+    if (document.getElementById(role)) put(role, name);
+  }
   put("amount", price ? `${price.currency} ${price.amount} · ${price.in_words}` : "");
   put("terms-sha256", raw);
   put("all-terms", JSON.stringify(terms, null, 2));
   const list = document.getElementById("rights");
+  for (const reason of terms.forfeits ?? []) {
+    const item = document.createElement("li");
+    item.textContent = pick(reason);
+    list.append(item);
+  }
   for (const worded of terms.wording ?? []) {
     const item = document.createElement("li");
     item.textContent = pick(worded).sentence;
@@ -46,7 +53,7 @@ async function load() {
   const raw = hex(await sha256(terms));
   if (raw !== about.terms_sha256) throw new NotSound("terms");
   const said = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(terms));
-  if (said.deal !== deal) throw new NotSound("terms");
+  if (said[noun] !== signed) throw new NotSound("terms");
   show(said, raw);
   put("pdf-sha256", hex(await sha256(latest)));
   return { terms, latest, key: await usable(keys.items, party) };

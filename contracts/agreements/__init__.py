@@ -1,0 +1,1 @@
+"""Agreements between the exchange and one party, signed with the party's own key."""
