@@ -5,22 +5,65 @@ Differs from the source: pyHanko compares every later revision with the signed o
 signature anew. Here each revision is compared with the one before it, once, under the permissions
 of the certification. That is stricter: what an update does to objects that a later revision brought
 (another party's signature) is judged too. The work grows with the revisions, not with their square.
+Stricter again: an update may do what signing, archiving and renewing do, and nothing else that
+pyHanko thinks harmless. It writes no object that nothing asks for, moves none into a stream, leaves
+the catalog, the form and its fields as they are but for the signature, and what the document says
+of itself (title, author, language) but for the date and the program that wrote the update.
 """
 
 import logging
+from io import BytesIO
 
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.metadata import model, xmp_xml
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader
 from pyhanko.sign.diff_analysis import (
-    DEFAULT_DIFF_POLICY,
+    CatalogModificationRule,
     DiffPolicy,
     DiffResult,
+    DocInfoRule,
+    DSSCompareRule,
+    FormUpdatingRule,
+    MetadataUpdateRule,
     ModificationLevel,
+    SigFieldCreationRule,
+    SigFieldModificationRule,
+    StandardDiffPolicy,
     SuspiciousModification,
 )
+from pyhanko.sign.diff_analysis.commons import compare_dicts
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 
 _log = logging.getLogger("contracts.deals.updates")
 Judged = DiffResult | SuspiciousModification
+
+# Entries that the rules named beside them judge, or that a signature brings.
+_CATALOG = frozenset({"/AcroForm", "/DSS", "/Extensions", "/Metadata"})
+_SIGNED = frozenset({"/AP", "/V"})
+_WRITTEN = frozenset({"/ModDate", "/Producer"})  # and their like in XMP
+_WRITTEN_XMP = (model.XMP_MODDATE, model.PDF_PRODUCER)
+_METADATA = MetadataUpdateRule()  # type: ignore[no-untyped-call]  # pyHanko's
+POLICY = StandardDiffPolicy(
+    global_rules=[
+        CatalogModificationRule(_CATALOG),  # type: ignore[no-untyped-call]  # pyHanko's
+        DocInfoRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        DSSCompareRule().as_qualified(ModificationLevel.LTA_UPDATES),
+        _METADATA.as_qualified(ModificationLevel.LTA_UPDATES),
+    ],
+    form_rule=FormUpdatingRule(
+        field_rules=[
+            SigFieldCreationRule(),  # type: ignore[no-untyped-call]  # pyHanko's
+            SigFieldModificationRule(
+                allow_in_place_appearance_stream_changes=False,
+                always_modifiable=frozenset(),
+                value_update_keys=_SIGNED,
+            ),
+        ],
+        ignored_acroform_keys=frozenset({"/Fields"}),
+    ),
+    ignore_orphaned_objects=False,
+    ignore_identical_objects=False,
+)
 
 
 class Steps(DiffPolicy):
@@ -37,8 +80,10 @@ class Steps(DiffPolicy):
         field_mdp_spec: FieldMDPSpec | None = None,
         doc_mdp: MDPPerm | None = None,
     ) -> DiffResult:
-        """Judge one difference as pyHanko does."""
-        return DEFAULT_DIFF_POLICY.apply(old, new, field_mdp_spec, doc_mdp)
+        """Judge one difference by pyHanko's rules, as far as they are a contract's."""
+        found = POLICY.apply(old, new, field_mdp_spec, doc_mdp)
+        _described_alike(old, new)
+        return found
 
     def review_file(
         self,
@@ -72,3 +117,29 @@ class Steps(DiffPolicy):
                 _log.warning("revision %d is no update of a contract: %s", revision, found)
                 self._judged[revision] = found
         return self._judged[revision]
+
+
+def _described_alike(old: HistoricalResolver, new: HistoricalResolver) -> None:
+    """Pass only an update after which the document says the same of itself.
+
+    Raises:
+        SuspiciousModification: it has another title, say.
+    """
+    compare_dicts(_info(old), _info(new), _WRITTEN)
+    if _xmp(old) != _xmp(new):
+        raise SuspiciousModification("the document says something else of itself")
+
+
+def _info(revision: HistoricalResolver) -> generic.PdfObject:
+    """Return the information dictionary; a trailer's own reference leads to the latest one."""
+    ref = revision.trailer_view.get_value_as_reference("/Info", optional=True)
+    found: generic.PdfObject = generic.DictionaryObject() if ref is None else revision(ref)
+    return found
+
+
+def _xmp(revision: HistoricalResolver) -> list[dict[model.ExpandedName, model.XmpValue]]:
+    packet = revision.root.raw_get("/Metadata").get_object().data
+    return [
+        {name: value for name, value in described if name not in _WRITTEN_XMP}
+        for described in xmp_xml.parse_xmp(BytesIO(packet))
+    ]

@@ -31,7 +31,7 @@ def updated(
     """
     return _revision(
         pdf, objects, freed=freed, trailer=_trailer(pdf) + trailer,
-        previous=_startxref(pdf) if previous is None else previous, least=_size(pdf),
+        previous=startxref(pdf) if previous is None else previous, least=_size(pdf),
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def streamed(pdf: bytes, objects: Mapping[int, bytes], inside: Mapping[int, byte
         for _, (kind, where, place) in sorted(entries.items())
     )
     made += b"%d 0 obj\n<</Type/XRef/W[1 4 2]/Index[%b]/Size %d" % (table, index, table + 1)
-    made += b"/Prev %d%b/Length %d>>\n" % (_startxref(pdf), _trailer(pdf), len(data))
+    made += b"/Prev %d%b/Length %d>>\n" % (startxref(pdf), _trailer(pdf), len(data))
     made += b"stream\n%b\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (data, start)
     return bytes(made)
 
@@ -78,6 +78,16 @@ def stream(entries: bytes, data: bytes) -> bytes:
     return b"<<%b/Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (
         entries, len(packed), packed,
     )  # fmt: skip
+
+
+def startxref(pdf: bytes) -> int:
+    """Where the last table of a file begins."""
+    return int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
+
+
+def ending(pdf: bytes) -> bytes:
+    """The lines that end a file."""
+    return pdf[pdf.rindex(b"startxref") :]
 
 
 def _data_end(pdf: bytes, at: int) -> int:
@@ -128,10 +138,6 @@ def _trailer(pdf: bytes) -> bytes:
             kept.write(key.encode() + b" ")
             trailer.raw_get(key).write_to_stream(kept)
     return kept.getvalue()
-
-
-def _startxref(pdf: bytes) -> int:
-    return int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
 
 
 def _size(pdf: bytes) -> int:
