@@ -54,6 +54,7 @@ from exchange.api import (
     packages,
     parties,
     payees,
+    payout_batches,
     payouts,
     pictures,
     problems,
@@ -94,7 +95,7 @@ ROUTERS = (
     admissions, deposits, deposit_agreements, agreements, templates, barring, offerables, offers,
     requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties,
-    refunds, disputes,
+    refunds, disputes, payout_batches,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

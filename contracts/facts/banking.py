@@ -19,6 +19,7 @@ _FILE = {
     "sum_minor": int,
     "currency": str,
 }
+_BATCH = {"batch": str, "content_sha256": str}
 _RELEASE = {"release": str, "content_sha256": str}
 
 BANKING: Mapping[str, KindOfFact] = {
@@ -40,6 +41,9 @@ BANKING: Mapping[str, KindOfFact] = {
     "payout.prepared": KindOfFact(_PARTIES, {"payout": str, "deal": str, "content_sha256": str}),
     "payout.approved": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
     "payout.refused": KindOfFact(_PARTIES, {"payout": str, "content_sha256": str}),
+    "payout-batch.prepared": KindOfFact(_STAFF, _BATCH),
+    "payout-batch.approved": KindOfFact(_STAFF, _BATCH),
+    "payout-batch.refused": KindOfFact(_STAFF, _BATCH),
     "transfer.made": KindOfFact(
         _PARTIES,
         {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},

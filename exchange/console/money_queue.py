@@ -13,6 +13,7 @@ from exchange.console.tasks import APPROVER, MOST, OPERATOR, contracts_of, task
 from exchange.portal import names
 from exchange.portal.language import Language, mark
 from settlement.bank.tables import PaymentBatch
+from settlement.batches import queries as batches
 from settlement.disputes.tables import Dispute
 from settlement.invoices.tables import Invoice
 from settlement.outbound.tables import Outbound
@@ -30,6 +31,7 @@ Tasks = list[dict[str, Any]]
 async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> Tasks:
     """Return all that waits about money, except payouts and deposits."""
     return [
+        *await _batches(session),
         *await _refunds(session),
         *await _disputes(session),
         *await _suspense(session),
@@ -37,6 +39,21 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
         *await _payees(session, spoken),
         *await _unpaid(session, now=now),
         *await _in_doubt(session),
+    ]
+
+
+async def _batches(session: AsyncSession) -> Tasks:
+    return [
+        task(
+            mark("Decide on a batch of payouts"),
+            f"/console/payout-batches/{row.id}",
+            role=APPROVER,
+            whose=await names.person(session, row.prepared_by),
+            since=row.prepared_at,
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=row.prepared_by,
+        )
+        for row in await batches.waiting(session, limit=MOST)
     ]
 
 

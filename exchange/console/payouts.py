@@ -1,11 +1,13 @@
 """Payouts as the staff sees them: prepared by one person, approved or refused by another."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts import ids
 from contracts.deals import queries as deals
 from exchange.api import payouts as api
 from exchange.api.deps import Now, Session
@@ -15,6 +17,9 @@ from exchange.portal import money, names, render
 from exchange.portal.forms import Sent
 from exchange.portal.language import Language
 from exchange.portal.visitors import Staff
+from settlement.batches import queries as batches
+from settlement.payouts import queries as payouts
+from settlement.payouts.tables import Payout
 
 router = APIRouter(prefix="/console/payouts")
 PAGE = 50
@@ -22,9 +27,9 @@ PAGE = 50
 
 @router.get("")
 async def payouts_page(
-    request: Request, visitor: Staff, session: Session, after: UUID | None = None
+    request: Request, visitor: Staff, session: Session, now: Now, after: UUID | None = None
 ) -> Response:
-    """Show every payout."""
+    """Show every payout, those that wait first, to be ticked for a batch."""
     found = await api.list_payouts(session=session, caller=visitor.caller, after=after, limit=PAGE)
     under = await contracts_of(session, [each.deal_id for each in found.items])
     spoken = render.speaks(request)
@@ -32,7 +37,16 @@ async def payouts_page(
         {**await _shown(session, each, spoken), "deal": under[each.deal_id].contract_no}
         for each in found.items
     ]
-    return render.page(request, "payouts.html", payouts=shown, next=found.next)
+    waiting = await batches.open_payouts(session, limit=PAGE)
+    return render.page(
+        request,
+        "payouts.html",
+        payouts=shown,
+        next=found.next,
+        open=await _open(session, waiting),
+        batches=await batches.waiting(session, limit=PAGE),
+        batch_id=ids.new(now),
+    )
 
 
 @router.get("/{payout_id}")
@@ -79,6 +93,22 @@ async def send_refusal(
         now=now,
     )
     return render.see(request, f"/console/payouts/{payout_id}")
+
+
+async def _open(session: AsyncSession, waiting: Sequence[Payout]) -> list[dict[str, Any]]:
+    """Return payouts that may be ticked, with what each pays together."""
+    under = await contracts_of(session, [each.deal_id for each in waiting])
+    paid = await payouts.transfers_of(session, [each.id for each in waiting])
+    return [
+        {
+            "id": each.id,
+            "deal": under[each.deal_id].contract_no,
+            "by": await names.person(session, each.prepared_by),
+            "amount_minor": sum(one.amount_minor for one in paid[each.id]),
+            "currency": paid[each.id][0].currency,
+        }
+        for each in waiting
+    ]
 
 
 async def _shown(session: AsyncSession, payout: api.PayoutOut, spoken: Language) -> dict[str, Any]:

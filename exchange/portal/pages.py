@@ -13,6 +13,7 @@ from exchange.console import (
     limits,
     notices,
     parties,
+    payout_batches,
     payouts,
     queue,
     refunds,
@@ -67,8 +68,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
         bundles, offerables, requests, deals, royalties, deliveries,
         lives, changes, money, own_books, keys, signing, verifying,
-        queue, parties, settlements, payouts, refunds, disputes, ledger, cases, notices, admission,
-        bidders, limits, console_bank,
+        queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger, cases,
+        notices, admission, bidders, limits, console_bank,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

@@ -139,15 +139,49 @@ async def approve(
     payout = await locked(session, payout_id)
     if _is_repeated(payout, decision, (rules.APPROVED, rules.PAID)):
         return payout
-    transfers = await _check(session, payout, decision, now=now)
+    transfers = await checked(session, payout, decision, now=now)
     await approvals.approve_and_use(session, _subject(payout), decision=decision, now=now)
-    payout.state, payout.decided_by, payout.decided_at = rules.APPROVED, decision.person_id, now
+    await carry_out(session, payout, transfers, by=decision.person_id, now=now)
+    return payout
+
+
+async def checked(
+    session: AsyncSession, payout: Payout, decision: Decision, *, now: datetime
+) -> list[Transfer]:
+    """Return what a payout pays, once it is sure that it may be approved as it was read.
+
+    Raises:
+        AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules.check_decision`.
+        SettlementNotFunded, PayoutAccountMissing: it would not be prepared now.
+    """
+    settlement = await settlements.locked(session, payout.deal_id)
+    transfers: list[Transfer] = []
+    raw = payout.content
+    if payout.state == rules.PREPARED:
+        transfers, raw = await _content(session, payout.id, settlement, now=now)
+    deciding.check_decision(decision, subject=_subject(payout), state=payout.state, content_now=raw)
+    return transfers
+
+
+async def carry_out(
+    session: AsyncSession, payout: Payout, transfers: list[Transfer], *, by: UUID, now: datetime
+) -> None:
+    """Book a payout that was approved, alone or in a batch, and write its instructions.
+
+    Args:
+        session: the transaction of the approval.
+        payout: the payout, locked.
+        transfers: what it pays, as `checked` returned it.
+        by: who approved it.
+        now: the instant.
+    """
+    payout.state, payout.decided_by, payout.decided_at = rules.APPROVED, by, now
     await settlements.advance(session, payout.deal_id, to=PAYING)
     await ledger.post(
         session,
         idem_key=f"payout:{payout.id}:approved",
         kind="payout.approved",
-        actor=str(decision.person_id),
+        actor=str(by),
         deal_id=payout.deal_id,
         lines=rules.approved_lines(transfers),
         now=now,
@@ -155,7 +189,6 @@ async def approve(
     await _instruct(session, payout, now=now)
     record = {"payout": str(payout.id), **_hash(payout)}
     await _tell(session, "payout.approved", payout, record, now=now)
-    return payout
 
 
 async def refuse(
@@ -283,18 +316,6 @@ async def _content(
     ]
     raw = rules.content(payout_id, deal_id=settlement.deal_id, charge=charge, transfers=transfers)
     return transfers, raw
-
-
-async def _check(
-    session: AsyncSession, payout: Payout, decision: Decision, *, now: datetime
-) -> list[Transfer]:
-    settlement = await settlements.locked(session, payout.deal_id)
-    transfers: list[Transfer] = []
-    raw = payout.content
-    if payout.state == rules.PREPARED:
-        transfers, raw = await _content(session, payout.id, settlement, now=now)
-    deciding.check_decision(decision, subject=_subject(payout), state=payout.state, content_now=raw)
-    return transfers
 
 
 async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> None:

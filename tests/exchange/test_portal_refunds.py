@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 import httpx
-from sqlalchemy import select
+from sqlmodel import col, select
 
 from contracts import ids
 from exchange import clock
@@ -116,7 +116,7 @@ async def test_a_dispute_shows_until_when_evidence_is_due(context: Context, db: 
         await disputing.apply_seen(
             session, payment_id, disputed(payment_id.hex, 900, "needs_response"), now=now
         )
-        dispute = await session.scalar(select(Dispute).where(Dispute.payment_id == payment_id))
+        dispute = await session.scalar(select(Dispute).where(col(Dispute.payment_id) == payment_id))
         assert dispute is not None
         where = f"/console/disputes/{dispute.id}"
     async with browser(context) as client:

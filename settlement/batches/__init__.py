@@ -1,0 +1,1 @@
+"""Payout batches: several payouts read together and approved at once, each in one batch."""
