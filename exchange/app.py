@@ -20,6 +20,7 @@ from exchange.api import (
     books,
     bundles,
     changes,
+    clearing,
     complaints,
     conformance,
     deals,
@@ -95,7 +96,7 @@ ROUTERS = (
     admissions, deposits, deposit_agreements, agreements, templates, barring, offerables, offers,
     requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties,
-    refunds, disputes, payout_batches,
+    refunds, disputes, payout_batches, clearing,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

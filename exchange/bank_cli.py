@@ -74,7 +74,7 @@ def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False
         table = Table("account", "closed", "ledger", "bank", "in suspense", "in flight")
         for one in told:
             names = ("ledger_minor", "bank_minor", "suspended_minor", "in_flight_minor")
-            amounts = [_major(one[name], one["currency"]) for name in names]
+            amounts = [major(one[name], one["currency"]) for name in names]
             table.add_row(f"{one['name']}\n{one['id']}", one["closed_on"] or "never", *amounts)
         out.print(table)
     sys.exit(1 if any(one["difference_minor"] for one in told) else 0)
@@ -91,7 +91,7 @@ def pay(
     said = {"account_id": str(account), "execute_on": _day(on).isoformat()}
     where = f"/v1/bank/payment-files/{ids.new(clock.now())}"
     told = Desk(exchange, api_key).ask("PUT", where, said)
-    sum_ = _major(told["sum_minor"], told["currency"])
+    sum_ = major(told["sum_minor"], told["currency"])
     out.print(f"payment file {told['id']}: {len(told['items'])} payments, {sum_}")
     out.print(f"another person runs: exchange bank approve {told['id']} {told['content_sha256']}")
 
@@ -175,7 +175,7 @@ def _print(told: dict[str, Any]) -> None:
     out.print(told["file"])
     for one in told["statements"]:
         amounts = [
-            "none" if one[name] is None else _major(one[name], one["currency"])
+            "none" if one[name] is None else major(one[name], one["currency"])
             for name in ("opening_minor", "movements_minor", "closing_minor")
         ]
         out.print(
@@ -188,7 +188,8 @@ def _print(told: dict[str, Any]) -> None:
         out.print(f"  {told['refused']['code']}: {told['refused']['detail']}")
 
 
-def _major(minor: int, currency: str) -> str:
+def major(minor: int, currency: str) -> str:
+    """Return an amount as people write it; a currency not handled here in its minor units."""
     if currency in EXPONENTS:
         return f"{Money(minor, currency).decimal()} {currency}"
     return f"{minor} minor units of {currency}"

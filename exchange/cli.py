@@ -46,6 +46,7 @@ from exchange import (
     sealed_cli,
     server,
     signing_cli,
+    stripe_cli,
     templates_cli,
     witness_cli,
     worker,
@@ -76,6 +77,7 @@ app.add_typer(log_cli.app, name="log")
 app.add_typer(masters_cli.app, name="masters")
 app.add_typer(royalties_cli.app, name="royalties")
 app.add_typer(staff_app, name="staff")
+app.add_typer(stripe_cli.app, name="stripe")
 app.add_typer(sealed_cli.app, name="sealed")
 app.add_typer(bid_cli.app, name="bid")
 app.add_typer(ca_cli.app, name="ca")

@@ -41,8 +41,8 @@ from listings.offers import service as offers
 from listings.requests import service as requests
 from listings.sealed import service as sealed
 from settlement.ledger import holds as money_holds
+from settlement.stripe import balancing, watching
 from settlement.stripe import service as stripe
-from settlement.stripe import watching
 from settlement.stripe.gateway import Gateway, open_gateway
 
 _log = logging.getLogger("exchange.worker")
@@ -192,11 +192,12 @@ async def accept_deliveries(context: Context) -> int:
 
 
 async def pay_due(context: Context, gateway: Gateway) -> int:
-    """Send payment instructions that wait, apply events that came in, look for what did not."""
+    """Send payment instructions, apply events, look for what did not come, compare balances."""
     sent = await stripe.send_due(context.db, gateway, now=clock.now())
     applied = await stripe.apply_due(context.db, gateway, now=clock.now())
     found = await watching.watch_due(context.db, gateway, now=clock.now())
-    return sent + applied + found
+    compared = await balancing.compare_due(context.db, gateway, now=clock.now())
+    return sent + applied + found + compared
 
 
 async def drop_expired(context: Context) -> int:

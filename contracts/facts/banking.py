@@ -65,6 +65,17 @@ BANKING: Mapping[str, KindOfFact] = {
             "currency": str,
         },
     ),
+    "provider.compared": KindOfFact(
+        _STAFF,
+        {
+            "cutoff": str,
+            "currency": str,
+            "entries": int,
+            "ledger_minor": int,
+            "provider_minor": int,
+            "items": int,
+        },
+    ),
     "transfer.returned": KindOfFact(
         _PARTIES,
         {"payout": str, "party": str, "amount_minor": int, "currency": str, "reason": _MAYBE},

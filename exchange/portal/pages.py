@@ -15,6 +15,7 @@ from exchange.console import (
     parties,
     payout_batches,
     payouts,
+    provider,
     queue,
     refunds,
     settlements,
@@ -69,7 +70,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         bundles, offerables, requests, deals, royalties, deliveries,
         lives, changes, money, own_books, keys, signing, verifying,
         queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger, cases,
-        notices, admission, bidders, limits, console_bank,
+        notices, admission, bidders, limits, console_bank, provider,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

@@ -9,10 +9,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from contracts import canonical
+from contracts import calendar, canonical
+from contracts.calendar import YearNotLoaded
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
 from settlement.bank.rules import INSTRUCTED, PAID, Entry
@@ -132,6 +133,18 @@ class Suggestion:
     number: str
     due_minor: int
     score: int
+
+
+def due_on(now: datetime) -> date:
+    """Return the day by which what nothing explains is explained; others' facts wait for no notice.
+
+    A year whose working days are not known yet has a week instead.
+    """
+    day = calendar.day_of(now)
+    try:
+        return calendar.add_working_days(day, WORKING_DAYS)
+    except YearNotLoaded:
+        return day + timedelta(days=7)
 
 
 def match(entry: Entry, known: Known) -> Match | None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import calendar, canonical, ids
-from contracts.calendar import YearNotLoaded
+from contracts import canonical, ids
 from contracts.facts import service as facts
 from contracts.money import Money
 from settlement.bank import queries as bank
@@ -325,18 +324,9 @@ def _item(
         "currency": account.currency,
         "owner_id": owner_id,
         "opened_at": now,
-        "due_on": _due_on(now),
+        "due_on": rules.due_on(now),
         "state": rules.OPEN,
     }
-
-
-def _due_on(now: datetime) -> date:
-    """Return the day by which suspended money is explained; the bank's facts wait for no notice."""
-    day = calendar.day_of(now)
-    try:
-        return calendar.add_working_days(day, rules.WORKING_DAYS)
-    except YearNotLoaded:
-        return day + timedelta(days=7)
 
 
 def _paying(item: PaymentItem, states: dict[UUID, str]) -> Paying:

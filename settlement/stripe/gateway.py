@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import stripe
 
+from settlement.clearing.rules import Entry
 from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Rejected
 from settlement.stripe import rules
@@ -58,6 +59,22 @@ class Gateway(Protocol):
         self, *, refunds_from: datetime | None, disputes_from: datetime | None
     ) -> Sequence[Listed]:
         """Return the refunds and disputes made since then, whoever made them.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+    async def movements(self, since: datetime | None) -> Sequence[Entry]:
+        """Return how the balance moved since then; None: from the beginning.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+    async def balances(self) -> Mapping[str, int]:
+        """Return what the provider holds of ours, in minor units by currency.
 
         Raises:
             AnswerLost: nobody answered.
@@ -170,6 +187,22 @@ class StripeGateway:
                 async for one in disputes.auto_paging_iter()
                 if one.payment_intent is not None
             ]
+        except stripe.StripeError as error:
+            raise AnswerLost(_fault(error)) from error
+
+    async def movements(self, since: datetime | None) -> Sequence[Entry]:
+        """List balance transactions with what each is of."""
+        asked = cast(Any, {**_since(since), "expand": ["data.source"]})
+        try:
+            found = await self._client.v1.balance_transactions.list_async(asked)
+            return [rules.entry(one.to_dict()) async for one in found.auto_paging_iter()]
+        except stripe.StripeError as error:
+            raise AnswerLost(_fault(error)) from error
+
+    async def balances(self) -> Mapping[str, int]:
+        """Ask for the balance: what is available, what is pending, what is held back."""
+        try:
+            return rules.balances((await self._client.v1.balance.retrieve_async()).to_dict())
         except stripe.StripeError as error:
             raise AnswerLost(_fault(error)) from error
 

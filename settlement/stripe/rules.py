@@ -15,6 +15,7 @@ from uuid import UUID
 
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
+from settlement.clearing.rules import Entry
 from settlement.disputes.rules import Movement, SeenDispute
 from settlement.invoices.rules import FAILED, READY, SUCCEEDED, Seen
 from settlement.refunds.rules import SeenRefund
@@ -24,7 +25,7 @@ TOLERANCE = timedelta(minutes=5)  # as Stripe's own libraries
 LONGEST_EVENT_BYTES = 1_000_000
 RETRY_FIRST_S, RETRY_MOST_S = 2, 3600
 # The lists of refunds and disputes are read without any event, beginning before the last time.
-RETURNS = "returns"
+RETURNS, MOVEMENTS = "returns", "movements"
 LISTED_EVERY, LISTED_AGAIN = timedelta(hours=1), timedelta(minutes=5)
 OVERLAP = timedelta(days=1)
 REFUND_MAY_FAIL = timedelta(days=30)  # a card's bank may send a refund back as late as this
@@ -160,6 +161,35 @@ def seen_dispute(dispute: Mapping[str, Any]) -> SeenDispute:
             for moved in dispute["balance_transactions"]
         ],
     )
+
+
+def entry(moved: Mapping[str, Any]) -> Entry:
+    """Return a BalanceTransaction whose source is expanded; it is of its payment, or its source."""
+    source = moved.get("source")
+    named = source if isinstance(source, str) else None
+    if isinstance(source, Mapping):
+        about = source.get("payment_intent") if source["object"] == "charge" else None
+        named = about if isinstance(about, str) else str(source["id"])
+    return Entry(
+        id=str(moved["id"]),
+        kind=str(moved["type"]),
+        reference=named or str(moved["id"]),
+        currency=str(moved["currency"]).upper(),
+        amount_minor=int(moved["amount"]),
+        fee_minor=int(moved["fee"]),
+        created_at=datetime.fromtimestamp(moved["created"], UTC),
+        available_at=datetime.fromtimestamp(moved["available_on"], UTC),
+    )
+
+
+def balances(balance: Mapping[str, Any]) -> dict[str, int]:
+    """Return what the provider holds of ours by currency, whatever it may be used for by now."""
+    found: dict[str, int] = {}
+    for part in ("available", "pending", "connect_reserved"):
+        for held in balance.get(part) or ():
+            code = str(held["currency"]).upper()
+            found[code] = found.get(code, 0) + int(held["amount"])
+    return found
 
 
 def retry_s(tries: int) -> int:

@@ -33,10 +33,12 @@ class InboundEvent(SQLModel, table=True):
 
 
 class ProviderList(SQLModel, table=True):
-    """A list at the provider that is read whether or not it tells; migration 0049 adds its line."""
+    """A list at the provider that is read whether or not it tells; migrations add the lines."""
 
     __tablename__ = "provider_list"
-    __table_args__ = (CheckConstraint("name IN ('returns')", name="provider_list_name_is_known"),)
+    __table_args__ = (
+        CheckConstraint("name IN ('returns', 'movements')", name="provider_list_name_is_known"),
+    )
 
     name: str = Field(primary_key=True)
     read_until: datetime | None = Field(

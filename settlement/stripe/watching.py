@@ -5,20 +5,17 @@ dispute that is still open are listed again for as long. What stands here as it 
 over; of everything else the payment is asked for and applied, as an event about it would be.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
 
 from settlement.disputes import queries as disputes
 from settlement.refunds import queries as refunds
-from settlement.stripe import rules, service
+from settlement.stripe import lists, rules, service
 from settlement.stripe.gateway import AnswerLost, Gateway
 from settlement.stripe.rules import Listed
 from settlement.stripe.service import Transactions
-from settlement.stripe.tables import ProviderList
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +48,17 @@ async def watch_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int
     except AnswerLost:
         return 0
     async with db.transaction() as session:
-        line = await _line(session)
-        if line is not None:
-            line.read_until, line.next_at = now, now + rules.LISTED_EVERY
+        await lists.was_read(session, rules.RETURNS, every=rules.LISTED_EVERY, now=now)
     return len(payments)
 
 
 async def _take_up(session: AsyncSession, *, now: datetime) -> Span | None:
     """Take the lists up, and put them off in case this worker dies."""
-    line = await _line(session, due_at=now)
+    line = await lists.take_up(session, rules.RETURNS, again=rules.LISTED_AGAIN, now=now)
     if line is None:
         return None
-    line.next_at = now + rules.LISTED_AGAIN
     oldest = await disputes.oldest_open_at(session)
     return Span(*rules.read_from(line.read_until, oldest_open=oldest, now=now))
-
-
-async def _line(session: AsyncSession, *, due_at: datetime | None = None) -> ProviderList | None:
-    """Return the line of the lists, locked; None when it is not due or in other hands."""
-    wanted = select(ProviderList).where(col(ProviderList.name) == rules.RETURNS)
-    if due_at is not None:
-        wanted = wanted.where(col(ProviderList.next_at) <= due_at)
-    locked = wanted.with_for_update(skip_locked=due_at is not None)
-    found: Sequence[ProviderList] = (
-        await session.scalars(locked.execution_options(populate_existing=True))
-    ).all()
-    return found[0] if found else None
 
 
 async def _stands(session: AsyncSession, listed: Listed) -> bool:

@@ -250,6 +250,8 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_refund": ("read", STAFF),
     "list_disputes": ("read", STAFF),
     "get_dispute": ("read", STAFF),
+    "list_cutoffs": ("read", STAFF),
+    "list_differences": ("read", STAFF),
     "list_releases": ("read", STAFF),
     "get_release": ("read", STAFF),
     "approve_release": ("money", frozenset({Role.APPROVER})),

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.money import Money
+from settlement.clearing.rules import Entry
 from settlement.disputes.rules import SeenDispute
 from settlement.invoices.rules import READY, SUCCEEDED, Seen
 from settlement.outbound.rules import (
@@ -65,6 +66,7 @@ class FakeStripe:
     late: list[tuple[datetime, str, str, dict[str, Any]]] = field(default_factory=list)
     keys: dict[str, tuple[datetime, str | None]] = field(default_factory=dict)
     fees: dict[str, Money] = field(default_factory=dict)
+    moved: list[Entry] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     disputes: dict[str, list[SeenDispute]] = field(default_factory=dict)
 
@@ -122,6 +124,15 @@ class FakeStripe:
                 refunds = self._refunds(provider_id)
                 return History(seen, refunds, tuple(self.disputes.get(provider_id, ())))
         return None
+
+    async def movements(self, since: datetime | None) -> list[Entry]:
+        return [one for one in self.moved if since is None or one.created_at >= since]
+
+    async def balances(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for one in self.moved:
+            found[one.currency] = found.get(one.currency, 0) + one.net_minor
+        return found
 
     async def returns(
         self, *, refunds_from: datetime | None, disputes_from: datetime | None

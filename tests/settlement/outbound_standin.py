@@ -201,6 +201,14 @@ class Weathered:
         """List what went back; no schedule does."""
         return await self.real.returns(**since)
 
+    async def movements(self, since: Any) -> Any:
+        """List how the balance moved; no schedule does."""
+        return await self.real.movements(since)
+
+    async def balances(self) -> Any:
+        """Ask for the balance; no schedule does."""
+        return await self.real.balances()
+
 
 @dataclass(frozen=True)
 class Site:
