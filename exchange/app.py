@@ -61,6 +61,7 @@ from exchange.api import (
     problems,
     proofs,
     recognition,
+    redletters,
     references,
     refunds,
     requests,
@@ -96,7 +97,7 @@ ROUTERS = (
     admissions, deposits, deposit_agreements, agreements, templates, barring, offerables, offers,
     requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties,
-    refunds, disputes, payout_batches, clearing,
+    refunds, disputes, payout_batches, clearing, redletters,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

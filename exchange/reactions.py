@@ -76,6 +76,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("deal.executed", "archive-deal", deal_verbs.archive_deal),
     Reaction("agreement.signed", "admit-signer", agreement_verbs.admit_signer),
     Reaction("agreement.signed", "archive-agreement", agreement_verbs.archive_agreement),
+    Reaction("refund.made", "reverse-refunded", settlement_verbs.reverse_refunded),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("settlement.booked", "release-keys", delivery_verbs.release_keys),
     Reaction("payment.carried", "release-carried-keys", delivery_verbs.release_keys),

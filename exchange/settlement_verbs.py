@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts import ids
 from contracts.deals import amending, awaiting, carrying
 from contracts.deals import queries as deals
 from contracts.facts.rules import SealedFact
@@ -13,9 +14,15 @@ from exchange.context import Context
 from listings.admissions import applying
 from listings.admissions import service as admissions
 from settlement.deposits import service as deposits
+from settlement.invoices import queries as invoice_rows
 from settlement.invoices import service as invoices
 from settlement.plans import service as plans
 from settlement.plans.rules import Terms
+from settlement.redletters import queries as red_letters
+from settlement.redletters import rules as reversing
+from settlement.redletters import service as reversals
+from settlement.redletters.rules import Ask
+from settlement.refunds import queries as refunds
 
 
 async def plan_settlement(
@@ -52,3 +59,28 @@ async def plan_settlement(
         whose = (deal.auction_id, deal.licensee_id)
         await deposits.apply(session, *whose, invoice=invoice, now=now)
         await deposits.set_one_free(session, *whose, return_by=applying.return_by(now), now=now)
+
+
+async def reverse_refunded(
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `refund.made`: prepare the red letter of what was refunded; another decides it.
+
+    Whoever prepared the refund is its maker. What was held in suspense paid no invoice, so nothing
+    is taken back for it; nor where a person has prepared the red letter already.
+    """
+    refund = await refunds.get_refund(session, UUID(fact.record["refund"]))
+    invoice = await invoice_rows.find_invoice_of_deal(session, refund.deal_id)
+    if invoice is None or invoice.paid_by != refund.payment_id:
+        return
+    if await red_letters.find_of_refund(session, refund.id) is not None:
+        return
+    whole = refund.amount_minor == invoice.amount_minor
+    ask = Ask(
+        invoice.id,
+        refund.amount,
+        reversing.SERVICE_ENDED if whole else reversing.ALLOWANCE,
+        f"退款 refund {refund.id}",
+        refund.id,
+    )
+    await reversals.prepare(session, ids.new(now), ask=ask, person_id=refund.prepared_by, now=now)

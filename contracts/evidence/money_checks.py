@@ -78,9 +78,16 @@ def _same_price(bundle: Bundle, paid: Sequence[Mapping[str, Any]]) -> Mapping[st
     for one in paid:
         if (one["deal"], one["currency"]) != (invoice["deal"], invoice["currency"]):
             raise Failed(EVENTS, "a payment is of another deal, or in another currency")
-    if sum(one["amount_minor"] for one in paid) != invoice["amount_minor"]:
+    owed = invoice["amount_minor"] - _owed_less(bundle)
+    if sum(one["amount_minor"] for one in paid) != owed:
         raise Failed(EVENTS, "invoice.issued and payment.received differ in amount_minor")
-    return invoice
+    return {**invoice, "amount_minor": owed}
+
+
+def _owed_less(bundle: Bundle) -> int:
+    """Return what red letters took off what was owed; those of refunds came after the payment."""
+    letters = [event.record for event in bundle.all_of("red-letter.issued")]
+    return sum(one["amount_minor"] for one in letters if one["refund"] is None)
 
 
 def _due(bundle: Bundle, executed: Mapping[str, Any]) -> Mapping[str, Any]:

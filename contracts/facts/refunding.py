@@ -1,4 +1,4 @@
-"""Kinds of fact about money that goes back: refunds, disputes, reversals of transfers.
+"""Kinds of fact about money that goes back: refunds, disputes, red letters, reversals of transfers.
 
 They are part of `contracts.facts.kinds.KINDS`, which is what everybody asks.
 """
@@ -15,12 +15,27 @@ _REFUND = {
     "currency": str,
 }
 
+_RED_LETTER = {
+    "red_letter": str,
+    "invoice": str,
+    "deal": str,
+    "number": (str, type(None)),
+    "content_sha256": str,
+    "amount_minor": int,
+    "tax_minor": int,
+    "currency": str,
+    "refund": (str, type(None)),
+}
+
 REFUNDING: Mapping[str, KindOfFact] = {
     "refund.prepared": KindOfFact(Audience.STAFF, _REFUND),
     "refund.approved": KindOfFact(Audience.PARTIES, _REFUND),
     "refund.refused": KindOfFact(Audience.STAFF, _REFUND),
     "refund.made": KindOfFact(Audience.PARTIES, _REFUND),
     "refund.failed": KindOfFact(Audience.PARTIES, _REFUND),
+    "red-letter.prepared": KindOfFact(Audience.STAFF, _RED_LETTER),
+    "red-letter.issued": KindOfFact(Audience.PARTIES, _RED_LETTER),
+    "red-letter.refused": KindOfFact(Audience.STAFF, _RED_LETTER),
     "transfer.reversed": KindOfFact(
         Audience.PARTIES,
         {

@@ -23,6 +23,12 @@ router = APIRouter(route_class=JsonRoute, tags=["invoices"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _PRESS: InvoicePress = TypstInvoicePress()
+PDF: problems.Responses = {
+    200: {
+        "description": "PDF/A-3 in both languages, with its data; the same bytes at any time.",
+        "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
@@ -43,6 +49,8 @@ class InvoiceOut(Shape):
                     "tax_minor": 6_792_453,
                     "tax_rate_bp": 600,
                     "deposit_minor": 20_000_000,
+                    "reversed_minor": 0,
+                    "reversed_tax_minor": 0,
                     "due_minor": 100_000_000,
                     "state": "issued",
                     "issued_at": "2026-11-22T09:00:00Z",
@@ -63,8 +71,10 @@ class InvoiceOut(Shape):
     tax_minor: Annotated[int, Field(description="The VAT within the amount (价税合计).")]
     tax_rate_bp: Annotated[int, Field(description="Its rate on the day of issue.")]
     deposit_minor: Annotated[int, Field(description="Paid already: the deposit became price.")]
+    reversed_minor: Annotated[int, Field(description="Taken back by red letters.")]
+    reversed_tax_minor: Annotated[int, Field(description="The VAT taken back with it.")]
     due_minor: Annotated[int, Field(description="What is still to be paid.")]
-    state: Literal["issued", "paid"]
+    state: Literal["issued", "paid", "reversed"]
     issued_at: AwareDatetime
     paid_at: AwareDatetime | None
     paid_by: UUID | None
@@ -155,10 +165,7 @@ async def get_invoice(invoice_id: UUID, session: Session, caller: Signed) -> Inv
     "/invoices/{invoice_id}/pdf",
     response_class=Response,
     responses={
-        200: {
-            "description": "PDF/A-3 in both languages, with its data; the same bytes at any time.",
-            "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
-        },
+        **PDF,
         **problems.responses(*_SIGNED, Unknown, PressFailed),
     },
 )
@@ -167,8 +174,13 @@ async def print_invoice(invoice_id: UUID, session: Session, caller: Signed) -> R
     caller.need("read")
     one = await queries.issued(session, invoice_id, party_id=_payer(caller))
     pdf = await _PRESS.invoice(printing.page(one), issued_at=one.issued_at)
+    return pdf_of(pdf, one.number)
+
+
+def pdf_of(pdf: bytes, name: str) -> Response:
+    """Return the answer that carries a PDF of a name."""
     headers = {
-        "Content-Disposition": f'inline; filename="{one.number}.pdf"',
+        "Content-Disposition": f'inline; filename="{name}.pdf"',
         "Cache-Control": "private, no-cache",
     }
     return Response(pdf, media_type="application/pdf", headers=headers)

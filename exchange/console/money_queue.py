@@ -21,6 +21,7 @@ from settlement.payees import queries as payees
 from settlement.plans.tables import Settlement
 from settlement.reconciliation import queries as reconciliation
 from settlement.reconciliation.tables import SuspenseItem
+from settlement.redletters import queries as red_letters
 from settlement.refunds.tables import Refund
 from settlement.royalties.tables import RoyaltyStatement
 from settlement.timeline.rules import DECIDE_WITHIN_DAYS
@@ -33,6 +34,7 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
     return [
         *await _batches(session),
         *await _refunds(session),
+        *await _red_letters(session),
         *await _disputes(session),
         *await _suspense(session),
         *await _files(session),
@@ -73,6 +75,22 @@ async def _refunds(session: AsyncSession) -> Tasks:
             maker=row.prepared_by,
         )
         for row in rows
+    ]
+
+
+async def _red_letters(session: AsyncSession) -> Tasks:
+    return [
+        task(
+            mark("Decide on a red letter"),
+            f"/console/red-letters/{row.id}",
+            role=APPROVER,
+            whose=row.reason,
+            since=row.prepared_at,
+            amount=(row.amount_minor, row.currency),
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=row.prepared_by,
+        )
+        for row in await red_letters.prepared(session, limit=MOST)
     ]
 
 

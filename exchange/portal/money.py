@@ -14,7 +14,7 @@ from contracts.refusal import Unknown
 from exchange.api import invoices as invoices_api
 from exchange.api import ledger as ledger_api
 from exchange.api import payouts as payouts_api
-from exchange.api.deps import Now, Session
+from exchange.api.deps import Now, Session, page_after
 from exchange.identity.rules import Caller, Role
 from exchange.portal import names, render, returns
 from exchange.portal.forms import Sent, shape
@@ -24,6 +24,7 @@ from settlement.invoices import queries as invoices
 from settlement.invoices.tables import Payment
 from settlement.payouts.tables import Payout, PayoutTransfer
 from settlement.plans.tables import Settlement, SettlementLine
+from settlement.redletters import queries as red_letters
 
 router = APIRouter(prefix="/money")
 MOST = 200
@@ -41,6 +42,9 @@ async def money_page(request: Request, visitor: SignedIn, session: Session, now:
         request,
         "money.html",
         invoices=shown,
+        red_letters=await red_letters.page(
+            session, party_id=caller.party_id, after=page_after(None), limit=MOST
+        ),
         settlements=[
             await settlement(session, deal_id, caller=caller, spoken=spoken)
             for deal_id in (await _owed_to(session, caller.party_id) if holder else [])
@@ -107,6 +111,7 @@ async def settlement(
         **found.model_dump(),
         "lines": lines,
         "invoice": None if invoice is None else invoice.id,
+        "invoice_number": None if invoice is None else invoice.number,
     }
 
 

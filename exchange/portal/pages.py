@@ -17,6 +17,7 @@ from exchange.console import (
     payouts,
     provider,
     queue,
+    redletters,
     refunds,
     settlements,
 )
@@ -70,7 +71,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         bundles, offerables, requests, deals, royalties, deliveries,
         lives, changes, money, own_books, keys, signing, verifying,
         queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger, cases,
-        notices, admission, bidders, limits, console_bank, provider,
+        notices, admission, bidders, limits, console_bank, provider, redletters,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

@@ -45,6 +45,7 @@ LABELS: Mapping[str, str] = {
     "hold.expired": mark("Hold on the rights ran out"),
     "grant.made": mark("Rights granted in the register"),
     "invoice.issued": mark("Invoice issued"),
+    "red-letter.issued": mark("Invoice taken back by a red letter"),
     "payment.received": mark("Payment received"),
     "payout.prepared": mark("Payout prepared"),
     "payout.approved": mark("Payout approved"),

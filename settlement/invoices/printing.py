@@ -16,7 +16,7 @@ from contracts.deals.terms import Side, separated
 from contracts.money import Money, percent
 from settlement.fees.rules import SEAT
 
-TYPE = "uhdx.invoice/v1"
+TYPE, RED_TYPE = "uhdx.invoice/v1", "uhdx.red-letter/v1"
 SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "price": {"zh": "许可费", "en": "Licence fee"},
     "royalties": {"zh": "分成", "en": "Royalties"},
@@ -45,6 +45,23 @@ class Issued:
     deposit: Money
 
 
+@dataclass(frozen=True, slots=True)
+class Red:
+    """What a red letter takes back of an invoice; amounts are positive.
+
+    `code` is the tax authority's number of the reason, `kind` its words, `reason` the issuer's own.
+    """
+
+    id: UUID
+    number: str
+    issued_at: datetime
+    amount: Money
+    tax: Money
+    code: str
+    kind: Mapping[str, str]
+    reason: str
+
+
 def page(one: Issued) -> dict[str, Any]:
     """Return everything that the page of an invoice shows, as JSON holds it."""
     return {
@@ -67,6 +84,39 @@ def page(one: Issued) -> dict[str, Any]:
         "due": _amount(one.gross - one.deposit),
         "in_words": words.in_chinese(one.gross),
     }
+
+
+def red_page(one: Issued, red: Red) -> dict[str, Any]:
+    """Return everything that the page of a red letter shows: what it takes back, with a minus."""
+    left = one.gross - red.amount
+    return {
+        **page(one),
+        "typ": RED_TYPE,
+        "id": str(red.id),
+        "number": red.number,
+        "issued_at": rfc3339.to_the_second(red.issued_at),
+        "issued_on": _day(red.issued_at),
+        "net": _minus(red.amount - red.tax),
+        "tax": _minus(red.tax),
+        "gross": _minus(red.amount),
+        "deposit": None,
+        "due": None,
+        "in_words": f"（负数）{words.in_chinese(red.amount)}",
+        "red": {
+            "invoice": str(one.id),
+            "number": one.number,
+            "issued_on": _day(one.issued_at),
+            "gross": _amount(one.gross),
+            "whole": left.amount_minor == 0,
+            "code": red.code,
+            "kind": dict(red.kind),
+            "reason": red.reason,
+        },
+    }
+
+
+def _minus(money: Money) -> str:
+    return f"-{_amount(money)}" if money.amount_minor else _amount(money)
 
 
 def _amount(money: Money) -> str:

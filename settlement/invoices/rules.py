@@ -8,6 +8,7 @@ from contracts.refusal import Kind, Refusal
 
 SERIES = "UHDX"
 ISSUED, PAID = "issued", "paid"
+REVERSED = "reversed"  # red letters took all of it back before anything was paid (红冲)
 REQUESTED, READY, SUCCEEDED, FAILED = "requested", "ready", "succeeded", "failed"
 # A payment only ever climbs: a late message about an earlier state changes nothing.
 RANK = {REQUESTED: 0, READY: 1, FAILED: 2, SUCCEEDED: 3}
@@ -16,7 +17,7 @@ CHECK_FIRST_S, CHECK_MOST_S = 30, 6 * 3600
 
 
 class InvoiceNotOpen(Refusal):
-    """The invoice is paid already."""
+    """The invoice is paid already, or was taken back."""
 
     kind, code = Kind.CONFLICT, "invoice-not-open"
     hint = "Nothing is left to pay; read the invoice."
@@ -53,11 +54,11 @@ def check_open(state: str, *, open_payment: UUID | None) -> None:
     """Check that an invoice takes a new payment.
 
     Raises:
-        InvoiceNotOpen: it is paid.
+        InvoiceNotOpen: it is paid, or was taken back.
         PaymentOpen: another payment has not ended.
     """
     if state != ISSUED:
-        raise InvoiceNotOpen("This invoice is paid.")
+        raise InvoiceNotOpen(f"This invoice is {state}.", state=state)
     if open_payment is not None:
         raise PaymentOpen("A payment on this invoice is open.", payment=str(open_payment))
 

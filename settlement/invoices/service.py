@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -12,10 +11,9 @@ from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
-from settlement.fees.rules import SEAT
-from settlement.invoices import queries, rules
+from settlement.invoices import numbering, queries, rules
 from settlement.invoices.rules import Seen
-from settlement.invoices.tables import Invoice, InvoiceSeries, Payment
+from settlement.invoices.tables import Invoice, Payment
 from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
 from settlement.ledger.rules import Line
@@ -25,6 +23,7 @@ from settlement.plans import queries as plans
 from settlement.plans import service as settlements
 from settlement.plans.rules import COMMISSION, FUNDED
 from settlement.plans.tables import Settlement, SettlementLine
+from settlement.recoveries import queries as recoveries
 from settlement.taxes import gateway as taxes
 from settlement.taxes import rules as tax_rules
 from settlement.taxes.rules import Taxed
@@ -41,7 +40,7 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
     price, fee = _taxed(settlement.gross, lines, now=now)
     invoice = Invoice(
         id=ids.new(now),
-        number=await _next_number(session, now),
+        number=await numbering.next_number(session, rules.SERIES, now=now),
         deal_id=settlement.deal_id,
         payer_id=settlement.licensee_id,
         amount_minor=settlement.gross_minor,
@@ -72,6 +71,18 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
     return invoice
 
 
+async def locked(session: AsyncSession, invoice_id: UUID) -> Invoice:
+    """Return an invoice, locked until the transaction ends.
+
+    Raises:
+        Unknown: there is none.
+    """
+    invoice = await locking.find_locked(session, Invoice, col(Invoice.id) == invoice_id)
+    if invoice is None:
+        raise Unknown("There is no such invoice.")
+    return invoice
+
+
 async def credit_deposit(
     session: AsyncSession, invoice: Invoice, amount: Money, *, now: datetime
 ) -> None:
@@ -80,15 +91,23 @@ async def credit_deposit(
     The journal of the deposit is booked by the caller. What covers the price pays the invoice.
     """
     invoice.deposit_minor = amount.amount_minor
-    if invoice.due.amount_minor == 0:
-        lines = await plans.lines(session, invoice.deal_id)
+    await close_if_nothing_is_due(session, invoice, now=now)
+
+
+async def close_if_nothing_is_due(
+    session: AsyncSession, invoice: Invoice, *, now: datetime
+) -> None:
+    """Close an open invoice of which nothing is due: its deposit paid it, or it was taken back."""
+    if invoice.due.amount_minor == 0 and invoice.deposit_minor == 0:
+        invoice.state = rules.REVERSED
+    elif invoice.due.amount_minor == 0:
         await ledger.post(
             session,
             idem_key=f"invoice:{invoice.id}:paid-by-deposit",
             kind="payment.received",
             actor=ACTOR,
             deal_id=invoice.deal_id,
-            lines=_earned_now(lines, invoice.currency),
+            lines=await _earned_now(session, invoice),
             now=now,
         )
         invoice.state, invoice.paid_at, invoice.paid_by = rules.PAID, now, invoice.id
@@ -113,7 +132,7 @@ async def request_payment(
         InvoiceNotOpen: the invoice is paid.
         PaymentOpen: another payment on it has not ended.
     """
-    invoice = await _locked_invoice(session, invoice_id)
+    invoice = await locked(session, invoice_id)
     if invoice.payer_id != payer_id:
         raise Unknown("There is no such invoice.")
     known = await session.get(Payment, payment_id)
@@ -215,16 +234,16 @@ async def receive(
     session: AsyncSession, payment: Payment, received: Money, *, now: datetime
 ) -> None:
     """Book what a payment brought in: exactly what was due pays the invoice, all else waits."""
-    invoice = await _locked_invoice(session, payment.invoice_id)
+    invoice = await locked(session, payment.invoice_id)
     exact = invoice.state == rules.ISSUED and rules.settles(invoice.due, received)
-    lines = await plans.lines(session, invoice.deal_id)
+    lines = await _received(session, invoice, payment, received) if exact else _suspended(received)
     await ledger.post(
         session,
         idem_key=f"{payment.provider_id}:received",
         kind="payment.received" if exact else "payment.suspended",
         actor=ACTOR,
         deal_id=invoice.deal_id,
-        lines=_received(invoice, payment, received, lines) if exact else _suspended(received),
+        lines=lines,
         now=now,
     )
     if not exact:
@@ -301,24 +320,26 @@ def _taxed(price: Money, lines: Sequence[SettlementLine], *, now: datetime) -> t
     return taxes.vat_in(price, at=now), taxes.vat_in(Money(fee, price.currency), at=now)
 
 
-def _received(
-    invoice: Invoice, payment: Payment, received: Money, lines: Sequence[SettlementLine]
+async def _received(
+    session: AsyncSession, invoice: Invoice, payment: Payment, received: Money
 ) -> list[Line]:
     """The money came in, the buyer owes no more, and what was held for payees is due to them."""
     moved: list[Line] = [
         (payment.account or accounts.PSP_CLEARING, received),
         (accounts.receivable(invoice.payer_id), Money(-received.amount_minor, received.currency)),
     ]
-    return moved + _earned_now(lines, received.currency)
+    return moved + await _earned_now(session, invoice)
 
 
-def _earned_now(lines: Sequence[SettlementLine], currency: str) -> list[Line]:
+async def _earned_now(session: AsyncSession, invoice: Invoice) -> list[Line]:
+    """What is held for payees becomes due to them, less what red letters took back of it."""
+    taken = await recoveries.taken(session, invoice.deal_id)
     moved: list[Line] = []
-    for line in lines:
+    for line in await plans.lines(session, invoice.deal_id):
         if line.kind != COMMISSION:
-            amount = Money(line.amount_minor, currency)
+            amount = Money(line.amount_minor - taken.get(line.line, 0), invoice.currency)
             moved.append((accounts.payee_held(line.payee_id), amount))
-            moved.append((accounts.payee_due(line.payee_id), Money(0, currency) - amount))
+            moved.append((accounts.payee_due(line.payee_id), Money(0, invoice.currency) - amount))
     return moved
 
 
@@ -354,28 +375,6 @@ async def _intend(
         ),
         now=now,
     )
-
-
-async def _next_number(session: AsyncSession, now: datetime) -> str:
-    year = now.astimezone(SEAT).year
-    counted = (
-        insert(InvoiceSeries)
-        .values(series=rules.SERIES, year=year, last_number=1)
-        .on_conflict_do_update(
-            index_elements=["series", "year"],
-            set_={"last_number": col(InvoiceSeries.last_number) + 1},
-        )
-        .returning(col(InvoiceSeries.last_number))
-    )
-    sequence: int = (await session.execute(counted)).scalar_one()
-    return rules.number(rules.SERIES, year, sequence)
-
-
-async def _locked_invoice(session: AsyncSession, invoice_id: UUID) -> Invoice:
-    invoice = await locking.find_locked(session, Invoice, col(Invoice.id) == invoice_id)
-    if invoice is None:
-        raise Unknown("There is no such invoice.")
-    return invoice
 
 
 async def _locked_payment(session: AsyncSession, payment_id: UUID) -> Payment | None:

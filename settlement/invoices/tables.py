@@ -33,12 +33,21 @@ class Invoice(SQLModel, table=True):
 
     __tablename__ = "invoice"
     __table_args__ = (
-        CheckConstraint("state IN ('issued', 'paid')", name="invoice_state_is_known"),
+        CheckConstraint("state IN ('issued', 'paid', 'reversed')", name="invoice_state_is_known"),
         CheckConstraint("(state = 'paid') = (paid_at IS NOT NULL)", name="invoice_paid_when"),
         CheckConstraint("(state = 'paid') = (paid_by IS NOT NULL)", name="invoice_paid_by_one"),
         CheckConstraint("amount_minor > 0", name="invoice_amount_is_positive"),
         CheckConstraint(
             "deposit_minor BETWEEN 0 AND amount_minor", name="invoice_deposit_is_part_of_it"
+        ),
+        CheckConstraint(
+            "reversed_minor BETWEEN 0 AND amount_minor - deposit_minor "
+            "AND reversed_tax_minor BETWEEN 0 AND tax_minor",
+            name="invoice_reversed_is_part_of_it",
+        ),
+        CheckConstraint(
+            "state <> 'reversed' OR reversed_minor = amount_minor",
+            name="invoice_reversed_is_all_of_it",
         ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="invoice_currency_is_a_code"),
         CheckConstraint(
@@ -63,6 +72,9 @@ class Invoice(SQLModel, table=True):
     )
     # The VAT within the exchange's commission, which the exchange owes and has booked apart.
     fee_tax_minor: int = Field(default=0, sa_column=_none_yet())
+    # What red letters took back of the amount and of its VAT (红冲).
+    reversed_minor: int = Field(default=0, sa_column=_none_yet())
+    reversed_tax_minor: int = Field(default=0, sa_column=_none_yet())
     state: str
     issued_at: datetime = Field(sa_column=_instant(nullable=False))
     paid_at: datetime | None = Field(default=None, sa_column=_instant())
@@ -80,8 +92,9 @@ class Invoice(SQLModel, table=True):
 
     @property
     def due(self) -> Money:
-        """What is still to be paid: the price without the deposit."""
-        return Money(self.amount_minor - self.deposit_minor, self.currency)
+        """What is still to be paid: the price without the deposit and what was taken back."""
+        left = self.amount_minor - self.deposit_minor - self.reversed_minor
+        return Money(left, self.currency)
 
 
 class Payment(SQLModel, table=True):

@@ -134,8 +134,8 @@ async def owed(
     if numbers is not None:
         wanted = wanted.where(col(Invoice.number).in_(numbers))
     if amount_minor is not None:
-        due = col(Invoice.amount_minor) - col(Invoice.deposit_minor)
-        wanted = wanted.where(due == amount_minor)
+        paid = col(Invoice.deposit_minor) + col(Invoice.reversed_minor)
+        wanted = wanted.where(col(Invoice.amount_minor) - paid == amount_minor)
     return [
         Owed(
             invoice.id, invoice.number, invoice.due.amount_minor, (str(zh), str(en)),

@@ -8,9 +8,10 @@ from contracts.money import Money, split
 from contracts.refusal import Kind, Refusal
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
+from settlement.plans.rules import AWAITING_PAYMENT, FUNDED
 from settlement.taxes import rules as taxes
 
-REFUND, DISPUTE = "refund", "dispute"
+REFUND, DISPUTE, RED_LETTER = "refund", "dispute", "red-letter"
 # Taken off what was not paid out yet; owed by a payee; a reversal is on its way; it came back.
 TAKEN, OWED, SENDING, REVERSED = "taken", "owed", "sending", "reversed"
 
@@ -24,7 +25,7 @@ class PayoutUnderWay(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why money is taken back: the refund or the dispute."""
+    """Why money is taken back: the refund, the dispute, or the red letter of what is not paid."""
 
     kind: str
     id: UUID
@@ -82,13 +83,15 @@ def tax_step(fee_tax_minor: int, share: Share, step_minor: int) -> int:
     return now - before
 
 
-def debits(kind: str, payee_id: UUID, amount: Money, *, tax: Money, paid_out: bool) -> list[Line]:
-    """Return who gives an amount back: income and its VAT, what is due, or a claim (应收追回)."""
+def debits(kind: str, payee_id: UUID, amount: Money, *, tax: Money, state: str) -> list[Line]:
+    """Return who gives an amount back: income and its VAT, what is due, or a claim (应收追回).
+
+    Before the buyer has paid (`state` of the settlement) it is off what is only held.
+    """
     if kind == "commission":
         return taxes.returned_lines(amount, tax)
-    if paid_out:
-        return [(accounts.recoverable(payee_id), amount)]
-    return [(accounts.payee_due(payee_id), amount)]
+    whose = {AWAITING_PAYMENT: accounts.payee_held, FUNDED: accounts.payee_due}
+    return [(whose.get(state, accounts.recoverable)(payee_id), amount)]
 
 
 def returned_lines(payee_id: UUID, amount: Money) -> list[Line]:

@@ -20,7 +20,7 @@ from settlement.payouts import queries as payouts
 from settlement.payouts.tables import PayoutTransfer
 from settlement.plans import queries as plans
 from settlement.plans import service as settlements
-from settlement.plans.rules import COMMISSION, FUNDED, PAID_OUT, STEPS
+from settlement.plans.rules import COMMISSION, PAID_OUT, PAYING
 from settlement.plans.tables import SettlementLine
 from settlement.recoveries import queries, rules
 from settlement.recoveries.rules import Cause, PayoutUnderWay, Share
@@ -37,15 +37,18 @@ class Piece:
     kind: str
     payee_id: UUID
     amount: Money
-    paid_out: bool
+    state: str  # of the settlement
     tax: Money  # the VAT within it, which goes back with a commission
+
+    @property
+    def paid_out(self) -> bool:
+        """Whether its payee was paid out."""
+        return self.state == PAID_OUT
 
     @property
     def debits(self) -> list[Line]:
         """The accounts that give it."""
-        moved = rules.debits(
-            self.kind, self.payee_id, self.amount, tax=self.tax, paid_out=self.paid_out
-        )
+        moved = rules.debits(self.kind, self.payee_id, self.amount, tax=self.tax, state=self.state)
         return [line for line in moved if line[1].amount_minor]
 
 
@@ -57,7 +60,7 @@ async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Pi
         PayoutUnderWay: its transfers are on their way.
     """
     settlement = await settlements.locked(session, deal_id)
-    if settlement.state not in (FUNDED, PAID_OUT):
+    if settlement.state == PAYING:
         raise PayoutUnderWay("The payout of this deal is under way.", state=settlement.state)
     lines = {line.line: line for line in await plans.lines(session, deal_id)}
     taken = await queries.taken(session, deal_id)
@@ -73,7 +76,7 @@ async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Pi
             kind=lines[number].kind,
             payee_id=lines[number].payee_id,
             amount=Money(minor, amount.currency),
-            paid_out=STEPS.index(settlement.state) > STEPS.index(FUNDED),
+            state=settlement.state,
             tax=_tax(lines[number], fee_tax, shares[number], minor, currency=amount.currency),
         )
         for number, minor in sorted(rules.steps(shares, amount.amount_minor).items())

@@ -19,12 +19,14 @@ from contracts.money import Money
 
 
 class Recovery(SQLModel, table=True):
-    """What one line of a settlement gives back for one refund or dispute."""
+    """What one line of a settlement gives back for one refund, dispute or red letter."""
 
     __tablename__ = "recovery"
     __table_args__ = (
         UniqueConstraint("cause", "cause_id", "line", name="recovery_once_for_a_cause"),
-        CheckConstraint("cause IN ('refund', 'dispute')", name="recovery_cause_is_known"),
+        CheckConstraint(
+            "cause IN ('refund', 'dispute', 'red-letter')", name="recovery_cause_is_known"
+        ),
         CheckConstraint(
             "state IN ('taken', 'owed', 'sending', 'reversed')", name="recovery_state_is_known"
         ),
