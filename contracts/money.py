@@ -87,6 +87,12 @@ class Money:
         return Money(minor if self.amount_minor >= 0 else -minor, self.currency)
 
 
+def from_decimal(text: str, currency: str) -> Money:
+    """Return an amount that `Money.decimal` wrote."""
+    whole, _, rest = text.partition(".")
+    return Money(int(whole + rest.ljust(EXPONENTS[currency], "0")), currency)
+
+
 def percent(rate_bp: int) -> str:
     """Write basis points (not negative) as a percentage with two decimals, e.g. `7.50`."""
     return f"{rate_bp // 100}.{rate_bp % 100:02d}"

@@ -32,6 +32,7 @@ from exchange.api import (
     disclosures,
     disputes,
     documents,
+    dues,
     encumbrances,
     events,
     exports,
@@ -96,7 +97,7 @@ ROUTERS = (
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,
     admissions, deposits, deposit_agreements, agreements, templates, barring, offerables, offers,
     requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
-    complaints, payees, bank, statements, suspense, books, royalties,
+    complaints, payees, bank, statements, suspense, books, royalties, dues,
     refunds, disputes, payout_batches, clearing, redletters,
 )  # fmt: skip
 DESCRIPTION = (

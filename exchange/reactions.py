@@ -79,6 +79,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("refund.made", "reverse-refunded", settlement_verbs.reverse_refunded),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("settlement.booked", "release-keys", delivery_verbs.release_keys),
+    Reaction("instalment.booked", "release-instalment-keys", delivery_verbs.release_keys),
     Reaction("payment.carried", "release-carried-keys", delivery_verbs.release_keys),
     Reaction("delivery.manifest", "release-late-keys", delivery_verbs.release_keys),
     Reaction("delivery-key.registered", "release-to-key", delivery_verbs.release_to_key),

@@ -14,10 +14,8 @@ from exchange.context import Context
 from listings.admissions import applying
 from listings.admissions import service as admissions
 from settlement.deposits import service as deposits
+from settlement.invoices import asking
 from settlement.invoices import queries as invoice_rows
-from settlement.invoices import service as invoices
-from settlement.plans import service as plans
-from settlement.plans.rules import Terms
 from settlement.redletters import queries as red_letters
 from settlement.redletters import rules as reversing
 from settlement.redletters import service as reversals
@@ -33,9 +31,11 @@ async def plan_settlement(
     Where witnesses are asked for, it is woken once they have seen the execution; the deal takes
     effect with it.
 
-    The deposit of an auction's winner becomes price (保证金转价款); what is left of it goes back,
-    and the winner is bound for nothing more. Of a deal that takes another's place only what it asks
-    for besides is planned: the rest was planned for the deal before, and is paid with it.
+    Where the contract says so, the price is paid in instalments, each with an invoice of its own,
+    and with another of the interest on it. The deposit of an auction's winner becomes price
+    (保证金转价款); what is left of it goes back, and the winner is bound for nothing more. Of a
+    deal that takes another's place only what it asks for besides is planned: the rest was planned
+    for the deal before, and is paid with it.
     """
     deal = await awaiting.take_effect(session, UUID(fact.record["deal"]), now=now)
     asked: Money | None = deal.price
@@ -44,16 +44,7 @@ async def plan_settlement(
     if asked is None:
         await carrying.pay_with_base(session, deal, now=now)
         return
-    terms = Terms(
-        deal_id=deal.id,
-        work_id=deal.work_id,
-        licensor_id=deal.licensor_id,
-        licensee_id=deal.licensee_id,
-        gross=asked,
-        terms_sha256=deal.terms_sha256,
-    )
-    settlement = await plans.plan(session, terms, now=now)
-    invoice = await invoices.issue(session, settlement, now=now)
+    invoice = await asking.ask(session, deal, asked, now=now)
     if deal.auction_id is not None and deal.supersedes is None:
         await admissions.free(session, deal.auction_id, deal.licensee_id)
         whose = (deal.auction_id, deal.licensee_id)

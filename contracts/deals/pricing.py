@@ -1,4 +1,4 @@
-"""How a right is paid for (计价方式): a fixed sum, a guarantee and a share, or by the run (pure).
+"""How a right is paid for (计价方式): a fixed sum, also in parts, a guarantee, by the run (pure).
 
 What is due when the contract takes effect is planned and settled; shares above a guarantee and runs
 beyond those paid for are reckoned later from statements. A price that is a share alone leaves
@@ -9,14 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.deals import instalments
+from contracts.deals.instalments import Schedule
 from contracts.money import MOST_MINOR, WHOLE_BP, AmountOutOfRange, Money, percent
 from contracts.refusal import Kind, Refusal
 
 FLAT, GUARANTEE_SHARE, PER_RUN, SHARE = "flat", "guarantee-share", "per-run", "share"
-MODELS = (FLAT, GUARANTEE_SHARE, PER_RUN, SHARE)
-SETTLED = (FLAT, GUARANTEE_SHARE, PER_RUN)
+INSTALMENTS = "instalments"
+MODELS = (FLAT, INSTALMENTS, GUARANTEE_SHARE, PER_RUN, SHARE)
+SETTLED = (FLAT, INSTALMENTS, GUARANTEE_SHARE, PER_RUN)
 FIELDS: Mapping[str, frozenset[str]] = {
     FLAT: frozenset({"model", "amount_minor"}),
+    INSTALMENTS: frozenset({"model", "amount_minor", "parts", "rate_bp", "security"}),
     GUARANTEE_SHARE: frozenset({"model", "guarantee_minor", "share_bp"}),
     PER_RUN: frozenset({"model", "per_run_minor", "runs_paid"}),
     SHARE: frozenset({"model", "share_bp"}),
@@ -59,6 +63,7 @@ class Price:
     share_bp: int | None = None
     per_run_minor: int | None = None
     runs_paid: int | None = None
+    schedule: Schedule | None = None
 
 
 def models(names: Sequence[str]) -> list[str]:
@@ -86,6 +91,7 @@ def read(wire: Mapping[str, Any], *, currency: str) -> Price:
         UnknownPriceModel: there is no such model.
         PriceNotSettledYet: nothing would be due when the contract takes effect.
         BadPrice: a field is missing, unknown or out of range.
+        BadInstalments: the parts do not make a plan.
         AmountOutOfRange, WrongCurrency: the sum is not one that the exchange handles.
     """
     model = str(wire.get("model"))
@@ -100,6 +106,11 @@ def read(wire: Mapping[str, Any], *, currency: str) -> Price:
         per_run = _amount(wire, "per_run_minor")
         runs = _whole(wire, "runs_paid", most=MOST_RUNS_PAID)
         return Price(PER_RUN, _due(per_run * (runs or 1), currency), None, per_run, runs)
+    if model == INSTALMENTS:
+        schedule = instalments.read(wire)
+        due = _due(_amount(wire, "amount_minor"), currency)
+        instalments.dues(due, schedule)
+        return Price(INSTALMENTS, due, schedule=schedule)
     field = "amount_minor" if model == FLAT else "guarantee_minor"
     return Price(model, _due(_amount(wire, field), currency), share_bp)
 
@@ -111,6 +122,8 @@ def consideration(price: Price) -> dict[str, Any]:
     if price.model == PER_RUN and price.per_run_minor is not None:
         each = Money(price.per_run_minor, price.due.currency)
         return {"kind": PER_RUN, "per_run": each.decimal(), "runs_paid": price.runs_paid}
+    if price.schedule is not None:
+        return {"kind": "fixed", **instalments.consideration(price.due, price.schedule)}
     return {"kind": "fixed"}
 
 
@@ -124,6 +137,8 @@ def parameters(price: Price) -> dict[str, Any]:
             "per_run": said["per_run"], "runs_paid": price.runs_paid,
             "statement_days": STATEMENT_DAYS,
         }  # fmt: skip
+    if price.schedule is not None:
+        return instalments.parameters(price.due, price.schedule)
     return {}
 
 

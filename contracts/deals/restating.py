@@ -203,8 +203,10 @@ def _wire(grant: Mapping[str, Any]) -> dict[str, Any]:
 
 def _price_anew(after: dict[str, Any], wanted: Money, *, before: Money) -> None:
     said = after["consideration"]
-    if said.get("kind", "fixed") != "fixed" or "lines" in said:
-        raise NotAmendable("Only a fixed price for one work is amended.", kind=said.get("kind"))
+    if said.get("kind", "fixed") != "fixed" or {"lines", "instalments"} & said.keys():
+        raise NotAmendable(
+            "Only a price in one sum for one work is amended.", kind=said.get("kind")
+        )
     if wanted.amount_minor < before.amount_minor:
         raise PriceNotLowered("The price is not lowered.", least_minor=before.amount_minor)
     if wanted != before:

@@ -66,22 +66,26 @@ def settlement(bundle: Bundle) -> str:
 
 
 def _same_price(bundle: Bundle, paid: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return the invoice's fact: it names the deal's price, and what was paid adds up to it.
+    """Return what the invoices ask together: the deal's price, to which what was paid adds up.
 
+    A price that is paid in instalments has an invoice for each.
     An amendment asks for no more than its price differs by from the one before.
     """
-    invoice = bundle.one("invoice.issued").record
+    issued = [event.record for event in bundle.all_of("invoice.issued")]
+    if not issued:
+        raise Failed(EVENTS, "there is no invoice.issued")
+    asked = {**issued[0], "amount_minor": sum(one["amount_minor"] for one in issued)}
     deal = _due(bundle, bundle.one("deal.executed").record)
     for field in ("deal", "amount_minor", "currency"):
-        if deal[field] != invoice[field]:
+        if deal[field] != asked[field]:
             raise Failed(EVENTS, f"deal.executed and invoice.issued differ in {field}")
-    for one in paid:
-        if (one["deal"], one["currency"]) != (invoice["deal"], invoice["currency"]):
+    for one in [*issued, *paid]:
+        if (one["deal"], one["currency"]) != (asked["deal"], asked["currency"]):
             raise Failed(EVENTS, "a payment is of another deal, or in another currency")
-    owed = invoice["amount_minor"] - _owed_less(bundle)
+    owed = asked["amount_minor"] - _owed_less(bundle)
     if sum(one["amount_minor"] for one in paid) != owed:
         raise Failed(EVENTS, "invoice.issued and payment.received differ in amount_minor")
-    return {**invoice, "amount_minor": owed}
+    return {**asked, "amount_minor": owed}
 
 
 def _owed_less(bundle: Bundle) -> int:

@@ -381,4 +381,8 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     "settlement.booked": KindOfFact(_PARTIES, {"deal": str, "payout": str, "postings_sha256": str}),
+    "instalment.booked": KindOfFact(
+        _PARTIES,
+        {"deal": str, "part": int, "parts": int, "payout": str, "postings_sha256": str},
+    ),
 }

@@ -54,6 +54,8 @@ class InvoiceOut(Shape):
                     "due_minor": 100_000_000,
                     "state": "issued",
                     "issued_at": "2026-11-22T09:00:00Z",
+                    "due_at": "2026-12-07T16:00:00Z",
+                    "late_bp": 5,
                     "paid_at": None,
                     "paid_by": None,
                 }
@@ -64,7 +66,9 @@ class InvoiceOut(Shape):
     id: UUID
     number: str
     deal_id: Annotated[UUID, Field(description="The deal, or a claim under it.")]
-    of_deal: Annotated[UUID | None, Field(description="The deal of a claim: royalties, interest.")]
+    of_deal: Annotated[
+        UUID | None, Field(description="The deal of a claim: instalment, royalties, interest.")
+    ]
     payer: UUID
     amount_minor: int
     currency: str
@@ -76,6 +80,10 @@ class InvoiceOut(Shape):
     due_minor: Annotated[int, Field(description="What is still to be paid.")]
     state: Literal["issued", "paid", "reversed"]
     issued_at: AwareDatetime
+    due_at: Annotated[AwareDatetime | None, Field(description="Late from this instant on.")]
+    late_bp: Annotated[
+        int | None, Field(description="Ten-thousandths of what is due, for each day late.")
+    ]
     paid_at: AwareDatetime | None
     paid_by: UUID | None
 

@@ -42,6 +42,7 @@ class SettlementOut(Shape):
                     "deal_id": _ID,
                     "of_deal": None,
                     "kind": "price",
+                    "part": None,
                     "state": "awaiting_payment",
                     "gross_minor": 120_000_000,
                     "currency": "CNY",
@@ -65,7 +66,8 @@ class SettlementOut(Shape):
 
     deal_id: Annotated[UUID, Field(description="The deal, or a claim under it.")]
     of_deal: Annotated[UUID | None, Field(description="The deal of a claim.")]
-    kind: Literal["price", "royalties", "interest"]
+    kind: Literal["price", "instalment", "deferral", "royalties", "interest"]
+    part: Annotated[int | None, Field(description="Of a price that is paid in parts, from 1.")]
     state: Literal["awaiting_payment", "funded", "paying", "paid_out"]
     gross_minor: int
     currency: str
@@ -165,6 +167,7 @@ def _out(settlement: Settlement, lines: Sequence[SettlementLine]) -> SettlementO
         deal_id=settlement.deal_id,
         of_deal=settlement.of_deal,
         kind=settlement.kind,
+        part=settlement.part,
         state=settlement.state,
         gross_minor=settlement.gross_minor,
         currency=settlement.currency,

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import pricing
+from contracts.deals import instalments, pricing
 from contracts.deals import queries as deals
 from contracts.money import AmountOutOfRange, WrongCurrency
 from contracts.parties import queries as parties
@@ -47,7 +47,8 @@ READ = (SignInNeeded, ScopeMissing, NotAllowed, InvalidContent)
 WRITE = (*READ, CsrfToken, Malformed, Unknown, CommitUnknown)
 PRICES = (
     pricing.BadPrice, pricing.UnknownPriceModel, pricing.PriceNotSettledYet, AmountOutOfRange,
-    WrongCurrency, rules.PriceModelNotCommon,
+    WrongCurrency, rules.PriceModelNotCommon, instalments.BadInstalments,
+    instalments.InstalmentsNotAllowed,
 )  # fmt: skip
 SAID = (
     *PRICES, *listings.RIGHTS, rules.BadOffer, rules.OfferableClosed, RightsNotOffered,
@@ -55,15 +56,23 @@ SAID = (
 )  # fmt: skip
 _ENDED = (rules.OfferEnded, rules.OfferExpired, rules.OwnOffer)
 _ID = "0199a3c0-5a01-7c3e-9c50-3f1f6a1f0a01"
-Model = Literal["flat", "guarantee-share", "per-run", "share"]
+Model = Literal["flat", "instalments", "guarantee-share", "per-run", "share"]
 Whole = Annotated[int, Field(strict=True, ge=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class PartIn(Shape):
+    """A part of a price that is paid in instalments (分期付款)."""
+
+    share_bp: Whole
+    due_days: Annotated[Whole, Field(description="after the contract takes effect")]
 
 
 class PriceIn(Shape):
     """A price without its model: `amount_minor`, or `guarantee_minor` with `share_bp`, or …
 
-    `per_run_minor` with `runs_paid`, how many runs are paid for when the contract takes effect.
+    `per_run_minor` with `runs_paid`, how many runs are paid for when the contract takes effect, or
+    for instalments `amount_minor` with `parts`, `rate_bp` and `security`.
     """
 
     amount_minor: Whole | None = None
@@ -71,6 +80,17 @@ class PriceIn(Shape):
     share_bp: Annotated[Whole | None, Field(description="of the licensee's net receipts")] = None
     per_run_minor: Whole | None = None
     runs_paid: Whole | None = None
+    parts: Annotated[
+        list[PartIn] | None, Field(max_length=instalments.MOST_PARTS, description="of the price")
+    ] = None
+    rate_bp: Annotated[
+        int | None,
+        Field(strict=True, ge=0, description="interest a year on each part after the first"),
+    ] = None
+    security: Annotated[
+        str | None,
+        Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
+    ] = None
 
 
 class AskedRightIn(Shape):

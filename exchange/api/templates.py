@@ -61,7 +61,7 @@ class TemplateOut(Shape):
                     "retired": False,
                     "article": 26,
                     "heads": [{"item": 1, "name": "许可使用的权利种类", "head": "right-kind"}],
-                    "price_models": ["flat", "guarantee-share", "per-run"],
+                    "price_models": ["flat", "instalments", "guarantee-share", "per-run"],
                     "prevailing": "zh",
                     "sha256": "ab" * 32,
                     "form_sha256": "cd" * 32,

@@ -59,6 +59,7 @@ from listings.offers import queries as offers
 from settlement.invoices.tables import Invoice
 from settlement.ledger import queries as ledger
 from settlement.payouts.tables import Payout
+from settlement.plans import queries as plans
 
 README_FILE = Path(__file__).with_name(README)
 # What checks a bundle without this program; the auction's verifier is a program of its own.
@@ -117,7 +118,9 @@ async def assemble(
         **await _of_listing(session, sealed),
         **await _of_origin(session, deal),
         **await _of_contract(session, deal, authority, sealed),
-        POSTINGS: canonical.dumps(await ledger.journals_of_deal(session, deal.id)),
+        POSTINGS: canonical.dumps(
+            await ledger.journals_of_deal(session, *await _parts(session, deal))
+        ),
         README: README_FILE.read_bytes(),
         **{f"verify/{one.name}": one.read_bytes() for one in TOOLS},
     }
@@ -157,13 +160,20 @@ async def _subjects(session: AsyncSession, row: Sequence[Deal]) -> list[UUID]:
     """Return the objects whose facts make up the trade; of contracts amended, the contracts."""
     *before, deal = row
     keys = [one.key_id for one in await deals.completed_sessions(session, deal.id)]
-    invoices = await session.execute(select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id))
-    payouts = await session.execute(select(col(Payout.id)).where(col(Payout.deal_id) == deal.id))
+    parts = await _parts(session, deal)
+    invoices = await session.execute(select(col(Invoice.id)).where(col(Invoice.deal_id).in_(parts)))
+    payouts = await session.execute(select(col(Payout.id)).where(col(Payout.deal_id).in_(parts)))
     handed_on = [await deals.assignment_of(session, one) for one in row]
     keys += [one.key_id for one in handed_on if one is not None]
     found = [*invoices.scalars(), *payouts.scalars()]
     origin = [one for one in (deal.listing_id, deal.auction_id, deal.offer_id) if one is not None]
     return [*origin, *(one.id for one in before), deal.id, *keys, *found]
+
+
+async def _parts(session: AsyncSession, deal: Deal) -> list[UUID]:
+    """Return the deal's id, and those of the settlements of its further instalments."""
+    parts = await plans.parts_of(session, deal.id)
+    return [deal.id, *(one.deal_id for one in parts if one.deal_id != deal.id)]
 
 
 async def of_log(

@@ -13,6 +13,7 @@ from contracts import canonical
 from contracts.titles import queries as titles
 from exchange import witnessing
 from exchange.api import deals as api
+from exchange.api import dues
 from exchange.api.deps import Now, Session
 from exchange.identity.rules import Caller
 from exchange.portal import lives, money, render, timeline
@@ -20,6 +21,7 @@ from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn, Visitor
 from settlement.invoices.tables import Invoice, Payment
 from settlement.payouts.tables import Payout
+from settlement.plans.tables import Settlement
 from settlement.royalties.rules import MONTHS_OF
 
 router = APIRouter(prefix="/deals")
@@ -63,6 +65,9 @@ async def deal_page(
         title=terms["work"]["title"],
         timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
         settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
+        dues=(await dues.list_dues(deal_id, session=session, caller=caller)).items
+        if _is_side(deal, visitor)
+        else [],
         royalties=terms["consideration"]["kind"] in MONTHS_OF and _is_side(deal, visitor),
     )
 
@@ -107,9 +112,12 @@ def _name(side: api.SideOut, spoken: Language) -> str:
 
 async def _about(session: AsyncSession, deal: api.DealOut, award: Mapping[str, Any]) -> list[UUID]:
     """Return the objects whose facts tell the deal's story."""
-    invoices = select(col(Invoice.id)).where(col(Invoice.deal_id) == deal.id)
+    under = select(col(Settlement.deal_id)).where(
+        (col(Settlement.deal_id) == deal.id) | (col(Settlement.of_deal) == deal.id)
+    )
+    invoices = select(col(Invoice.id)).where(col(Invoice.deal_id).in_(under))
     payments = select(col(Payment.id)).where(col(Payment.invoice_id).in_(invoices))
-    payouts = select(col(Payout.id)).where(col(Payout.deal_id) == deal.id)
+    payouts = select(col(Payout.id)).where(col(Payout.deal_id).in_(under))
     agreed = [UUID(award.get("auction") or award["offer"])]
     found = [deal.id, *agreed] + ([deal.listing_id] if deal.listing_id else [])
     for wanted in (invoices, payments, payouts):

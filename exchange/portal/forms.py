@@ -84,6 +84,10 @@ class Form:
         """Return a percentage as ten-thousandths."""
         return self._read(name, lambda text: _scaled(text, 2), "not a percentage")
 
+    def parts(self, name: str) -> list[dict[str, int]]:
+        """Return the parts of a price that were typed as `30/5, 70/180`: per cent and days."""
+        return self._read(name, _parts, "not percentages and days like 30/5, 70/180")
+
     def _read(self, name: str, reader: Callable[[str], Made], fault: str) -> Made:
         try:
             return reader(self.text(name))
@@ -139,6 +143,11 @@ def _scaled(text: str, places: int) -> int:
     if not value.is_finite() or value != value.to_integral_value():
         raise ValueError("more decimals than the unit has")
     return int(value)
+
+
+def _parts(text: str) -> list[dict[str, int]]:
+    typed = [one.split("/") for one in text.replace("，", ",").split(",")]
+    return [{"share_bp": _scaled(share, 2), "due_days": int(days)} for share, days in typed]
 
 
 def _wrong(field: str, rule: str) -> InvalidContent:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.money import percent
+from contracts.deals import instalments
+from contracts.money import Money, percent
 from exchange.portal import said
 from exchange.portal.language import Language, mark
 
 MODELS: Mapping[str, str] = {
     "flat": mark("Fixed sum"),
+    "instalments": mark("Fixed sum, in instalments"),
     "guarantee-share": mark("Guarantee and share"),
     "per-run": mark("By the run"),
     "share": mark("Share alone (cannot be settled yet)"),
@@ -58,7 +60,25 @@ def price(content: Mapping[str, Any], work: Mapping[str, Any], spoken: Language)
             "sum": spoken.amount(given["per_run_minor"], currency),
             "count": given["runs_paid"],
         }
+    if content["model"] == "instalments":
+        return _in_parts(given, currency, spoken)
     return spoken.amount(given["amount_minor"], currency)
+
+
+def _in_parts(given: Mapping[str, Any], currency: str, spoken: Language) -> str:
+    dues = instalments.dues(Money(given["amount_minor"], currency), instalments.read(given))
+    one = spoken.say(mark("%(sum)s after %(days)s days"))
+    parts = [
+        one % {"sum": spoken.amount(due.amount.amount_minor, currency), "days": due.due_days}
+        for due in dues
+    ]
+    told = spoken.say(mark("%(sum)s: %(parts)s; interest %(rate)s %% a year; security: %(held)s"))
+    return told % {
+        "sum": spoken.amount(given["amount_minor"], currency),
+        "parts": ", ".join(parts),
+        "rate": percent(given["rate_bp"]),
+        "held": given["security"] or "–",
+    }
 
 
 def _told(content: Mapping[str, Any], spoken: Language) -> dict[str, str]:

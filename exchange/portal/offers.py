@@ -26,6 +26,7 @@ PAGE = 50
 MOST_CHOICES = 200
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "flat": ("amount",),
+    "instalments": ("amount", "parts", "rate", "security"),
     "guarantee-share": ("guarantee", "share"),
     "per-run": ("per_run", "runs_paid"),
     "share": ("share",),
@@ -240,22 +241,32 @@ def _told(versions: Sequence[api.VersionOut], spoken: Language) -> list[dict[str
     ][::-1]  # fmt: skip
 
 
-def _price(form: Form, work_id: UUID, model: str, currency: str) -> dict[str, int]:
-    found: dict[str, int] = {}
+def _price(form: Form, work_id: UUID, model: str, currency: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for field in FIELDS.get(model, ()):
         name = f"{field}_{work_id}"
         if field == "share":
             found["share_bp"] = form.basis_points(name)
         elif field == "runs_paid":
             found["runs_paid"] = form.whole(name)
+        elif field == "parts":
+            found["parts"] = form.parts(name)
+        elif field == "rate":
+            found["rate_bp"] = form.basis_points(name)
+        elif field == "security":
+            found["security"] = form.text(name)
         else:
             found[f"{field}_minor"] = form.minor(name, currency)
     return found
 
 
-def _typed(price: Mapping[str, int], currency: str) -> dict[str, str]:
+def _typed(price: Mapping[str, Any], currency: str) -> dict[str, str]:
     """Return a price as it is typed."""
+    parts = [f"{percent(one['share_bp'])}/{one['due_days']}" for one in price.get("parts", ())]
     return {
+        "parts": ", ".join(parts),
+        "rate": percent(price["rate_bp"]) if "rate_bp" in price else "",
+        "security": price.get("security", ""),
         "amount": _major(price.get("amount_minor"), currency),
         "guarantee": _major(price.get("guarantee_minor"), currency),
         "share": percent(price["share_bp"]) if "share_bp" in price else "",

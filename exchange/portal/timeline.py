@@ -51,6 +51,7 @@ LABELS: Mapping[str, str] = {
     "payout.approved": mark("Payout approved"),
     "payout.refused": mark("Payout refused"),
     "transfer.made": mark("Money transferred"),
+    "instalment.booked": mark("Instalment booked"),
     "settlement.booked": mark("Settlement booked"),
     "delivery.manifest": mark("Delivery offered, encrypted"),
     "key.released": mark("Key of the content released to the licensee"),

@@ -24,8 +24,9 @@ STEPS: Mapping[str, Sequence[str]] = {
     REPLACED: (),
 }
 SAID, DEEMED = "said", "deemed"
-# What tells that the licensee has paid; the second where an amendment took over what was paid.
-PAID = ("settlement.booked", "payment.carried")
+# What tells that the licensee has paid, or an instalment, of which the first is enough: the clause
+# says so; the last where an amendment took over what was paid.
+PAID = ("settlement.booked", "instalment.booked", "payment.carried")
 MOST_COMPLAINTS = 20  # each costs the exchange a decryption; one that is upheld ends them
 LONGEST_PLACE = 2000
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import canonical, rfc3339
+from contracts import calendar, canonical, rfc3339
+from contracts.deals import instalments
 from contracts.parties import queries as parties
 from contracts.parties.rules import PartyNotVerified
 from contracts.refusal import Unknown
@@ -18,6 +19,8 @@ from contracts.titles import rules as title_rules
 from contracts.works.tables import Work
 from listings.catalogue import queries as catalogue
 from listings.catalogue import rules as catalogue_rules
+from listings.disclosures import queries as disclosures
+from listings.disclosures.rules import STATE_OWNED
 from listings.masters import queries as masters
 from listings.masters.tables import Master
 from listings.offers import queries, rules
@@ -107,6 +110,24 @@ async def check_sides(session: AsyncSession, sides: Mapping[str, UUID]) -> None:
     for side, party in found.items():
         if party.state != "verified":
             raise PartyNotVerified("The exchange has not verified this party.", side=side)
+
+
+async def check_payment(
+    session: AsyncSession, content: Mapping[str, Any], licensor_id: UUID, *, now: datetime
+) -> None:
+    """Check instalments by the rules for whoever owns the licensor, as they are today.
+
+    Raises:
+        InstalmentsNotAllowed: a rule asks for more than they give.
+    """
+    owned = await disclosures.ownership(session, licensor_id)
+    if owned is None or owned.ownership not in STATE_OWNED:
+        return
+    for work in content["works"]:
+        price = rules.due_of(content, work)
+        if price.schedule is not None:
+            day = calendar.day_of(now)
+            instalments.check(price.schedule, regime=instalments.STATE, on=day)
 
 
 async def check_owners(

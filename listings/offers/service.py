@@ -59,7 +59,7 @@ async def propose(
     Raises:
         Unknown: a right, or the licensee, is none that the speaker may see.
         IdReused: an id is taken by something else.
-        Refusal: any of `rules.agreed`, `rules.counter`, `saying.check_sides`, `check_owners`.
+        Refusal: any of `rules.agreed`, `rules.counter`, and of the checks of `saying`.
     """
     asked = saying.bytes_of(ask, licensee_id=licensee_id)
     offer = await locking.find_locked(session, Offer, col(Offer.id) == offer_id)
@@ -232,6 +232,7 @@ async def _counter(
     session: AsyncSession, offer: Offer, word: Word, *, latest: OfferVersion, now: datetime
 ) -> OfferVersion:
     await saying.check_owners(session, word.content, offer.licensee_id)
+    await saying.check_payment(session, word.content, offer.licensor_id, now=now)
     standing = thread(offer, latest)
     offer.versions += 1
     made = saying.version(offer, word, now=now)
@@ -254,6 +255,7 @@ async def _open(
 ) -> OfferVersion:
     await saying.check_sides(session, sides)
     await saying.check_owners(session, word.content, sides[LICENSEE])
+    await saying.check_payment(session, word.content, sides[LICENSOR], now=now)
     offer = Offer(
         id=offer_id,
         licensor_id=sides[LICENSOR],

@@ -24,9 +24,10 @@ class Offerable(SQLModel, table=True):
         CheckConstraint(
             "audience IN ('broadcasters', 'counterparty')", name="offerable_audience_is_known"
         ),
-        CheckConstraint("cardinality(models) BETWEEN 1 AND 4", name="offerable_has_models"),
+        CheckConstraint("cardinality(models) BETWEEN 1 AND 5", name="offerable_has_models"),
         CheckConstraint(
-            "models <@ ARRAY['flat', 'guarantee-share', 'per-run', 'share']::varchar[]",
+            "models <@ ARRAY['flat', 'instalments', 'guarantee-share', 'per-run', 'share']"
+            "::varchar[]",
             name="offerable_models_are_known",
         ),
         CheckConstraint("jsonb_typeof(\"right\") = 'object'", name="offerable_right_is_an_object"),

@@ -19,6 +19,8 @@ from settlement.fees.rules import SEAT
 TYPE, RED_TYPE = "uhdx.invoice/v1", "uhdx.red-letter/v1"
 SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "price": {"zh": "许可费", "en": "Licence fee"},
+    "instalment": {"zh": "许可费（分期）", "en": "Licence fee, instalment"},
+    "deferral": {"zh": "分期付款利息", "en": "Interest on an instalment"},
     "royalties": {"zh": "分成", "en": "Royalties"},
     "interest": {"zh": "逾期付款违约金", "en": "Interest for late payment"},
 }

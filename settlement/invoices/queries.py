@@ -89,6 +89,17 @@ async def get_invoice_numbered(session: AsyncSession, number: str) -> Invoice:
     return found
 
 
+async def under(session: AsyncSession, deal_id: UUID) -> Sequence[tuple[Settlement, Invoice]]:
+    """Return every invoice under a deal with what it settles, in the order of the days."""
+    wanted = (
+        select(Settlement, Invoice)
+        .join(Invoice, col(Invoice.deal_id) == col(Settlement.deal_id))
+        .where((col(Settlement.deal_id) == deal_id) | (col(Settlement.of_deal) == deal_id))
+        .order_by(col(Invoice.due_at), col(Invoice.number))
+    )
+    return [(one, invoice) for one, invoice in await session.execute(wanted)]
+
+
 async def page(
     session: AsyncSession, *, payer_id: UUID | None, after: UUID, limit: int
 ) -> Sequence[Invoice]:

@@ -1,6 +1,7 @@
 """Decisions about invoices and the payments made on them (pure)."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from contracts.money import Money
@@ -28,6 +29,14 @@ class PaymentOpen(Refusal):
 
     kind, code = Kind.CONFLICT, "payment-open"
     hint = "Finish the payment named in `payment`."
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When an invoice is late, and the ten-thousandths a day that this costs; None: nothing."""
+
+    at: datetime
+    late_bp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.invoices import numbering, queries, rules
-from settlement.invoices.rules import Seen
+from settlement.invoices.rules import Due, Seen
 from settlement.invoices.tables import Invoice, Payment
 from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
@@ -31,8 +31,13 @@ from settlement.taxes.rules import Taxed
 ACTOR = "exchange"
 
 
-async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime) -> Invoice:
-    """Issue the invoice of a settlement, once; its number follows the one before without a gap."""
+async def issue(
+    session: AsyncSession, settlement: Settlement, *, due: Due | None = None, now: datetime
+) -> Invoice:
+    """Issue the invoice of a settlement, once; its number follows the one before without a gap.
+
+    `due` says when it is late, and what that costs; without it the contract gives no day.
+    """
     issued = await queries.find_invoice_of_deal(session, settlement.deal_id)
     if issued is not None:
         return issued
@@ -50,6 +55,8 @@ async def issue(session: AsyncSession, settlement: Settlement, *, now: datetime)
         fee_tax_minor=fee.tax.amount_minor,
         state=rules.ISSUED,
         issued_at=now,
+        due_at=None if due is None else due.at,
+        late_bp=None if due is None else due.late_bp,
     )
     session.add(invoice)
     await session.flush()

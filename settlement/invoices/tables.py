@@ -55,6 +55,10 @@ class Invoice(SQLModel, table=True):
             "AND fee_tax_minor BETWEEN 0 AND amount_minor",
             name="invoice_tax_is_part_of_it",
         ),
+        CheckConstraint(
+            "late_bp BETWEEN 0 AND 10000 AND (late_bp IS NULL OR due_at IS NOT NULL)",
+            name="invoice_late_rate_in_range",
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -77,6 +81,9 @@ class Invoice(SQLModel, table=True):
     reversed_tax_minor: int = Field(default=0, sa_column=_none_yet())
     state: str
     issued_at: datetime = Field(sa_column=_instant(nullable=False))
+    # The first instant at which it is late, and what the contract asks for each day from then on.
+    due_at: datetime | None = Field(default=None, sa_column=_instant())
+    late_bp: int | None = None
     paid_at: datetime | None = Field(default=None, sa_column=_instant())
     paid_by: UUID | None = None  # the payment that settled it; a further one is held in suspense
 

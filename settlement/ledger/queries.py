@@ -133,13 +133,18 @@ async def is_booked(session: AsyncSession, idem_key: str) -> bool:
     return await session.scalar(wanted) is not None
 
 
-async def journals_of_deal(session: AsyncSession, deal_id: UUID) -> list[dict[str, Any]]:
-    """Return a deal's journals as plain JSON values, oldest first, lines in order."""
+async def journals_of_deal(
+    session: AsyncSession, deal_id: UUID, *further: UUID
+) -> list[dict[str, Any]]:
+    """Return a deal's journals as plain JSON values, oldest first, lines in order.
+
+    The further ids are of the settlements of its later instalments: theirs stand among them.
+    """
     rows = await session.execute(
         select(LedgerJournal, LedgerPosting, LedgerAccount.code)
         .join(LedgerPosting, col(LedgerPosting.journal_id) == col(LedgerJournal.id))
         .join(LedgerAccount, col(LedgerAccount.id) == col(LedgerPosting.account_id))
-        .where(col(LedgerJournal.deal_id) == deal_id)
+        .where(col(LedgerJournal.deal_id).in_((deal_id, *further)))
         .order_by(col(LedgerJournal.id), col(LedgerPosting.line))
     )
     journals: dict[int | None, dict[str, Any]] = {}

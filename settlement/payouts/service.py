@@ -16,19 +16,18 @@ from settlement.approvals import rules as deciding
 from settlement.approvals import service as approvals
 from settlement.approvals.rules import Decision, Subject
 from settlement.invoices import queries as invoices
-from settlement.ledger import queries as books
 from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
 from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
 from settlement.payees import queries as bank_accounts
 from settlement.payees.rules import is_at_a_bank
-from settlement.payouts import queries, rules
+from settlement.payouts import finishing, queries, rules
 from settlement.payouts.rules import Transfer
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 from settlement.plans import queries as plans
 from settlement.plans import service as settlements
-from settlement.plans.rules import FUNDED, PAID_OUT, PAYING
+from settlement.plans.rules import FUNDED, PAYING
 from settlement.plans.tables import Settlement
 from settlement.recoveries import queries as recoveries
 
@@ -266,29 +265,7 @@ async def made(
     )
     transfers = await queries.transfers(session, payout_id)
     if all(one.state == rules.TRANSFER_MADE for one in transfers):
-        await _finish(session, payout, now=now)
-
-
-async def _finish(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
-    payout.state, payout.paid_at = rules.PAID, now
-    settlement = await settlements.advance(session, payout.deal_id, to=PAID_OUT)
-    postings = canonical.dumps(await books.journals_of_deal(session, payout.deal_id))
-    lines = await plans.payees(session, payout.deal_id)
-    everybody = {settlement.licensor_id, settlement.licensee_id, *(one.payee_id for one in lines)}
-    record = {
-        "deal": str(settlement.root_id),
-        "payout": str(payout.id),
-        "postings_sha256": canonical.sha256_hex(postings),
-    }
-    if settlement.of_deal is None:
-        await facts.record(
-            session, "settlement.booked", payout.deal_id, record, parties=sorted(everybody), now=now
-        )
-        return
-    claimed = {"claim": str(payout.deal_id), **record}
-    await facts.record(
-        session, "claim.booked", payout.deal_id, claimed, parties=sorted(everybody), now=now
-    )
+        await finishing.finish(session, payout, now=now)
 
 
 async def _content(

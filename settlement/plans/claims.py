@@ -10,24 +10,32 @@ from sqlmodel import col, select
 
 from contracts.money import Money
 from settlement.plans import queries, rules, service
-from settlement.plans.rules import COMMISSION, INTEREST, Part, SoFar
+from settlement.plans.rules import COMMISSION, INTERESTS, Part, SoFar
 from settlement.plans.tables import Settlement, SettlementLine
 
 
 async def claim(
-    session: AsyncSession, claim_id: UUID, *, of: UUID, kind: str, amount: Money, now: datetime
+    session: AsyncSession,
+    claim_id: UUID,
+    *,
+    of: UUID,
+    kind: str,
+    amount: Money,
+    part: int | None = None,
+    now: datetime,
 ) -> Settlement:
     """Plan a claim under a deal: who gets which part, by the rates of the deal's own plan.
 
     The parts of the price and of all its royalties together are those of their sum; interest
-    (违约金) is divided by itself, and the exchange takes nothing of it.
+    (利息、违约金) is divided by itself, and the exchange takes nothing of it.
 
     Args:
         session: the open transaction.
         claim_id: a fresh id; invoices, payouts and journals of the claim go by it.
         of: the deal, whose price was planned.
-        kind: `royalties` or `interest`.
+        kind: `royalties`, `interest` or `deferral`.
         amount: positive, in the deal's currency.
+        part: the instalment that interest is on, where it is on one.
         now: the instant.
 
     Raises:
@@ -35,16 +43,16 @@ async def claim(
     """
     base = await service.locked(session, of)
     first = [_part(line, base) for line in await queries.lines(session, of)]
-    if kind == INTEREST:
+    if kind in INTERESTS:
         first = [replace(first[0], rate_bp=0), *first[1:]]
     earlier = await queries.claims(session, of)
-    together = [base, *earlier] if kind != INTEREST else earlier
-    counted = [one for one in together if (one.kind == INTEREST) == (kind == INTEREST)]
+    counted = [one for one in (base, *earlier) if (one.kind in INTERESTS) == (kind in INTERESTS)]
     parts = rules.further(amount, first=first, so_far=await _so_far(session, counted))
     made = Settlement(
         deal_id=claim_id,
         of_deal=of,
         kind=kind,
+        part=part,
         work_id=base.work_id,
         licensor_id=base.licensor_id,
         licensee_id=base.licensee_id,
@@ -54,10 +62,7 @@ async def claim(
         state=rules.AWAITING_PAYMENT,
         planned_at=now,
     )
-    session.add(made)
-    await session.flush()
-    session.add_all(service.line_of(claim_id, number, part) for number, part in enumerate(parts, 1))
-    await session.flush()
+    await service.add(session, made, parts)
     return made
 
 

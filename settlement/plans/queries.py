@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.plans.rules import SHARE
+from settlement.plans.rules import INSTALMENT, SHARE
 from settlement.plans.tables import Settlement, SettlementLine
 
 
@@ -33,6 +33,19 @@ async def claims(session: AsyncSession, deal_id: UUID) -> Sequence[Settlement]:
     wanted = select(Settlement).where(col(Settlement.of_deal) == deal_id)
     ordered = wanted.order_by(col(Settlement.planned_at), col(Settlement.deal_id))
     return (await session.scalars(ordered)).all()
+
+
+async def parts_of(session: AsyncSession, deal_id: UUID) -> Sequence[Settlement]:
+    """Return the settlements that make a deal's price together, in order; mostly it is one.
+
+    They are read anew: whoever pays the last one sees what the others have become.
+    """
+    wanted = select(Settlement).where(
+        (col(Settlement.deal_id) == deal_id)
+        | ((col(Settlement.of_deal) == deal_id) & (col(Settlement.kind) == INSTALMENT))
+    )
+    ordered = wanted.order_by(col(Settlement.part).nulls_first())
+    return (await session.scalars(ordered.execution_options(populate_existing=True))).all()
 
 
 async def deals_of(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, UUID | None]:

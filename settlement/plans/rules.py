@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import accumulate
 from uuid import UUID
 
 from contracts.money import WHOLE_BP, Money, percent, split
@@ -10,6 +12,12 @@ from settlement.fees.rules import Rate, commission
 COMMISSION, SHARE = "commission", "share"
 # What a settlement is of: the price of a deal, or a claim under it.
 PRICE, ROYALTIES, INTEREST = "price", "royalties", "interest"
+# Interest on an instalment for the time that the contract gives for it (延期付款利息).
+DEFERRAL = "deferral"
+INTERESTS = (INTEREST, DEFERRAL)
+# A further part of a price that is paid in parts; the first goes by the deal's own id.
+INSTALMENT = "instalment"
+OF_THE_PRICE = (PRICE, INSTALMENT)
 AWAITING_PAYMENT, FUNDED = "awaiting_payment", "funded"
 PAYING, PAID_OUT = "paying", "paid_out"
 # A settlement only ever moves one step forward.
@@ -26,6 +34,7 @@ class Terms:
     licensee_id: UUID
     gross: Money
     terms_sha256: str
+    amounts: Sequence[Money] = ()  # of the parts that the price is paid in; none: it is one sum
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,58 @@ def step(
         parts[key] -= less
         short -= less
     return parts
+
+
+def divided(whole: Sequence[Part], amounts: Sequence[Money]) -> list[list[Part]]:
+    """Divide each part of a price as the whole is divided, on the sums to date.
+
+    Commission and shares of the first parts together are those of their sum, and of all parts
+    together those of the whole price. Nobody gives back: where the sums to date would take a minor
+    unit from a payee (the Alabama paradox), an earlier part gives it one less.
+
+    Args:
+        whole: the parts of the whole price, commission first, as `parts` makes them.
+        amounts: what is paid in each part, positive; together the price.
+    """
+    own, *owners = whole
+    upto = [Money(minor, own.amount.currency) for minor in accumulate(
+        one.amount_minor for one in amounts)]  # fmt: skip
+    fees = [gross.share(own.rate_bp).amount_minor for gross in upto]
+    weights = [(str(owner.payee_id), owner.rate_bp) for owner in owners]
+    nets = [gross.amount_minor - fee for gross, fee in zip(upto, fees, strict=True)]
+    shares = _never_back([split(net, weights) for net in nets], weights)
+    steps = []
+    for at, amount in enumerate(amounts):
+        fee = fees[at] - (fees[at - 1] if at else 0)
+        got = shares[at - 1] if at else dict.fromkeys(shares[at], 0)
+        mine = replace(own, basis_minor=amount.amount_minor, amount=Money(fee, amount.currency))
+        steps.append([mine] + [
+            replace(
+                owner,
+                basis_minor=amount.amount_minor - fee,
+                amount=Money(shares[at][str(owner.payee_id)] - got[str(owner.payee_id)],
+                             amount.currency),
+            )
+            for owner in owners
+        ])  # fmt: skip
+    return steps
+
+
+def _never_back(
+    sums: list[dict[str, int]], weights: Sequence[tuple[str, int]]
+) -> list[dict[str, int]]:
+    """Let no sum to date be more than the one after it; each keeps its total, the last stays."""
+    whole = sum(weight for _, weight in weights)
+    share = {key: Fraction(weight, whole) for key, weight in weights}
+    kept = [sums[-1]]
+    for sooner in reversed(sums[:-1]):
+        later, total = kept[0], sum(sooner.values())
+        held = {key: min(minor, later[key]) for key, minor in sooner.items()}
+        for _ in range(total - sum(held.values())):
+            open_to = [key for key in held if held[key] < later[key]]
+            held[min(open_to, key=lambda key: (held[key] - total * share[key], key))] += 1
+        kept.insert(0, held)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

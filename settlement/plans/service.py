@@ -1,13 +1,14 @@
 """Planning a settlement and moving it forward."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import locking
-from contracts.money import WHOLE_BP
+from contracts import ids, locking
+from contracts.money import WHOLE_BP, Money
 from contracts.parties import service as parties
 from contracts.refusal import Unknown
 from contracts.titles import queries as titles
@@ -22,7 +23,8 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
     """Plan the settlement of an executed deal, once; a work without shares is its licensor's.
 
     So is what a licensee licensed on (转授权): what it owes the owners, its own licence says. The
-    exchange is made a party on first use.
+    exchange is made a party on first use. Where the price is paid in parts, each has a settlement
+    of its own; the first, which is returned, goes by the deal's id.
     """
     planned = await queries.find_settlement(session, terms.deal_id)
     if planned is not None:
@@ -37,22 +39,23 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
         exchange_id=exchange.id,
         shares=shares if terms.licensor_id in shares else {terms.licensor_id: WHOLE_BP},
     )
-    settlement = Settlement(
-        deal_id=terms.deal_id,
-        work_id=terms.work_id,
-        licensor_id=terms.licensor_id,
-        licensee_id=terms.licensee_id,
-        gross_minor=terms.gross.amount_minor,
-        currency=terms.gross.currency,
-        terms_sha256=terms.terms_sha256,
-        state=rules.AWAITING_PAYMENT,
-        planned_at=now,
-    )
+    amounts = terms.amounts or [terms.gross]
+    steps = rules.divided(parts, amounts) if terms.amounts else [parts]
+    made = [
+        _row(terms, amount, part=number if terms.amounts else None, now=now)
+        for number, amount in enumerate(amounts, 1)
+    ]
+    for settlement, step in zip(made, steps, strict=True):
+        await add(session, settlement, step)
+    return made[0]
+
+
+async def add(session: AsyncSession, settlement: Settlement, parts: Sequence[rules.Part]) -> None:
+    """Write a settlement and its lines."""
     session.add(settlement)
     await session.flush()
-    session.add_all(line_of(terms.deal_id, number, part) for number, part in enumerate(parts, 1))
+    session.add_all(_line(settlement.deal_id, number, part) for number, part in enumerate(parts, 1))
     await session.flush()
-    return settlement
 
 
 async def locked(session: AsyncSession, deal_id: UUID) -> Settlement:
@@ -83,7 +86,25 @@ async def advance(session: AsyncSession, deal_id: UUID, *, to: str) -> Settlemen
     return settlement
 
 
-def line_of(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
+def _row(terms: Terms, gross: Money, *, part: int | None, now: datetime) -> Settlement:
+    further = part is not None and part > 1
+    return Settlement(
+        deal_id=ids.new(now) if further else terms.deal_id,
+        of_deal=terms.deal_id if further else None,
+        kind=rules.INSTALMENT if further else rules.PRICE,
+        part=part,
+        work_id=terms.work_id,
+        licensor_id=terms.licensor_id,
+        licensee_id=terms.licensee_id,
+        gross_minor=gross.amount_minor,
+        currency=gross.currency,
+        terms_sha256=terms.terms_sha256,
+        state=rules.AWAITING_PAYMENT,
+        planned_at=now,
+    )
+
+
+def _line(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
     """Return the row of a part of a plan."""
     return SettlementLine(
         deal_id=deal_id,

@@ -12,7 +12,8 @@ from contracts.money import Money
 class Settlement(SQLModel, table=True):
     """The settlement (结算) of a deal's price, or of a claim under it, bound to its signed terms.
 
-    The price goes by the deal's own id. A claim (royalties, late interest) has an id of its own in
+    The price, or its first part, goes by the deal's own id. A claim (a further part, royalties,
+    interest) has an id of its own in
     `deal_id`, by which its invoice, payouts and journals go, and names the deal in `of_deal`.
     """
 
@@ -23,15 +24,28 @@ class Settlement(SQLModel, table=True):
             name="settlement_state_is_known",
         ),
         CheckConstraint(
-            "kind IN ('price', 'royalties', 'interest')", name="settlement_kind_is_known"
+            "kind IN ('price', 'instalment', 'deferral', 'royalties', 'interest')",
+            name="settlement_kind_is_known",
         ),
         CheckConstraint(
             "(kind = 'price') = (of_deal IS NULL)", name="settlement_claim_is_under_a_deal"
+        ),
+        CheckConstraint(
+            "(part IS NULL OR part >= 1) AND (kind NOT IN ('instalment', 'deferral') OR part >= 2)",
+            name="settlement_part_counts",
         ),
         CheckConstraint("gross_minor > 0", name="settlement_gross_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="settlement_currency_is_a_code"),
         CheckConstraint("licensor_id <> licensee_id", name="settlement_has_two_sides"),
         CheckConstraint("terms_sha256 ~ '^[0-9a-f]{64}$'", name="settlement_terms_sha256_is_hex"),
+        Index(
+            "ix_settlement_part",
+            "of_deal",
+            "kind",
+            "part",
+            unique=True,
+            postgresql_where=text("part IS NOT NULL"),
+        ),
         Index("ix_settlement_to_pay_out", "planned_at", postgresql_where=text("state = 'funded'")),
     )
 
@@ -40,6 +54,7 @@ class Settlement(SQLModel, table=True):
     kind: str = Field(
         default="price", sa_column=Column(String, nullable=False, server_default=text("'price'"))
     )
+    part: int | None = None  # of a price that is paid in parts: which one it is of
     work_id: UUID
     licensor_id: UUID = Field(foreign_key="party.id", index=True)
     licensee_id: UUID = Field(foreign_key="party.id", index=True)

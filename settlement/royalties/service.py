@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import canonical, ids
+from contracts import calendar, canonical, ids
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -15,6 +15,7 @@ from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.fees.rules import SEAT
 from settlement.invoices import service as invoices
+from settlement.invoices.rules import Due
 from settlement.plans import claims
 from settlement.plans import service as settlements
 from settlement.plans.rules import ROYALTIES
@@ -100,12 +101,8 @@ async def _state(
     owed = waterfall.owed(told.payable_minor, before_minor=asked)
     claim_id = None
     if owed.due_minor:
-        claim_id = ids.new(now)
         amount = Money(owed.due_minor, agreed.currency)
-        claimed = await claims.claim(
-            session, claim_id, of=deal.id, kind=ROYALTIES, amount=amount, now=now
-        )
-        await invoices.issue(session, claimed, now=now)
+        claim_id = await _claim(session, deal, made, amount, terms=terms, now=now)
     statement = RoyaltyStatement(
         report_id=made.id,
         deal_id=deal.id,
@@ -129,6 +126,26 @@ async def _state(
     await session.flush()
     await _tell_stated(session, deal, statement, now=now)
     return statement
+
+
+async def _claim(
+    session: AsyncSession,
+    deal: Deal,
+    made: UsageReport,
+    amount: Money,
+    *,
+    terms: Mapping[str, Any],
+    now: datetime,
+) -> UUID:
+    """Claim and invoice what a statement asks for, due on the day of the clause about the fee."""
+    claim_id = ids.new(now)
+    claimed = await claims.claim(
+        session, claim_id, of=deal.id, kind=ROYALTIES, amount=amount, now=now
+    )
+    until = calendar.end_of(rules.due_on(terms, made.last_day))
+    due = Due(until, terms.get("parameters", {}).get("late_bp_daily"))
+    await invoices.issue(session, claimed, due=due, now=now)
+    return claim_id
 
 
 async def _made_before(

@@ -13,7 +13,7 @@ from typing import Any
 
 from contracts import canonical
 from contracts.deals import pricing
-from contracts.money import EXPONENTS, WHOLE_BP, Money
+from contracts.money import WHOLE_BP, from_decimal
 
 VERSION = "uhdx.waterfall/v1"
 LICENSOR, LICENSEE = "licensor", "licensee"
@@ -106,10 +106,11 @@ def of_terms(consideration: Mapping[str, Any]) -> Waterfall | None:
     if consideration["kind"] == pricing.GUARANTEE_SHARE:
         share = Tier("licensor-share", LICENSOR, RECEIPTS, consideration["share_bp"])
         rest = Tier("licensee-rest", LICENSEE, REST, WHOLE_BP)
-        advance = minor(consideration["amount"], currency)
+        advance = from_decimal(consideration["amount"], currency).amount_minor
         return Waterfall((share, rest), currency, advance_minor=advance)
     if consideration["kind"] == pricing.PER_RUN:
-        fee = RunFee(minor(consideration["per_run"], currency), consideration["runs_paid"])
+        each = from_decimal(consideration["per_run"], currency).amount_minor
+        fee = RunFee(each, consideration["runs_paid"])
         return Waterfall((), currency, run_fee=fee)
     return None
 
@@ -144,9 +145,3 @@ def owed(payable_minor: int, *, before_minor: int) -> Owed:
     """Return what is still to be asked for; what was asked for too much is carried, never below."""
     due = max(0, payable_minor - before_minor)
     return Owed(due, max(0, before_minor - payable_minor))
-
-
-def minor(decimal: str, currency: str) -> int:
-    """Return an amount of a contract, in major units, in minor ones."""
-    whole, _, rest = decimal.partition(".")
-    return Money(int(whole + rest.ljust(EXPONENTS[currency], "0")), currency).amount_minor

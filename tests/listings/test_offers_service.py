@@ -1,6 +1,7 @@
 """Negotiations in the database: versions that stay, private rooms, and deals at the end."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids
 from contracts.deals import queries as deals
+from contracts.deals.instalments import InstalmentsNotAllowed
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
 from contracts.log.rules import may_read
@@ -20,6 +22,7 @@ from contracts.titles import service as register
 from contracts.titles.rules import RightsAlreadyGranted
 from exchange import offer_verbs
 from exchange.context import Context
+from listings.disclosures import service as disclosures
 from listings.offers import opening, queries, service
 from listings.offers.rules import BadOffer, OfferExpired, OfferSuperseded, OwnRights
 from listings.offers.service import Speaker
@@ -295,3 +298,44 @@ async def test_a_counter_offer_stays_with_the_licensor_it_began_with(
             session, offer_id, ids.new(NOW), speaker=stranger, ask=ask(room), licensee_id=None,
             now=NOW,
         )  # fmt: skip
+
+
+async def test_an_offer_in_instalments_makes_a_contract_that_says_each(
+    session: AsyncSession, context: Context
+) -> None:
+    room, offer_id = await a_room(session, models=["instalments"]), ids.new(NOW)
+    made = await say(session, offer_id, room, "licensee", **in_parts(room))
+    await accepted(session, room, made, "licensor")
+    await react(context, session, offer_id)
+    (deal,) = await deals.deals_of(session, room.licensee.id)
+    terms = canonical.loads(deal.terms)
+    assert (deal.amount_minor, terms["consideration"]["kind"]) == (5_000_000, "fixed")
+    assert terms["consideration"]["instalments"] == [
+        {"amount": "15000.00", "due_days": 5, "interest": "0.00"},
+        {"amount": "35000.00", "due_days": 365, "interest": "1050.00"},
+    ]
+    assert "fee-in-instalments" in {clause["ref"] for clause in terms["clauses"]}
+
+
+async def test_a_state_owned_licensor_agrees_only_on_what_the_rules_allow(
+    session: AsyncSession,
+) -> None:
+    room = await a_room(session, models=["instalments"])
+    await disclosures.declare_ownership(
+        session, room.licensor.id, ownership="state", threshold_minor=None,
+        person_id=ids.new(NOW), by_exchange=False, now=NOW,
+    )  # fmt: skip
+    with pytest.raises(InstalmentsNotAllowed) as refused:
+        await say(session, ids.new(NOW), room, "licensee", **in_parts(room, security=""))
+    assert refused.value.data["rule"] == "secured"
+    made = await say(session, ids.new(NOW), room, "licensor", **in_parts(room))
+    assert canonical.loads(made.content)["model"] == "instalments"
+
+
+def in_parts(room: Room, **said: Any) -> dict[str, Any]:
+    works = ask(room)["works"]
+    works[0]["price"] = {
+        "amount_minor": 5_000_000, "rate_bp": 300, "security": "银行保函", **said,
+        "parts": [{"share_bp": 3000, "due_days": 5}, {"share_bp": 7000, "due_days": 365}],
+    }  # fmt: skip
+    return {"model": "instalments", "works": works}
