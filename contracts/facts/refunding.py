@@ -15,7 +15,7 @@ _REFUND = {
     "currency": str,
 }
 
-_RED_LETTER = {
+_RED_LETTER: Mapping[str, type | tuple[type, ...]] = {
     "red_letter": str,
     "invoice": str,
     "deal": str,

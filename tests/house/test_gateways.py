@@ -62,6 +62,7 @@ ALLOWED = {
         "exchange/sealed_cli.py",
         "exchange/signing_cli.py",
         "exchange/standins/",
+        "exchange/stripe_cli.py",
         "exchange/templates_cli.py",
         "exchange/witness_cli.py",
     },
