@@ -126,7 +126,8 @@ def _described_alike(old: HistoricalResolver, new: HistoricalResolver) -> None:
         SuspiciousModification: it has another title, say.
     """
     compare_dicts(_info(old), _info(new), _WRITTEN)
-    if _xmp(old) != _xmp(new):
+    before, after = (one.root.raw_get("/Metadata").get_object() for one in (old, new))
+    if _xmp(before) != _xmp(after) or _entries(before) != _entries(after):
         raise SuspiciousModification("the document says something else of itself")
 
 
@@ -137,9 +138,12 @@ def _info(revision: HistoricalResolver) -> generic.PdfObject:
     return found
 
 
-def _xmp(revision: HistoricalResolver) -> list[dict[model.ExpandedName, model.XmpValue]]:
-    packet = revision.root.raw_get("/Metadata").get_object().data
+def _xmp(metadata: generic.StreamObject) -> list[dict[model.ExpandedName, model.XmpValue]]:
     return [
         {name: value for name, value in described if name not in _WRITTEN_XMP}
-        for described in xmp_xml.parse_xmp(BytesIO(packet))
+        for described in xmp_xml.parse_xmp(BytesIO(metadata.data))
     ]
+
+
+def _entries(metadata: generic.StreamObject) -> dict[str, generic.PdfObject]:
+    return {key: value for key, value in metadata.items() if key != "/Length"}

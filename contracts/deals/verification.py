@@ -10,6 +10,7 @@ before it is not accepted, revoked after it is.
 
 import asyncio
 import hashlib
+import struct
 import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,7 +48,7 @@ PURPOSES = frozenset({"1.3.6.1.5.5.7.3.36", "email_protection"})
 UNREADABLE = (
     PdfError, CMSStructuralError, SigningError, SignatureValidationError,
     ValidationInfoReadingError, ValueError, KeyError, TypeError, IndexError, AttributeError,
-    RecursionError, zlib.error,
+    RecursionError, ArithmeticError, AssertionError, NotImplementedError, struct.error, zlib.error,
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from tests.contracts.test_deals_archiving import made
 SOAK = "SOAK_ROUND" in os.environ
 SEED = int(os.environ.get("SOAK_ROUND", "1"))
 OBJECTS = 10_000 if SOAK else 8  # of all; the gate draws some
-MUTANTS = 400 if SOAK else 12
+MUTANTS = 200 if SOAK else 12
 NEW = 900  # the number of an object that no contract has
 BOX = pdf_factory.stream(b"", b"1 1 1 rg 0 0 600 900 re f")
 Objects = Mapping[int, bytes]
@@ -308,6 +308,7 @@ ATTACKS: dict[str, Callable[[Step], bytes]] = {
     "another title": other(b"/CreationDate", rb"/Title \([^)]*\)", b"/Title (Free of charge)"),
     "another title in XMP": other(b"xpacket begin", rb"Exclusive", b"Worldwide"),
     "another author in XMP": other(b"xpacket begin", rb'dc:format="', b'dc:source="x" dc:format="'),
+    "metadata with an entry": entry(b"xpacket begin", b"/Changed true"),
     "object that nothing asks for": lambda step: step.pdf({NEW: b"<<>>"}),
     "object written again": lambda step: step.pdf({step.find(PAGE): step.now(step.find(PAGE))}),
     "object moved into a stream": in_stream(ELEMENT, lambda body: body),

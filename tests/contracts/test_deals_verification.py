@@ -334,6 +334,12 @@ def test_a_file_that_is_no_contract_is_refused(paper: Paper, junk: bytes) -> Non
         paper.checked(junk)
 
 
+@pytest.mark.parametrize("number", [b"1-2", b"1e5", b"--1", b"7.7.7"])
+def test_a_number_that_is_none_is_refused_like_anything_broken(paper: Paper, number: bytes) -> None:
+    with pytest.raises(DocumentNotSound):
+        paper.checked(paper.pdf.replace(b"/F 132", b"/F " + number))
+
+
 def test_pdfsig_finds_three_valid_signatures_of_trusted_certificates(
     paper: Paper, tmp_path: Path
 ) -> None:
