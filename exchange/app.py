@@ -43,6 +43,8 @@ from exchange.api import (
     invoices,
     keys,
     ledger,
+    ledger_holds,
+    ledger_orders,
     listings,
     lives,
     log,
@@ -99,6 +101,7 @@ ROUTERS = (
     requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties, dues,
     refunds, disputes, payout_batches, clearing, redletters,
+    ledger_orders, ledger_holds,
 )  # fmt: skip
 DESCRIPTION = (
     "List, bid for, contract and settle rights in UHD works. "

@@ -36,6 +36,7 @@ from exchange import (
     files_cli,
     identify,
     index_cli,
+    ledger_cli,
     log_cli,
     masters_cli,
     match_cli,
@@ -64,7 +65,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-ledger_app = typer.Typer(help="The books.", no_args_is_help=True)
 staff_app = typer.Typer(help="Exchange staff.", no_args_is_help=True)
 app.add_typer(auction_cli.app, name="auction")
 app.add_typer(avails_cli.app, name="avails")
@@ -72,7 +72,7 @@ app.add_typer(bank_cli.app, name="bank")
 app.add_typer(files_cli.imf_app, name="imf")
 app.command("hash")(files_cli.hash_file)
 app.add_typer(index_cli.app, name="index")
-app.add_typer(ledger_app, name="ledger")
+app.add_typer(ledger_cli.app, name="ledger")
 app.add_typer(log_cli.app, name="log")
 app.add_typer(masters_cli.app, name="masters")
 app.add_typer(royalties_cli.app, name="royalties")
@@ -239,7 +239,7 @@ def openapi_command(
         sys.stdout.write(text)
 
 
-@ledger_app.command("check")
+@ledger_cli.app.command("check")
 def ledger_check(as_json: Json = False) -> None:
     """Recompute every balance from its postings; exit status 0 only if the books balance."""
     faults, totals = asyncio.run(_check_ledger(Settings()))

@@ -20,6 +20,7 @@ _FILE = {
     "currency": str,
 }
 _BATCH = {"batch": str, "content_sha256": str}
+_ORDER = {"order": str, "kind": str, "content_sha256": str}
 _RELEASE = {"release": str, "content_sha256": str}
 
 BANKING: Mapping[str, KindOfFact] = {
@@ -44,6 +45,9 @@ BANKING: Mapping[str, KindOfFact] = {
     "payout-batch.prepared": KindOfFact(_STAFF, _BATCH),
     "payout-batch.approved": KindOfFact(_STAFF, _BATCH),
     "payout-batch.refused": KindOfFact(_STAFF, _BATCH),
+    "ledger-order.prepared": KindOfFact(_STAFF, _ORDER),
+    "ledger-order.approved": KindOfFact(_STAFF, _ORDER),
+    "ledger-order.refused": KindOfFact(_STAFF, _ORDER),
     "transfer.made": KindOfFact(
         _PARTIES,
         {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},

@@ -16,6 +16,7 @@ from settlement.bank.tables import PaymentBatch
 from settlement.batches import queries as batches
 from settlement.disputes.tables import Dispute
 from settlement.invoices.tables import Invoice
+from settlement.orders import queries as orders
 from settlement.outbound.tables import Outbound
 from settlement.payees import queries as payees
 from settlement.plans.tables import Settlement
@@ -33,6 +34,7 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
     """Return all that waits about money, except payouts and deposits."""
     return [
         *await _batches(session),
+        *await _orders(session),
         *await _refunds(session),
         *await _red_letters(session),
         *await _disputes(session),
@@ -56,6 +58,21 @@ async def _batches(session: AsyncSession) -> Tasks:
             maker=row.prepared_by,
         )
         for row in await batches.waiting(session, limit=MOST)
+    ]
+
+
+async def _orders(session: AsyncSession) -> Tasks:
+    return [
+        task(
+            mark("Decide on an order to the ledger"),
+            f"/console/ledger/orders/{row.id}",
+            role=APPROVER,
+            whose=row.reason,
+            since=row.prepared_at,
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=row.prepared_by,
+        )
+        for row in await orders.waiting(session, limit=MOST)
     ]
 
 

@@ -10,6 +10,8 @@ from exchange.console import (
     bidders,
     disputes,
     ledger,
+    ledger_holds,
+    ledger_orders,
     limits,
     notices,
     parties,
@@ -70,8 +72,9 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
         bundles, offerables, requests, deals, royalties, deliveries,
         lives, changes, money, own_books, keys, signing, verifying,
-        queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger, cases,
-        notices, admission, bidders, limits, console_bank, provider, redletters,
+        queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger,
+        ledger_orders, ledger_holds, cases, notices, admission, bidders, limits, console_bank,
+        provider, redletters,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600

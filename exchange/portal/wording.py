@@ -254,6 +254,12 @@ WORDS: Mapping[str, str] = {
     "screen_shill": mark("Shill score"),
     "screen_residuals": mark("Bids that move together"),
     "screen_variation": mark("Bids close to each other"),
+    # orders to the ledger
+    "order_journal": mark("Journal made by hand"),
+    "order_reversal": mark("Reversal of a journal"),
+    "order_exchange": mark("Exchange at a quote"),
+    "order_mark": mark("Freezing or closing an account"),
+    "order_close": mark("Close of the books"),
     # refunds and disputes
     "refund_prepared": mark("Waiting for approval"),
     "refund_approved": mark("On its way back"),

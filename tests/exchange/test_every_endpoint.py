@@ -43,7 +43,13 @@ from tests.listings.catalogue_factory import drafted_listing, published_listing
 from tests.listings.offers_factory import negotiated
 from tests.listings.recognition_factory import declared_of_another
 from tests.listings.sealed_factory import ceremony_of
-from tests.settlement import bank_factory, batches_factory, redletters_factory, returns_factory
+from tests.settlement import (
+    bank_factory,
+    batches_factory,
+    orders_factory,
+    redletters_factory,
+    returns_factory,
+)
 
 DOCUMENT = openapi.document()
 METHODS = ("get", "put", "post", "patch", "delete", "head", "options")
@@ -314,6 +320,7 @@ async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[
     returned = await returns_factory.of_a_payment(session, UUID(payment_id), now=now)
     held = await batches_factory.of_one(session, now=now)
     returned |= await redletters_factory.of_a_claim(session, trade.deal.id, now=now)
+    held |= await orders_factory.of_one(session, now=now)
     return {
         **banked,
         **held,

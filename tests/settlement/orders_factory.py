@@ -1,0 +1,80 @@
+"""Orders to the ledger for tests: a party's account with money on it, and journals by hand."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts import ids
+from contracts.money import Money
+from settlement.ledger import exchanging
+from settlement.ledger import rules as accounts
+from settlement.ledger import service as ledger
+from settlement.ledger.rules import Quote
+from settlement.orders import service
+from settlement.orders.tables import LedgerOrder
+from tests.contracts.parties_factory import party
+from tests.settlement.batches_factory import approver
+
+OWED = 10_000
+
+
+async def owed(session: AsyncSession, *, currency: str = "CNY", now: datetime) -> str:
+    """The account of what a new payee is owed, 100.00 of it, by its stored code."""
+    payee = (await party(session, now=now)).id
+    amount = Money(OWED, currency)
+    await ledger.post(
+        session,
+        idem_key=f"test:{payee}",
+        kind="payment.received",
+        actor="test",
+        deal_id=None,
+        lines=[
+            (accounts.PSP_CLEARING, amount),
+            (accounts.payee_due(payee), Money(-OWED, currency)),
+        ],
+        now=now,
+    )
+    return accounts.account_code(accounts.payee_due(payee), currency)
+
+
+def journal(account: str, amount_minor: int) -> dict[str, Any]:
+    """A journal that moves an account against bank fees."""
+    currency = account.rpartition(":")[2]
+    return {
+        "lines": [
+            {"account": account, "amount_minor": amount_minor},
+            {"account": f"{accounts.BANK_FEES}:{currency}", "amount_minor": -amount_minor},
+        ]
+    }
+
+
+async def ordered(
+    session: AsyncSession, kind: str, what: dict[str, Any], *, now: datetime
+) -> LedgerOrder:
+    """An order that somebody of the staff prepared."""
+    order, _ = await service.prepare(
+        session,
+        ids.new(now),
+        kind=kind,
+        what=what,
+        reason="银行手续费补记",
+        person_id=await approver(session, now=now),
+        now=now,
+    )
+    return order
+
+
+async def of_one(session: AsyncSession, *, now: datetime) -> dict[str, str]:
+    """An order that waits and a kept quote, by the names that paths give them."""
+    order = await ordered(session, "journal", journal(await owed(session, now=now), 1), now=now)
+    return {"order_id": str(order.id), "quote_id": str(await quote(session, now=now))}
+
+
+async def quote(session: AsyncSession, *, now: datetime) -> UUID:
+    """A quote of dollars in yuan that holds for an hour."""
+    quoted = Quote("USD", "CNY", Decimal("7.1023"), now, now + timedelta(hours=1))
+    made, _ = await exchanging.quote(session, ids.new(now), quoted, source="test", actor="test")
+    return made.id
