@@ -1,5 +1,6 @@
 """Reading the ledger: trial balance, the check of its invariants, the journals of a deal."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -140,25 +141,41 @@ async def journals_of_deal(
 
     The further ids are of the settlements of its later instalments: theirs stand among them.
     """
+    [found] = await journals_of_deals(session, [(deal_id, *further)])
+    return found
+
+
+async def journals_of_deals(
+    session: AsyncSession, several: Sequence[Collection[UUID]]
+) -> list[list[dict[str, Any]]]:
+    """Return the journals of several deals, each with its further ids, as `journals_of_deal`."""
+    wanted = {one for deal in several for one in deal}
     rows = await session.execute(
-        select(LedgerJournal, LedgerPosting, LedgerAccount.code)
+        select(
+            col(LedgerJournal.deal_id),
+            col(LedgerJournal.id),
+            col(LedgerJournal.idem_key),
+            col(LedgerJournal.kind),
+            col(LedgerJournal.effective_at),
+            col(LedgerAccount.code),
+            col(LedgerPosting.amount_minor),
+            col(LedgerPosting.currency),
+        )  # type: ignore[call-overload]  # it is typed for four columns at most
         .join(LedgerPosting, col(LedgerPosting.journal_id) == col(LedgerJournal.id))
         .join(LedgerAccount, col(LedgerAccount.id) == col(LedgerPosting.account_id))
-        .where(col(LedgerJournal.deal_id).in_((deal_id, *further)))
+        .where(col(LedgerJournal.deal_id).in_(wanted))
         .order_by(col(LedgerJournal.id), col(LedgerPosting.line))
     )
-    journals: dict[int | None, dict[str, Any]] = {}
-    for journal, posting, code in rows:
-        entry = journals.setdefault(
-            journal.id,
-            {
-                "key": journal.idem_key,
-                "kind": journal.kind,
-                "effective_at": rfc3339.to_the_second(journal.effective_at),
-                "lines": [],
-            },
+    found: dict[UUID, dict[int, dict[str, Any]]] = {one: {} for one in wanted}
+    for deal_id, number, key, kind, effective_at, code, minor, currency in rows:
+        journals = found[deal_id]
+        if number not in journals:
+            when = rfc3339.to_the_second(effective_at)
+            journals[number] = {"key": key, "kind": kind, "effective_at": when, "lines": []}
+        journals[number]["lines"].append(
+            {"account": code, "amount_minor": minor, "currency": currency}
         )
-        entry["lines"].append(
-            {"account": code, "amount_minor": posting.amount_minor, "currency": posting.currency}
-        )
-    return list(journals.values())
+    return [
+        [journal for _, journal in sorted(pair for one in deal for pair in found[one].items())]
+        for deal in several
+    ]

@@ -32,6 +32,19 @@ QUOTE_LASTS = timedelta(hours=24)  # the mid rates of a central bank are set onc
 BANK_DEPOSITS = "bank:deposits"  # the bank account that holds deposits alone (保证金专户)
 
 Line = tuple[str, Money]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A journal to be booked among others; its fields as `service.post` takes them."""
+
+    idem_key: str
+    kind: str
+    actor: str
+    deal_id: UUID | None
+    lines: Sequence[Line]
+
+
 ABOUT_PARTIES = ("receivable:", "payee:", "deposit:", "forfeited:", "recoverable:", "refund:")
 _IDS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 

@@ -1,6 +1,6 @@
 """Instructions: committed with their cause, taken up by one worker at a time, concluded once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,16 @@ class Claim:
     tries: int
 
 
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One of several instructions; its fields as `intend` takes them."""
+
+    intent_id: UUID
+    object_key: str
+    object_id: UUID
+    params: Mapping[str, Any]
+
+
 async def intend(
     session: AsyncSession,
     intent_id: UUID,
@@ -48,21 +58,35 @@ async def intend(
         params: the exact request, kept byte for byte for every repetition.
         now: the instant.
     """
-    payload = canonical.dumps(dict(params))
-    row = Outbound(
-        id=intent_id,
-        op=op,
-        object_key=object_key,
-        object_id=object_id,
-        payload=payload,
-        payload_sha256=canonical.sha256_hex(payload),
-        idem_key=rules.key(intent_id, 1),
-        created_at=now,
-        **_columns(rules.fresh(op, now)),
+    [row] = await intend_many(
+        session, op, [Instruction(intent_id, object_key, object_id, params)], now=now
     )
-    session.add(row)
-    await session.flush()
     return row
+
+
+async def intend_many(
+    session: AsyncSession, op: str, several: Sequence[Instruction], *, now: datetime
+) -> list[Outbound]:
+    """Write down several instructions of one kind, as `intend` does."""
+    columns = _columns(rules.fresh(op, now))
+    rows = []
+    for one in several:
+        payload = canonical.dumps(dict(one.params))
+        row = Outbound(
+            id=one.intent_id,
+            op=op,
+            object_key=one.object_key,
+            object_id=one.object_id,
+            payload=payload,
+            payload_sha256=canonical.sha256_hex(payload),
+            idem_key=rules.key(one.intent_id, 1),
+            created_at=now,
+            **columns,
+        )
+        rows.append(row)
+    session.add_all(rows)
+    await session.flush()
+    return rows
 
 
 async def claim(session: AsyncSession, *, now: datetime) -> Claim | None:
@@ -70,21 +94,28 @@ async def claim(session: AsyncSession, *, now: datetime) -> Claim | None:
 
     The caller commits before it calls the provider: the mark must outlive the caller.
     """
+    taken = await claim_many(session, most=1, now=now)
+    return taken[0] if taken else None
+
+
+async def claim_many(session: AsyncSession, *, most: int, now: datetime) -> list[Claim]:
+    """Take up the instructions that are due longest, at most so many, as `claim` does."""
     wanted = (
         select(Outbound)
         .where(col(Outbound.state).in_(rules.OPEN), col(Outbound.next_at) <= now)
         .order_by(col(Outbound.next_at))
-        .limit(1)
+        .limit(most)
         .with_for_update(skip_locked=True)
     )
-    row = await session.scalar(wanted.execution_options(populate_existing=True))
-    if row is None:
-        return None
-    intent, step = rules.taken_up(row.intent(), now)
-    row.stand(intent)
-    row.idem_key = rules.key(row.id, intent.attempt)
+    rows = (await session.scalars(wanted.execution_options(populate_existing=True))).all()
+    claims = []
+    for row in rows:
+        intent, step = rules.taken_up(row.intent(), now)
+        row.stand(intent)
+        row.idem_key = rules.key(row.id, intent.attempt)
+        claims.append(_claim(row, step))
     await session.flush()
-    return _claim(row, step)
+    return claims
 
 
 async def repeat(session: AsyncSession, taken: Claim, *, now: datetime) -> Claim | None:
@@ -110,19 +141,46 @@ async def conclude(
     An answer that came too late (another worker has the instruction by now) counts only when it
     says that the object was made. A second object is never taken over: its fault is kept.
     """
-    row = await _locked(session, taken.id)
+    ended = await conclude_many(session, [(taken, answer)], now=now)
+    return ended[0][0] if ended else None
+
+
+async def conclude_many(
+    session: AsyncSession, answered: Sequence[tuple[Claim, Answer]], *, now: datetime
+) -> list[tuple[Outbound, Answer]]:
+    """Write down several answers, as `conclude` does each; return the rows that ended, with them.
+
+    Their locks are taken in the order of their ids.
+    """
+    wanted = select(Outbound).where(col(Outbound.id).in_([taken.id for taken, _ in answered]))
+    found = await session.scalars(
+        wanted.order_by(col(Outbound.id))
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    rows = {row.id: row for row in found}
+    ended = [
+        (rows[taken.id], answer)
+        for taken, answer in answered
+        if _stands_after(rows[taken.id], taken, answer, now=now)
+    ]
+    await session.flush()
+    return ended
+
+
+def _stands_after(row: Outbound, taken: Claim, answer: Answer, *, now: datetime) -> bool:
+    """Take an answer over; True when it ended the instruction."""
     if row.state == rules.DONE:
         if isinstance(answer, Made) and answer.provider_id != row.provider_id:
             row.fault = f"a second object was made: {answer.provider_id}"
-        return None
+        return False
     if row.tries != taken.tries and not isinstance(answer, Made):
-        return None
+        return False
     row.stand(rules.concluded(row.intent(), answer, now))
     if isinstance(answer, Made):
         row.provider_id, row.done_at = answer.provider_id, now
     row.fault = answer.fault if isinstance(answer, Rejected | Lost) else None
-    await session.flush()
-    return None if row.state in rules.OPEN else row
+    return row.state not in rules.OPEN
 
 
 async def _locked(session: AsyncSession, intent_id: UUID) -> Outbound:

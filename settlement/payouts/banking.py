@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from settlement.payouts import queries, rules, service
+from settlement.payouts import making, queries, rules, service
+from settlement.payouts.making import Made
 
 
 async def sending(session: AsyncSession, payout_id: UUID, party_id: UUID) -> None:
@@ -39,5 +40,5 @@ async def transfer_made(
     transfer = await queries.get_transfer(session, payout_id, party_id)
     if transfer.state == rules.TRANSFER_MADE:
         return False
-    await service.made(session, payout, transfer, provider_id, out_of=out_of, now=now)
+    await making.book(session, [payout], [Made(transfer, provider_id, out_of)], now=now)
     return True

@@ -16,13 +16,13 @@ from settlement.approvals import rules as deciding
 from settlement.approvals import service as approvals
 from settlement.approvals.rules import Decision, Subject
 from settlement.invoices import queries as invoices
-from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
 from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
+from settlement.outbound.service import Instruction
 from settlement.payees import queries as bank_accounts
 from settlement.payees.rules import is_at_a_bank
-from settlement.payouts import finishing, queries, rules
+from settlement.payouts import making, queries, rules
 from settlement.payouts.rules import Transfer
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 from settlement.plans import queries as plans
@@ -31,7 +31,6 @@ from settlement.plans.rules import FUNDED, PAYING
 from settlement.plans.tables import Settlement
 from settlement.recoveries import queries as recoveries
 
-EXECUTOR = "exchange"
 OBJECT = "payout"
 
 
@@ -220,52 +219,7 @@ async def transfer_made(
     session: AsyncSession, payout_id: UUID, *, intent_id: UUID, provider_id: str, now: datetime
 ) -> None:
     """Book a transfer that the provider made; the last one pays the payout and the settlement."""
-    payout = await locked(session, payout_id)
-    transfers = await queries.transfers(session, payout_id)
-    transfer = next(one for one in transfers if one.intent_id == intent_id)
-    if transfer.state == rules.TRANSFER_MADE:
-        return
-    await made(session, payout, transfer, provider_id, out_of=accounts.PSP_CLEARING, now=now)
-
-
-async def made(
-    session: AsyncSession,
-    payout: Payout,
-    transfer: PayoutTransfer,
-    provider_id: str,
-    *,
-    out_of: str,
-    now: datetime,
-) -> None:
-    """Book a transfer that was made; the last one pays the payout and the settlement."""
-    payout_id = payout.id
-    transfer.state, transfer.provider_id = rules.TRANSFER_MADE, provider_id
-    await ledger.post(
-        session,
-        idem_key=f"{provider_id}:made",
-        kind="transfer.made",
-        actor=EXECUTOR,
-        deal_id=payout.deal_id,
-        lines=rules.made_lines(transfer.transfer(), out_of=out_of),
-        now=now,
-    )
-    await facts.record(
-        session,
-        "transfer.made",
-        payout_id,
-        {
-            "payout": str(payout_id),
-            "party": str(transfer.party_id),
-            "amount_minor": transfer.amount_minor,
-            "currency": transfer.currency,
-            "provider": provider_id,
-        },
-        parties=[transfer.party_id],
-        now=now,
-    )
-    transfers = await queries.transfers(session, payout_id)
-    if all(one.state == rules.TRANSFER_MADE for one in transfers):
-        await finishing.finish(session, payout, now=now)
+    await making.transfers_made(session, [making.Told(payout_id, intent_id, provider_id)], now=now)
 
 
 async def _content(
@@ -297,6 +251,7 @@ async def _content(
 
 async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
     charge = canonical.loads(payout.content)["charge"]
+    instructed = []
     for row in await queries.transfers(session, payout.id):
         if is_at_a_bank(row.account):
             continue  # a payment file instructs it: settlement/bank
@@ -306,23 +261,17 @@ async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> 
             "payout": str(payout.id),
             "intent_id": str(intent_id),
         }
-        await outbound.intend(
-            session,
-            intent_id,
-            op=outbound_rules.CREATE_TRANSFER,
-            object_key=f"transfer:{payout.id}:{row.party_id}",
-            object_id=payout.id,
-            params=outbound_rules.transfer_params(
-                amount_minor=row.amount_minor,
-                currency=row.currency,
-                account=row.account,
-                charge=charge,
-                names=names,
-            ),
-            now=now,
+        params = outbound_rules.transfer_params(
+            amount_minor=row.amount_minor,
+            currency=row.currency,
+            account=row.account,
+            charge=charge,
+            names=names,
         )
+        key = f"transfer:{payout.id}:{row.party_id}"
+        instructed.append(Instruction(intent_id, key, payout.id, params))
         row.state, row.intent_id = rules.TRANSFER_SENDING, intent_id
-    await session.flush()
+    await outbound.intend_many(session, outbound_rules.CREATE_TRANSFER, instructed, now=now)
 
 
 async def _tell(

@@ -40,12 +40,22 @@ async def parts_of(session: AsyncSession, deal_id: UUID) -> Sequence[Settlement]
 
     They are read anew: whoever pays the last one sees what the others have become.
     """
+    return (await parts_of_deals(session, [deal_id]))[deal_id]
+
+
+async def parts_of_deals(
+    session: AsyncSession, deal_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[Settlement]]:
+    """Return the settlements of several deals' prices by deal, as `parts_of` does."""
     wanted = select(Settlement).where(
-        (col(Settlement.deal_id) == deal_id)
-        | ((col(Settlement.of_deal) == deal_id) & (col(Settlement.kind) == INSTALMENT))
+        col(Settlement.deal_id).in_(deal_ids)
+        | (col(Settlement.of_deal).in_(deal_ids) & (col(Settlement.kind) == INSTALMENT))
     )
     ordered = wanted.order_by(col(Settlement.part).nulls_first())
-    return (await session.scalars(ordered.execution_options(populate_existing=True))).all()
+    found: dict[UUID, list[Settlement]] = {deal_id: [] for deal_id in deal_ids}
+    for row in await session.scalars(ordered.execution_options(populate_existing=True)):
+        found[row.root_id].append(row)
+    return found
 
 
 async def deals_of(session: AsyncSession, ids: Collection[UUID]) -> Mapping[UUID, UUID | None]:
@@ -73,9 +83,17 @@ async def lines_of(
 
 async def payees(session: AsyncSession, deal_id: UUID) -> Sequence[SettlementLine]:
     """Return the lines that are paid out to owners; a share of nothing is left out."""
-    return [
-        line for line in await lines(session, deal_id) if line.kind == SHARE and line.amount_minor
-    ]
+    return (await payees_of(session, [deal_id]))[deal_id]
+
+
+async def payees_of(
+    session: AsyncSession, deal_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[SettlementLine]]:
+    """Return the lines that are paid out to owners of several settlements, by deal."""
+    return {
+        deal_id: [line for line in several if line.kind == SHARE and line.amount_minor]
+        for deal_id, several in (await lines_of(session, deal_ids)).items()
+    }
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Settlement]:

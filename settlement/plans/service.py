@@ -1,11 +1,11 @@
 """Planning a settlement and moving it forward."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
+from sqlmodel import col, select
 
 from contracts import ids, locking
 from contracts.money import WHOLE_BP, Money
@@ -70,6 +70,16 @@ async def locked(session: AsyncSession, deal_id: UUID) -> Settlement:
     return found
 
 
+async def locked_many(
+    session: AsyncSession, deal_ids: Collection[UUID]
+) -> Mapping[UUID, Settlement]:
+    """Return settlements by deal, locked in the order of their deals' ids and read anew."""
+    wanted = select(Settlement).where(col(Settlement.deal_id).in_(deal_ids))
+    ordered = wanted.order_by(col(Settlement.deal_id)).with_for_update(key_share=True)
+    found = await session.scalars(ordered.execution_options(populate_existing=True))
+    return {settlement.deal_id: settlement for settlement in found}
+
+
 async def advance(session: AsyncSession, deal_id: UUID, *, to: str) -> Settlement:
     """Move a settlement one step forward; a step already made is left as it is.
 
@@ -77,13 +87,32 @@ async def advance(session: AsyncSession, deal_id: UUID, *, to: str) -> Settlemen
         ValueError: the step would leave one out (a bug, not a refusal).
     """
     settlement = await locked(session, deal_id)
+    _step(settlement, to)
+    await session.flush()
+    return settlement
+
+
+async def advance_many(
+    session: AsyncSession, deal_ids: Collection[UUID], *, to: str
+) -> Mapping[UUID, Settlement]:
+    """Move several settlements, as `advance` moves each; return them by deal.
+
+    Raises:
+        ValueError: see `advance`.
+    """
+    settlements = await locked_many(session, deal_ids)
+    for settlement in settlements.values():
+        _step(settlement, to)
+    await session.flush()
+    return settlements
+
+
+def _step(settlement: Settlement, to: str) -> None:
     here, there = rules.STEPS.index(settlement.state), rules.STEPS.index(to)
     if there > here + 1:
         raise ValueError(f"a settlement does not go from {settlement.state} to {to}")
     if there == here + 1:
         settlement.state = to
-        await session.flush()
-    return settlement
 
 
 def _row(terms: Terms, gross: Money, *, part: int | None, now: datetime) -> Settlement:

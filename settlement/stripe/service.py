@@ -5,7 +5,8 @@ before the provider hears of it.
 """
 
 import asyncio
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,10 +14,12 @@ from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts import ids
+from contracts.refusal import Refusal
 from settlement.disputes import service as disputes
 from settlement.invoices import service as invoices
 from settlement.outbound import rules as outbound_rules
@@ -24,7 +27,9 @@ from settlement.outbound import service as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Step
 from settlement.outbound.service import Claim
 from settlement.outbound.tables import Outbound
+from settlement.payouts import making
 from settlement.payouts import service as payouts
+from settlement.payouts.making import Told
 from settlement.recoveries import service as recoveries
 from settlement.refunds import service as refunds
 from settlement.stripe import rules
@@ -32,10 +37,10 @@ from settlement.stripe.gateway import AnswerLost, Gateway
 from settlement.stripe.rules import History
 from settlement.stripe.tables import InboundEvent
 
+_log = logging.getLogger("settlement.stripe")
+
 MOST_AT_ONCE = 50
-# A lease counts from `now`; what is taken up later than this is left to the next call, whose `now`
-# is fresh.
-FRESH_S = 5.0
+CALLS_AT_ONCE = 8  # what the provider lets one platform ask for at once, by far
 
 
 class Transactions(Protocol):
@@ -80,23 +85,64 @@ class DatabaseDesk:
 
     async def conclude(self, claim: Claim, answer: Answer, now: datetime) -> None:
         """Write down an answer and its effect in one transaction."""
+        await self.conclude_many([(claim, answer)], now)
+
+    async def claim_many(self, most: int, now: datetime) -> list[Claim]:
+        """Take up the instructions that are due longest."""
         async with self.db.transaction() as session:
-            ended = await outbound.conclude(session, claim, answer, now=now)
-            if ended is not None:
-                await _take_effect(session, ended, answer, now=now)
+            return await outbound.claim_many(session, most=most, now=now)
+
+    async def conclude_many(self, answered: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
+        """Write down several answers and their effects in one transaction: all or none."""
+        async with self.db.transaction() as session:
+            ended = await outbound.conclude_many(session, answered, now=now)
+            await _take_effects(session, ended, now=now)
 
 
 async def send_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int:
-    """Carry out the instructions that are due, at most 50 and while `now` is fresh.
+    """Carry out the instructions that are due, at most 50; return how many were taken up.
 
-    Returns how many were taken up.
+    They are taken up together, called for a few at a time, and their answers written down
+    together. Who dies in between leaves each as a single one is left: sent, and looked for by the
+    next before anything is sent again. Where the answers cannot be written down together, each is
+    by itself, so that a bad one keeps no other back.
     """
     desk, clock = DatabaseDesk(db), asyncio.get_running_loop().time
-    stale_at = clock() + FRESH_S
-    for done in range(MOST_AT_ONCE):
-        if clock() > stale_at or not await send_one(desk, gateway, now=now, clock=clock):
-            return done
-    return MOST_AT_ONCE
+    until, few = clock() + outbound_rules.LEASE.total_seconds(), asyncio.Semaphore(CALLS_AT_ONCE)
+    claims = await desk.claim_many(MOST_AT_ONCE, now)
+
+    async def one(claim: Claim) -> tuple[Claim, Answer] | None:
+        async with few:
+            return await _carry_out(desk, gateway, claim, now=now, clock=clock, until=until)
+
+    outcomes = await asyncio.gather(*map(one, claims), return_exceptions=True)
+    answered = [outcome for outcome in outcomes if isinstance(outcome, tuple)]
+    await _write_down(desk, answered, now=now)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return len(claims)
+
+
+async def _write_down(
+    desk: DatabaseDesk, answered: Sequence[tuple[Claim, Answer]], *, now: datetime
+) -> None:
+    if not answered:
+        return
+    try:
+        await desk.conclude_many(answered, now)
+    except (Refusal, DBAPIError) as error:
+        if len(answered) == 1:
+            raise
+        _log.warning("%s answers are written down one by one: %s", len(answered), error)
+        failed: Exception | None = None
+        for claim, answer in answered:
+            try:
+                await desk.conclude(claim, answer, now)
+            except (Refusal, DBAPIError) as again:
+                failed = again
+        if failed is not None:
+            raise failed from error
 
 
 async def send_one(
@@ -117,20 +163,33 @@ async def send_one(
     claim = await desk.claim(now)
     if claim is None:
         return False
-    answer: Answer | None = None
+    answered = await _carry_out(desk, gateway, claim, now=now, clock=clock, until=until)
+    if answered is not None:
+        await desk.conclude(*answered, now)
+    return True
+
+
+async def _carry_out(
+    desk: Desk,
+    gateway: Gateway,
+    claim: Claim,
+    *,
+    now: datetime,
+    clock: Callable[[], float],
+    until: float,
+) -> tuple[Claim, Answer] | None:
+    """Return what is to be written down of a claim; None when it has to wait."""
     if claim.step is Step.LOOK:
         answer = await _look(gateway, claim)
-        if answer is None:
-            repeated = await desk.repeat(claim, now)
-            if repeated is None:
-                return True
-            claim = repeated
-    if answer is None and clock() > until:
-        return True
-    if answer is None:
-        answer = await gateway.create(claim.op, claim.params, idem_key=claim.idem_key)
-    await desk.conclude(claim, answer, now)
-    return True
+        if answer is not None:
+            return claim, answer
+        repeated = await desk.repeat(claim, now)
+        if repeated is None:
+            return None
+        claim = repeated
+    if clock() > until:
+        return None
+    return claim, await gateway.create(claim.op, claim.params, idem_key=claim.idem_key)
 
 
 async def receive(
@@ -264,6 +323,22 @@ async def _look(gateway: Gateway, claim: Claim) -> Answer | None:
     return None if found is None else Made(found)
 
 
+async def _take_effects(
+    session: AsyncSession, ended: Sequence[tuple[Outbound, Answer]], *, now: datetime
+) -> None:
+    """Let each answer take effect; the transfers that were made are booked together, last."""
+    told = [
+        Told(row.object_id, row.id, answer.provider_id)
+        for row, answer in ended
+        if row.op == outbound_rules.CREATE_TRANSFER and isinstance(answer, Made)
+    ]
+    for row, answer in ended:
+        if row.op != outbound_rules.CREATE_TRANSFER:
+            await _take_effect(session, row, answer, now=now)
+    if told:
+        await making.transfers_made(session, told, now=now)
+
+
 async def _take_effect(
     session: AsyncSession, ended: Outbound, answer: Answer, *, now: datetime
 ) -> None:
@@ -291,12 +366,4 @@ async def _made(session: AsyncSession, ended: Outbound, answer: Made, *, now: da
     elif ended.op == outbound_rules.REVERSE_TRANSFER:
         await recoveries.reversed_at_provider(
             session, ended.object_id, provider_id=answer.provider_id, now=now
-        )
-    else:
-        await payouts.transfer_made(
-            session,
-            ended.object_id,
-            intent_id=ended.id,
-            provider_id=answer.provider_id,
-            now=now,
         )

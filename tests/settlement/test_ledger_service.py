@@ -1,5 +1,6 @@
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from contracts import ids
 from contracts.money import Money
 from exchange.db import Database
 from settlement.ledger import queries, rules, service
-from settlement.ledger.rules import JournalKeyReused, LimitReached
+from settlement.ledger.rules import Entry, JournalKeyReused, LimitReached
 from tests.conftest import NOW
 
 
@@ -126,6 +127,59 @@ async def test_journals_over_the_same_accounts_in_any_order_do_not_wait_in_a_cir
     assert [rows[f"{rules.payee_held(payee)}:CNY"]["balance_minor"] for payee in payees] == [
         -160
     ] * 4
+
+
+def entry(key: str, code: str, amount: int, *, deal: UUID | None = None) -> Entry:
+    lines = [(code, cny(amount)), (rules.PSP_CLEARING, cny(-amount))]
+    return Entry(key, "test", "me", deal, lines)
+
+
+async def test_journals_booked_together_are_those_booked_one_by_one(session: AsyncSession) -> None:
+    run, deal = ids.new(NOW), ids.new(NOW)
+    code = f"suspense:{run}:many"
+    entries = [entry(f"{run}:{turn}", code, turn + 1, deal=deal) for turn in range(5)]
+    made = await service.post_many(session, entries, now=NOW)
+    assert len(set(made)) == 5
+    assert await service.post_many(session, entries[::-1], now=NOW) == made[::-1]
+    alone = await service.post(
+        session, idem_key=f"{run}:3", kind="test", actor="me", deal_id=deal,
+        lines=entries[3].lines, now=NOW,
+    )  # fmt: skip
+    assert alone == made[3]
+    told = {row["code"]: row["balance_minor"] for row in await queries.trial_balance(session)}
+    assert told[f"{code}:CNY"] == 15
+    assert len(await queries.journals_of_deal(session, deal)) == 5
+    assert await service.post_many(session, [], now=NOW) == []
+
+
+async def test_one_journal_that_is_refused_refuses_all_booked_with_it(db: Database) -> None:
+    run = ids.new(NOW)
+    code = f"suspense:{run}:all"
+    async with db.transaction() as session:
+        await service.post_many(session, [entry(f"{run}:0", code, 1)], now=NOW)
+    with pytest.raises(JournalKeyReused):
+        async with db.transaction() as session:
+            entries = [entry(f"{run}:1", code, 5), entry(f"{run}:0", code, 7)]
+            await service.post_many(session, entries, now=NOW)
+    async with db.sessions() as session:
+        told = {row["code"]: row["balance_minor"] for row in await queries.trial_balance(session)}
+    assert told[f"{code}:CNY"] == 1
+
+
+async def test_batches_that_cross_each_other_do_not_wait_in_a_circle(db: Database) -> None:
+    run = ids.new(NOW)
+    codes = [f"suspense:{run}:{number}" for number in range(6)]
+
+    async def book(number: int) -> None:
+        order = codes if number % 2 else codes[::-1]
+        entries = [entry(f"{run}:{number}:{code}", code, 1) for code in order]
+        async with db.transaction() as session:
+            await service.post_many(session, entries, now=NOW)
+
+    await asyncio.gather(*(book(number) for number in range(12)))
+    async with db.sessions() as session:
+        told = {row["code"]: row["balance_minor"] for row in await queries.trial_balance(session)}
+    assert [told[f"{code}:CNY"] for code in codes] == [12] * 6
 
 
 async def test_the_journals_of_a_deal_are_told_in_order_with_their_lines(

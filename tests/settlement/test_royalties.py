@@ -197,10 +197,14 @@ async def test_what_is_due_is_paid_and_paid_out_like_any_price(session: AsyncSes
     decision = await decided(session, await staff(session), payout.content_sha256, now=NOW)
     await payouts.approve(session, payout.id, decision=decision, now=NOW)
     for transfer in await payout_queries.transfers(session, payout.id):
-        await payouts.made(
-            session, payout, transfer, f"tr_{transfer.intent_id}", out_of="psp:stripe:clearing",
+        assert transfer.intent_id is not None
+        await payouts.transfer_made(
+            session,
+            payout.id,
+            intent_id=transfer.intent_id,
+            provider_id=f"tr_{transfer.intent_id}",
             now=NOW,
-        )  # fmt: skip
+        )
     assert (await plans.get_settlement(session, claim_id)).state == "paid_out"
     told = await facts_of(session, claim_id)
     assert [kind for kind, _ in told] == ["claim.booked"]

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 import stripe
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -23,7 +24,7 @@ from settlement.invoices import queries as invoices
 from settlement.invoices import service as invoicing
 from settlement.invoices.tables import Payment
 from settlement.ledger import queries as books
-from settlement.outbound.rules import CREATE_ACCOUNT, CREATE_TRANSFER, Answer, Rejected
+from settlement.outbound.rules import CREATE_ACCOUNT, CREATE_TRANSFER, Answer, Made, Rejected
 from settlement.outbound.tables import Outbound
 from settlement.payouts import queries as payouts
 from settlement.payouts import service as paying
@@ -270,11 +271,61 @@ async def test_many_workers_make_each_transfer_once(db: Database) -> None:
     assert len(calls) == len(set(calls))  # nobody called twice, not even under one key
 
 
+class Repetitive(FakeStripe):
+    """Gives the objects of one payout all the same id."""
+
+    def __init__(self, payout_id: UUID) -> None:
+        super().__init__(NOW, mark=ids.new(NOW).hex)
+        self.payout_id = payout_id
+
+    async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
+        answer = await super().create(op, params, idem_key=idem_key)
+        if params.get("metadata", {}).get("payout") == str(self.payout_id):
+            return Made(f"tr_{self.payout_id.hex}")
+        return answer
+
+
+async def test_an_answer_that_cannot_be_written_down_keeps_no_other_back(db: Database) -> None:
+    trades = [await approved(db) for _ in range(3)]
+    gateway = Repetitive(trades[1][1])
+    with pytest.raises(DBAPIError):
+        await service.send_due(db, gateway, now=NOW)
+    async with db.sessions() as session:
+        states = [(await payouts.get_payout(session, payout)).state for _, payout in trades]
+        made = [one.state for one in await payouts.transfers(session, trades[1][1])]
+    assert states == ["paid", "approved", "paid"]
+    assert sorted(made) == ["made", "sending"]
+
+
+async def test_a_call_that_breaks_loses_no_answer_of_the_others(db: Database) -> None:
+    """Nobody knows whether it took effect: the next worker looks before it sends."""
+    first, second = [(await approved(db))[1] for _ in range(2)]
+
+    class Breaking(FakeStripe):
+        async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
+            answer = await super().create(op, params, idem_key=idem_key)
+            if params.get("metadata", {}).get("payout") == str(first):
+                raise CrashError
+            return answer
+
+    gateway = Breaking(NOW, mark=ids.new(NOW).hex)
+    with pytest.raises(CrashError):
+        await service.send_due(db, gateway, now=NOW)
+    async with db.sessions() as session:
+        assert (await payouts.get_payout(session, second)).state == "paid"
+    later = NOW + timedelta(minutes=5)
+    await drain(db, gateway, later)
+    async with db.sessions() as session:
+        assert (await payouts.get_payout(session, first)).state == "paid"
+    assert len(gateway.of(CREATE_TRANSFER, "payout", first)) == 2
+
+
 async def test_whatever_breaks_each_payee_is_paid_once(db: Database) -> None:
     """Faults of the provider and deaths of the worker at every step, on the real tables."""
     rng = random.Random(20261122)
     gateway = ShakyStripe(NOW, rng, rate=1.0, mark=ids.new(NOW).hex)
-    shaky = ShakyDatabase(db, rng, 0.05)
+    # Instructions are taken up and answered together: few commits, so each is deadlier.
+    shaky = ShakyDatabase(db, rng, 0.2)
     trades = [await approved(db) for _ in range(12)]
     died = 0
     for step in range(60):
