@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from contracts import canonical, rfc3339
@@ -34,8 +34,7 @@ class KindOfFact:
     fields: Mapping[str, type | tuple[type, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class SealedFact:
+class SealedFact(NamedTuple):
     """A fact with its place in the one sequence (log index = feed cursor)."""
 
     seq: int

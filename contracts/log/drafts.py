@@ -6,7 +6,6 @@ the batch before it will stand: where the locked log is another, the draft is th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from contracts.log import merkle, rules
 from contracts.log.merkle import Node, Row
@@ -25,7 +24,7 @@ class Draft:
         rows: the subtrees that become complete (`merkle.rows`).
         root: the root over the leaves before and these.
         edge: the hashes that this tree is made of.
-        heads: the newest leaf of each chain that this reading went on with.
+        heads: the newest leaf of each chain that has grown since the reading (`rules.chain`).
         ahead: facts that were read too and wait for the next drafts.
     """
 
@@ -36,7 +35,7 @@ class Draft:
     rows: Sequence[Row]
     root: bytes
     edge: Mapping[Node, bytes]
-    heads: Mapping[UUID, bytes]
+    heads: Mapping[int, bytes]
     ahead: Sequence[Waiting]
 
     @property
@@ -79,7 +78,7 @@ def _made(
     base_root: bytes,
     edge: Mapping[Node, bytes],
     facts: Sequence[Waiting],
-    heads: Mapping[UUID, bytes],
+    heads: Mapping[int, bytes],
     *,
     limit: int,
 ) -> Draft:
@@ -89,7 +88,7 @@ def _made(
     size = base + len(entries)
     grown = {node: _hash_of(node, edge, rows) for node in merkle.frontier(size)}
     root = merkle.root(size, grown.__getitem__)
-    reached = {**heads, **{one.subject: one.leaf_hash for one in entries}} if later else {}
+    reached = {**heads, **{one.subject.int: one.leaf_hash for one in entries}} if later else {}
     return Draft(base, base_root, now, entries, rows, root, grown, reached, later)
 
 

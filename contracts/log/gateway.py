@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -61,7 +61,7 @@ class LogSigner:
         """Use a key that has been read; see `open` and `ensure`."""
         self._folder = folder
         self._signer = signer
-        self._read: tuple[bytes, Mark] | None = None  # the file as it was last seen
+        self._seen: _File | None = None
 
     @classmethod
     def open(cls, keys_dir: Path, origin: str) -> "LogSigner":
@@ -108,10 +108,14 @@ class LogSigner:
             LogWouldFork: the mark is gone, unreadable, or another log's; without it a key could
                 be led to sign a second history.
         """
-        raw, known = _raw(self._folder / MARK_FILE), self._read
-        if known is None or known[0] != raw:
-            self._read = known = (raw, _read_mark(raw, self.origin))
-        return known[1]
+        return self._file().mark
+
+    def _file(self) -> "_File":
+        """Return the file as it is now; it is read every time, and parsed when it has changed."""
+        raw, known = _raw(self._folder / MARK_FILE), self._seen
+        if known is None or known.raw != raw:
+            self._seen = known = _File.read(raw, self.origin)
+        return known
 
     def sign(self, promise: Mark, *, after: Mark) -> str:
         """Write the mark, then sign the tree it names; the same promise may be signed again.
@@ -121,10 +125,10 @@ class LogSigner:
             LogWouldFork: the promise does not continue what was signed.
         """
         with locked(self._folder):
-            current = self.mark()
-            rules.check_promise(current, after, promise)
-            if current != promise:
-                self._read = (_write_mark(self._folder, self.origin, promise), promise)
+            current = self._file()
+            rules.check_promise(current.mark, after, promise)
+            if current.mark != promise:
+                self._seen = _write_mark(self._folder, self.origin, promise, current)
         return self._signer.sign(Checkpoint(self.origin, promise.size, promise.root).text)
 
     def attest(self, text: str) -> str:
@@ -138,9 +142,22 @@ class LogSigner:
         return self._signer.sign(text)
 
 
+class _File(NamedTuple):
+    """The file of the mark: its bytes, the mark in them, and where the next one goes."""
+
+    raw: bytes
+    mark: Mark
+    width: int
+    free: int
+
+    @classmethod
+    def read(cls, raw: bytes, origin: str) -> "_File":
+        return cls(raw, _read_mark(raw, origin), *_free_slot(raw))
+
+
 def _create(folder: Path, origin: str) -> None:
     if not (folder / MARK_FILE).exists():
-        _write_mark(folder, origin, UNMARKED)
+        _write_mark(folder, origin, UNMARKED, _File(b"", UNMARKED, 0, 0))
     elif _read_mark(_raw(folder / MARK_FILE), origin) != UNMARKED:
         raise LogKeyMissing("There is a mark, but the key that made the signatures is gone.")
     private = Ed25519PrivateKey.generate()
@@ -172,7 +189,7 @@ def _read_mark(raw: bytes, origin: str) -> Mark:
     return mark
 
 
-def _write_mark(folder: Path, origin: str, mark: Mark) -> bytes:
+def _write_mark(folder: Path, origin: str, mark: Mark, over: "_File") -> "_File":
     """Put the mark on the disk by one flush, and return what the file holds then.
 
     It goes into the slot that does not hold the newest. A write that is cut off spoils that slot
@@ -188,21 +205,21 @@ def _write_mark(folder: Path, origin: str, mark: Mark) -> bytes:
     }
     line = canonical.quick(content)
     line = hashlib.sha256(line).hexdigest().encode() + b" " + line
-    path = folder / MARK_FILE
-    raw, width, place = _free_slot(path)
+    raw, width, place = over.raw, over.width, over.free
     if len(line) >= width:
         width = max(SLOT_BYTES, 2 * len(line))
         raw = 2 * (line.ljust(width - 1) + b"\n")
-        replace(path, raw)
-        return raw
-    slot = line.ljust(width - 1) + b"\n"
-    descriptor = os.open(path, os.O_WRONLY)
+        replace(folder / MARK_FILE, raw)
+        return _File(raw, mark, width, 0)
+    # No more is written than what is there: fewer blocks to flush. Spaces and newline follow.
+    slot = line.ljust(len(raw[place : place + width].rstrip()))
+    descriptor = os.open(folder / MARK_FILE, os.O_WRONLY)
     try:
         os.pwrite(descriptor, slot, place)
         os.fdatasync(descriptor)
     finally:
         os.close(descriptor)
-    return raw[:place] + slot + raw[place + width :]
+    return _File(raw[:place] + slot + raw[place + len(slot) :], mark, width, width - place)
 
 
 def _slots(raw: bytes) -> list[dict[str, Any] | None]:
@@ -221,19 +238,15 @@ def _newest(raw: bytes) -> dict[str, Any]:
     return max((slot for slot in _slots(raw) if slot), key=lambda slot: int(slot["size"]))
 
 
-def _free_slot(path: Path) -> tuple[bytes, int, int]:
-    """Return the file, the width of its slots and the place of the one to write; 0 for none."""
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        return b"", 0, 0
+def _free_slot(raw: bytes) -> tuple[int, int]:
+    """Return the width of the slots and the place of the one to write; 0 where there are none."""
     if raw.startswith(b"{"):
-        return raw, 0, 0
+        return 0, 0
     first, second = _slots(raw)
     width = len(raw) // 2
     if first is None or (second and int(first["size"]) <= int(second["size"])):
-        return raw, width, 0
-    return raw, width, width
+        return width, 0
+    return width, width
 
 
 def replace(path: Path, content: bytes) -> None:

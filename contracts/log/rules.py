@@ -131,25 +131,27 @@ def check_promise(mark: Mark, after: Mark, promise: Mark) -> None:
 
 
 def chain(
-    size: int, waiting: Sequence[Waiting], reached: Mapping[UUID, bytes] | None = None
+    size: int, waiting: Sequence[Waiting], reached: Mapping[int, bytes] | None = None
 ) -> list[Entry]:
     """Number the facts from `size` on and link each to the last leaf of its subject.
 
     Args:
         size: the leaves there are.
         waiting: the facts, in the order of their turn.
-        reached: the last leaves of subjects that have grown since the facts were read.
+        reached: the last leaves of subjects that have grown since the facts were read, by the
+            number that the id is: hashing an id takes longer than hashing its leaf.
     """
     heads = dict(reached or {})
     entries = []
     for seq, fact in enumerate(waiting, start=size):
-        head = heads.get(fact.subject, fact.head)
-        prev = None if head is None else head.hex()
-        commitment = facts.commitment(fact.blind, fact.record)
-        leaf = facts.leaf(fact.fact_id, fact.kind, fact.recorded_at, commitment, prev)
-        hashed = merkle.leaf_hash(leaf)
-        heads[fact.subject] = hashed
-        entries.append(Entry(seq, fact.fact_id, fact.subject, leaf, hashed))
+        fact_id, kind, subject, _, record, blind, recorded_at, _, head = fact
+        prev = heads.get(subject.int, head)
+        commitment = facts.commitment(blind, record)
+        leaf = facts.leaf(
+            fact_id, kind, recorded_at, commitment, None if prev is None else prev.hex()
+        )
+        hashed = heads[subject.int] = merkle.leaf_hash(leaf)
+        entries.append(Entry(seq, fact_id, subject, leaf, hashed))
     return entries
 
 

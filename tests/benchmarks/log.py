@@ -2,17 +2,18 @@
 
 Sealer and PostgreSQL share this machine; fsync is on, for the database and for the signer's mark.
 The facts are committed before and wait. What is timed is the worker's own step
-(`exchange.sealing`), a transaction for each batch: lock the log, read its edge and the facts, make
-leaves, chains and tree, flush the mark, sign once, write leaves, nodes and checkpoint, take the
-facts off what waits, look what they wake, commit. `pgbench_insert_per_s`: PostgreSQL's own
-benchmark, one client that inserts one row of the same size a transaction on the same server. Each
-round measures everything, one after the other; medians are printed, because the speed of a virtual
-disk moves tenfold within minutes (`fdatasync_per_s`, of the same round; a batch waits for two such
-flushes); `best_…` is the best round. `proof_ms`: an inclusion proof in the text form of C2SP, made
-of published tiles alone, each read from its file.
+(`exchange.sealing`), a transaction for each batch: lock the log, read its edge and the facts (some
+batches' at once), make leaves, chains and tree, flush the mark, sign once, write leaves, nodes and
+checkpoint, take the facts off what waits, look what they wake, commit. `pgbench_insert_per_s`:
+PostgreSQL's own benchmark, one client that inserts one row of the same size a transaction on the
+same server. Each round measures everything, one after the other; medians are printed, because the
+speed of a virtual disk moves tenfold within minutes (`fdatasync_per_s`, of the same round; a batch
+waits for two such flushes); `best_…` is the best round. `proof_ms`: an inclusion proof in the text
+form of C2SP, made of published tiles alone, each read from its file.
 """
 
 import asyncio
+import gc
 import json
 import os
 import statistics
@@ -61,6 +62,7 @@ async def measure(url: str, home: Path) -> dict[str, Any]:
     db, signer = Database(url), LogSigner.ensure(home / "log-keys", "log.uhdx.example/2026")
     run(url, "CREATE TABLE plain_leaf (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
         "leaf bytea NOT NULL)")  # fmt: skip
+    gc.freeze()  # as the worker does
     site, rounds = LogSite(home / "site"), []
     for number in range(ROUNDS):
         one = {f"batch_{size}_per_s": await sealed_per_s(db, signer, size) for size in ENTRIES}
