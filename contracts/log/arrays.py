@@ -7,6 +7,7 @@ Source: PostgreSQL, `array_recv` (src/backend/utils/adt/arrayfuncs.c) and the ty
 
 import struct
 from collections.abc import Sequence
+from typing import ClassVar
 from uuid import UUID
 
 from psycopg.abc import AdaptContext
@@ -19,16 +20,18 @@ _BIGINT = struct.Struct("!iq")
 INT8, UUID_, BYTEA = 20, 2950, 17  # object ids of the types, fixed in pg_type.dat
 
 
-class _Array(bytes):
-    """An array in its binary form."""
+class Array(bytes):
+    """An array in its binary form; `oid` is its type's object id."""
 
     __slots__ = ()
+    oid: ClassVar[int]
 
 
-class Bigints(_Array):
+class Bigints(Array):
     """`bigint[]`."""
 
     __slots__ = ()
+    oid = 1016
 
     @classmethod
     def of(cls, items: Sequence[int]) -> "Bigints":
@@ -36,10 +39,11 @@ class Bigints(_Array):
         return cls(_head(INT8, len(items)) + b"".join([_BIGINT.pack(8, item) for item in items]))
 
 
-class Uuids(_Array):
+class Uuids(Array):
     """`uuid[]`."""
 
     __slots__ = ()
+    oid = 2951
 
     @classmethod
     def of(cls, items: Sequence[UUID]) -> "Uuids":
@@ -47,10 +51,11 @@ class Uuids(_Array):
         return cls(_fixed(UUID_, 16, [item.bytes for item in items]))
 
 
-class Hashes(_Array):
+class Hashes(Array):
     """`bytea[]` of items of 32 bytes each."""
 
     __slots__ = ()
+    oid = 1001
 
     @classmethod
     def of(cls, items: Sequence[bytes]) -> "Hashes":
@@ -58,10 +63,11 @@ class Hashes(_Array):
         return cls(_fixed(BYTEA, 32, items))
 
 
-class Texts(_Array):
+class Texts(Array):
     """`bytea[]` of items of any length."""
 
     __slots__ = ()
+    oid = 1001
 
     @classmethod
     def of(cls, items: Sequence[bytes]) -> "Texts":
@@ -73,21 +79,21 @@ class Texts(_Array):
 class _AsIs(Dumper):
     format = Format.BINARY
 
-    def dump(self, obj: _Array) -> bytes:
+    def dump(self, obj: Array) -> bytes:
         """Return what was packed."""
         return obj
 
 
 class _BigintsDumper(_AsIs):
-    oid = 1016
+    oid = Bigints.oid
 
 
 class _UuidsDumper(_AsIs):
-    oid = 2951
+    oid = Uuids.oid
 
 
 class _ByteasDumper(_AsIs):
-    oid = 1001
+    oid = Hashes.oid
 
 
 def register(context: AdaptContext) -> None:

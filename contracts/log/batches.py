@@ -7,7 +7,7 @@ column of a batch is written as one parameter.
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, generators
 from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,8 @@ from contracts.log.drafts import Draft
 from contracts.log.merkle import Node
 from contracts.log.rules import LogWouldFork, Mark, Waiting
 
+_TEXT, _TIMESTAMPTZ = 25, 1184  # object ids of the types, fixed in pg_type.dat
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # PostgreSQL counts microseconds from here
 _LOCK = "SELECT FROM log_state WHERE EXISTS (SELECT FROM fact_pending) FOR UPDATE"
 # Takes facts off what waits if the locked log is the one that they were read with. A log without
 # leaves has no checkpoint; its root is the hash of nothing.
@@ -65,23 +67,17 @@ _PROMISED = _WITH_HEAD.format(
     waiting="unnest(%(promised)s) WITH ORDINALITY AS waiting(fact_id, place) "
     "JOIN fact_pending USING (fact_id)"
 )
-_APPEND = """
+_APPEND = b"""
 WITH entries AS (
   INSERT INTO log_entry (seq, fact_id, subject, leaf, leaf_hash)
-  SELECT * FROM unnest(%(seqs)s, %(facts)s, %(subjects)s, %(leaves)s, %(hashes)s)),
+  SELECT * FROM unnest($1, $2, $3, $4, $5)),
 nodes AS (
-  INSERT INTO log_node (level, index, hash)
-  SELECT * FROM unnest(%(node_levels)s, %(node_places)s, %(node_hashes)s)),
-numbered AS (DELETE FROM fact_pending WHERE turn = ANY(%(turns)s))
-UPDATE log_state SET size = %(size)s
+  INSERT INTO log_node (level, index, hash) SELECT * FROM unnest($6, $7, $8)),
+numbered AS (DELETE FROM fact_pending WHERE turn = ANY($9))
+UPDATE log_state SET size = $10
 """
-_SIGNED = (
-    "INSERT INTO log_checkpoint (size, root, note, signed_at) "
-    "VALUES (%(size)s, %(root)s, %(note)s, %(signed_at)s)"
-)
-
-
-Columns = dict[str, Any]  # the parameters of `_APPEND`
+_SIGNED = b"INSERT INTO log_checkpoint (size, root, note, signed_at) VALUES ($1, $2, $3, $4)"
+Columns = list[arrays.Array]  # what `_APPEND` writes, but for the size
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +127,8 @@ async def promised(found: Found, facts: Sequence[UUID]) -> list[Waiting]:
 
 def begun(found: Found, draft: Draft, mark: Mark) -> Begun:
     """Return the batch that was made of what was found."""
-    turns = Bigints.of([fact.turn for fact in draft.facts])
-    return Begun(found.connection, draft, {**columns(draft), "turns": turns}, mark)
+    turns = [fact.turn for fact in draft.facts]
+    return Begun(found.connection, draft, columns(draft, turns), mark)
 
 
 async def resume(session: AsyncSession, draft: Draft, kept: Columns, mark: Mark) -> Begun | None:
@@ -158,13 +154,23 @@ async def resume(session: AsyncSession, draft: Draft, kept: Columns, mark: Mark)
 @asynccontextmanager
 async def writing(begun: Begun) -> AsyncIterator[None]:
     """Send what the block writes without awaiting answers; when it ends, all of it is done."""
-    arrays.register(begun.connection)
-    async with begun.connection.pipeline():
-        yield
+    connection = begun.connection
+    async with connection.lock:
+        connection.pgconn.enter_pipeline_mode()
+        try:
+            yield
+        finally:
+            results = await _synchronised(connection)
+    _check(results)
 
 
-def columns(draft: Draft) -> Columns:
-    """Pack the leaves and the subtrees that they complete, as `append` writes them."""
+def columns(draft: Draft, turns: Sequence[int] = ()) -> Columns:
+    """Pack the leaves and the subtrees that they complete, as `append` writes them.
+
+    Args:
+        draft: the batch.
+        turns: of the facts that are still to be taken off what waits.
+    """
     nodes = [
         (level, index, hashed)
         for level, (first, row) in enumerate(draft.rows)
@@ -172,30 +178,65 @@ def columns(draft: Draft) -> Columns:
         for index, hashed in enumerate(row, start=first)
     ]
     seqs, facts, subjects, leaves, hashes = zip(*draft.entries, strict=True)
-    return {
-        "seqs": Bigints.of(seqs),
-        "facts": Uuids.of(facts),
-        "subjects": Uuids.of(subjects),
-        "leaves": Texts.of(leaves),
-        "hashes": Hashes.of(hashes),
-        "node_levels": Bigints.of([level for level, _, _ in nodes]),
-        "node_places": Bigints.of([index for _, index, _ in nodes]),
-        "node_hashes": Hashes.of([hashed for _, _, hashed in nodes]),
-        "turns": Bigints.of(()),
-        "size": draft.size,
-    }
+    return [
+        Bigints.of(seqs),
+        Uuids.of(facts),
+        Uuids.of(subjects),
+        Texts.of(leaves),
+        Hashes.of(hashes),
+        Bigints.of([level for level, _, _ in nodes]),
+        Bigints.of([index for _, index, _ in nodes]),
+        Hashes.of([hashed for _, _, hashed in nodes]),
+        Bigints.of(turns),
+    ]
 
 
-async def append(begun: Begun) -> None:
-    """Write the leaves and the subtrees that they complete; their facts wait no more."""
-    await begun.connection.execute(_APPEND, begun.columns)
+def append(begun: Begun) -> None:
+    """Send the leaves and the subtrees that they complete; their facts wait no more."""
+    values = [*begun.columns, begun.draft.size.to_bytes(8)]
+    types = [*(column.oid for column in begun.columns), arrays.INT8]
+    _send(begun, _APPEND, values, types)
 
 
-async def sign(begun: Begun, note: str, *, at: datetime) -> None:
-    """Write the signed checkpoint."""
+def sign(begun: Begun, note: str, *, at: datetime) -> None:
+    """Send the signed checkpoint."""
     draft = begun.draft
-    kept = {"size": draft.size, "root": draft.root, "note": note, "signed_at": at}
-    await begun.connection.execute(_SIGNED, kept)
+    since_epoch = (at - _EPOCH) // timedelta(microseconds=1)
+    values = [
+        draft.size.to_bytes(8),
+        draft.root,
+        note.encode(),
+        since_epoch.to_bytes(8, signed=True),
+    ]
+    _send(begun, _SIGNED, values, [arrays.INT8, arrays.BYTEA, _TEXT, _TIMESTAMPTZ])
+
+
+def _send(begun: Begun, statement: bytes, values: Sequence[bytes], types: Sequence[int]) -> None:
+    """Hand a statement of the block over; what does not fit into the socket goes when it ends."""
+    connection = begun.connection.pgconn
+    connection.send_query_params(statement, values, types, [Format.BINARY] * len(values))
+    connection.flush()
+
+
+async def _synchronised(connection: AsyncConnection[Any]) -> list[PGresult]:
+    """End a pipeline; return the answers to everything that was sent in it."""
+    try:
+        results = await connection.wait(_remaining(connection.pgconn))
+        connection.pgconn.exit_pipeline_mode()
+    except BaseException:
+        await connection.close()  # nobody knows what it would answer next
+        raise
+    return results
+
+
+def _remaining(connection: PGconn) -> PQGen[list[PGresult]]:
+    connection.pipeline_sync()
+    results: list[PGresult] = []
+    while True:
+        answer = yield from generators.execute(connection)
+        if answer and answer[-1].status == ExecStatus.PIPELINE_SYNC:
+            return results
+        results += answer
 
 
 async def _rows(connection: AsyncConnection[Any], query: str) -> list[list[tuple[Any, ...]]]:
@@ -218,10 +259,14 @@ async def _results(connection: AsyncConnection[Any], query: str) -> list[PGresul
     sent = f"BEGIN;{query}" if is_idle else query
     async with connection.lock:
         results = await connection.wait(_answers(connection.pgconn, sent.encode()))
+    _check(results)
+    return results
+
+
+def _check(results: Sequence[PGresult]) -> None:
     for result in results:
         if result.status == ExecStatus.FATAL_ERROR:
             raise error_from_result(result)
-    return results
 
 
 def _answers(connection: PGconn, query: bytes) -> PQGen[list[PGresult]]:

@@ -7,6 +7,7 @@ become visible after a larger one, and a reader that follows numbers would lose 
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -47,16 +48,15 @@ class Sealer:
         # The mark goes to the disk while the rows go to the database and the next batch is made
         # ready; the signature follows the mark.
         draft, promise = begun.draft, begun.draft.promise
-        signing = asyncio.ensure_future(
-            asyncio.to_thread(self._signer.sign, promise, after=begun.mark)
-        )
+        sign = partial(self._signer.sign, promise, after=begun.mark)
+        signing = asyncio.get_running_loop().run_in_executor(None, sign)
         try:
             async with batches.writing(begun):
-                await batches.append(begun)
+                batches.append(begun)
                 sealed = _sealed(draft.entries, draft.facts)
                 following = drafts.following(draft, limit=self._limit)
                 ready = (following, batches.columns(following)) if following else None
-                await batches.sign(begun, await signing, at=now)
+                batches.sign(begun, await signing, at=now)
         finally:
             await asyncio.gather(signing, return_exceptions=True)
         self._ready = ready
