@@ -41,6 +41,7 @@ from listings.deliveries import service as deliveries
 from listings.offers import service as offers
 from listings.requests import service as requests
 from listings.sealed import service as sealed
+from settlement.lateness import service as lateness
 from settlement.ledger import holds as money_holds
 from settlement.stripe import balancing, watching
 from settlement.stripe import service as stripe
@@ -61,6 +62,7 @@ OFFERS_EVERY_S = 2.0
 INDEX_EVERY_S = 10.0
 OPENED_EVERY_S = 1.0  # what two shares open is opened as they come; this is for the rest
 ACCEPTED_EVERY_S = 30.0  # the time to object to a delivery ends at a midnight
+LATE_EVERY_S = 30.0  # days of lateness and the end of a demand begin at a midnight
 TIMERS_EVERY_S = 5.0  # periods of deals are days; a period to cure ends at midnight
 ENDED_EVERY_S = 30.0  # a link that ran out opens nothing; this only clears its film away
 # What was sealed meanwhile is published at once: its files and one checkpoint.
@@ -103,6 +105,7 @@ async def work(context: Context) -> None:
         tasks.create_task(_again(lambda: end_screeners(context), "screeners", rest_s=ENDED_EVERY_S))
         tasks.create_task(_again(lambda: end_offers(context), "offers", rest_s=OFFERS_EVERY_S))
         tasks.create_task(_again(lambda: fire_timers(context), "timers", rest_s=TIMERS_EVERY_S))
+        tasks.create_task(_again(lambda: watch_late(context), "late", rest_s=LATE_EVERY_S))
         tasks.create_task(
             _again(lambda: accept_deliveries(context), "deliveries", rest_s=ACCEPTED_EVERY_S)
         )
@@ -180,6 +183,15 @@ async def end_offers(context: Context) -> int:
     async with context.db.transaction() as session:
         opened = await requests.open_due(session, now=now)
     return ended + opened
+
+
+async def watch_late(context: Context) -> int:
+    """Write down the days on which invoices are late, and note what was not paid in time."""
+    now = clock.now()
+    async with context.db.transaction() as session:
+        count = await lateness.accrue_due(session, now=now)
+    async with context.db.transaction() as session:
+        return count + await lateness.default_due(session, now=now)
 
 
 async def fire_timers(context: Context) -> int:

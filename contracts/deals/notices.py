@@ -2,6 +2,7 @@
 
 A notice is received when it is in the log, as the clause about notices says; its time is that of
 its leaf. After a notice of breach the period to cure runs; where nothing stops it, the deal ends.
+So does it after a demand for payment, if what was late then is still unpaid: settlement says so.
 Where a clause lets a side end the contract without a reason, its notice ends the deal when the
 clause's period is over; it cannot be taken back (民法典 art. 565 ¶1), but both may agree otherwise.
 """
@@ -22,7 +23,7 @@ from contracts.parties.rules import clean_name
 from contracts.refusal import IdReused, Kind, Refusal, Unknown
 
 TYPE = "uhdx.notice/v1"
-KINDS = ("breach", "mutual", "convenience")
+KINDS = ("breach", "payment", "mutual", "convenience")
 # Which clause lets which sides end a contract early, and which parameter is its period.
 EARLY_END: Mapping[str, tuple[tuple[str, ...], str]] = {
     "termination-convenience": (("licensee",), "convenience_days"),
@@ -32,6 +33,7 @@ LONGEST_TEXT = 2000
 ANSWERS = {
     ("breach", "giver", "withdrawn"): "withdrawn",
     ("breach", "giver", "cured"): "cured",
+    ("payment", "giver", "withdrawn"): "withdrawn",
     ("mutual", "giver", "withdrawn"): "withdrawn",
     ("mutual", "other", "agreed"): "terminated",
     ("mutual", "other", "refused"): "refused",
@@ -166,6 +168,9 @@ async def receive(
         days: int = canonical.loads(deal.terms)["parameters"]["cure_days"]
         notice.cure_by = lifecycle.cure_by(notice.given_at, days=days)
         await timing.arm(session, deal.id, "cure-end", ref=notice.id, due_at=notice.cure_by)
+    elif notice.kind == "payment":  # whoever keeps the money says whether it was paid in time
+        days = canonical.loads(deal.terms)["parameters"]["cure_days"]
+        notice.cure_by = lifecycle.cure_by(notice.given_at, days=days)
     elif notice.kind == "convenience":
         role = rows.role_of(deal, notice.party_id)
         notice.cure_by = lifecycle.cure_by(

@@ -180,7 +180,8 @@ class DealNotice(SQLModel, table=True):
     __tablename__ = "deal_notice"
     __table_args__ = (
         CheckConstraint(
-            "kind IN ('breach', 'mutual', 'convenience')", name="deal_notice_kind_is_known"
+            "kind IN ('breach', 'payment', 'mutual', 'convenience')",
+            name="deal_notice_kind_is_known",
         ),
         CheckConstraint("char_length(text) BETWEEN 1 AND 2000", name="deal_notice_text_is_short"),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="deal_notice_sha256_is_hex"),
@@ -195,7 +196,7 @@ class DealNotice(SQLModel, table=True):
             "(outcome IS NULL) = (settled_at IS NULL)", name="deal_notice_outcome_has_time"
         ),
         CheckConstraint(
-            "(kind IN ('breach', 'convenience') AND received_at IS NOT NULL) "
+            "(kind IN ('breach', 'payment', 'convenience') AND received_at IS NOT NULL) "
             "= (cure_by IS NOT NULL)",
             name="deal_notice_cured_by_follows_receipt",
         ),

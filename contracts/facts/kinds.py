@@ -11,6 +11,7 @@ from contracts.facts.authorities import AUTHORITIES
 from contracts.facts.banking import BANKING
 from contracts.facts.changes import CHANGES
 from contracts.facts.deliveries import DELIVERIES
+from contracts.facts.lateness import LATENESS
 from contracts.facts.lives import LIVES
 from contracts.facts.notices import NOTICES
 from contracts.facts.refunding import REFUNDING
@@ -243,6 +244,7 @@ KINDS: Mapping[str, KindOfFact] = {
     ),
     **NOTICES,
     **BANKING,
+    **LATENESS,
     **ROYALTIES,
     **REFUNDING,
     **ARCHIVES,
@@ -381,8 +383,4 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     "settlement.booked": KindOfFact(_PARTIES, {"deal": str, "payout": str, "postings_sha256": str}),
-    "instalment.booked": KindOfFact(
-        _PARTIES,
-        {"deal": str, "part": int, "parts": int, "payout": str, "postings_sha256": str},
-    ),
 }

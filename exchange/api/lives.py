@@ -52,7 +52,7 @@ class NoticeOut(Shape):
     """A notice of one side to the other; `sha256` is of its RFC 8785 bytes."""
 
     id: UUID
-    kind: Literal["breach", "mutual", "convenience"]
+    kind: Literal["breach", "payment", "mutual", "convenience"]
     party_id: UUID
     text: str
     sha256: str

@@ -17,6 +17,7 @@ from exchange.api import dues
 from exchange.api.deps import Now, Session
 from exchange.identity.rules import Caller
 from exchange.portal import lives, money, render, timeline
+from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn, Visitor
 from settlement.invoices.tables import Invoice, Payment
@@ -65,11 +66,24 @@ async def deal_page(
         title=terms["work"]["title"],
         timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
         settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
-        dues=(await dues.list_dues(deal_id, session=session, caller=caller)).items
+        dues=await dues.list_dues(deal_id, session=session, caller=caller, now=now)
         if _is_side(deal, visitor)
-        else [],
+        else None,
         royalties=terms["consideration"]["kind"] in MONTHS_OF and _is_side(deal, visitor),
     )
+
+
+@router.post("/{deal_id}/payment-demands")
+async def send_demand(
+    request: Request, deal_id: UUID, visitor: SignedIn, form: Sent, session: Session, *, now: Now
+) -> Response:
+    """Demand payment of what is late."""
+    body = shape(dues.DemandIn, text=form.text("text"))
+    await dues.demand_payment(
+        deal_id, form.id("notice_id"), body,
+        response=Response(), session=session, caller=visitor.caller, now=now,
+    )  # fmt: skip
+    return render.see(request, f"/deals/{deal_id}")
 
 
 async def _grants(

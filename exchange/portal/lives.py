@@ -116,7 +116,15 @@ async def send_answer(
 
 def fresh_ids(now: datetime) -> dict[str, UUID]:
     """Return the ids of what the forms of the page may create."""
-    names = ("notice_id", "offer_id", "early_id", "amendment_id", "rights_id", "price_id")
+    names = (
+        "notice_id",
+        "demand_id",
+        "offer_id",
+        "early_id",
+        "amendment_id",
+        "rights_id",
+        "price_id",
+    )
     return {name: ids.new(now) for name in names}
 
 

@@ -51,6 +51,8 @@ LABELS: Mapping[str, str] = {
     "payout.approved": mark("Payout approved"),
     "payout.refused": mark("Payout refused"),
     "transfer.made": mark("Money transferred"),
+    "invoice.overdue": mark("Invoice overdue"),
+    "settlement.defaulted": mark("Not paid in time after a demand: default"),
     "instalment.booked": mark("Instalment booked"),
     "settlement.booked": mark("Settlement booked"),
     "delivery.manifest": mark("Delivery offered, encrypted"),

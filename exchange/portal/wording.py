@@ -116,6 +116,7 @@ WORDS: Mapping[str, str] = {
     "timer_window-end": mark("The rights end"),
     "notice_breach": mark("Notice of a breach"),
     "notice_convenience": mark("Notice of an early end"),
+    "notice_payment": mark("Demand for payment"),
     "notice_mutual": mark("Offer to end by agreement"),
     "outcome_notice_terminated": mark("The contract ended"),
     "outcome_notice_cured": mark("Cured"),

@@ -31,6 +31,13 @@ class PaymentOpen(Refusal):
     hint = "Finish the payment named in `payment`."
 
 
+class PaymentTooLate(Refusal):
+    """A demand for payment ran out: the contract ends by default, and its price is not taken."""
+
+    kind, code = Kind.CONFLICT, "payment-too-late"
+    hint = "Speak with the licensor; what both agree on is a contract of its own."
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """When an invoice is late, and the ten-thousandths a day that this costs; None: nothing."""

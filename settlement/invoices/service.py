@@ -11,7 +11,7 @@ from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
-from settlement.invoices import numbering, queries, rules
+from settlement.invoices import deadlines, numbering, queries, rules
 from settlement.invoices.rules import Due, Seen
 from settlement.invoices.tables import Invoice, Payment
 from settlement.ledger import rules as accounts
@@ -149,6 +149,7 @@ async def request_payment(
         return known, False
     other = await queries.find_open_payment(session, invoice_id)
     rules.check_open(invoice.state, open_payment=other.id if other else None)
+    await deadlines.check(session, invoice, now=now)
     payment = Payment(
         id=payment_id,
         invoice_id=invoice_id,
@@ -243,6 +244,7 @@ async def receive(
     """Book what a payment brought in: exactly what was due pays the invoice, all else waits."""
     invoice = await locked(session, payment.invoice_id)
     exact = invoice.state == rules.ISSUED and rules.settles(invoice.due, received)
+    exact = exact and not await deadlines.has_passed(session, invoice, now=now)
     lines = await _received(session, invoice, payment, received) if exact else _suspended(received)
     await ledger.post(
         session,

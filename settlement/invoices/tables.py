@@ -1,6 +1,6 @@
 """Rows of invoices, their numbers and their payments."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Integer, String, text
@@ -59,6 +59,7 @@ class Invoice(SQLModel, table=True):
             "late_bp BETWEEN 0 AND 10000 AND (late_bp IS NULL OR due_at IS NOT NULL)",
             name="invoice_late_rate_in_range",
         ),
+        Index("ix_invoice_falls_due", "due_at", postgresql_where=text("state = 'issued'")),
     )
 
     id: UUID = Field(primary_key=True)
@@ -84,6 +85,10 @@ class Invoice(SQLModel, table=True):
     # The first instant at which it is late, and what the contract asks for each day from then on.
     due_at: datetime | None = Field(default=None, sa_column=_instant())
     late_bp: int | None = None
+    accrued_on: date | None = None  # the last day whose interest is written down
+    late_claim_id: UUID | None = Field(
+        default=None, foreign_key="settlement.deal_id", unique=True, index=True
+    )
     paid_at: datetime | None = Field(default=None, sa_column=_instant())
     paid_by: UUID | None = None  # the payment that settled it; a further one is held in suspense
 

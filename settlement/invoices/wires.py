@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from contracts import ids, locking
 from contracts.money import Money
-from settlement.invoices import rules, service
+from settlement.invoices import deadlines, rules, service
 from settlement.invoices.tables import Invoice, Payment
 
 WIRE = "wire"
@@ -36,6 +36,8 @@ async def receive_wire(
     invoice = await locking.find_locked(session, Invoice, col(Invoice.id) == invoice_id)
     if invoice is None or invoice.state != rules.ISSUED:
         return False
+    if await deadlines.has_passed(session, invoice, now=now):
+        return False  # it goes to suspense, where people decide
     if not rules.settles(invoice.due, received):
         return False
     payment = Payment(

@@ -18,6 +18,9 @@ INTERESTS = (INTEREST, DEFERRAL)
 # A further part of a price that is paid in parts; the first goes by the deal's own id.
 INSTALMENT = "instalment"
 OF_THE_PRICE = (PRICE, INSTALMENT)
+# What nobody owes any more once a deal has ended by default; what was late bears interest, and
+# royalties were earned by use.
+ENDS_WITH_DEFAULT = (PRICE, INSTALMENT, DEFERRAL)
 AWAITING_PAYMENT, FUNDED = "awaiting_payment", "funded"
 PAYING, PAID_OUT = "paying", "paid_out"
 # A settlement only ever moves one step forward.

@@ -62,6 +62,10 @@ class Settlement(SQLModel, table=True):
     currency: str = Field(sa_column=Column(String(3), nullable=False))
     terms_sha256: str
     state: str
+    # Of a deal: when the time of a demand for payment ran out.
+    defaulted_at: datetime | None = Field(
+        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
+    )
     planned_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
 
     @property

@@ -1,6 +1,7 @@
 """A contract in instalments, negotiated, printed, signed by all and asked for, for tests."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,7 +34,7 @@ class Sold:
     deal: Deal
 
 
-async def sold_in_parts(context: Context) -> Sold:
+async def sold_in_parts(context: Context, *, planned_at: datetime = NOW) -> Sold:
     """Negotiate, sign and ask for a price in two instalments; committed."""
     async with context.db.transaction() as session:
         authority = LocalAuthority.ensure(context.settings.keys, NOW)
@@ -49,7 +50,7 @@ async def sold_in_parts(context: Context) -> Sold:
         for signer in signers:
             await sign(session, authority, deal, signer, now=NOW)
         await settlement_verbs.plan_settlement(
-            context, session, await told(session, deal, "deal.executed"), NOW
+            context, session, await told(session, deal, "deal.executed"), planned_at
         )
     return Sold(room, deal)
 

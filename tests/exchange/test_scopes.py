@@ -46,6 +46,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "rescind_deal": ("deal", frozenset({Role.OPERATOR})),
     "give_notice": ("deal", TRADERS),
     "answer_notice": ("deal", TRADERS),
+    "demand_payment": ("deal", TRADERS),
     "propose_amendment": ("deal", TRADERS),
     "draft_assignment": ("deal", TRADERS),
     "sign_assignment": ("deal", TRADERS),
