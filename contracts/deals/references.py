@@ -2,9 +2,9 @@
 
 Source: ISO 32000-2 §7.3 (objects) and §7.3.10 (indirect objects).
 Differs from the source: only the plain part of the syntax is read, the one in which what wrote our
-contracts writes. Comments, escapes in names, octal escapes, nested brackets in strings, object
-streams and lengths kept elsewhere are `Unplain`, and left to pyHanko's reader. So is whatever is
-broken: what is read here, pyHanko reads without complaint, and finds the same in it.
+contracts writes. Comments, escapes in names, nested brackets in strings, object streams and lengths
+kept elsewhere are `Unplain`, and left to pyHanko's reader. So is whatever is broken: what is read
+here, pyHanko reads without complaint, and finds the same in it.
 """
 
 import re
@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     | [+-]?(?:\d{1,9}\.\d{0,15}|\.\d{1,15})(?=[ \r\n\t/<>\[\]()])
     | (?:true|false)(?=[ \r\n\t/<>\[\]()])
     | <[0-9A-Fa-f]*>
-    | \([^()\\]*(?:\\[nrtbf()\\][^()\\]*)*\)
+    | \([^()\\]*(?:\\(?:[nrtbf()\\]|[0-3][0-7][0-7])[^()\\]*)*\)
     )""",
     re.VERBOSE,
 )

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pyhanko.pdf_utils.generic import Reference
+from pyhanko.pdf_utils.generic import DictionaryObject, Reference
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPath
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY
@@ -85,6 +85,40 @@ def test_what_is_found_decides_what_an_update_has_to_clear(
     assert isinstance(updates.Steps().review_file(Document(paper.signed), 2), Exception)
 
 
+def test_signatures_are_read_at_once_and_as_pyhanko_reads_them(
+    paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = paper.archived()
+    plain = PdfFileReader(BytesIO(pdf), strict=True)
+    found = [one.sig_object.container_ref for one in plain.embedded_signatures]
+    assert len(found) == 4
+    expected = [plain.get_object(ref) for ref in found]  # type: ignore[no-untyped-call]  # pyHanko's
+    mine = Document(pdf)
+    monkeypatch.setattr(PdfFileReader, "_read_object", None)
+    for ref, one in zip(found, expected, strict=True):
+        own = mine.get_object(ref)  # type: ignore[no-untyped-call]  # pyHanko's
+        assert isinstance(own, DictionaryObject)
+        assert own == one and own.container_ref == ref
+        assert isinstance(own.container_ref, Reference) and own.container_ref.pdf is mine
+        for key, value in one.items():
+            assert type(own.raw_get(key)) is type(value)
+            assert own.raw_get(key).container_ref == value.container_ref
+
+
+def test_a_signature_written_in_another_way_is_left_to_pyhanko() -> None:
+    for body in (b"<<\n/Contents <41> /V (\\q)>>", b"<<\n/Contents <4 1> /V 1>>"):
+        pdf = pdf_factory.written({1: body})
+        reader = PdfFileReader(BytesIO(pdf))
+        try:
+            expected = reader.get_object(Reference(1))  # type: ignore[no-untyped-call]  # pyHanko's
+        except PdfError:
+            with pytest.raises(PdfError):
+                Document(pdf).get_object(Reference(1))  # type: ignore[no-untyped-call]  # pyHanko's
+        else:
+            found = Document(pdf).get_object(Reference(1))  # type: ignore[no-untyped-call]  # too
+            assert found == expected
+
+
 KEYS = ["/Parent", "/P", "/K", "/Kids", "/Pg", "/Annots", "/Obj", "/Type", "/StructTreeRoot", "/A"]
 TYPES = ["/Pages", "/Page", "/StructElem", "/MCR", "(/StructElem)", "null", "7"]
 refs = st.integers(1, 7).map(lambda number: f"{number} 0 R")
@@ -149,7 +183,8 @@ pieces = st.sampled_from([
     b"<<", b">>", b"[", b"]", b"/A", b"/B", b"/Length 3", b"/#41", b"/\xc3\xa9", b"5 0 R",
     b"0 0 R", b"5 0 Rx", b"05 0 R", b"5 00000 R", b"7", b"-7", b"+7", b"7.", b".5", b"7-", b"1e5",
     b"7,7", b"null", b"nullx", b"true", b"false", b"truefalse", b"(a)", b"(a(b))", b"(\\))",
-    b"(\\07)", b"(\\q)", b"()", b"(\xfe\xff\xd8)", b"<41>", b"<4 1>", b"<4>", b"<>", b"<g>",
+    b"(\\07)", b"(\\101)", b"(\\777)", b"(\\189)", b"(\\q)", b"()",
+    b"(\xfe\xff\xd8)", b"<41>", b"<4 1>", b"<4>", b"<>", b"<g>",
     b"%c\n", b"endobj", b"obj", b"{", b"R", b"\nstream\nabc\nendstream", b"\x00", b"\x0c",
     b"\nstream\r\nabcendstream", b"stream abc endstream",
 ])  # fmt: skip
