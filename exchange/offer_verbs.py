@@ -10,19 +10,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import opening, rules
 from contracts.deals import service as deals
+from contracts.deals.packages import Part
 from contracts.facts.rules import SealedFact
 from contracts.parties import queries as parties
 from contracts.refusal import Unknown
 from exchange.context import Context
 from listings.catalogue import queries as catalogue
 from listings.offers import queries
-from listings.offers.rules import due_of, price_of
+from listings.offers.rules import PACKAGE, due_of, price_of
 
 
 async def open_offered_deals(
     context: Context, session: AsyncSession, fact: SealedFact, now: datetime
 ) -> None:
     """Woken by `offer.accepted`: freeze the version accepted as the terms of a deal per work.
+
+    Where it is for one contract, that is one deal of all the works.
 
     Raises:
         Unknown: there is no such version.
@@ -33,6 +36,17 @@ async def open_offered_deals(
     content = canonical.loads(version.content)
     licensor = await parties.get_party(session, UUID(content["licensor"]))
     licensee = await parties.get_party(session, UUID(content["licensee"]))
+    if content.get("contract") == PACKAGE:
+        await opening.open_package(
+            session,
+            rules.deal_id_of(fact.id),
+            parts=[await _part(session, content, work) for work in content["works"]],
+            accepted={name: fact.record[name] for name in ("offer", "version", "version_sha256")},
+            sides=(licensor, licensee),
+            anchor={"log": context.settings.log_origin, "site": context.settings.public_url},
+            now=now,
+        )
+        return
     for place, work in enumerate(content["works"]):
         await opening.open_deal(
             session,
@@ -57,6 +71,11 @@ async def void_overtaken_deals(
     """Woken by `deal.signed`: whoever signed first has the rights; the others are told."""
     if fact.record["role"] == "licensor":
         await deals.void_overtaken(session, UUID(fact.record["deal"]), now=now)
+
+
+async def _part(session: AsyncSession, content: Mapping[str, Any], work: Mapping[str, Any]) -> Part:
+    fact = await _published(session, work["listing"])
+    return Part(_subject(work), fact, work["rights"], due_of(content, work).due)
 
 
 def _subject(work: Mapping[str, Any]) -> dict[str, Any]:

@@ -189,6 +189,9 @@ def _show(found: Contract, desk: Desk, *, is_typeset: bool) -> None:
     out.print(f"contract     {terms.get('contract') or terms['agreement']}")
     if "work" in terms:
         out.print(f"work         {terms['work']['title']['zh']} · {terms['work']['title']['en']}")
+    for work, line in zip(terms.get("works", ()), price.get("lines", ()), strict=True):
+        title = work["title"]
+        out.print(f"work         {title['zh']} · {title['en']}  {line['amount']}")
     out.print(f"amount       {price['currency']} {price['amount']}  {price['in_words']}")
     for worded in terms.get("wording", ()):
         out.print(f"right        {worded['zh']['sentence']}")

@@ -134,5 +134,6 @@ async def owners(session: AsyncSession, work: Work) -> set[UUID]:
 
 async def _has_deal(session: AsyncSession, work_id: UUID, party_id: UUID) -> bool:
     sides = or_(col(Deal.licensor_id) == party_id, col(Deal.licensee_id) == party_id)
-    wanted = select(col(Deal.id)).where(col(Deal.work_id) == work_id, sides)
+    of_work = or_(col(Deal.work_id) == work_id, col(Deal.further_works).contains([work_id]))
+    wanted = select(col(Deal.id)).where(of_work, sides)
     return await session.scalar(wanted.limit(1)) is not None

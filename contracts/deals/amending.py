@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.deals import (
     ending,
+    holding,
     lifecycle,
     opening,
     patching,
@@ -65,6 +66,7 @@ async def propose(
         IdReused: the id belongs to another deal.
         DealNotInForce: there is nothing to amend.
         AmendmentWaits: one is under signature.
+        PackageStaysWhole: it is of several works.
         NotAmendable, NothingAmended, PatchFails, PriceNotLowered: the change cannot be made.
         PriceUnpaid: the price before is not paid.
         RightsInUse: a right that would be replaced is licensed on, or has runs counted.
@@ -72,6 +74,7 @@ async def propose(
     """
     base = await rows.locked(session, deal_id)
     rows.role_of(base, party_id)
+    holding.check_single(base)
     change.check()
     known = await queries.find_deal(session, amendment_id)
     before = canonical.loads(base.terms)

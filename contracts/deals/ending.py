@@ -7,11 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.deals import lifecycle, queries, rows, rules
+from contracts.deals import holding, lifecycle, queries, rows, rules
 from contracts.deals.tables import Deal
 from contracts.parties.rules import EXCHANGE_PARTY_ID, clean_name
-from contracts.titles import parting, recording
-from contracts.titles import queries as titles
+from contracts.titles import recording
 
 # Why the register says that the rights came back, by how the deal ended.
 REVERSIONS: Mapping[str, str] = {
@@ -137,7 +136,7 @@ async def _give_up(
     deal.signing = lifecycle.after(deal.life, step).signing
     deal.declined_by = declined_by
     await session.flush()
-    await parting.release_deal(session, deal.work_id, deal_id=deal.id, now=now)
+    await holding.release(session, deal, now=now)
 
 
 async def _end(
@@ -188,9 +187,9 @@ async def _revert(
     session: AsyncSession, deal: Deal, *, reason: str, by: UUID, now: datetime
 ) -> None:
     """Give the rights back in the register, sub-licences with them."""
-    for grant in await titles.by_deal(session, deal.work_id, deal.id):
+    for grant in await holding.grants(session, deal):
         if grant.state == "effective":
             await recording.revert(
-                session, deal.work_id, grant.id,
+                session, grant.work_id, grant.id,
                 reason=reason, note=deal.contract_no, by=by, now=now,
             )  # fmt: skip

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import pricing, queries, templates, terms, timing
+from contracts.deals import packages, pricing, queries, sealing, templates, terms, timing
 from contracts.deals.pricing import Price
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -68,6 +68,49 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
             session, work_id,
             source=_source(award), grantee_id=licensee.id, deal_id=deal_id, now=now,
         )  # fmt: skip
+    await make_known(session, deal, now=now)
+    return deal
+
+
+async def open_package(
+    session: AsyncSession,
+    deal_id: UUID,
+    *,
+    parts: Sequence[packages.Part],
+    accepted: Mapping[str, Any],
+    sides: tuple[Party, Party],
+    anchor: Mapping[str, Any],
+    now: datetime,
+) -> Deal:
+    """Open the one deal of several works that an accepted offer leads to: freeze its terms.
+
+    Args:
+        session: the open transaction.
+        deal_id: of the deal; the same id again returns the deal that is there.
+        parts: the works, each with its rights and its share of the price.
+        accepted: `offer`, `version` and `version_sha256` of what was accepted.
+        sides: licensor and licensee.
+        anchor: `log`, its origin; `site`, for public checks.
+        now: the instant of freezing.
+
+    Raises:
+        BadPackage: the works do not make up a package.
+        ContractHeadMissing, TextCannotBePrinted: see `open_deal`.
+    """
+    if (known := await queries.find_deal(session, deal_id)) is not None:
+        return known
+    exchange = await registry.ensure_exchange(session, now=now)
+    named = tuple(_side(role, party) for role, party in zip(sealing.ROLES[1:], sides, strict=True))
+    due = Money(sum(part.amount.amount_minor for part in parts), parts[0].amount.currency)
+    agreed = terms.Agreed(
+        deal_id, {"listing": None}, anchor, accepted, Price(pricing.FLAT, due),
+        (*named, _side(sealing.ROLES[0], exchange)), (),
+    )  # fmt: skip
+    content = packages.build(agreed, parts, now=now)
+    works = [UUID(part.listing["work"]) for part in parts]
+    deal = _row(agreed, content, works, now=now)
+    session.add(deal)
+    await session.flush()
     await make_known(session, deal, now=now)
     return deal
 
@@ -145,11 +188,18 @@ def _frozen(agreed: terms.Agreed, work_id: UUID, *, now: datetime) -> Deal:
     """Return the deal whose terms are what was agreed, as they stand at this instant."""
     template = templates.for_grants(agreed.rights)
     content = terms.build(agreed, template=template, now=now)
+    return _row(agreed, content, [work_id], now=now)
+
+
+def _row(
+    agreed: terms.Agreed, content: Mapping[str, Any], works: Sequence[UUID], *, now: datetime
+) -> Deal:
     frozen = canonical.dumps(content)
     licensor, licensee, _exchange = agreed.sides
     return Deal(
         id=agreed.deal,
-        work_id=work_id,
+        work_id=works[0],
+        further_works=list(works[1:]),
         contract_no=content["contract"],
         listing_id=_id(agreed.listing["listing"]),
         auction_id=_id(agreed.award.get("auction")),

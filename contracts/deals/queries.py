@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import or_
+from sqlalchemy import func, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -89,17 +89,17 @@ async def ids_of_offer(session: AsyncSession, offer_id: UUID) -> Sequence[UUID]:
     return (await session.scalars(chosen)).all()
 
 
-async def unsigned_of_offers(session: AsyncSession, work_id: UUID) -> Sequence[Deal]:
-    """Lock and return the deals of offers in a work's tree that nobody has signed, by their ids.
+async def unsigned_of_offers(session: AsyncSession, works: Sequence[UUID]) -> Sequence[Deal]:
+    """Lock and return the deals of offers in these works' trees that nobody has signed, by id.
 
     Deals are locked before trees, here as by whoever signs, so that nobody waits in a ring.
     """
-    root = select(col(Work.root_id)).where(col(Work.id) == work_id).scalar_subquery()
-    chosen = (
-        select(Deal)
-        .join(Work, col(Work.id) == col(Deal.work_id))
-        .where(col(Work.root_id) == root, *_UNSIGNED)
+    roots = select(col(Work.root_id)).where(col(Work.id).in_(works))
+    inside = select(col(Work.id)).where(
+        col(Work.root_id).in_(roots),
+        or_(col(Work.id) == col(Deal.work_id), col(Work.id) == func.any(col(Deal.further_works))),
     )
+    chosen = select(Deal).where(inside.exists(), *_UNSIGNED)
     locked = chosen.order_by(col(Deal.id)).with_for_update(of=Deal)
     return (await session.scalars(locked.execution_options(populate_existing=True))).all()
 

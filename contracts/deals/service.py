@@ -12,10 +12,10 @@ from sqlmodel import col
 from contracts import canonical, locking
 from contracts.deals import (
     carrying,
+    holding,
     lifecycle,
     papers,
     queries,
-    regranting,
     revisions,
     rules,
     sealing,
@@ -34,9 +34,7 @@ from contracts.parties import service as registry
 from contracts.parties.gateway import Certifier
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import IdReused, Unknown
-from contracts.titles import parting
 from contracts.titles import rules as title_rules
-from contracts.titles import service as titles
 
 
 async def certify(
@@ -199,7 +197,7 @@ async def void(
         return deal
     rules.check_voidable(deal.signing)
     lifecycle.check_open(deal.life)
-    await parting.release_deal(session, deal.work_id, deal_id=deal.id, now=now)
+    await holding.release(session, deal, now=now)
     deal.signing = "voided"
     await session.flush()
     payload = {"deal": str(deal.id), "reason": reason, "by": str(by)}
@@ -292,7 +290,7 @@ async def _execute(
 ) -> None:
     """Grant the rights in the transaction of the last signature."""
     if deal.supersedes is None:
-        await titles.make_effective(session, deal.work_id, deal_id=deal.id, now=now)
+        await holding.make_effective(session, deal, now=now)
     else:
         await carrying.take_effect(session, deal, now=now)
     ends = lifecycle.window_end(canonical.loads(deal.terms)["grants"])
@@ -317,12 +315,9 @@ async def void_overtaken(session: AsyncSession, deal_id: UUID, *, now: datetime)
         Unknown: there is no such deal.
     """
     winner, voided = await queries.get_deal(session, deal_id), []
-    for other in await queries.unsigned_of_offers(session, winner.work_id):
+    for other in await queries.unsigned_of_offers(session, holding.works_of(winner)):
         try:
-            await parting.check_free(
-                session, other.work_id, grantor_id=other.licensor_id,
-                grantee_id=other.licensee_id, boxes=regranting.granted(other), now=now,
-            )  # fmt: skip
+            await holding.check_free(session, other, now=now)
         except title_rules.RightsAlreadyGranted as gone:
             voided.append(other.id)
             await void(session, other.id, reason=gone.code, by=EXCHANGE_PARTY_ID, now=now)
@@ -333,10 +328,7 @@ async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: dat
     """Hold what was agreed in an offer: the first signature has the rights."""
     if role != "licensor" or deal.offer_id is None or deal.supersedes is not None:
         return
-    await parting.keep(
-        session, deal.work_id, deal_id=deal.id, grantor_id=deal.licensor_id,
-        grantee_id=deal.licensee_id, boxes=regranting.granted(deal), now=now,
-    )  # fmt: skip
+    await holding.keep(session, deal, now=now)
     await timing.arm_signing(session, deal, expires_at=now + title_rules.HOLD_LASTS)
 
 

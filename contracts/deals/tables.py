@@ -3,7 +3,17 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    LargeBinary,
+    Uuid,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from contracts.deals import lifecycle
@@ -35,6 +45,10 @@ class Deal(SQLModel, table=True):
         CheckConstraint("amount_minor > 0", name="deal_amount_is_positive"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="deal_currency_is_a_code"),
         CheckConstraint("licensor_id <> licensee_id", name="deal_has_two_sides"),
+        CheckConstraint(
+            "NOT (work_id = ANY (further_works)) AND cardinality(further_works) <= 199",
+            name="deal_works_are_apart",
+        ),
         CheckConstraint("terms_sha256 ~ '^[0-9a-f]{64}$'", name="deal_terms_sha256_is_hex"),
         CheckConstraint(
             "signing IN ('drafted', 'voided', 'declined', 'expired') "
@@ -88,6 +102,11 @@ class Deal(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     work_id: UUID = Field(foreign_key="work.id", index=True)
     contract_no: str = Field(unique=True)
+    # Of a package (多部作品): the works that its terms name after `work_id`.
+    further_works: list[UUID] = Field(
+        default_factory=list,
+        sa_column=Column(ARRAY(Uuid()), nullable=False, server_default=text("'{}'")),
+    )
     listing_id: UUID | None = Field(default=None, index=True)
     auction_id: UUID | None = None
     offer_id: UUID | None = Field(default=None, index=True)

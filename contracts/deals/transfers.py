@@ -17,7 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, locking
-from contracts.deals import amending, lifecycle, opening, queries, restating, rows, rules
+from contracts.deals import (
+    amending,
+    holding,
+    lifecycle,
+    opening,
+    queries,
+    restating,
+    rows,
+    rules,
+)
 from contracts.deals.tables import Deal, DealAssignment
 from contracts.deals.terms import Side
 from contracts.facts import service as facts
@@ -72,6 +81,7 @@ async def draft(
         Unknown: the party has no such deal, or there is no such assignee.
         IdReused: the id belongs to another assignment or deal.
         DealNotInForce: there is nothing to hand on.
+        PackageStaysWhole: it is of several works.
         AssignmentNotPossible: the price is unpaid, a notice runs, or rights are licensed on.
         AssigneeNotReady: it is not verified or has no key to sign with.
         AmendmentWaits: something takes the deal's place already.
@@ -80,6 +90,7 @@ async def draft(
     """
     base = await rows.locked(session, deal_id)
     role = rows.role_of(base, party_id)
+    holding.check_single(base)
     known = await session.get(DealAssignment, (deal_id, assignment_id))
     if known is not None:
         if (known.assignor_id, known.assignee_id, known.key_id) != (party_id, assignee_id, key_id):

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts import canonical
-from contracts.deals import extraction, verification, words
+from contracts.deals import extraction, packages, verification, words
+from contracts.deals import terms as deal_terms
 from contracts.deals.sealing import ROLES
 from contracts.deals.verification import SignatureVerdict
 from contracts.evidence import origin_checks
@@ -22,6 +23,7 @@ from contracts.evidence.opened import (
     Event,
     Failed,
     all_same,
+    of_work,
 )
 from contracts.money import Money
 from contracts.parties import endorsing
@@ -29,18 +31,27 @@ from contracts.parties import endorsing
 
 def listing(bundle: Bundle) -> str:
     """The listing is the published one, and binds probe and fingerprint."""
-    if bundle.json(TERMS)["asset"]["listing"] is None:
-        return "never listed: negotiated in private"
-    for name in (LISTING, PROBE, FINGERPRINT):
+    assets = packages.assets(bundle.json(TERMS))
+    said = [
+        _listed(bundle, asset["listing"], place=place, count=len(assets))
+        for place, asset in enumerate(assets)
+        if asset["listing"] is not None
+    ]
+    return "; ".join(said) or "never listed: negotiated in private"
+
+
+def _listed(bundle: Bundle, listing_id: str, *, place: int, count: int) -> str:
+    files = {name: of_work(place, name, count=count) for name in (LISTING, PROBE, FINGERPRINT)}
+    for name in files.values():
         if name not in bundle.files:
             raise Failed(name, "is missing")
-    record = bundle.one("listing.published").record
-    if bundle.json(LISTING) != record:
-        raise Failed(LISTING, "is not the record that was published")
+    record = bundle.of(listing_id, "listing.published").record
+    if bundle.json(files[LISTING]) != record:
+        raise Failed(files[LISTING], "is not the record that was published")
     for name, field in ((PROBE, "probe_sha256"), (FINGERPRINT, "fingerprint_sha256")):
-        bundle.json(name)
-        if canonical.sha256_hex(bundle.files[name]) != record[field]:
-            raise Failed(name, f"is not what the listing's {field} names")
+        bundle.json(files[name])
+        if canonical.sha256_hex(bundle.files[files[name]]) != record[field]:
+            raise Failed(files[name], f"is not what the listing's {field} names")
     return f"listing {record['listing']}, master {record['master_sha256'][:16]}…"
 
 
@@ -65,14 +76,28 @@ def terms(bundle: Bundle) -> str:
         (agreed["consideration"].get("in_words", in_words), in_words),
         *origin_checks.agreed(bundle, first, sides),
     ]
-    asset = agreed["asset"]
-    if asset["listing"] is not None:
-        published = bundle.one("listing.published")
-        bound = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
-        same += [(asset["fact"], published.fact)]
-        same += [(asset[field], published.record[field]) for field in bound]
+    for asset in packages.assets(agreed):
+        if asset["listing"] is not None:
+            published = bundle.of(asset["listing"], "listing.published")
+            same += [(asset["fact"], published.fact)]
+            same += [(asset[field], published.record[field]) for field in deal_terms.ASSET]
+    same += _worth(agreed)
     all_same(same, TERMS, "does not fit what was agreed and listed")
     return f"contract {agreed['contract']}, terms {digest[:16]}…"
+
+
+def _worth(agreed: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Return what a package has to say alike: its works, their rights, what they are worth."""
+    if "works" not in agreed:
+        return []
+    worth = packages.worth(agreed)
+    whole = sum(amount.amount_minor for _, amount in worth)
+    places = [place for one in agreed["works"] for place in one["grants"]]
+    return [
+        ([str(work) for work, _ in worth], [one["work"] for one in agreed["works"]]),
+        (Money(whole, worth[0][1].currency).decimal(), agreed["consideration"]["amount"]),
+        (places, list(range(len(agreed["grants"])))),
+    ]
 
 
 def contract(bundle: Bundle) -> str:

@@ -136,6 +136,11 @@ def _only(found: list[Event], kind: str) -> Event:
     return found[0]
 
 
+def of_work(place: int, name: str, *, count: int) -> str:
+    """Return the file about one work of a contract, counted from 0; of one work, the plain name."""
+    return name if count == 1 else f"works/{place}/{name}"
+
+
 def terms_name(number: int) -> str:
     """Return the file with the terms of a contract that was amended, counted from 0."""
     return f"{AMENDMENTS}{number}.terms.json"

@@ -42,6 +42,7 @@ def agreed(
             (terms["award"], said),
             (sides.get("licensor"), content["licensor"]),
             (sides.get("licensee"), content["licensee"]),
+            *_packaged(terms, content),
         ]
     given = _award(bundle)
     price = Money(given["amount_minor"], given["currency"])
@@ -52,6 +53,18 @@ def agreed(
         (sides.get("licensor"), given["licensor"]),
         (sides.get("licensee"), given["licensee"]),
     ]
+
+
+def _packaged(terms: Mapping[str, Any], content: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Return what a contract of several works and its offer have to say alike."""
+    if content.get("contract") != "package":
+        return [("works" in terms, False)]
+    asked = [
+        (one["work"], Money(one["price"]["amount_minor"], content["currency"]).decimal())
+        for one in content["works"]
+    ]
+    said = [(one["work"], one["amount"]) for one in terms["consideration"]["lines"]]
+    return [(said, asked)]
 
 
 def _offer(bundle: Bundle) -> str:

@@ -22,6 +22,13 @@ from contracts.titles.tables import LIVE, RightsGrant
 from contracts.works import queries as works
 
 
+class SeveralWorks(Refusal):
+    """A contract of several works is not one policy about one asset."""
+
+    kind, code = Kind.CONFLICT, "deal-of-several-works"
+    hint = "Export each of its grants: GET /v1/works/{id}/grants/{id}/odrl."
+
+
 class GrantIsOver(Refusal):
     """The grant was given back or has ended, so that nothing is permitted by it any more."""
 
@@ -59,9 +66,12 @@ async def of_deal(session: AsyncSession, deal: Deal) -> Granting:
 
     Raises:
         DealNotEffective: both parties have not signed yet.
+        SeveralWorks: it is a package, and a policy is about one work.
     """
     if deal.executed_at is None:
         raise DealNotEffective("The deal has not taken effect.", signing=deal.signing)
+    if deal.further_works:
+        raise SeveralWorks("This deal is of several works.")
     terms = canonical.loads(deal.terms)
     grants = await titles.by_deal(session, deal.work_id, deal.id)
     root = grants[0].root_id if grants else deal.work_id

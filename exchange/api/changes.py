@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from contracts import canonical
 from contracts.deals import amending, restating, transfers
 from contracts.deals.amending import AmendmentWaits, PriceUnpaid
+from contracts.deals.holding import PackageStaysWhole
 from contracts.deals.lifecycle import DealNotInForce
 from contracts.deals.patching import PatchFails
 from contracts.deals.regranting import RightsInUse
@@ -46,8 +47,8 @@ _ADMIT = (
     ExceedsHolding, CoOwnerConsentMissing,
 )  # fmt: skip
 _HAND_ON = (
-    *_DO, IdReused, DealNotInForce, AmendmentWaits, AssignmentNotPossible, KeyNotActive,
-    TextCannotBePrinted,
+    *_DO, IdReused, DealNotInForce, PackageStaysWhole, AmendmentWaits, AssignmentNotPossible,
+    KeyNotActive, TextCannotBePrinted,
 )  # fmt: skip
 _ID = "01990000-0000-7000-8000-000000000001"
 
@@ -129,8 +130,8 @@ class AssignmentSignatureIn(Shape):
     responses={
         200: {"model": DealOut, "description": "It was proposed before, with these changes."},
         **problems.responses(
-            *_DO, IdReused, DealNotInForce, AmendmentWaits, NotAmendable, NothingAmended,
-            PatchFails, PriceNotLowered, PriceUnpaid, TextCannotBePrinted, *_ADMIT,
+            *_DO, IdReused, DealNotInForce, PackageStaysWhole, AmendmentWaits, NotAmendable,
+            NothingAmended, PatchFails, PriceNotLowered, PriceUnpaid, TextCannotBePrinted, *_ADMIT,
         ),
     },
 )  # fmt: skip

@@ -35,6 +35,7 @@ from exchange import witnessing
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.packaged import PackagedWorkOut, works_of
 from exchange.authority import open_authority
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
@@ -67,7 +68,11 @@ class DealOut(Shape):
     contract_no: str
     listing_id: Annotated[UUID | None, Field(description="null where no listing was sold")]
     offer_id: Annotated[UUID | None, Field(description="the offer that was accepted, if one was")]
-    work_id: UUID
+    work_id: Annotated[UUID, Field(description="the work; of several, the one named first")]
+    works: Annotated[
+        Sequence[PackagedWorkOut],
+        Field(description="of a contract of several works: all of them; else empty"),
+    ]
     licensor: SideOut
     licensee: SideOut
     amount_minor: int
@@ -319,7 +324,8 @@ async def void_deal(
 
 def deal_out(deal: Deal) -> DealOut:
     """Return a deal as the wire carries it."""
-    sides = {side["role"]: side for side in canonical.loads(deal.terms)["parties"]}
+    terms = canonical.known(deal.terms)
+    sides = {side["role"]: side for side in terms["parties"]}
     awaited = rules.next_role(deal.signing)
     return DealOut(
         id=deal.id,
@@ -327,6 +333,7 @@ def deal_out(deal: Deal) -> DealOut:
         listing_id=deal.listing_id,
         offer_id=deal.offer_id,
         work_id=deal.work_id,
+        works=works_of(terms),
         licensor=_side_out(sides["licensor"]),
         licensee=_side_out(sides["licensee"]),
         amount_minor=deal.amount_minor,

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import amending, ending, lifecycle, notices, queries, rules
+from contracts.deals import amending, ending, holding, lifecycle, notices, queries, rules
 from contracts.deals.lifecycle import AlreadySigned, DealDeclined, DealExpired, DealNotInForce
 from contracts.deals.notices import (
     AnswerNotPossible,
@@ -308,7 +308,9 @@ def _may(deal: Deal, life: lifecycle.Life, caller: Caller) -> list[str]:
     if caller.party_id in roles:
         role = roles[caller.party_id]
         early = notices.early_end_days(deal, role=role) is not None
-        return lifecycle.may(life, role=role, ends_early=early)
+        may = lifecycle.may(life, role=role, ends_early=early)
+        changes = () if not deal.further_works else holding.CHANGES
+        return [one for one in may if one not in changes]
     return lifecycle.may(life, role="operator") if caller.role is Role.OPERATOR else []
 
 

@@ -16,7 +16,7 @@ from contracts.odrl import compare, export, queries, reading
 from contracts.odrl.compare import Comparison
 from contracts.odrl.export import Granting
 from contracts.odrl.policy import BadPolicy
-from contracts.odrl.queries import GrantIsOver
+from contracts.odrl.queries import GrantIsOver, SeveralWorks
 from contracts.odrl.reading import MOST_BYTES, Format
 from contracts.refusal import InvalidContent, Malformed, Unknown
 from exchange.api import problems
@@ -100,7 +100,7 @@ class ComparisonOut(Shape):
 @router.get(
     "/deals/{deal_id}/odrl",
     response_class=Response,
-    responses={**_POLICY, **problems.responses(*_READ, DealNotEffective)},
+    responses={**_POLICY, **problems.responses(*_READ, DealNotEffective, SeveralWorks)},
 )
 async def get_deal_odrl(deal_id: UUID, session: Session, caller: Signed) -> Response:
     """Return an executed deal as an ODRL Agreement, to its parties and staff."""

@@ -35,6 +35,7 @@ from exchange.api import listings, problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.listings import Limit, RightIn, SellerOut
+from exchange.api.prices import PriceIn
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.offers import queries, rules, service
 from listings.offers.service import Speaker
@@ -57,40 +58,7 @@ SAID = (
 _ENDED = (rules.OfferEnded, rules.OfferExpired, rules.OwnOffer)
 _ID = "0199a3c0-5a01-7c3e-9c50-3f1f6a1f0a01"
 Model = Literal["flat", "instalments", "guarantee-share", "per-run", "share"]
-Whole = Annotated[int, Field(strict=True, ge=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class PartIn(Shape):
-    """A part of a price that is paid in instalments (分期付款)."""
-
-    share_bp: Whole
-    due_days: Annotated[Whole, Field(description="after the contract takes effect")]
-
-
-class PriceIn(Shape):
-    """A price without its model: `amount_minor`, or `guarantee_minor` with `share_bp`, or …
-
-    `per_run_minor` with `runs_paid`, how many runs are paid for when the contract takes effect, or
-    for instalments `amount_minor` with `parts`, `rate_bp` and `security`.
-    """
-
-    amount_minor: Whole | None = None
-    guarantee_minor: Whole | None = None
-    share_bp: Annotated[Whole | None, Field(description="of the licensee's net receipts")] = None
-    per_run_minor: Whole | None = None
-    runs_paid: Whole | None = None
-    parts: Annotated[
-        list[PartIn] | None, Field(max_length=instalments.MOST_PARTS, description="of the price")
-    ] = None
-    rate_bp: Annotated[
-        int | None,
-        Field(strict=True, ge=0, description="interest a year on each part after the first"),
-    ] = None
-    security: Annotated[
-        str | None,
-        Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
-    ] = None
 
 
 class AskedRightIn(Shape):
@@ -115,6 +83,13 @@ class OfferIn(Shape):
     works: Annotated[list[OfferWorkIn], Field(min_length=1, max_length=rules.MOST_WORKS)]
     message: Annotated[str, Field(max_length=rules.LONGEST_MESSAGE)] = ""
     expires_at: AwareDatetime
+    contract: Annotated[
+        Literal["each", "package"],
+        Field(
+            description="A contract for each work, or one for all of them (多部作品合同): all of "
+            "its rights or none; for two works or more, with the model `flat`."
+        ),
+    ] = "each"
 
 
 OFFER: dict[str, Any] = {
@@ -277,7 +252,7 @@ async def get_offer(offer_id: UUID, *, session: Session, caller: Signed, now: No
 async def accept_offer(
     offer_id: UUID, body: AcceptanceIn, *, session: Session, caller: Signed, now: Now
 ) -> OfferOut:
-    """Accept the latest version; a contract is drafted for each of its works.
+    """Accept the latest version; a contract is drafted for each of its works, or one for all.
 
     Nothing is reserved by it: the contract that is signed first has the rights. Again is the same.
     """
@@ -329,6 +304,7 @@ def asked(body: OfferIn) -> dict[str, Any]:
         "model": body.model,
         "message": body.message,
         "expires_at": body.expires_at.astimezone(UTC),
+        "contract": body.contract,
         "works": [
             {
                 "rights": [

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, rfc3339
-from contracts.deals import extraction
+from contracts.deals import extraction, packages
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
 from contracts.evidence import archive, handing_checks, manifest
@@ -40,6 +40,7 @@ from contracts.evidence.opened import (
     TERMS,
     TIME_ROOTS,
     Event,
+    of_work,
     patch_name,
     proof_name,
     terms_name,
@@ -115,7 +116,7 @@ async def assemble(
         ),
         **_of_amendments([*before, deal]),
         **await _of_assignors(session, [*before, deal]),
-        **await _of_listing(session, sealed),
+        **await _of_listings(session, deal, sealed),
         **await _of_origin(session, deal),
         **await _of_contract(session, deal, authority, sealed),
         POSTINGS: canonical.dumps(
@@ -166,7 +167,8 @@ async def _subjects(session: AsyncSession, row: Sequence[Deal]) -> list[UUID]:
     handed_on = [await deals.assignment_of(session, one) for one in row]
     keys += [one.key_id for one in handed_on if one is not None]
     found = [*invoices.scalars(), *payouts.scalars()]
-    origin = [one for one in (deal.listing_id, deal.auction_id, deal.offer_id) if one is not None]
+    origin = [one for one in (deal.auction_id, deal.offer_id) if one is not None]
+    origin += _listings(deal)
     return [*origin, *(one.id for one in before), deal.id, *keys, *found]
 
 
@@ -222,25 +224,37 @@ def _is_shown(fact: Fact, row: Sequence[Deal]) -> bool:
     *before, deal = row
     if fact.subject in [one.id for one in before]:
         return fact.kind in OF_AMENDED
-    if fact.subject not in (deal.auction_id, deal.listing_id):
+    if fact.subject not in (deal.auction_id, *_listings(deal)):
         return True
     sides = (deal.licensor_id, deal.licensee_id)
     return any(rules.may_read(fact.kind, fact.parties, party=side, staff=False) for side in sides)
 
 
-async def _of_listing(
-    session: AsyncSession, sealed: Sequence[tuple[LogEntry, Fact]]
+async def _of_listings(
+    session: AsyncSession, deal: Deal, sealed: Sequence[tuple[LogEntry, Fact]]
 ) -> dict[str, bytes]:
-    published = [fact.record for _, fact in sealed if fact.kind == "listing.published"]
-    if not published:  # negotiated in private, never listed
-        return {}
-    master_id = UUID(canonical.loads(published[0])["master"])
-    master = await masters.get_master(session, master_id)
-    return {
-        LISTING: published[0],
-        PROBE: canonical.dumps(master.probe),
-        FINGERPRINT: canonical.dumps(master.fingerprint),
+    published = {
+        str(fact.subject): fact.record for _, fact in sealed if fact.kind == "listing.published"
     }
+    assets = packages.assets(canonical.known(deal.terms))
+    files: dict[str, bytes] = {}
+    for place, asset in enumerate(assets):
+        record = published.get(str(asset["listing"]))
+        if record is None:  # negotiated in private, never listed
+            continue
+        master = await masters.get_master(session, UUID(canonical.loads(record)["master"]))
+        files |= {
+            of_work(place, LISTING, count=len(assets)): record,
+            of_work(place, PROBE, count=len(assets)): canonical.dumps(master.probe),
+            of_work(place, FINGERPRINT, count=len(assets)): canonical.dumps(master.fingerprint),
+        }
+    return files
+
+
+def _listings(deal: Deal) -> list[UUID]:
+    """Return the listings that a deal's works were published under."""
+    assets = packages.assets(canonical.known(deal.terms))
+    return [UUID(one["listing"]) for one in assets if one["listing"] is not None]
 
 
 async def _of_origin(session: AsyncSession, deal: Deal) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """Deals: the list, and one deal with its timeline, contract, terms and money."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from exchange import witnessing
 from exchange.api import deals as api
 from exchange.api import dues
 from exchange.api.deps import Now, Session
+from exchange.api.packaged import PackagedWorkOut
 from exchange.identity.rules import Caller
 from exchange.portal import lives, money, render, timeline
 from exchange.portal.forms import Sent, shape
@@ -61,9 +62,13 @@ async def deal_page(
         fresh=lives.fresh_ids(now),
         witnesses=await witnessing.of_deal(session, deal_id),
         rights=terms["grants"],
-        work_id=terms["work"]["work"],
-        grants=await _grants(session, terms, deal_id),
-        title=terms["work"]["title"],
+        work_id=deal.work_id,
+        works=[
+            {**one.model_dump(), "title": spoken.pick(one.title_zh, one.title_en)}
+            for one in deal.works
+        ],
+        grants=await _grants(session, deal),
+        title=terms["work"]["title"] if "work" in terms else _titles(deal.works),
         timeline=await timeline.entries(session, about, caller=caller, spoken=spoken),
         settlement=await money.settlement(session, deal_id, caller=caller, spoken=spoken),
         dues=await dues.list_dues(deal_id, session=session, caller=caller, now=now)
@@ -86,13 +91,23 @@ async def send_demand(
     return render.see(request, f"/deals/{deal_id}")
 
 
-async def _grants(
-    session: AsyncSession, terms: dict[str, Any], deal_id: UUID
-) -> list[dict[str, Any]]:
+def _titles(works: Sequence[PackagedWorkOut]) -> dict[str, str]:
+    """Return how the works of a package are called together."""
+    first, more = works[0], len(works) - 1
+    return {
+        "zh": f"{first.title_zh} 等{more + 1}部作品",
+        "en": f"{first.title_en} and {more} more",
+    }
+
+
+async def _grants(session: AsyncSession, deal: api.DealOut) -> list[dict[str, Any]]:
     """Return the grants of a deal under which something may have been shown."""
-    grants = await titles.by_deal(session, UUID(terms["work"]["work"]), deal_id)
+    works = [one.work_id for one in deal.works] or [deal.work_id]
+    grants = [
+        grant for work_id in works for grant in await titles.by_deal(session, work_id, deal.id)
+    ]
     return [
-        {"id": grant.id, "right": grant.wire, "runs_max": grant.runs_max}
+        {"id": grant.id, "work_id": grant.work_id, "right": grant.wire, "runs_max": grant.runs_max}
         for grant in grants
         if grant.state in ("effective", "ended")
     ]

@@ -83,6 +83,10 @@ def _in_parts(given: Mapping[str, Any], currency: str, spoken: Language) -> str:
 
 def _told(content: Mapping[str, Any], spoken: Language) -> dict[str, str]:
     told = {spoken.say(mark("Way to pay")): spoken.say(MODELS[content["model"]])}
+    if content.get("contract") == "package":
+        told[spoken.say(mark("Contracts"))] = spoken.say(
+            mark("one for all works: all rights or none")
+        )
     for work in content["works"]:
         title = spoken.pick(work["title"]["zh"], work["title"]["en"])
         told[f"{title} · {spoken.say(mark('Price'))}"] = price(content, work, spoken)

@@ -159,6 +159,7 @@ async def read(form: Form, session: AsyncSession) -> dict[str, Any]:
         "model": model,
         "works": list(works.values()),
         "message": form.text("message"),
+        "contract": form.text("contract") or "each",
         "expires_at": form.instant("expires_at"),
     }
 
@@ -195,6 +196,7 @@ def asking(
     ends = (now + timedelta(days=14)).astimezone(ZONE)
     return {
         "works": list(works.values()),
+        "contract": (content or {}).get("contract", "each"),
         "models": [
             (code, spoken.say(negotiating.MODELS[code]))
             for code in common

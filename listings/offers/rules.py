@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts import canonical, rfc3339
-from contracts.deals import pricing
+from contracts.deals import packages, pricing
 from contracts.refusal import Kind, Refusal
 from contracts.rights import rules as rights
 from contracts.titles import parting
@@ -28,6 +28,7 @@ OTHER: Mapping[str, str] = {LICENSOR: LICENSEE, LICENSEE: LICENSOR}
 MOST_VERSIONS = 50
 MOST_WORKS = 10
 LONGEST_MESSAGE = 2_000
+EACH, PACKAGE = "each", "package"  # a contract for each work, or one for all of them
 # An offer that stays open longer outlives the prices it was made with; the parties renew it.
 LONGEST_OPEN = timedelta(days=90)
 
@@ -228,8 +229,9 @@ def agreed(
     """Return what an offer says, checked, in the one form that is hashed.
 
     Args:
-        ask: currency, model, message, expires_at, and works: each with its price (without `model`)
-            and rights: each an `offerable` and, where less is asked, a `right`.
+        ask: currency, model, message, expires_at, maybe `contract` (`each` or `package`), and
+            works: each with its price (without `model`) and rights: each an `offerable` and, where
+            less is asked, a `right`.
         offerables: what is open, by id.
         known: offerables that an earlier version names, which may have closed since.
 
@@ -255,12 +257,25 @@ def agreed(
         raise BadOffer("A right runs out before the offer does.")
     return {
         "typ": TYPE,
+        **_bundled(ask, works),
         "currency": ask["currency"],
         "model": ask["model"],
         "works": works,
         "message": message(ask["message"]),
         "expires_at": rfc3339.exact(ask["expires_at"]),
     }
+
+
+def _bundled(ask: Mapping[str, Any], works: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Say that all works are for one contract, where that is asked; else nothing is said.
+
+    A package has a fixed sum: what a share or runs of one of its works bring has no clause there.
+    """
+    if ask.get("contract", EACH) == EACH:
+        return {}
+    if len(works) < packages.FEWEST or ask["model"] != pricing.FLAT:
+        raise BadOffer("One contract is for two works or more, for a fixed sum.", field="contract")
+    return {"contract": PACKAGE}
 
 
 def sealed(

@@ -38,6 +38,8 @@ class Terms:
     gross: Money
     terms_sha256: str
     amounts: Sequence[Money] = ()  # of the parts that the price is paid in; none: it is one sum
+    # Of a package: its works, the first one with them, and what each is worth in the price.
+    works: Sequence[tuple[UUID, Money]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,62 @@ def further(claim: Money, *, first: Sequence[Part], so_far: SoFar) -> list[Part]
     ]
 
 
+def package_parts(
+    gross: Money,
+    *,
+    rate: Rate,
+    exchange_id: UUID,
+    works: Sequence[tuple[Money, Mapping[UUID, int]]],
+) -> list[Part]:
+    """Divide the price of several works: commission once, the net by works, then by their owners.
+
+    An owner of several works has one part, whose reason says what each of them brings. The parts
+    add up to `gross` exactly, whatever the order of the works.
+
+    Args:
+        gross: the price, positive; the amounts of the works add up to it.
+        rate: the commission's rate.
+        exchange_id: the exchange as a party.
+        works: the amount of each work, and the basis points of each of its owners.
+
+    Raises:
+        ValueError: amounts or shares do not make the whole (a bug, not a refusal).
+    """
+    if sum(amount.amount_minor for amount, _ in works) != gross.amount_minor:
+        raise ValueError("the works do not add up to the price")
+    fee = commission(gross, rate)
+    net = gross - fee
+    weights = [(f"{place:03}", amount.amount_minor) for place, (amount, _) in enumerate(works)]
+    nets = installment(weights, before_minor=0, up_to_minor=net.amount_minor)
+    found: dict[UUID, list[tuple[int, int, int]]] = {}
+    for place, (_, shares) in enumerate(works):
+        if sum(shares.values()) != WHOLE_BP:
+            raise ValueError("shares do not add up to 10,000 basis points")
+        mine = nets[f"{place:03}"]
+        owed = split(mine, [(str(payee), bp) for payee, bp in shares.items()])
+        for payee, share_bp in shares.items():
+            found.setdefault(payee, []).append((owed[str(payee)], share_bp, mine))
+    amounts = {payee: sum(owed for owed, _, _ in each) for payee, each in found.items()}
+    rates = split(WHOLE_BP, [(str(payee), minor) for payee, minor in amounts.items()])
+    owners = [
+        Part(
+            payee_id=payee,
+            kind=SHARE,
+            basis_minor=net.amount_minor,
+            rate_bp=rates[str(payee)],
+            amount=Money(amounts[payee], gross.currency),
+            reason=_by_work(found[payee], gross.currency),
+        )
+        for payee in sorted(found)
+    ]
+    return [_own(gross, fee, rate=rate, exchange_id=exchange_id), *owners]
+
+
+def _by_work(each: Sequence[tuple[int, int, int]], currency: str) -> str:
+    said = [f"{percent(bp)} % of {Money(net, currency).decimal()}" for _, bp, net in each]
+    return f"{' + '.join(said)} net of each work (份额)"
+
+
 def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, int]) -> list[Part]:
     """Divide a price: commission to the exchange, the net among the owners by their shares.
 
@@ -212,7 +270,11 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
         )
         for payee in sorted(shares)
     ]
-    own = Part(
+    return [_own(gross, fee, rate=rate, exchange_id=exchange_id), *owners]
+
+
+def _own(gross: Money, fee: Money, *, rate: Rate, exchange_id: UUID) -> Part:
+    return Part(
         payee_id=exchange_id,
         kind=COMMISSION,
         basis_minor=gross.amount_minor,
@@ -220,4 +282,3 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
         amount=fee,
         reason=f"{percent(rate.rate_bp)} % commission (佣金): {rate.legal_basis}",
     )
-    return [own, *owners]

@@ -29,16 +29,7 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
     planned = await queries.find_settlement(session, terms.deal_id)
     if planned is not None:
         return planned
-    shares = {
-        share.party_id: share.share_bp for share in await titles.shares(session, terms.work_id)
-    }
-    exchange = await parties.ensure_exchange(session, now=now)
-    parts = rules.parts(
-        terms.gross,
-        rate=rate_on(fees.schedule(), SELLER_COMMISSION, now),
-        exchange_id=exchange.id,
-        shares=shares if terms.licensor_id in shares else {terms.licensor_id: WHOLE_BP},
-    )
+    parts = await _parts(session, terms, now=now)
     amounts = terms.amounts or [terms.gross]
     steps = rules.divided(parts, amounts) if terms.amounts else [parts]
     made = [
@@ -56,6 +47,24 @@ async def add(session: AsyncSession, settlement: Settlement, parts: Sequence[rul
     await session.flush()
     session.add_all(_line(settlement.deal_id, number, part) for number, part in enumerate(parts, 1))
     await session.flush()
+
+
+async def _parts(session: AsyncSession, terms: Terms, *, now: datetime) -> list[rules.Part]:
+    exchange = await parties.ensure_exchange(session, now=now)
+    rate = rate_on(fees.schedule(), SELLER_COMMISSION, now)
+    if not terms.works:
+        shares = await _shares(session, terms.work_id, licensor_id=terms.licensor_id)
+        return rules.parts(terms.gross, rate=rate, exchange_id=exchange.id, shares=shares)
+    works = [
+        (amount, await _shares(session, work_id, licensor_id=terms.licensor_id))
+        for work_id, amount in terms.works
+    ]
+    return rules.package_parts(terms.gross, rate=rate, exchange_id=exchange.id, works=works)
+
+
+async def _shares(session: AsyncSession, work_id: UUID, *, licensor_id: UUID) -> Mapping[UUID, int]:
+    shares = {share.party_id: share.share_bp for share in await titles.shares(session, work_id)}
+    return shares if licensor_id in shares else {licensor_id: WHOLE_BP}
 
 
 async def locked(session: AsyncSession, deal_id: UUID) -> Settlement:

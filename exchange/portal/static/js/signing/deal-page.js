@@ -33,6 +33,11 @@ function show(terms, raw) {
   put("terms-sha256", raw);
   put("all-terms", JSON.stringify(terms, null, 2));
   const list = document.getElementById("rights");
+  for (const [place, work] of (terms.works ?? []).entries()) {
+    const item = document.createElement("li");
+    item.textContent = `${pick(work.title)} · ${price.currency} ${price.lines[place].amount}`;
+    list.append(item);
+  }
   for (const reason of terms.forfeits ?? []) {
     const item = document.createElement("li");
     item.textContent = pick(reason);
