@@ -18,7 +18,8 @@ from exchange import clock
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_cli import FileInTheWay
 from exchange.signing_client import Desk
-from settlement.bank import reading, rules
+from settlement.bank import reading, report, rules
+from settlement.bank.report import Report
 from settlement.bank.rules import Statement
 
 app = typer.Typer(help="The exchange's accounts at banks.", no_args_is_help=True)
@@ -27,7 +28,8 @@ API_KEY = Annotated[
     str, typer.Option("--api-key", envvar="EXCHANGE_KEY", help="Your API key; scope `money`.")
 ]
 FILES = Annotated[
-    list[Path], typer.Argument(help="camt.053, camt.054 or MT940.", exists=True, dir_okay=False)
+    list[Path],
+    typer.Argument(help="camt.053, camt.054, MT940, pain.002.", exists=True, dir_okay=False),
 ]
 BATCH = Annotated[UUID, typer.Argument(help="The payment file's id.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
@@ -56,12 +58,23 @@ def import_files(files: FILES, exchange: EXCHANGE = "", api_key: API_KEY = "") -
     desk = Desk(exchange, api_key)
     for file in files:
         told = canonical.loads(desk.raw("POST", "/v1/bank/statements", file.read_bytes()))
-        out.print(
-            f"{file.name}: {told['new']} new of {len(told['statements'])} statements; "
-            f"{told['matched']} lines matched, {told['suspended']} in suspense"
-        )
+        for one in told["reports"]:
+            out.print(
+                f"{file.name}: report {one['report_id']} about payment file {one['batch_id']}: "
+                f"{one['accepted']} accepted, {one['pending']} not decided, "
+                f"{one['rejected']} rejected"
+            )
+        if not told["reports"]:
+            _print_statements(file.name, told)
         for said in told["warnings"]:
             out.print(f"  {said}")
+
+
+def _print_statements(name: str, told: dict[str, Any]) -> None:
+    out.print(
+        f"{name}: {told['new']} new of {len(told['statements'])} statements; "
+        f"{told['matched']} lines matched, {told['suspended']} in suspense"
+    )
 
 
 @app.command()
@@ -135,6 +148,9 @@ def prove(desk: Desk) -> str:
 def _told(file: Path) -> dict[str, Any]:
     raw = file.read_bytes()
     try:
+        if report.is_report(raw):
+            said = _report(report.read(raw))
+            return {"file": file.name, "statements": [], "report": said, "refused": None}
         statements = reading.parsed(raw)
     except Refusal as refusal:
         return {"file": file.name, "statements": [], "refused": _refusal(refusal)}
@@ -142,6 +158,16 @@ def _told(file: Path) -> dict[str, Any]:
         "file": file.name,
         "statements": [_statement(one) for one in statements],
         "refused": next((_refusal(said) for said in map(_unbalanced, statements) if said), None),
+    }
+
+
+def _report(said: Report) -> dict[str, Any]:
+    """Return what a report says; what of a payment that it does not name stands under `rest`."""
+    return {
+        "report": said.report_id,
+        "message": said.message_id,
+        "rest": None if said.rest is None else said.rest.code,
+        "payments": {name: [one.code, one.reason] for name, one in said.payments.items()},
     }
 
 
@@ -173,6 +199,11 @@ def _statement(statement: Statement) -> dict[str, Any]:
 
 def _print(told: dict[str, Any]) -> None:
     out.print(told["file"])
+    if "report" in told:
+        one = told["report"]
+        out.print(f"  report {one['report']} about {one['message']}: {one['rest'] or 'by payment'}")
+        for name, (code, reason) in one["payments"].items():
+            out.print(f"  {name}: {code} {reason or ''}")
     for one in told["statements"]:
         amounts = [
             "none" if one[name] is None else major(one[name], one["currency"])

@@ -58,6 +58,21 @@ BANKING: Mapping[str, KindOfFact] = {
     "payment-file.prepared": KindOfFact(_STAFF, _FILE),
     "payment-file.approved": KindOfFact(_STAFF, _FILE),
     "payment-file.refused": KindOfFact(_STAFF, _FILE),
+    "payment-file.reported": KindOfFact(
+        _STAFF,
+        {
+            "file": str,
+            "message": str,
+            "report": str,
+            "accepted": int,
+            "pending": int,
+            "rejected": int,
+        },
+    ),
+    "transfer.rejected": KindOfFact(
+        _PARTIES,
+        {"payout": str, "party": str, "amount_minor": int, "currency": str, "reason": _MAYBE},
+    ),
     "statement.imported": KindOfFact(
         _STAFF,
         {

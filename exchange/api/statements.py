@@ -11,13 +11,13 @@ from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.refusal import InvalidContent, NotAllowed
+from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
-from settlement.bank import queries, reading, rules
-from settlement.bank.tables import BankStatement
+from settlement.bank import queries, reading, report, reporting, rules
+from settlement.bank.tables import BankReport, BankStatement
 from settlement.reconciliation import service
 
 router = APIRouter(tags=["bank"])
@@ -26,14 +26,15 @@ ARRIVES_WITHIN_S = 120.0  # 32 MiB at 280 kB/s
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _STATEMENT = (
     BodyTooSlow, rules.StatementTooLarge, rules.StatementMalformed, rules.StatementUnbalanced,
-    rules.StatementGap, rules.StatementIdReused, rules.OwnAccountUnknown,
+    rules.StatementGap, rules.StatementIdReused, rules.OwnAccountUnknown, rules.ReportUnknownFile,
+    rules.ReportDiffers, rules.ReportIdReused,
 )  # fmt: skip
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The bank's file as it is: camt.053, camt.054 or MT940.",
+        "description": "The bank's file as it is: camt.053, camt.054, MT940 or pain.002.",
         "content": {"application/xml": _BYTES, "text/plain": _BYTES},
     }
 }
@@ -75,10 +76,48 @@ class StatementOut(Shape):
     imported_at: AwareDatetime
 
 
+class ReportOut(Shape):
+    """What a bank reported about a payment file (pain.002), and how many payments that is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _ID,
+                    "batch_id": _ID,
+                    "report_id": "RPT-1",
+                    "accepted": 2,
+                    "pending": 0,
+                    "rejected": 1,
+                    "imported_at": "2026-11-22T09:00:00Z",
+                }
+            ]
+        }
+    )
+
+    id: UUID
+    batch_id: UUID
+    report_id: str
+    accepted: int
+    pending: int
+    rejected: int
+    imported_at: AwareDatetime
+
+
+class ReportsOut(Shape):
+    """Every report about one payment file, in the order in which they came."""
+
+    items: Sequence[ReportOut]
+
+
 class ImportedOut(Shape):
-    """What a file brought: `new` statements, lines matched by a rule, lines suspended."""
+    """What a file brought: `new` statements, lines matched by a rule, lines suspended.
+
+    A report about a payment file is in `reports`, and brings no statement.
+    """
 
     sha256: str
+    reports: Sequence[ReportOut] = ()
     statements: Sequence[StatementOut]
     new: int
     matched: int
@@ -127,11 +166,24 @@ async def list_statements(
     return StatementPage(items=[statement_out(row) for row in rows], next=next_after(rows, limit))
 
 
+@router.get(
+    "/bank/payment-files/{batch_id}/reports", responses=problems.responses(*_SIGNED, Unknown)
+)
+async def list_file_reports(batch_id: UUID, session: Session, caller: Signed) -> ReportsOut:
+    """Return what the bank reported about a payment file, for staff."""
+    caller.need("read", *STAFF)
+    batch = await queries.get_batch(session, batch_id)
+    rows = await queries.reports(session, batch.id)
+    return ReportsOut(items=[_report_out(row) for row in rows])
+
+
 async def imported(
     session: AsyncSession, raw: bytes, *, caller: Caller, now: datetime
 ) -> ImportedOut:
     """Read a file beside the loop, and import it; the session's connection opens after that."""
     caller.need("money", Role.OPERATOR, Role.APPROVER)
+    if report.is_report(raw):
+        return await _reported(session, raw, caller=caller, now=now)
     statements = await anyio.to_thread.run_sync(reading.read, raw)
     done = await service.import_file(session, raw, statements, person_id=caller.person_id, now=now)
     return ImportedOut(
@@ -142,6 +194,26 @@ async def imported(
         suspended=done.suspended,
         warnings=done.kept.warnings,
     )
+
+
+async def _reported(
+    session: AsyncSession, raw: bytes, *, caller: Caller, now: datetime
+) -> ImportedOut:
+    said = await anyio.to_thread.run_sync(report.read, raw)
+    done = await reporting.import_report(session, raw, said, person_id=caller.person_id, now=now)
+    return ImportedOut(
+        sha256=canonical.sha256_hex(raw),
+        reports=[_report_out(done.row)],
+        statements=[],
+        new=0,
+        matched=0,
+        suspended=0,
+        warnings=[] if done.is_new else ["This report was imported before; nothing was changed."],
+    )
+
+
+def _report_out(row: BankReport) -> ReportOut:
+    return ReportOut.model_validate(row.model_dump(exclude={"file_id"}))
 
 
 def statement_out(row: BankStatement) -> StatementOut:

@@ -10,6 +10,7 @@ from contracts import calendar, ids
 from contracts.money import EXPONENTS
 from exchange.api import bank as api
 from exchange.api import payees as payees_api
+from exchange.api import statements as statements_api
 from exchange.api import suspense as suspense_api
 from exchange.api.deps import Now, Session
 from exchange.console import deciding
@@ -76,9 +77,13 @@ async def file_page(request: Request, batch_id: UUID, visitor: Staff, session: S
         }
         for item in found.items
     ]
+    told = await statements_api.list_file_reports(
+        batch_id=batch_id, session=session, caller=visitor.caller
+    )
     return render.page(
         request,
         "payment_file.html",
+        reports=told.items,
         file={**found.model_dump(), "items": items},
         prepared_by_name=await names.person(session, found.prepared_by),
         decided_by_name=await names.person(session, found.decided_by),

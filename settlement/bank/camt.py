@@ -15,14 +15,13 @@ from typing import Any
 
 from lxml import etree
 
-from settlement.bank import rules
+from settlement.bank import elements, rules
 from settlement.bank.rules import NOTIFICATION, STATEMENT, Entry, Statement, StatementMalformed
 
 NAMESPACE = re.compile(r"urn:iso:std:iso:20022:tech:xsd:camt\.05[34]\.001\.\d\d")
 MESSAGES = {"Stmt": STATEMENT, "Ntfctn": NOTIFICATION}
 OPENING, CLOSING = ("OPBD", "PRCD"), ("CLBD",)
 NOT_PROVIDED = ("NOTPROVIDED", "NONREF")
-LONGEST = 500
 
 Priced = tuple[str, Entry]  # an entry with its currency
 
@@ -56,7 +55,7 @@ def _read(raw: bytes) -> list[Statement]:
             if element.getparent() is None:
                 _check_root(element)
             continue
-        kind = _name(element)
+        kind = elements.name(element)
         if kind == "Ntry":
             entries += _entries(element)
             _check_count(len(entries), rules.MOST_ENTRIES)
@@ -82,12 +81,15 @@ def _check_count(count: int, most: int) -> None:
 
 
 def _statement(element: Any, kind: str, entries: Sequence[Priced]) -> Statement:
-    account = _child(element, "Acct")
-    balances = {_text(each, "Tp", "CdOrPrtry", "Cd"): each for each in _children(element, "Bal")}
+    account = elements.child(element, "Acct")
+    balances = {
+        elements.text(each, "Tp", "CdOrPrtry", "Cd"): each
+        for each in elements.children(element, "Bal")
+    }
     opening = next((balances[code] for code in OPENING if code in balances), None)
     closing = next((balances[code] for code in CLOSING if code in balances), None)
-    statement_id = _text(element, "Id")
-    number = _text(account, "Id", "IBAN") or _text(account, "Id", "Othr", "Id")
+    statement_id = elements.text(element, "Id")
+    number = elements.text(account, "Id", "IBAN") or elements.text(account, "Id", "Othr", "Id")
     if statement_id is None or number is None:
         raise StatementMalformed("A statement names no account or no id.", reason="identity")
     if kind == STATEMENT and (opening is None or closing is None):
@@ -95,7 +97,7 @@ def _statement(element: Any, kind: str, entries: Sequence[Priced]) -> Statement:
     seen = [_money(each)[0] for each in (opening,) if each is not None] or [
         currency for currency, _ in entries[:1]
     ]
-    currency = _text(account, "Ccy") or next(iter(seen), None)
+    currency = elements.text(account, "Ccy") or next(iter(seen), None)
     if currency is None:
         raise StatementMalformed("A statement names no currency.", reason="currency")
     if any(other != currency for other, _ in entries):
@@ -127,11 +129,15 @@ def _balance(element: Any, currency: str, statement_id: str) -> int:
 
 def _entries(element: Any) -> list[Priced]:
     """Return an entry, or its payments where each says its amount and they make the whole."""
-    status = _text(element, "Sts", "Cd") or _text(element, "Sts")
+    status = elements.text(element, "Sts", "Cd") or elements.text(element, "Sts")
     if status != "BOOK":
         return []
     currency, amount_minor = _money(element)
-    details = [one for each in _children(element, "NtryDtls") for one in _children(each, "TxDtls")]
+    details = [
+        one
+        for each in elements.children(element, "NtryDtls")
+        for one in elements.children(each, "TxDtls")
+    ]
     sign = 1 if amount_minor >= 0 else -1
     parts = [_part(each, currency) for each in details]
     if len(parts) > 1 and None not in parts:
@@ -147,50 +153,53 @@ def _entries(element: Any) -> list[Priced]:
 
 def _part(details: Any, currency: str) -> int | None:
     """Return how much one of several payments was, in the entry's currency, without a sign."""
-    amount = _child(details, "Amt")
+    amount = elements.child(details, "Amt")
     if amount is None:
-        found = _child(details, "AmtDtls")
-        amount = _child(_child(found, "TxAmt"), "Amt")
+        found = elements.child(details, "AmtDtls")
+        amount = elements.child(elements.child(found, "TxAmt"), "Amt")
     if amount is None or amount.get("Ccy") != currency:
         return None
     return rules.minor((amount.text or "").strip(), currency, point=".")
 
 
 def _entry(element: Any, details: Any, amount_minor: int) -> Entry:
-    refs, parties = _child(details, "Refs"), _child(details, "RltdPties")
+    refs, parties = elements.child(details, "Refs"), elements.child(details, "RltdPties")
     whose, where = ("Dbtr", "DbtrAcct") if amount_minor >= 0 else ("Cdtr", "CdtrAcct")
-    batch = _child(_child(element, "NtryDtls"), "Btch")
+    batch = elements.child(elements.child(element, "NtryDtls"), "Btch")
     return Entry(
         amount_minor=amount_minor,
         booked_on=_day(element, "BookgDt"),
         valued_on=_day(element, "ValDt"),
-        bank_ref=_known(_text(refs, "AcctSvcrRef") or _text(element, "AcctSvcrRef")),
-        end_to_end_id=_known(_text(refs, "EndToEndId")),
-        batch_id=_known(
-            _text(batch, "PmtInfId")
-            or _text(batch, "MsgId")
-            or _text(refs, "PmtInfId")
-            or _text(refs, "MsgId")
+        bank_ref=_known(
+            elements.text(refs, "AcctSvcrRef") or elements.text(element, "AcctSvcrRef")
         ),
-        name=_text(parties, whose, "Nm") or _text(parties, whose, "Pty", "Nm"),
-        account=_text(parties, where, "Id", "IBAN") or _text(parties, where, "Id", "Othr", "Id"),
-        text=_remittance(details) or _text(element, "AddtlNtryInf"),
-        return_reason=_text(details, "RtrInf", "Rsn", "Cd"),
+        end_to_end_id=_known(elements.text(refs, "EndToEndId")),
+        batch_id=_known(
+            elements.text(batch, "PmtInfId")
+            or elements.text(batch, "MsgId")
+            or elements.text(refs, "PmtInfId")
+            or elements.text(refs, "MsgId")
+        ),
+        name=elements.text(parties, whose, "Nm") or elements.text(parties, whose, "Pty", "Nm"),
+        account=elements.text(parties, where, "Id", "IBAN")
+        or elements.text(parties, where, "Id", "Othr", "Id"),
+        text=_remittance(details) or elements.text(element, "AddtlNtryInf"),
+        return_reason=elements.text(details, "RtrInf", "Rsn", "Cd"),
     )
 
 
 def _remittance(details: Any) -> str | None:
-    found = _child(details, "RmtInf")
-    said = [(each.text or "").strip() for each in _children(found, "Ustrd")]
-    for each in _children(found, "Strd"):
-        said.append(_text(each, "CdtrRefInf", "Ref") or "")
-        said.append(_text(each, "RfrdDocInf", "Nb") or "")
-    return " ".join(word for word in said if word)[:LONGEST] or None
+    found = elements.child(details, "RmtInf")
+    said = [(each.text or "").strip() for each in elements.children(found, "Ustrd")]
+    for each in elements.children(found, "Strd"):
+        said.append(elements.text(each, "CdtrRefInf", "Ref") or "")
+        said.append(elements.text(each, "RfrdDocInf", "Nb") or "")
+    return " ".join(word for word in said if word)[: elements.LONGEST] or None
 
 
 def _money(element: Any) -> tuple[str, int]:
     """Return the currency and the signed minor units of a balance or an entry."""
-    amount, side = _child(element, "Amt"), _text(element, "CdtDbtInd")
+    amount, side = elements.child(element, "Amt"), elements.text(element, "CdtDbtInd")
     if amount is None or side not in ("CRDT", "DBIT"):
         raise StatementMalformed("An amount or its side is missing.", reason="amount")
     currency = str(amount.get("Ccy") or "")
@@ -199,7 +208,11 @@ def _money(element: Any) -> tuple[str, int]:
 
 
 def _day(element: Any, wanted: str) -> date | None:
-    said = _text(element, wanted, "Dt") or _text(element, wanted, "DtTm") or _text(element, wanted)
+    said = (
+        elements.text(element, wanted, "Dt")
+        or elements.text(element, wanted, "DtTm")
+        or elements.text(element, wanted)
+    )
     if said is None:
         return None
     try:
@@ -210,25 +223,6 @@ def _day(element: Any, wanted: str) -> date | None:
 
 def _known(reference: str | None) -> str | None:
     return None if reference is None or reference in NOT_PROVIDED else reference[:100]
-
-
-def _name(element: Any) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _children(element: Any, wanted: str) -> list[Any]:
-    return [] if element is None else [one for one in element if _name(one) == wanted]
-
-
-def _child(element: Any, wanted: str) -> Any:
-    return next(iter(_children(element, wanted)), None)
-
-
-def _text(element: Any, *path: str) -> str | None:
-    for step in path:
-        element = _child(element, step)
-    said = None if element is None else (element.text or "").strip()
-    return said[:LONGEST] if said else None
 
 
 def _forget(element: Any) -> None:

@@ -14,6 +14,7 @@ from settlement.bank.tables import (
     BankAccount,
     BankEntry,
     BankFile,
+    BankReport,
     BankStatement,
     PaymentBatch,
     PaymentItem,
@@ -176,6 +177,12 @@ async def items_of_messages(
     for message, item in await session.execute(wanted):
         found.setdefault(message, []).append(item)
     return found
+
+
+async def reports(session: AsyncSession, batch_id: UUID) -> Sequence[BankReport]:
+    """Return what the bank reported about a payment file, in order."""
+    wanted = select(BankReport).where(col(BankReport.batch_id) == batch_id)
+    return (await session.scalars(wanted.order_by(col(BankReport.id)))).all()
 
 
 async def tries(

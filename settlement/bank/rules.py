@@ -61,6 +61,27 @@ class StatementIdReused(Refusal):
     hint = "Nothing was booked. Ask the bank which of the two is right."
 
 
+class ReportUnknownFile(Refusal):
+    """The report is about a payment file that was not given to a bank here."""
+
+    kind, code = Kind.CONFLICT, "report-unknown-file"
+    hint = "Nothing was changed. Ask the bank whose file `message` is."
+
+
+class ReportDiffers(Refusal):
+    """The report names a payment, a number or a sum that the payment file does not have."""
+
+    kind, code = Kind.CONFLICT, "report-differs"
+    hint = "Nothing was changed. Ask the bank which file it has; `field` names what differs."
+
+
+class ReportIdReused(Refusal):
+    """A report of this id was imported with other content."""
+
+    kind, code = Kind.CONFLICT, "report-id-reused"
+    hint = "Nothing was changed. Ask the bank which of the two is right."
+
+
 class OwnAccountUnknown(Refusal):
     """The statement is of an account that the exchange does not follow."""
 

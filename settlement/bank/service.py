@@ -184,7 +184,7 @@ async def settle(session: AsyncSession, batch_id: UUID) -> None:
     """Settle a file once the bank has shown what became of each of its payments."""
     batch = await _locked(session, batch_id)
     states = {item.state for item in await queries.items(session, batch_id)}
-    if batch.state == rules.APPROVED and states <= {rules.PAID, rules.RETURNED}:
+    if batch.state == rules.APPROVED and states <= {rules.PAID, rules.RETURNED, rules.FAILED}:
         batch.state = rules.SETTLED
         await session.flush()
 

@@ -45,15 +45,9 @@ async def keep(
         StatementGap: a statement does not open with what the one before closed with.
         StatementIdReused: the bank's id is known with other content.
     """
-    sha256 = canonical.sha256_hex(raw)
-    known = await queries.find_file(session, sha256)
-    if known is not None:
-        return Kept(known, await queries.statements_of_file(session, known.id), (), ())
-    file = BankFile(
-        id=ids.new(now), sha256=sha256, content=raw, received_by=person_id, received_at=now
-    )
-    session.add(file)
-    await session.flush()
+    file, is_new = await keep_file(session, raw, person_id=person_id, now=now)
+    if not is_new:
+        return Kept(file, await queries.statements_of_file(session, file.id), (), ())
     kept: list[BankStatement] = []
     new: list[BankStatement] = []
     for statement in statements:
@@ -62,6 +56,22 @@ async def keep(
         if is_new:
             new.append(row)
     return Kept(file, kept, new, [said for each in statements for said in each.warnings])
+
+
+async def keep_file(
+    session: AsyncSession, raw: bytes, *, person_id: UUID, now: datetime
+) -> tuple[BankFile, bool]:
+    """Keep a file byte for byte, once; return it and whether it is new."""
+    sha256 = canonical.sha256_hex(raw)
+    known = await queries.find_file(session, sha256)
+    if known is not None:
+        return known, False
+    file = BankFile(
+        id=ids.new(now), sha256=sha256, content=raw, received_by=person_id, received_at=now
+    )
+    session.add(file)
+    await session.flush()
+    return file, True
 
 
 async def _keep_one(

@@ -224,3 +224,52 @@ class BankEntry(SQLModel, table=True):
             self.amount_minor, self.booked_on, self.valued_on, self.bank_ref, self.end_to_end_id,
             self.batch_id, self.name, self.account, self.text, self.return_reason,
         )  # fmt: skip
+
+
+class BankReport(SQLModel, table=True):
+    """What a bank reported about a payment file (pain.002); a report is read once."""
+
+    __tablename__ = "bank_report"
+    __table_args__ = (
+        UniqueConstraint("batch_id", "report_id", name="bank_report_is_read_once"),
+        CheckConstraint(
+            "accepted >= 0 AND pending >= 0 AND rejected >= 0", name="bank_report_counts"
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    file_id: UUID = Field(foreign_key="bank_file.id", index=True)
+    batch_id: UUID = Field(foreign_key="payment_batch.id")
+    report_id: str
+    accepted: int
+    pending: int
+    rejected: int
+    imported_at: datetime = Field(sa_column=_instant(nullable=False))
+
+
+class BankReportItem(SQLModel, table=True):
+    """What a report says of one payment; `was_applied`: it changed where the payment stands."""
+
+    __tablename__ = "bank_report_item"
+    __table_args__ = (
+        CheckConstraint(
+            "outcome IN ('accepted', 'pending', 'rejected')",
+            name="bank_report_item_outcome_is_known",
+        ),
+        CheckConstraint(
+            "NOT was_applied OR outcome = 'rejected'", name="bank_report_item_rejects_alone"
+        ),
+        Index(
+            "ix_bank_report_item_applied_once",
+            "item_id",
+            unique=True,
+            postgresql_where=text("was_applied"),
+        ),
+    )
+
+    report_id: UUID = Field(primary_key=True, foreign_key="bank_report.id")
+    item_id: UUID = Field(primary_key=True, foreign_key="payment_item.id")
+    status: str
+    reason: str | None = None
+    outcome: str
+    was_applied: bool

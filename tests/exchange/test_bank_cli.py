@@ -1,8 +1,9 @@
 """`exchange bank`: statements read and imported, payment files made, at a terminal."""
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import anyio
 import httpx
@@ -14,11 +15,18 @@ from contracts.refusal import Refusal
 from exchange import clock
 from exchange.bank_cli import app
 from exchange.context import Context
-from settlement.bank.tables import BankAccount
+from settlement.bank import queries as files
+from settlement.bank.tables import BankAccount, PaymentBatch
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
-from tests.settlement.bank_factory import Bank, approved_payout, iban, with_bank_account
+from tests.settlement.bank_factory import (
+    Bank,
+    approved_payout,
+    iban,
+    reported,
+    with_bank_account,
+)
 from tests.settlement.settlement_factory import invoiced
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "bank"
@@ -106,7 +114,28 @@ async def test_a_statement_goes_in_and_a_payment_file_comes_out(
         assert (await ask("other", "approve", batch, sha256))[0] == 0
         target = tmp_path / "out.xml"
         assert sha256 in (await ask("one", "fetch", batch, "--out", str(target)))[1]
-        assert b"pain.001.001.09" in target.read_bytes()
+        await the_bank_takes(context, ask, target, batch_id=UUID(batch))
         status, said = await ask("one", "status", "--json")
         (mine,) = [one for one in json.loads(said)["accounts"] if one["id"] == account_id]
         assert (status, mine["in_flight_minor"], mine["ledger_minor"]) == (0, 285_000, 300_000)
+
+
+async def the_bank_takes(
+    context: Context, ask: Callable[..., Awaitable[tuple[int, str]]], file: Path, *, batch_id: UUID
+) -> None:
+    """The bank reports that it has taken a payment file; that is read, and imported."""
+    async with context.db.sessions() as session:
+        batch = await files.get_batch(session, batch_id)
+    answer = answered(file, batch)
+    status, said = run("read", str(answer))
+    assert status == 0 and "ACSP" in said and batch.message_id in said
+    told = (await ask("one", "import", str(answer)))[1]
+    assert f"report RPT-1 about payment file {batch_id}: 2 accepted, 0 not decided" in told
+
+
+def answered(file: Path, batch: PaymentBatch) -> Path:
+    """The bank's report about a payment file that was fetched, beside it."""
+    assert b"pain.001.001.09" in file.read_bytes()
+    answer = file.with_name("report.xml")
+    answer.write_bytes(reported(batch, group="ACSP"))
+    return answer

@@ -9,6 +9,7 @@ from contracts import ids
 from contracts.money import Money
 from exchange import clock
 from exchange.context import Context
+from settlement.bank import queries as payment_files
 from settlement.bank import service as files
 from settlement.bank.service import Following
 from settlement.payees import queries
@@ -17,7 +18,7 @@ from settlement.payees.rules import Details
 from tests.exchange.identity_factory import PASSWORD
 from tests.exchange.test_portal_deals import enter
 from tests.exchange.test_portal_pages import browser, signed_in, someone, token_in
-from tests.settlement.bank_factory import Bank, approved_payout, iban, staff
+from tests.settlement.bank_factory import Bank, approved_payout, iban, reported, staff
 from tests.settlement.settlement_factory import Trade, invoiced
 
 PRICE = Money(500_000, "SGD")  # a currency of its own: a payment file takes all that waits in one
@@ -116,6 +117,22 @@ async def test_two_people_pay_by_file_on_the_pages(context: Context) -> None:
         given = await send(first, f"{where}/document")
         assert given.status_code == 200 and given.content.startswith(b"<?xml")
         assert "Instructed" in (await second.get(where)).text
+        await bank_reports(context, first, second, where)
+
+
+async def bank_reports(
+    context: Context, first: httpx.AsyncClient, second: httpx.AsyncClient, where: str
+) -> None:
+    """The bank rejects the file; its report is imported, twice, and shown in both languages."""
+    async with context.db.sessions() as session:
+        batch = await payment_files.get_batch(session, UUID(where.rsplit("/", 1)[1]))
+    told = (await upload(first, reported(batch, group="RJCT AC04"))).text
+    assert "Report about a payment file" in told and "RPT-1" in told
+    assert "nothing was changed" in (await upload(first, reported(batch, group="RJCT AC04"))).text
+    shown = (await second.get(where)).text
+    assert "What the bank reported" in shown and "AC04" in shown and "Came back" in shown
+    second.headers["Accept-Language"] = "zh-CN"
+    assert "银行回执" in (await second.get(where)).text
 
 
 async def number_of(context: Context, trade: Trade) -> str:

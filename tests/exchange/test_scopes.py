@@ -258,6 +258,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "get_refund": ("read", STAFF),
     "list_disputes": ("read", STAFF),
     "get_dispute": ("read", STAFF),
+    "list_file_reports": ("read", STAFF),
     "list_cutoffs": ("read", STAFF),
     "list_differences": ("read", STAFF),
     "list_releases": ("read", STAFF),

@@ -183,6 +183,52 @@ async def approved_file(
     return done
 
 
+@dataclass(frozen=True)
+class Named:
+    """As much of a payment file as a report about it names."""
+
+    message_id: str
+    items: int
+    sum_minor: int
+
+
+def reported(
+    batch: PaymentBatch | Named,
+    *,
+    id: str = "RPT-1",
+    group: str = "",
+    order: str = "",
+    **payments: str,
+) -> bytes:
+    """A bank's report about a payment file: statuses as `RJCT` or, with a reason, `RJCT AC04`."""
+
+    def status(name: str, said: str) -> str:
+        code, _, reason = said.partition(" ")
+        why = f"<StsRsnInf><Rsn><Cd>{reason}</Cd></Rsn></StsRsnInf>" if reason else ""
+        return f"<{name}>{code}</{name}>{why}" if code else ""
+
+    each = "".join(
+        f"<TxInfAndSts><OrgnlEndToEndId>{named}</OrgnlEndToEndId>{status('TxSts', said)}"
+        "</TxInfAndSts>"
+        for named, said in payments.items()
+    )
+    whole = (
+        f"<OrgnlPmtInfAndSts><OrgnlPmtInfId>{batch.message_id}</OrgnlPmtInfId>"
+        f"{status('PmtInfSts', order)}{each}</OrgnlPmtInfAndSts>"
+        if order or each
+        else ""
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt>'
+        f"<GrpHdr><MsgId>{id}</MsgId><CreDtTm>2026-11-22T10:00:00Z</CreDtTm></GrpHdr>"
+        f"<OrgnlGrpInfAndSts><OrgnlMsgId>{batch.message_id}</OrgnlMsgId>"
+        f"<OrgnlMsgNmId>pain.001.001.09</OrgnlMsgNmId><OrgnlNbOfTxs>{batch.items}</OrgnlNbOfTxs>"
+        f"<OrgnlCtrlSum>{_major(batch.sum_minor)}</OrgnlCtrlSum>{status('GrpSts', group)}"
+        f"</OrgnlGrpInfAndSts>{whole}</CstmrPmtStsRpt></Document>"
+    ).encode()
+
+
 async def suspended(session: AsyncSession, account: BankAccount) -> list[SuspenseItem]:
     """The open items of an account, the largest first."""
     wanted = select(SuspenseItem).where(
