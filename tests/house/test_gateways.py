@@ -45,6 +45,7 @@ ALLOWED = {
         "exchange/auction_cli.py",
         "exchange/avails_cli.py",
         "exchange/bank_cli.py",
+        "exchange/ledger_cli.py",
         "exchange/bid_cli.py",
         "exchange/ca_cli.py",
         "exchange/cli.py",
