@@ -1,19 +1,20 @@
 """What waits for the staff about money: decisions, evidence, suspense, files, what is overdue."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import calendar, canonical
+from contracts import calendar
 from contracts.deals.tables import Deal
 from exchange.console.tasks import APPROVER, MOST, OPERATOR, contracts_of, task
 from exchange.portal import names
 from exchange.portal.language import Language, mark
 from settlement.bank.tables import PaymentBatch
 from settlement.batches import queries as batches
+from settlement.clearing.tables import PspItem
 from settlement.disputes.tables import Dispute
 from settlement.invoices.tables import Invoice
 from settlement.orders import queries as orders
@@ -24,7 +25,6 @@ from settlement.reconciliation import queries as reconciliation
 from settlement.reconciliation.tables import SuspenseItem
 from settlement.redletters import queries as red_letters
 from settlement.refunds.tables import Refund
-from settlement.royalties.tables import RoyaltyStatement
 from settlement.timeline.rules import DECIDE_WITHIN_DAYS
 
 Tasks = list[dict[str, Any]]
@@ -39,6 +39,7 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
         *await _red_letters(session),
         *await _disputes(session),
         *await _suspense(session),
+        *await _differences(session),
         *await _files(session),
         *await _payees(session, spoken),
         *await _unpaid(session, now=now),
@@ -198,39 +199,45 @@ async def _payees(session: AsyncSession, spoken: Language) -> Tasks:
 
 
 async def _unpaid(session: AsyncSession, *, now: datetime) -> Tasks:
-    """Return invoices that are past the day by which the contract has them paid."""
+    """Return invoices that are past the instant by which the contract has them paid."""
     wanted = (
-        select(Invoice, Settlement, Deal, RoyaltyStatement)
+        select(Invoice, Settlement, Deal)
         .join(Settlement, col(Settlement.deal_id) == col(Invoice.deal_id))
         .join(Deal, col(Deal.id) == func.coalesce(Settlement.of_deal, Settlement.deal_id))
-        .outerjoin(RoyaltyStatement, col(RoyaltyStatement.claim_id) == col(Settlement.deal_id))
-        .where(col(Invoice.state) == "issued")
-        .order_by(col(Invoice.issued_at))
+        .where(col(Invoice.state) == "issued", col(Invoice.due_at) < now)
+        .order_by(col(Invoice.due_at))
         .limit(MOST)
     )
-    found = []
-    for invoice, settlement, deal, statement in (await session.execute(wanted)).all():
-        due = _due(invoice, deal) if statement is None else statement.due_on
-        if due is None or due >= calendar.day_of(now):
-            continue
-        found.append(
-            task(
-                mark("An invoice is overdue: remind the licensee"),
-                f"/console/settlements/{settlement.deal_id}",
-                role=OPERATOR,
-                whose=f"{deal.contract_no} · {invoice.number}",
-                since=invoice.issued_at,
-                amount=(invoice.amount_minor, invoice.currency),
-                due_on=due,
-            )
+    return [
+        task(
+            mark("An invoice is overdue: remind the licensee"),
+            f"/console/settlements/{settlement.deal_id}",
+            role=OPERATOR,
+            whose=f"{deal.contract_no} · {invoice.number}",
+            since=invoice.issued_at,
+            amount=(invoice.amount_minor, invoice.currency),
+            due_on=invoice.due_at and calendar.day_of(invoice.due_at),
         )
-    return found
+        for invoice, settlement, deal in (await session.execute(wanted)).all()
+    ]
 
 
-def _due(invoice: Invoice, deal: Deal) -> date | None:
-    """Return the day by which the contract has its price paid; None where it says none."""
-    days = canonical.loads(deal.terms).get("parameters", {}).get("due_days")
-    return None if days is None else calendar.day_of(invoice.issued_at) + timedelta(days=days)
+async def _differences(session: AsyncSession) -> Tasks:
+    """Return what differs between the ledger and the card provider's balance."""
+    wanted = select(PspItem).where(col(PspItem.closed_at).is_(None))
+    rows = await session.scalars(wanted.order_by(col(PspItem.due_on)).limit(MOST))
+    return [
+        task(
+            mark("Explain a difference at the payment provider"),
+            "/console/provider",
+            role=OPERATOR,
+            whose=row.reference,
+            since=row.opened_at,
+            amount=(row.ledger_minor - row.provider_minor, row.currency),
+            due_on=row.due_on,
+        )
+        for row in rows
+    ]
 
 
 async def _in_doubt(session: AsyncSession) -> Tasks:

@@ -60,13 +60,11 @@ async def test_an_invoice_is_called_overdue_after_the_contracts_days_and_not_bef
 ) -> None:
     trade = await invoiced(session, price=Money(1_000, "CNY"), now=NOW)
     where = f"/console/settlements/{trade.deal_id}"
-    terms = "UPDATE deal SET terms = :terms WHERE id = :deal"
-    raw = b'{"parameters":{"due_days":15}}'
-    await session.execute(text(terms), {"terms": raw, "deal": trade.deal_id})
-    session.expire_all()
+    trade.invoice.due_at = NOW + timedelta(days=15)
+    await session.flush()
     assert await told(session, where, days=15) == []
     (late,) = await told(session, where, days=16)
-    assert late["due_on"] == calendar.day_of(NOW) + timedelta(days=15)
+    assert late["due_on"] == calendar.day_of(NOW + timedelta(days=15))
     assert (late["role"], late["amount_minor"]) == ("operator", 1_000)
 
 
