@@ -32,6 +32,14 @@ PDF: problems.Responses = {
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
+INSIDE = {
+    "payer_id",
+    "fee_tax_minor",
+    "accrued_on",
+    "late_claim_id",
+}  # said otherwise, or elsewhere
+
+
 class InvoiceOut(Shape):
     """An invoice (账单): what the licensee of a deal owes."""
 
@@ -135,7 +143,7 @@ def invoice_out(invoice: Invoice, *, of_deal: UUID | None) -> InvoiceOut:
     """Return an invoice as the wire carries it; one of a claim names its deal besides."""
     return InvoiceOut.model_validate(
         {
-            **invoice.model_dump(exclude={"payer_id", "fee_tax_minor"}),
+            **invoice.model_dump(exclude=INSIDE),
             "payer": invoice.payer_id,
             "of_deal": of_deal,
             "due_minor": invoice.due.amount_minor,

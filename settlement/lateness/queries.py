@@ -18,7 +18,7 @@ from settlement.lateness.tables import LateDay
 async def sums(session: AsyncSession, invoice_ids: Collection[UUID]) -> Mapping[UUID, int]:
     """Return by invoice what its late days cost so far, in minor units; none: not late."""
     wanted = (
-        select(LateDay.invoice_id, func.sum(col(LateDay.amount_minor)))
+        select(col(LateDay.invoice_id), func.sum(col(LateDay.amount_minor)))
         .where(col(LateDay.invoice_id).in_(invoice_ids))
         .group_by(col(LateDay.invoice_id))
     )

@@ -21,7 +21,7 @@ from contracts.refusal import Unknown
 from settlement.invoices import queries as invoices
 from settlement.invoices import service as invoicing
 from settlement.invoices import wires
-from settlement.invoices.rules import PaymentTooLate
+from settlement.invoices.rules import PaymentTooLate, Seen
 from settlement.invoices.tables import Invoice
 from settlement.lateness import queries, rules, service
 from settlement.lateness.rules import Late, NothingOverdue
@@ -186,9 +186,7 @@ async def test_at_the_end_it_is_too_late_even_before_anybody_noted_it(
     )  # fmt: skip
     notice = await demanded(session, deal, now=invoice.due_at)
     assert notice.cure_by is not None
-    seen = invoicing.Seen(
-        f"pi_{payment_id}", "succeeded", invoice.due, f"ch_{payment_id}", payment_id
-    )
+    seen = Seen(f"pi_{payment_id}", "succeeded", invoice.due, f"ch_{payment_id}", payment_id)
     await invoicing.apply_seen(session, seen, now=notice.cure_by)
     assert invoice.state == "issued"  # the money is in suspense
     arrived = await wires.receive_wire(
