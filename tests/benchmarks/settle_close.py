@@ -68,7 +68,10 @@ FROM copy, (SELECT j.id, j.kind, j.actor, j.effective_at, j.request_hash,
     array_agg(p.amount_minor ORDER BY p.line) AS amounts
   FROM first, ledger_journal j JOIN ledger_posting p ON p.journal_id = j.id
   WHERE j.deal_id = first.deal GROUP BY j.id ORDER BY j.id) AS j
+WHERE copy.n BETWEEN %s AND %s
 """
+# In one transaction the rows of the same accounts would keep every version they had.
+AT_ONCE = 100
 # What closing writes, and what it changes of each settlement: by table, the key and the columns.
 WRITTEN = {
     "ledger_journal": "kind = 'transfer.made' AND id > %(journal)s",
@@ -107,8 +110,10 @@ def lay_down(url: str, deal_id: UUID) -> int:
                 f"(jsonb_populate_record(own, jsonb_build_object({pairs}))).* "
                 f"FROM first, copy, {table} own WHERE own.{where}"
             )
-        connection.execute("SET LOCAL session_replication_role = 'origin'")
-        connection.execute(BOOK)
+        connection.commit()
+        for begin in range(1, SETTLEMENTS + 1, AT_ONCE):
+            connection.execute(BOOK, (begin, begin + AT_ONCE - 1))
+            connection.commit()
         [journal] = connection.execute("SELECT max(id) FROM ledger_journal").fetchone() or [0]
         connection.commit()
         connection.autocommit = True

@@ -22,9 +22,10 @@ from settlement.invoices import asking, queries
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import SUCCEEDED, Seen
 from settlement.ledger import queries as books
+from settlement.payouts import making
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
-from settlement.payouts.tables import Payout
+from settlement.payouts.making import Told
 from settlement.plans import queries as plans
 from settlement.plans import rules
 from settlement.plans.tables import Settlement
@@ -118,8 +119,8 @@ async def pay(session: AsyncSession, settlement_id: UUID, *, now: Any = NOW) -> 
     assert await invoices.apply_seen(session, seen, now=now)
 
 
-async def paid_out(session: AsyncSession, settlement_id: UUID) -> Payout:
-    """Pay a funded settlement out to its owners."""
+async def approved(session: AsyncSession, settlement_id: UUID) -> list[Told]:
+    """Approve the payout of a funded settlement; return what the provider will say of it."""
     home = await party(session, now=NOW)
     maker = await person(session, party_id=home.id, role="approver", now=NOW)
     checker = await person(session, party_id=home.id, role="approver", now=NOW)
@@ -128,13 +129,20 @@ async def paid_out(session: AsyncSession, settlement_id: UUID) -> Payout:
     )
     said = await decided(session, checker.id, payout.content_sha256, now=NOW)
     await payouts.approve(session, payout.id, decision=said, now=NOW)
-    for transfer in await payout_queries.transfers(session, payout.id):
-        assert transfer.intent_id is not None
+    rows = await payout_queries.transfers(session, payout.id)
+    return [Told(payout.id, one.intent_id, f"tr_{one.intent_id}") for one in rows if one.intent_id]
+
+
+async def paid_out(session: AsyncSession, settlement_id: UUID) -> None:
+    """Pay a funded settlement out to its owners."""
+    for one in await approved(session, settlement_id):
         await payouts.transfer_made(
-            session, payout.id, intent_id=transfer.intent_id,
-            provider_id=f"tr_{transfer.intent_id}", now=NOW,
-        )  # fmt: skip
-    return payout
+            session,
+            one.payout_id,
+            intent_id=one.intent_id,
+            provider_id=one.provider_id,
+            now=NOW,
+        )
 
 
 async def told(session: AsyncSession, deal: Deal, kind: str) -> Sequence[Any]:
@@ -182,5 +190,21 @@ async def test_the_settlement_is_booked_with_the_last_part_whichever_that_is(
     parts = [one["part"] for one in await told(session, deal, "instalment.booked")]
     assert sorted(parts) == [1, 2, 3]
     journals = await books.journals_of_deal(session, first, second, third)
+    (booked,) = await told(session, deal, "settlement.booked")
+    assert booked["postings_sha256"] == canonical.sha256_hex(canonical.dumps(journals))
+
+
+async def test_parts_that_end_at_once_book_the_settlement_once(session: AsyncSession) -> None:
+    deal = await sold(session)
+    parts = [one.deal_id for one in await plans.parts_of(session, deal.id)]
+    said = []
+    for one in parts:
+        await pay(session, one)
+        said += await approved(session, one)
+    await making.transfers_made(session, said, now=NOW)
+    await making.transfers_made(session, said[::-1], now=NOW)  # what was booked stays as it is
+    ended = [one["part"] for one in await told(session, deal, "instalment.booked")]
+    assert sorted(ended) == [1, 2, 3]
+    journals = await books.journals_of_deal(session, *parts)
     (booked,) = await told(session, deal, "settlement.booked")
     assert booked["postings_sha256"] == canonical.sha256_hex(canonical.dumps(journals))
