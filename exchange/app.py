@@ -37,6 +37,7 @@ from exchange.api import (
     events,
     exports,
     facts,
+    fapiaos,
     grants,
     health,
     incidents,
@@ -100,7 +101,7 @@ ROUTERS = (
     admissions, deposits, deposit_agreements, agreements, templates, barring, offerables, offers,
     requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, statements, suspense, books, royalties, dues,
-    refunds, disputes, payout_batches, clearing, redletters,
+    refunds, disputes, payout_batches, clearing, redletters, fapiaos,
     ledger_orders, ledger_holds,
 )  # fmt: skip
 DESCRIPTION = (

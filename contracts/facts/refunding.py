@@ -1,4 +1,4 @@
-"""Kinds of fact about money that goes back: refunds, disputes, red letters, reversals of transfers.
+"""Kinds of fact about money that goes back, and about fapiao: refunds, disputes, red letters.
 
 They are part of `contracts.facts.kinds.KINDS`, which is what everybody asks.
 """
@@ -27,6 +27,16 @@ _RED_LETTER: Mapping[str, type | tuple[type, ...]] = {
     "refund": (str, type(None)),
 }
 
+_FAPIAO = {
+    "fapiao": str,
+    "invoice": str,
+    "red_letter": (str, type(None)),
+    "number": (str, type(None)),
+    "content_sha256": str,
+    "total_minor": int,
+    "tax_minor": int,
+}
+
 REFUNDING: Mapping[str, KindOfFact] = {
     "refund.prepared": KindOfFact(Audience.STAFF, _REFUND),
     "refund.approved": KindOfFact(Audience.PARTIES, _REFUND),
@@ -36,6 +46,9 @@ REFUNDING: Mapping[str, KindOfFact] = {
     "red-letter.prepared": KindOfFact(Audience.STAFF, _RED_LETTER),
     "red-letter.issued": KindOfFact(Audience.PARTIES, _RED_LETTER),
     "red-letter.refused": KindOfFact(Audience.STAFF, _RED_LETTER),
+    "fapiao.requested": KindOfFact(Audience.PARTIES, _FAPIAO),
+    "fapiao.issued": KindOfFact(Audience.PARTIES, _FAPIAO),
+    "fapiao.refused": KindOfFact(Audience.PARTIES, _FAPIAO),
     "transfer.reversed": KindOfFact(
         Audience.PARTIES,
         {

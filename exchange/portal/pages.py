@@ -23,6 +23,7 @@ from exchange.console import (
     refunds,
     settlements,
 )
+from exchange.console import fapiaos as console_fapiaos
 from exchange.console import recognition as cases
 from exchange.console import statements as bank_statements
 from exchange.portal import (
@@ -63,6 +64,7 @@ from exchange.portal import (
     works,
 )
 from exchange.portal import books as own_books
+from exchange.portal import fapiaos as my_fapiaos
 
 # The own listings stand before the public one: /listings/new is no listing's id.
 ROUTERS: tuple[APIRouter, ...] = tuple(
@@ -74,7 +76,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         lives, changes, money, own_books, keys, signing, verifying,
         queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger,
         ledger_orders, ledger_holds, cases, notices, admission, bidders, limits, console_bank,
-        provider, redletters,
+        provider, redletters, my_fapiaos,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600
@@ -101,7 +103,7 @@ def install(app: FastAPI) -> None:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False, max_body_size=LONGEST_FORM_BYTES)
-    for module in (avails, title_documents, bank_statements):
+    for module in (avails, title_documents, bank_statements, console_fapiaos):
         app.include_router(
             module.router, include_in_schema=False, max_body_size=module.LONGEST_FILE_BYTES
         )

@@ -1,7 +1,7 @@
 """Decisions about red letters (红字): how much of an invoice they take back, and of its tax (pure).
 
-Source: 国家税务总局公告2024年第11号 (fully digitalised invoices: a red letter gives its reason as
-issued in error, goods returned, service ended, or allowance).
+Source: 国家税务总局公告2024年第11号, by secondary texts (what is red gives its reason as issued in
+error, returned, service ended, or allowance).
 """
 
 from collections.abc import Mapping

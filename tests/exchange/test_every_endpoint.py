@@ -46,6 +46,7 @@ from tests.listings.sealed_factory import ceremony_of
 from tests.settlement import (
     bank_factory,
     batches_factory,
+    fapiao_factory,
     orders_factory,
     redletters_factory,
     returns_factory,
@@ -135,7 +136,7 @@ class Operation:
         """The path with these ids, and with ids of nothing in the place of others."""
         known = {"at_ms": "0", "picture": "poster", "holder": "seller", "currency": "CNY"}
         known |= {"template_id": "licence-zh-en", "version": "1", "name": "root"}
-        known |= {"contract_no": "UHDX-2026-0000-0000-0000-0000"}
+        known |= {"contract_no": "UHDX-2026-0000-0000-0000-0000", "form": "pdf"}
         known |= ids
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 
@@ -319,6 +320,7 @@ async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[
     )
     returned = await returns_factory.of_a_payment(session, UUID(payment_id), now=now)
     held = await batches_factory.of_one(session, now=now)
+    returned |= await fapiao_factory.of_a_deal(session, trade.deal.id, now=now)
     returned |= await redletters_factory.of_a_claim(session, trade.deal.id, now=now)
     held |= await orders_factory.of_one(session, now=now)
     return {

@@ -227,6 +227,18 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "list_red_letters": ("read", ANYBODY),
     "get_red_letter": ("read", ANYBODY),
     "print_red_letter": ("read", ANYBODY),
+    "say_fapiao_details": ("money", BROADCASTER),
+    "get_fapiao_details": ("read", ANYBODY),
+    "ask_for_fapiao": ("money", BROADCASTER | {Role.OPERATOR, Role.APPROVER}),
+    "ask_for_red_fapiao": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "confirm_red_fapiao": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "record_fapiao": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "refuse_fapiao": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "keep_fapiao_file": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
+    "get_fapiao_file": ("read", ANYBODY),
+    "export_fapiao_requests": ("read", STAFF),
+    "list_fapiaos": ("read", ANYBODY),
+    "get_fapiao": ("read", ANYBODY),
     "get_deposit_file": ("read", STAFF),
     "record_deposit": ("money", frozenset({Role.OPERATOR})),
     "prepare_deposit_movement": ("money", frozenset({Role.OPERATOR, Role.APPROVER})),
@@ -283,7 +295,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "refuse_release": ("money", frozenset({Role.APPROVER})),
 }
 # Places in a path that hold no id.
-TYPED = {"at_ms": 0, "picture": "poster", "holder": "seller", "currency": "CNY"}
+TYPED = {"form": "pdf", "at_ms": 0, "picture": "poster", "holder": "seller", "currency": "CNY"}
 DAYS = {"from": "2027-01-01", "until": "2027-12-31"}  # what lists by day cannot do without
 # Changes that no scope covers: for nobody signed in, for a browser's session alone, for the key
 # itself, for the payment provider, whose signature is looked at instead, and for whoever has the

@@ -1,0 +1,318 @@
+"""Fapiao (发票): asked for by buyers, issued by whom the tax authority lets, kept with files."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.parties.rules import BadName
+from contracts.refusal import IdReused, Malformed, Unknown
+from exchange.api import deps, problems
+from exchange.api.bodies import BodyTooSlow, JsonRoute, read_file
+from exchange.api.decisions import SIGNED
+from exchange.api.deps import Ctx, Now, Session, Signed, next_after, page_after
+from exchange.api.fapiao_shapes import (
+    ConfirmationIn,
+    FapiaoDetailsIn,
+    FapiaoDetailsOut,
+    FapiaoIn,
+    FapiaoOut,
+    FapiaoPage,
+    FapiaoRefusalIn,
+    FileForm,
+    IssuedIn,
+    RedFapiaoIn,
+    details_out,
+    out,
+)
+from exchange.identity.rules import STAFF, Caller, Role
+from settlement.fapiao import queries, rules, service
+from settlement.fapiao.gateway import ByHand, Issuer
+from settlement.fapiao.rules import (
+    BadTaxId,
+    Details,
+    FapiaoDetailsMissing,
+    FapiaoExists,
+    FapiaoFileTooLarge,
+    FapiaoFileUnsupported,
+    FapiaoNothingLeft,
+    FapiaoNotRed,
+    FapiaoNumberTaken,
+    FapiaoOutOfTurn,
+)
+from settlement.invoices import queries as invoices
+
+router = APIRouter(route_class=JsonRoute, tags=["fapiao"])
+
+ISSUER: Issuer = ByHand()
+MOST_WAITING = 1_000
+ARRIVES_WITHIN_S = 60.0
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The file as the tax authority's platform gave it.",
+        "content": {"application/octet-stream": _BYTES},
+    }
+}
+
+
+@router.put(
+    "/parties/{party_id}/fapiao-details",
+    responses=problems.responses(*SIGNED, Malformed, Unknown, BadTaxId, BadName),
+)
+async def say_fapiao_details(
+    party_id: UUID, body: FapiaoDetailsIn, session: Session, caller: Signed, now: Now
+) -> FapiaoDetailsOut:
+    """Say to whom the fapiao of one's own organisation are made out from now on."""
+    caller.need("money", Role.BROADCASTER)
+    if party_id != caller.party_id:
+        raise Unknown("There is no such party.")
+    row = await service.say_details(
+        session, party_id, details=Details(**dict(body)), person_id=caller.person_id, now=now
+    )
+    return details_out(row)
+
+
+@router.get("/parties/{party_id}/fapiao-details", responses=problems.responses(*SIGNED, Unknown))
+async def get_fapiao_details(party_id: UUID, session: Session, caller: Signed) -> FapiaoDetailsOut:
+    """Return to whom a party's fapiao are made out, to itself and staff."""
+    caller.need("read")
+    if not caller.is_staff and party_id != caller.party_id:
+        raise Unknown("There are no such details.")
+    return details_out(await queries.get_details(session, party_id))
+
+
+@router.put(
+    "/fapiaos/{fapiao_id}",
+    status_code=201,
+    responses={
+        200: {"model": FapiaoOut, "description": "It was asked for before."},
+        **problems.responses(
+            *SIGNED, Malformed, Unknown, IdReused, FapiaoExists, FapiaoNothingLeft,
+            FapiaoDetailsMissing,
+        ),
+    },
+)  # fmt: skip
+async def ask_for_fapiao(
+    fapiao_id: UUID,
+    body: FapiaoIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> FapiaoOut:
+    """Ask for the fapiao of what an invoice still says (开票申请): its buyer, or an operator."""
+    caller.need("money", Role.BROADCASTER, Role.OPERATOR, Role.APPROVER)
+    payer_id = None if caller.is_staff else caller.party_id
+    await invoices.get_invoice_of(session, body.invoice_id, payer_id=payer_id)
+    row, new = await service.ask(
+        session,
+        fapiao_id,
+        invoice_id=body.invoice_id,
+        type=body.type,
+        person_id=caller.person_id,
+        now=now,
+    )
+    if not new:
+        response.status_code = 200
+    return await out(session, row)
+
+
+@router.put(
+    "/red-fapiaos/{fapiao_id}",
+    status_code=201,
+    responses={
+        200: {"model": FapiaoOut, "description": "It was asked for before."},
+        **problems.responses(*SIGNED, Malformed, Unknown, IdReused, FapiaoExists, FapiaoNotRed),
+    },
+)
+async def ask_for_red_fapiao(
+    fapiao_id: UUID,
+    body: RedFapiaoIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> FapiaoOut:
+    """Ask for the red fapiao of a red letter, for staff."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    row, new = await service.ask_red(
+        session,
+        fapiao_id,
+        red_letter_id=body.red_letter_id,
+        confirmation=body.confirmation,
+        person_id=caller.person_id,
+        now=now,
+    )
+    if not new:
+        response.status_code = 200
+    return await out(session, row)
+
+
+@router.post(
+    "/fapiaos/{fapiao_id}/confirmation",
+    responses=problems.responses(*SIGNED, Malformed, Unknown, FapiaoOutOfTurn),
+)
+async def confirm_red_fapiao(
+    fapiao_id: UUID, body: ConfirmationIn, session: Session, caller: Signed, now: Now
+) -> FapiaoOut:
+    """Note how the confirmation sheet of a red fapiao went on; a void one refuses it."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    row = await service.confirm(session, fapiao_id, state=body.confirmation, now=now)
+    return await out(session, row)
+
+
+@router.post(
+    "/fapiaos/{fapiao_id}/issue",
+    responses=problems.responses(*SIGNED, Malformed, Unknown, FapiaoOutOfTurn, FapiaoNumberTaken),
+)
+async def record_fapiao(
+    fapiao_id: UUID, body: IssuedIn, session: Session, caller: Signed, now: Now
+) -> FapiaoOut:
+    """Note that a fapiao was issued, with its number, for staff."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    row = await service.record(
+        session,
+        fapiao_id,
+        number=body.number,
+        issued_on=body.issued_on,
+        person_id=caller.person_id,
+        now=now,
+    )
+    return await out(session, row)
+
+
+@router.post(
+    "/fapiaos/{fapiao_id}/refusal",
+    responses=problems.responses(*SIGNED, Malformed, Unknown, FapiaoOutOfTurn),
+)
+async def refuse_fapiao(
+    fapiao_id: UUID, body: FapiaoRefusalIn, session: Session, caller: Signed, now: Now
+) -> FapiaoOut:
+    """Note that a fapiao will not be issued, and why, for staff."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    row = await service.refuse(session, fapiao_id, reason=body.reason.strip(), now=now)
+    return await out(session, row)
+
+
+@router.put(
+    "/fapiaos/{fapiao_id}/files/{form}",
+    openapi_extra=_FILE,
+    responses=problems.responses(
+        *SIGNED, Unknown, FapiaoOutOfTurn, FapiaoFileUnsupported, FapiaoFileTooLarge, BodyTooSlow
+    ),
+)
+async def keep_fapiao_file(
+    fapiao_id: UUID, form: FileForm, request: Request, context: Ctx, now: Now
+) -> FapiaoOut:
+    """Keep the PDF, OFD or XML of an issued fapiao, once each, for staff."""
+    async with context.db.transaction() as session:
+        caller = await deps.get_caller(await deps.find_caller(request, session, now))
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    most = rules.MOST_BYTES
+    content = await read_file(
+        request,
+        most_bytes=most,
+        within_s=ARRIVES_WITHIN_S,
+        too_long=FapiaoFileTooLarge("The file is too large.", most_bytes=most),
+    )
+    async with context.db.transaction() as session:
+        return await kept(session, fapiao_id, form, content, caller=caller, now=now)
+
+
+async def kept(
+    session: AsyncSession,
+    fapiao_id: UUID,
+    form: str,
+    content: bytes,
+    *,
+    caller: Caller,
+    now: Now,
+) -> FapiaoOut:
+    """Keep a file that has arrived, by whichever door."""
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    await service.keep_file(
+        session, fapiao_id, form=form, content=content, person_id=caller.person_id, now=now
+    )
+    return await out(session, await queries.get_fapiao(session, fapiao_id, party_id=None))
+
+
+@router.get(
+    "/fapiaos/{fapiao_id}/files/{form}",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The file, as it came; its SHA-256 is the ETag.",
+            "content": dict.fromkeys(rules.MEDIA_TYPES.values(), _BYTES),
+        },
+        **problems.responses(*SIGNED, Unknown),
+    },
+)
+async def get_fapiao_file(
+    fapiao_id: UUID, form: FileForm, session: Session, caller: Signed
+) -> Response:
+    """Return a file of a fapiao to its buyer, its seller and staff, as a file to save."""
+    caller.need("read")
+    row = await queries.get_fapiao(session, fapiao_id, party_id=_party(caller))
+    file = await queries.get_file(session, fapiao_id, form)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{row.number}.{form}"',
+        "ETag": f'"{file.sha256}"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "private, no-store",
+    }
+    return Response(file.content, media_type=rules.MEDIA_TYPES[form], headers=headers)
+
+
+@router.get(
+    "/fapiao-requests",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "All that waits, with exactly the fields to enter.",
+            "content": {"application/json": {}, "text/csv": {"schema": {"type": "string"}}},
+        },
+        **problems.responses(*SIGNED),
+    },
+)
+async def export_fapiao_requests(
+    session: Session, caller: Signed, form: Literal["json", "csv"] = "csv"
+) -> Response:
+    """Return the file from which people enter what waits at the tax authority's platform."""
+    caller.need("read", *STAFF)
+    rows = await queries.waiting(session, limit=MOST_WAITING)
+    waiting = [(queries.document_of(row), row.confirmation) for row in rows]
+    headers = {
+        "Content-Disposition": f'attachment; filename="fapiao-requests.{form}"',
+        "Cache-Control": "no-store",
+    }
+    media = "application/json" if form == "json" else "text/csv; charset=utf-8"
+    return Response(ISSUER.hand_over(waiting, form), media_type=media, headers=headers)
+
+
+@router.get("/fapiaos", responses=problems.responses(*SIGNED))
+async def list_fapiaos(
+    session: Session,
+    caller: Signed,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> FapiaoPage:
+    """List the fapiao that one's own organisation buys or sells with; staff see everybody's."""
+    caller.need("read")
+    rows = await queries.page(
+        session, party_id=_party(caller), after=page_after(after), limit=limit
+    )
+    return FapiaoPage(items=[await out(session, row) for row in rows], next=next_after(rows, limit))
+
+
+@router.get("/fapiaos/{fapiao_id}", responses=problems.responses(*SIGNED, Unknown))
+async def get_fapiao(fapiao_id: UUID, session: Session, caller: Signed) -> FapiaoOut:
+    """Return a fapiao to its buyer, its seller and staff."""
+    caller.need("read")
+    return await out(session, await queries.get_fapiao(session, fapiao_id, party_id=_party(caller)))
+
+
+def _party(caller: Caller) -> UUID | None:
+    return None if caller.is_staff else caller.party_id
