@@ -4,12 +4,12 @@ Source: ISO 32000-2 §12.8.1 (`/Contents`), RFC 5652 §5.3, RFC 3161 appendix A,
 """
 
 from collections.abc import Iterator, Sequence
-from io import BytesIO
 
 from asn1crypto import cms, parser
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from contracts.deals.sealing import ROLES
+from contracts.deals.usages import Document
 from contracts.deals.verification import UNREADABLE, DocumentNotSound
 
 FOLDERS = ("signatures/", "crls/")
@@ -27,7 +27,7 @@ def copies(pdf: bytes, *, roles: Sequence[str] = ROLES) -> dict[str, bytes]:
         DocumentNotSound: the file cannot be read as a PDF with signatures.
     """
     try:
-        reader = PdfFileReader(BytesIO(pdf), strict=True)
+        reader = Document(pdf)
         return dict([*_signatures(reader, roles), *_archive(reader), *_lists(reader)])
     except UNREADABLE as broken:
         raise DocumentNotSound("The signatures cannot be taken out of the document.") from broken

@@ -159,14 +159,16 @@ def copied(bundle: Bundle, base_sha256: str, *, roles: Sequence[str]) -> str:
     return f"base.pdf {digest[:16]}…, {len(inside)} copies"
 
 
-def verdicts_of(bundle: Bundle, *, roles: Sequence[str] = ROLES) -> list[SignatureVerdict]:
-    """Judge each signature of the file; `roles` are all who sign it, in their order."""
-    return verification.check_signatures(
-        bundle.files[CONTRACT],
-        bundle.files[ROOT],
-        time_roots_pem=bundle.files.get(TIME_ROOTS, b""),
-        roles=roles,
-    )
+def verdicts_of(bundle: Bundle, *, roles: Sequence[str] = ROLES) -> Sequence[SignatureVerdict]:
+    """Judge each signature of the file, once; `roles` are all who sign it, in their order."""
+    if tuple(roles) not in bundle.judged:
+        bundle.judged[tuple(roles)] = verification.check_signatures(
+            bundle.files[CONTRACT],
+            bundle.files[ROOT],
+            time_roots_pem=bundle.files.get(TIME_ROOTS, b""),
+            roles=roles,
+        )
+    return bundle.judged[tuple(roles)]
 
 
 def _copies(files: Mapping[str, bytes]) -> dict[str, bytes]:

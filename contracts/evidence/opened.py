@@ -1,10 +1,11 @@
 """An opened bundle: its files as values, for the checks (no database, no network)."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from contracts import canonical
+from contracts.deals.verification import SignatureVerdict
 from contracts.evidence.manifest import Manifest
 from contracts.log.checkpoint import Checkpoint
 from contracts.log.note import Verifier
@@ -94,6 +95,10 @@ class Bundle:
     events: tuple[Event, ...]
     replay: Replay | None = None
     before: tuple[str, ...] = ()  # the deals that this one took the place of, the first one first
+    # The signatures of its contract by all who sign: several checks ask, and judging takes long.
+    judged: dict[tuple[str, ...], Sequence[SignatureVerdict]] = field(
+        default_factory=dict, init=False, compare=False
+    )
 
     @property
     def first_terms(self) -> str:
