@@ -10,7 +10,7 @@ from contracts.log.service import Sealer
 from exchange import clock, jobs
 from exchange.db import Database
 
-READ_AHEAD = 1_000  # facts; reading them costs little beside the wait for the answer
+READ_AHEAD = 2_000  # facts; some MB, and one wait for them instead of one for each batch
 
 
 async def seal_waiting(db: Database, signer: CheckpointSigner, *, limit: int) -> int:
