@@ -32,7 +32,7 @@ _LOCK = "SELECT FROM log_state WHERE EXISTS (SELECT FROM fact_pending) FOR UPDAT
 # leaves has no checkpoint; its root is the hash of nothing.
 _RESUME = """
 SELECT FROM log_state FOR UPDATE;
-DELETE FROM fact_pending WHERE turn = ANY ('{{{turns}}}') AND EXISTS (
+DELETE FROM fact_pending WHERE fact_id = ANY ('{{{facts}}}') AND EXISTS (
   SELECT FROM log_state LEFT JOIN log_checkpoint USING (size) WHERE size = {size:d}
   AND coalesce(root, CASE size WHEN 0 THEN sha256('') END) = '\\x{root}')
 """
@@ -91,6 +91,15 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """A draft with the query that takes its facts off what waits, and what it will write."""
+
+    draft: Draft
+    query: str
+    columns: Columns
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """A batch whose log is locked: what it writes, and what was signed before it."""
 
@@ -131,7 +140,14 @@ def begun(found: Found, draft: Draft, mark: Mark) -> Begun:
     return Begun(found.connection, draft, columns(draft, turns), mark)
 
 
-async def resume(session: AsyncSession, draft: Draft, kept: Columns, mark: Mark) -> Begun | None:
+def prepared(draft: Draft) -> Ready:
+    """Make ready what `resume` and `append` will send."""
+    facts = ",".join([str(fact.fact_id) for fact in draft.facts])
+    query = _RESUME.format(facts=facts, size=draft.base, root=draft.base_root.hex())
+    return Ready(draft, query, columns(draft))
+
+
+async def resume(session: AsyncSession, ready: Ready, mark: Mark) -> Begun | None:
     """Lock the log and take the facts of a draft off what waits; None when the log is another.
 
     They are taken before anything is signed: a promise of facts that are not there could not be
@@ -141,14 +157,13 @@ async def resume(session: AsyncSession, draft: Draft, kept: Columns, mark: Mark)
         LogWouldFork: the log is the draft's, and facts that waited in it are gone.
     """
     connection = await _driver(session)
-    turns = ",".join([str(fact.turn) for fact in draft.facts])
-    query = _RESUME.format(turns=turns, size=draft.base, root=draft.base_root.hex())
-    taken = (await _results(connection, query))[-1].command_tuples
+    taken = (await _results(connection, ready.query))[-1].command_tuples
     if not taken:
         return None
-    if taken != len(draft.facts):
-        raise LogWouldFork("Facts that waited are gone.", missing=len(draft.facts) - taken)
-    return Begun(connection, draft, kept, mark)
+    missing = len(ready.draft.facts) - taken
+    if missing:
+        raise LogWouldFork("Facts that waited are gone.", missing=missing)
+    return Begun(connection, ready.draft, ready.columns, mark)
 
 
 @asynccontextmanager

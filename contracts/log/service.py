@@ -14,8 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import canonical
 from contracts.facts.rules import SealedFact
 from contracts.log import batches, drafts, merkle, queries, rules
-from contracts.log.batches import Begun, Columns, Found
-from contracts.log.drafts import Draft
+from contracts.log.batches import Begun, Found, Ready
 from contracts.log.gateway import CheckpointSigner
 from contracts.log.rules import Entry, LogWouldFork, Mark, Waiting
 
@@ -33,7 +32,7 @@ class Sealer:
         self._signer = signer
         self._limit = limit
         self._ahead = max(limit, ahead)
-        self._ready: tuple[Draft, Columns] | None = None
+        self._ready: Ready | None = None
 
     async def seal(self, session: AsyncSession, *, now: datetime) -> list[SealedFact]:
         """Number waiting facts, append their leaves, and sign a checkpoint.
@@ -55,24 +54,21 @@ class Sealer:
                 batches.append(begun)
                 sealed = _sealed(draft.entries, draft.facts)
                 following = drafts.following(draft, limit=self._limit)
-                ready = (following, batches.columns(following)) if following else None
+                ready = batches.prepared(following) if following else None
                 batches.sign(begun, await signing, at=now)
         finally:
             await asyncio.gather(signing, return_exceptions=True)
         self._ready = ready
         return sealed
 
-    async def _resumed(
-        self, session: AsyncSession, ready: tuple[Draft, Columns] | None
-    ) -> Begun | None:
+    async def _resumed(self, session: AsyncSession, ready: Ready | None) -> Begun | None:
         """Begin the batch that was made ready; None when the log is not what it was made for."""
         if ready is None:
             return None
-        draft, columns = ready
         mark = self._signer.mark()
-        if not draft.continues(mark):
+        if not ready.draft.continues(mark):
             return None
-        return await batches.resume(session, draft, columns, mark)
+        return await batches.resume(session, ready, mark)
 
     async def _begun(self, session: AsyncSession) -> Begun | None:
         """Begin a batch with what is read of the locked log; None when nothing waits."""

@@ -162,10 +162,10 @@ async def test_another_log_of_the_same_size_is_not_gone_on_with(
         found = await batches.begin(session, 100)
         assert found is not None
         draft = drafts.first(found.size, found.edge, found.facts, limit=2)
-        columns, mark = batches.columns(draft), signer.mark()
+        mark = signer.mark()
         for other in (replace(draft, base_root=bytes(32)), replace(draft, base=draft.base + 1)):
-            assert await batches.resume(session, other, columns, mark) is None
-        assert await batches.resume(session, draft, columns, mark) is not None
+            assert await batches.resume(session, batches.prepared(other), mark) is None
+        assert await batches.resume(session, batches.prepared(draft), mark) is not None
         await session.rollback()
     assert len(await seal_all(db, signer)) == 4
     await check(db, signer)
