@@ -1,6 +1,6 @@
 """Reading parties and their keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -33,6 +33,12 @@ async def parties_page(session: AsyncSession, *, after: UUID, limit: int) -> Seq
     """Return parties in the order of their ids, those after `after`."""
     chosen = select(Party).where(col(Party.id) > after).order_by(col(Party.id)).limit(limit)
     return (await session.execute(chosen)).scalars().all()
+
+
+async def parties_of(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Party]:
+    """Return the parties of these ids, those that there are."""
+    chosen = select(Party).where(col(Party.id).in_(ids))
+    return {party.id: party for party in (await session.execute(chosen)).scalars()}
 
 
 async def verified(session: AsyncSession, kind: str, *, limit: int) -> Sequence[Party]:

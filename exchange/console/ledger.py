@@ -1,5 +1,6 @@
 """The books as the staff sees them: the trial balance of each currency."""
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Annotated, Any
 
@@ -10,19 +11,24 @@ from exchange.api import ledger as api
 from exchange.api.books import MOST_LINES
 from exchange.api.deps import Now, Session
 from exchange.portal import books as own_books
-from exchange.portal import render
+from exchange.portal import names, render
 from exchange.portal.visitors import Staff
+from settlement.ledger.rules import owner_of
 
 router = APIRouter(prefix="/console/ledger")
 
 
 @router.get("")
 async def ledger_page(request: Request, visitor: Staff, session: Session) -> Response:
-    """Show the trial balance."""
+    """Show the trial balance, with the names of those whose money it is."""
     found = await api.get_trial_balance(session=session, caller=visitor.caller)
+    owners = {account.code: owner_of(account.code) for account in found.items}
+    known = {owner for owner in owners.values() if owner is not None}
+    named = await names.parties_named(session, known, spoken=render.speaks(request))
+    of = {code: named.get(owner) for code, owner in owners.items() if owner is not None}
     ordered = sorted(found.items, key=lambda account: (account.currency, account.code))
     sheets = [
-        _sheet(currency, list(accounts))
+        _sheet(currency, list(accounts), of)
         for currency, accounts in groupby(ordered, key=lambda account: account.currency)
     ]
     return render.page(request, "ledger.html", sheets=sheets)
@@ -47,11 +53,14 @@ async def account_page(
     )
 
 
-def _sheet(currency: str, accounts: list[api.BalanceOut]) -> dict[str, Any]:
+def _sheet(
+    currency: str, accounts: list[api.BalanceOut], of: Mapping[str, str | None]
+) -> dict[str, Any]:
     """Return the accounts of a currency with debit and credit apart; a debit is positive."""
     rows = [
         {
             "code": account.code,
+            "of": of.get(account.code),
             "kind": account.kind,
             "debit_minor": max(account.balance_minor, 0),
             "credit_minor": max(-account.balance_minor, 0),

@@ -1,5 +1,6 @@
 """Names beside ids: parties, people and works as the visitor's language writes them."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +15,14 @@ async def party(session: AsyncSession, party_id: UUID, *, spoken: Language) -> s
     """Return the name of an organisation; its id when there is none of that id."""
     found = await parties.find_party(session, party_id)
     return str(party_id) if found is None else spoken.pick(found.name_zh, found.name_en)
+
+
+async def parties_named(
+    session: AsyncSession, party_ids: Collection[UUID], *, spoken: Language
+) -> dict[UUID, str]:
+    """Return the names of organisations by their ids, those that there are."""
+    found = await parties.parties_of(session, party_ids)
+    return {one: spoken.pick(party.name_zh, party.name_en) for one, party in found.items()}
 
 
 async def work(session: AsyncSession, work_id: UUID, *, spoken: Language) -> str:
