@@ -6,13 +6,11 @@ The price is allocated to the works to the smallest unit, so that it can be redu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from contracts.deals import templates, terms
 from contracts.deals.terms import Agreed
-from contracts.money import EXPONENTS, Money
+from contracts.money import Money
 from contracts.refusal import Kind, Refusal
 
 FEWEST, MOST = 2, 200
@@ -68,21 +66,6 @@ def build(agreed: Agreed, parts: Sequence[Part], *, now: datetime) -> dict[str, 
     }
     terms.check(made, clauses, article=template.article)
     return made
-
-
-def worth(said: Mapping[str, Any]) -> list[tuple[UUID, Money]]:
-    """Return the works of a contract's terms, each with its part of the price; none of one work."""
-    price = said["consideration"]
-    places = EXPONENTS[price["currency"]]
-    return [
-        (UUID(line["work"]), Money(int(Decimal(line["amount"]).scaleb(places)), price["currency"]))
-        for line in price.get("lines", ())
-    ]
-
-
-def assets(said: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what a contract's terms say of each work's listing and master; of one work, one."""
-    return [one["asset"] for one in said["works"]] if "works" in said else [said["asset"]]
 
 
 def _works(parts: Sequence[Part]) -> list[dict[str, Any]]:

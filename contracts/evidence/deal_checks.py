@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts import canonical
-from contracts.deals import extraction, packages, verification, words
-from contracts.deals import terms as deal_terms
+from contracts.deals import extraction, verification, words, works
 from contracts.deals.sealing import ROLES
 from contracts.deals.verification import SignatureVerdict
 from contracts.evidence import origin_checks
@@ -28,10 +27,13 @@ from contracts.evidence.opened import (
 from contracts.money import Money
 from contracts.parties import endorsing
 
+# What a contract and the listing that it names say alike.
+BOUND = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
+
 
 def listing(bundle: Bundle) -> str:
     """The listing is the published one, and binds probe and fingerprint."""
-    assets = packages.assets(bundle.json(TERMS))
+    assets = works.assets(bundle.json(TERMS))
     said = [
         _listed(bundle, asset["listing"], place=place, count=len(assets))
         for place, asset in enumerate(assets)
@@ -76,11 +78,11 @@ def terms(bundle: Bundle) -> str:
         (agreed["consideration"].get("in_words", in_words), in_words),
         *origin_checks.agreed(bundle, first, sides),
     ]
-    for asset in packages.assets(agreed):
+    for asset in works.assets(agreed):
         if asset["listing"] is not None:
             published = bundle.of(asset["listing"], "listing.published")
             same += [(asset["fact"], published.fact)]
-            same += [(asset[field], published.record[field]) for field in deal_terms.ASSET]
+            same += [(asset[field], published.record[field]) for field in BOUND]
     same += _worth(agreed)
     all_same(same, TERMS, "does not fit what was agreed and listed")
     return f"contract {agreed['contract']}, terms {digest[:16]}…"
@@ -90,7 +92,7 @@ def _worth(agreed: Mapping[str, Any]) -> list[tuple[Any, Any]]:
     """Return what a package has to say alike: its works, their rights, what they are worth."""
     if "works" not in agreed:
         return []
-    worth = packages.worth(agreed)
+    worth = works.worth(agreed)
     whole = sum(amount.amount_minor for _, amount in worth)
     places = [place for one in agreed["works"] for place in one["grants"]]
     return [

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import canonical, rfc3339
-from contracts.deals import extraction, packages
+from contracts.deals import extraction, works
 from contracts.deals import queries as deals
 from contracts.deals.tables import Deal
 from contracts.evidence import archive, handing_checks, manifest
@@ -236,7 +236,7 @@ async def _of_listings(
     published = {
         str(fact.subject): fact.record for _, fact in sealed if fact.kind == "listing.published"
     }
-    assets = packages.assets(canonical.known(deal.terms))
+    assets = works.assets(canonical.known(deal.terms))
     files: dict[str, bytes] = {}
     for place, asset in enumerate(assets):
         record = published.get(str(asset["listing"]))
@@ -253,7 +253,7 @@ async def _of_listings(
 
 def _listings(deal: Deal) -> list[UUID]:
     """Return the listings that a deal's works were published under."""
-    assets = packages.assets(canonical.known(deal.terms))
+    assets = works.assets(canonical.known(deal.terms))
     return [UUID(one["listing"]) for one in assets if one["listing"] is not None]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids
-from contracts.deals import instalments, lifecycle, packages
+from contracts.deals import instalments, lifecycle, works
 from contracts.deals.tables import Deal
 from contracts.money import Money
 from settlement.invoices import queries, service
@@ -63,6 +63,6 @@ def _terms(deal: Deal, asked: Money, dues: Sequence[instalments.Due]) -> Terms:
         "licensee_id": deal.licensee_id,
         "gross": asked,
         "terms_sha256": deal.terms_sha256,
-        "works": packages.worth(canonical.known(deal.terms)),
+        "works": works.worth(canonical.known(deal.terms)),
     }
     return Terms(**said, amounts=[one.amount for one in dues] if len(dues) > 1 else ())
