@@ -108,6 +108,7 @@ async def accepts(seen: Visit, auction: str, bidder: Person) -> None:
 async def decides(seen: Visit, auction: str, bidder: Person) -> None:
     page = await seen.go(f"/console/bidders/{auction}/{bidder.party_id}")
     await seen.shot("deposit-decision-zh")
+    await page.fill("input[name=password]", PASSWORD)
     await page.get_by_role("button", name="批准").click()
     await expect(page.locator(".badge", has_text="已批准，待银行付出")).to_be_visible()
 
