@@ -23,12 +23,8 @@ from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.listings.admissions_factory import auction, bidder, staff
-from tests.settlement.settlement_factory import executed_deal
+from tests.settlement.settlement_factory import executed_deal, said
 
-SAID = {
-    "consideration": {"kind": "fixed", "currency": "CNY", "amount": "1000.00"},
-    "parameters": {"due_days": 15, "late_bp_daily": 5},
-}
 RETURN_BY = date(2026, 11, 25)  # Wednesday: three working days after Sunday 22 November 2026
 
 
@@ -102,7 +98,7 @@ async def test_a_deal_turns_the_winners_deposit_into_price_and_frees_its_credit(
     film = await work(session, party_id=owner.id, now=NOW)
     deal = await executed_deal(
         session, work_id=film.id, licensor_id=owner.id, licensee_id=winner,
-        price=Money(100_000, "CNY"), now=NOW, auction_id=lot.id, terms=canonical.dumps(SAID),
+        price=Money(100_000, "CNY"), now=NOW, auction_id=lot.id, terms=said(Money(100_000, "CNY")),
     )  # fmt: skip
     for _ in range(2):
         await settlement_verbs.plan_settlement(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
+from contracts import canonical, ids
 from contracts.deals.tables import Deal
 from contracts.money import Money
 from contracts.parties.tables import Party
@@ -22,6 +22,18 @@ from settlement.plans import service as plans
 from settlement.plans.rules import Terms
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
+
+
+def said(price: Money) -> bytes:
+    """The terms of a contract, as far as they say when its price is due."""
+    return canonical.dumps(
+        {
+            "consideration": {
+                "kind": "fixed", "currency": price.currency, "amount": price.decimal()
+            },
+            "parameters": {"due_days": 15, "late_bp_daily": 5, "cure_days": 30},
+        }
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

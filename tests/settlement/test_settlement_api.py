@@ -27,6 +27,7 @@ from tests.settlement.settlement_factory import (
     executed_deal,
     invoiced,
     paid,
+    said,
     with_accounts,
 )
 
@@ -95,6 +96,7 @@ async def test_an_executed_deal_is_planned_and_invoiced_once(context: Context) -
             licensor_id=owner.id,
             licensee_id=buyer.id,
             price=PRICE,
+            terms=said(PRICE),
             now=now,
         )
     fact = SealedFact(1, ids.new(now), "deal.executed", deal.id, (), {"deal": str(deal.id)}, now)
