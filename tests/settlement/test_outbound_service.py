@@ -1,11 +1,13 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import ids
+from exchange.db import Database
 from settlement.outbound import rules, service
 from settlement.outbound.rules import CREATE_TRANSFER, LEASE, Lost, Made, Rejected
 from settlement.outbound.service import Claim
@@ -69,3 +71,41 @@ async def test_a_slow_worker_does_not_repeat_what_another_has_taken_up(
     assert row.state == "unknown"
     again = await service.repeat(session, second, now=LATER)
     assert again is not None and again.idem_key == first.idem_key
+
+
+MONEY = {
+    rules.CREATE_TRANSFER: {"amount": 1, "destination": "acct_1", "currency": "cny"},
+    rules.CREATE_REFUND: {"amount": 1, "payment_intent": "pi_1"},
+    rules.REVERSE_TRANSFER: {"amount": 1, "transfer": "tr_1"},
+}
+
+
+@pytest.mark.parametrize("op", sorted(MONEY))
+async def test_invariant_31_no_instruction_moves_money_that_nobody_approved_to_move(
+    db: Database, op: str
+) -> None:
+    """Whatever writes it, the database keeps no instruction without what was decided."""
+    intent_id = ids.new(NOW)
+    with pytest.raises(DBAPIError, match="nobody approved to move"):
+        async with db.transaction() as session:
+            await service.intend(
+                session, intent_id,
+                op=op, object_key=f"test:{intent_id}", object_id=ids.new(NOW), params=MONEY[op],
+                now=NOW,
+            )  # fmt: skip
+    async with db.sessions() as session:
+        assert await session.get(Outbound, intent_id) is None
+
+
+async def test_invariant_31_what_is_asked_of_the_provider_stays_what_was_decided(
+    session: AsyncSession,
+) -> None:
+    row, _, _ = await two_turns(session)
+    for change in (
+        update(Outbound).where(col(Outbound.id) == row.id).values(payload=b"[]"),
+        update(Outbound).where(col(Outbound.id) == row.id).values(object_id=ids.new(NOW)),
+        delete(Outbound).where(col(Outbound.id) == row.id),
+    ):
+        with pytest.raises(DBAPIError, match=r"stays what was decided|permission denied"):
+            async with session.begin_nested():
+                await session.execute(change)
