@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from settlement.invoices import queries as invoices
@@ -13,6 +14,8 @@ from settlement.invoices.rules import ISSUED
 from settlement.invoices.tables import Invoice
 from settlement.lateness.rules import ESSENTIAL
 from settlement.lateness.tables import LateDay
+from settlement.plans.rules import ENDS_WITH_DEFAULT
+from settlement.plans.tables import Settlement
 
 
 async def sums(session: AsyncSession, invoice_ids: Collection[UUID]) -> Mapping[UUID, int]:
@@ -23,6 +26,16 @@ async def sums(session: AsyncSession, invoice_ids: Collection[UUID]) -> Mapping[
         .group_by(col(LateDay.invoice_id))
     )
     return {invoice_id: int(minor) for invoice_id, minor in await session.execute(wanted)}
+
+
+def ended_by_default() -> Select[tuple[UUID]]:
+    """Return the query of the settlements that nobody owes any more after a default."""
+    root = aliased(Settlement)
+    return (
+        select(col(Settlement.deal_id))
+        .join(root, col(root.deal_id) == func.coalesce(Settlement.of_deal, Settlement.deal_id))
+        .where(col(root.defaulted_at).is_not(None), col(Settlement.kind).in_(ENDS_WITH_DEFAULT))
+    )
 
 
 async def overdue(session: AsyncSession, deal_id: UUID, *, at: datetime) -> Sequence[Invoice]:

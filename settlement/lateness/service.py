@@ -33,12 +33,15 @@ AT_ONCE = 50
 async def accrue_due(session: AsyncSession, *, now: datetime) -> int:
     """Write down the late days of unpaid invoices up to today, each once; return how many.
 
-    The first late day of an invoice is told to both sides. What another worker holds is left to it.
+    The first late day of an invoice is told to both sides. What another worker holds is left to it,
+    and a price that a default ended grows no further.
     """
     today = calendar.day_of(now)
     wanted = (
         select(Invoice)
         .where(
+            col(Invoice.late_claim_id).is_(None),
+            col(Invoice.deal_id).not_in(queries.ended_by_default()),
             col(Invoice.state) == ISSUED,
             col(Invoice.due_at) <= now,
             col(Invoice.late_bp) > 0,

@@ -221,6 +221,14 @@ async def test_a_demand_that_runs_out_is_one_default_with_its_interest(
         one for kind, one in await invoices.under(session, deal.id) if kind.kind == "interest"
     ]
     assert interest.amount_minor == 15_000 * late_days
+    before = await queries.sums(
+        session, [one.id for _, one in await invoices.under(session, deal.id)]
+    )
+    await accrue(session, NOW + 300 * DAY)
+    assert await queries.sums(session, list(before)) == before
+    third = (await plans.parts_of(session, deal.id))[2]
+    unpaid = await invoices.find_invoice_of_deal(session, third.deal_id)
+    assert unpaid is not None and unpaid.accrued_on is None  # due later, and owed no more
     await pay(session, interest.deal_id, now=notice.cure_by + DAY)  # it is owed all the same
     assert interest.state == "paid"
 
