@@ -34,7 +34,10 @@ type event struct {
 }
 
 // prints holds the facts that name the hash of the contract's file.
-var prints = map[string]bool{"deal.executed": true, "deal.archived": true, "deal.lta-refreshed": true}
+var prints = map[string]bool{
+	"deal.executed": true, "deal.archived": true, "deal.lta-refreshed": true,
+	"agreement.signed": true, "agreement.archived": true,
+}
 
 func main() {
 	log.SetFlags(0)
@@ -58,7 +61,7 @@ func main() {
 			var record struct {
 				PDF string `json:"pdf_sha256"`
 			}
-			must(json.Unmarshal(one.Record, &record), "deal.executed")
+			must(json.Unmarshal(one.Record, &record), one.Kind)
 			executed = record.PDF
 		}
 		facts++
@@ -71,7 +74,8 @@ func main() {
 		files, facts, size)
 }
 
-// manifest checks that the log's key signed the hash of every file; it returns their number, and the deal.
+// manifest checks that the log's key signed the hash of every file; it returns their number, and the
+// deal, or the agreement with the exchange.
 func manifest(key note.Verifier, folder string) (int, string) {
 	signed, err := note.Open(read(folder, "manifest.note"), note.VerifierList(key))
 	must(err, "manifest.note")
@@ -85,7 +89,8 @@ func manifest(key note.Verifier, folder string) (int, string) {
 			log.Fatalf("manifest.note: not the file that was signed: %s", line)
 		}
 	}
-	return len(lines) - 3, strings.TrimPrefix(lines[1], "deal ")
+	_, about, _ := strings.Cut(lines[1], " ")
+	return len(lines) - 3, about
 }
 
 // checkpoint returns the size and the root that the log has signed.

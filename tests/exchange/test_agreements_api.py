@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import anyio
 import httpx
 import pytest
 
@@ -308,3 +309,19 @@ def test_rules_that_ask_no_signature_keep_their_bytes() -> None:
     asked = {"kind": "applied", "deposit_minor": 1}
     read = [_admission(one) for one in (asked, {**asked, "agreement": "applied"})]
     assert read[0] == read[1] and "agreement" not in read[0]
+
+
+async def test_programs_that_nobody_here_wrote_check_the_evidence_of_an_agreement(
+    hall: Hall, tmp_path: Path
+) -> None:
+    drawn = await hall.drawn()
+    await hall.signed()
+    log = keys.log_signer(hall.context.settings)
+    await seal_all(hall.context.db, log)
+    answer = await hall.bidder.get(f"/v1/agreements/{drawn['id']}/evidence")
+    with zipfile.ZipFile(BytesIO(answer.content)) as packed:
+        packed.extractall(tmp_path)
+    words = ["sh", "verify/verify.sh", log.verifier.vkey, "pki/root.pem"]
+    told = await anyio.run_process(words, cwd=tmp_path, check=False)
+    assert told.returncode == 0, told.stderr
+    assert b"pdfsig finds 2 signatures valid" in told.stdout
