@@ -207,7 +207,7 @@ async def test_two_fapiao_never_have_one_number(session: AsyncSession) -> None:
     for turn in range(2):
         trade = await owed(session)
         row = await fapiao_factory.asked(session, trade.invoice.id, person_id=by, now=NOW)
-        values = {"number": taken, "issued_on": day_of(NOW), "person_id": by, "now": NOW}
+        values: Any = {"number": taken, "issued_on": day_of(NOW), "person_id": by, "now": NOW}
         if turn:
             with pytest.raises(FapiaoNumberTaken):
                 await service.record(session, row.id, **values)
