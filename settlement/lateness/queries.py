@@ -28,7 +28,7 @@ async def sums(session: AsyncSession, invoice_ids: Collection[UUID]) -> Mapping[
     return {invoice_id: int(minor) for invoice_id, minor in await session.execute(wanted)}
 
 
-def ended_by_default() -> Select[tuple[UUID]]:
+def ended_by_default() -> Select[UUID]:
     """Return the query of the settlements that nobody owes any more after a default."""
     root = aliased(Settlement)
     return (
