@@ -28,7 +28,7 @@ _DETAILS = {
 class FapiaoDetailsIn(Shape):
     """To whom fapiao are made out (开票信息)."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_DETAILS]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_DETAILS}]})
 
     title: Annotated[str, Field(min_length=1, max_length=100, description="抬头")]
     tax_id: Annotated[str, Field(min_length=15, max_length=22, description="纳税人识别号")]
