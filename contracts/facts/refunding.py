@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from contracts.facts.rules import Audience, KindOfFact
 
-_REFUND = {
+_REFUND: Mapping[str, type | tuple[type, ...]] = {
     "refund": str,
     "deal": str,
     "content_sha256": str,
@@ -27,7 +27,7 @@ _RED_LETTER: Mapping[str, type | tuple[type, ...]] = {
     "refund": (str, type(None)),
 }
 
-_FAPIAO = {
+_FAPIAO: Mapping[str, type | tuple[type, ...]] = {
     "fapiao": str,
     "invoice": str,
     "red_letter": (str, type(None)),
