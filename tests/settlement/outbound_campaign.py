@@ -112,6 +112,8 @@ def main() -> None:
     for variant, counts in found.items():
         _print(variant, counts)
     executor = found[EXECUTOR]
+    for bad in sorted(name for name in executor if name.startswith(outbound_standin.SEED)):
+        sys.stdout.write(f"{bad}\n")
     sys.exit(0 if executor["once"] == executor["finished"] == len(seeds) else 1)
 
 
