@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -134,6 +134,8 @@ async def owners(session: AsyncSession, work: Work) -> set[UUID]:
 
 async def _has_deal(session: AsyncSession, work_id: UUID, party_id: UUID) -> bool:
     sides = or_(col(Deal.licensor_id) == party_id, col(Deal.licensee_id) == party_id)
-    of_work = or_(col(Deal.work_id) == work_id, col(Deal.further_works).contains([work_id]))
+    of_work = or_(
+        col(Deal.work_id) == work_id, literal(work_id) == func.any(col(Deal.further_works))
+    )
     wanted = select(col(Deal.id)).where(of_work, sides)
     return await session.scalar(wanted.limit(1)) is not None

@@ -168,9 +168,9 @@ async def test_a_contract_is_stamped_by_somebody_else_in_the_place_of_the_exchan
     assert files[TIME_ROOTS] == theirs
     nothing: Any = None
     held = Bundle(files, nothing, nothing, nothing, ())
-    assert all(one.good for one in deal_checks._verdicts(held))
+    assert all(one.good for one in deal_checks.verdicts_of(held))
     without = replace(held, files={**files, TIME_ROOTS: b""})
-    assert not any(one.good for one in deal_checks._verdicts(without))
+    assert not any(one.good for one in deal_checks.verdicts_of(without))
 
 
 async def test_invariant_19_while_no_authority_answers_a_contract_is_signed_and_upgraded_later(
