@@ -5,7 +5,6 @@ folder: every loop takes its work under a row lock or skips what another holds.
 """
 
 import asyncio
-import gc
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -23,6 +22,7 @@ from contracts.titles import holds
 from exchange import (
     authority_verbs,
     clock,
+    collecting,
     embedded,
     index_verbs,
     jobs,
@@ -85,8 +85,7 @@ async def work(context: Context) -> None:
     read_policy(settings)  # one that cannot be read ends the worker here, where it is seen
     asker = Asker()
     await template_verbs.check_texts(context)
-    # What is loaded stays: a full collection that looks through it all stops every loop for 0.2 s.
-    gc.freeze()
+    collecting.seldom()
     async with asyncio.TaskGroup() as tasks:
         if settings.database_url is None:
             tasks.create_task(embedded.keep_running(settings.home))

@@ -67,17 +67,16 @@ _PROMISED = _WITH_HEAD.format(
     waiting="unnest(%(promised)s) WITH ORDINALITY AS waiting(fact_id, place) "
     "JOIN fact_pending USING (fact_id)"
 )
-_APPEND = b"""
+_ENTRIES = b"""
 WITH entries AS (
   INSERT INTO log_entry (seq, fact_id, subject, leaf, leaf_hash)
   SELECT * FROM unnest($1, $2, $3, $4, $5)),
 nodes AS (
-  INSERT INTO log_node (level, index, hash) SELECT * FROM unnest($6, $7, $8)),
-numbered AS (DELETE FROM fact_pending WHERE turn = ANY($9))
-UPDATE log_state SET size = $10
-"""
+  INSERT INTO log_node (level, index, hash) SELECT * FROM unnest($6, $7, $8))"""
+_GROWN = b" UPDATE log_state SET size = $9"
+_TAKEN = b", taken AS (DELETE FROM fact_pending WHERE turn = ANY($10))"
 _SIGNED = b"INSERT INTO log_checkpoint (size, root, note, signed_at) VALUES ($1, $2, $3, $4)"
-Columns = list[arrays.Array]  # what `_APPEND` writes, but for the size
+Columns = list[arrays.Array]  # what `append` writes, but for the size
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +100,17 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A batch whose log is locked: what it writes, and what was signed before it."""
+    """A batch whose log is locked: what it writes, and what was signed before it.
+
+    Attributes:
+        waiting: the turns of its facts, while they are still to be taken off what waits.
+    """
 
     connection: AsyncConnection[Any]
     draft: Draft
     columns: Columns
     mark: Mark
+    waiting: Sequence[int] = ()
 
 
 async def begin(session: AsyncSession, limit: int) -> Found | None:
@@ -137,7 +141,7 @@ async def promised(found: Found, facts: Sequence[UUID]) -> list[Waiting]:
 def begun(found: Found, draft: Draft, mark: Mark) -> Begun:
     """Return the batch that was made of what was found."""
     turns = [fact.turn for fact in draft.facts]
-    return Begun(found.connection, draft, columns(draft, turns), mark)
+    return Begun(found.connection, draft, columns(draft), mark, turns)
 
 
 def prepared(draft: Draft) -> Ready:
@@ -179,13 +183,8 @@ async def writing(begun: Begun) -> AsyncIterator[None]:
     _check(results)
 
 
-def columns(draft: Draft, turns: Sequence[int] = ()) -> Columns:
-    """Pack the leaves and the subtrees that they complete, as `append` writes them.
-
-    Args:
-        draft: the batch.
-        turns: of the facts that are still to be taken off what waits.
-    """
+def columns(draft: Draft) -> Columns:
+    """Pack the leaves and the subtrees that they complete, as `append` writes them."""
     nodes = [
         (level, index, hashed)
         for level, (first, row) in enumerate(draft.rows)
@@ -202,7 +201,6 @@ def columns(draft: Draft, turns: Sequence[int] = ()) -> Columns:
         Bigints.of([level for level, _, _ in nodes]),
         Bigints.of([index for _, index, _ in nodes]),
         Hashes.of([hashed for _, _, hashed in nodes]),
-        Bigints.of(turns),
     ]
 
 
@@ -210,7 +208,11 @@ def append(begun: Begun) -> None:
     """Send the leaves and the subtrees that they complete; their facts wait no more."""
     values = [*begun.columns, begun.draft.size.to_bytes(8)]
     types = [*(column.oid for column in begun.columns), arrays.INT8]
-    _send(begun, _APPEND, values, types)
+    if not begun.waiting:  # less to plan, a tenth of a millisecond
+        _send(begun, _ENTRIES + _GROWN, values, types)
+        return
+    turns = Bigints.of(begun.waiting)
+    _send(begun, _ENTRIES + _TAKEN + _GROWN, [*values, turns], [*types, turns.oid])
 
 
 def sign(begun: Begun, note: str, *, at: datetime) -> None:

@@ -13,7 +13,6 @@ form of C2SP, made of published tiles alone, each read from its file.
 """
 
 import asyncio
-import gc
 import json
 import os
 import statistics
@@ -32,7 +31,7 @@ from contracts.log import merkle, publishing, tiles
 from contracts.log.gateway import LogSigner
 from contracts.log.proof import Proof
 from contracts.log.site import LogSite
-from exchange import clock, embedded, sealing
+from exchange import clock, collecting, embedded, sealing
 from exchange.db import Database
 from exchange.migrating import migrate
 from tests.benchmarks.bids import fdatasync_per_s, plain_url, run
@@ -62,7 +61,7 @@ async def measure(url: str, home: Path) -> dict[str, Any]:
     db, signer = Database(url), LogSigner.ensure(home / "log-keys", "log.uhdx.example/2026")
     run(url, "CREATE TABLE plain_leaf (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
         "leaf bytea NOT NULL)")  # fmt: skip
-    gc.freeze()  # as the worker does
+    collecting.seldom()  # as the worker does
     site, rounds = LogSite(home / "site"), []
     for number in range(ROUNDS):
         one = {f"batch_{size}_per_s": await sealed_per_s(db, signer, size) for size in ENTRIES}
