@@ -79,10 +79,13 @@ def _print_statements(name: str, told: dict[str, Any]) -> None:
 
 @app.command()
 def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -> None:
-    """Compare ledger and bank on each account; exit status 1 if they differ anywhere."""
-    told = Desk(exchange, api_key).ask("GET", "/v1/bank/accounts")["items"]
+    """Compare ledger and bank, suspense and its items; exit status 1 if they differ anywhere."""
+    answer = Desk(exchange, api_key).ask("GET", "/v1/bank/accounts")
+    told, suspense = answer["items"], answer["suspense"]
+    off = [one for one in suspense if one["unexplained_minor"]]
     if as_json:
-        sys.stdout.write(json.dumps({"accounts": told}, ensure_ascii=False) + "\n")
+        said = {"accounts": told, "suspense": suspense}
+        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
     else:
         table = Table("account", "closed", "ledger", "bank", "in suspense", "in flight")
         for one in told:
@@ -90,7 +93,11 @@ def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False
             amounts = [major(one[name], one["currency"]) for name in names]
             table.add_row(f"{one['name']}\n{one['id']}", one["closed_on"] or "never", *amounts)
         out.print(table)
-    sys.exit(1 if any(one["difference_minor"] for one in told) else 0)
+        for one in off:
+            ledger = major(one["ledger_minor"], one["currency"])
+            named = major(one["named_minor"], one["currency"])
+            out.print(f"suspense: the ledger has {ledger}, the named items come to {named}")
+    sys.exit(1 if off or any(one["difference_minor"] for one in told) else 0)
 
 
 @app.command()

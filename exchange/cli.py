@@ -33,6 +33,7 @@ from exchange import (
     conformance_cli,
     delivery_cli,
     doctor,
+    fees_cli,
     files_cli,
     identify,
     index_cli,
@@ -43,6 +44,8 @@ from exchange import (
     migrating,
     openapi,
     probe_cli,
+    refunds_cli,
+    remit_cli,
     royalties_cli,
     sealed_cli,
     server,
@@ -59,6 +62,7 @@ from exchange.identity import service as identity
 from exchange.identity.rules import STAFF, Role
 from exchange.settings import Settings
 from settlement.ledger import queries as ledger_queries
+from settlement.reconciliation import queries as reconciliation_queries
 
 app = typer.Typer(
     help="UHD Rights Exchange: list, bid for, contract and settle rights in UHD works.",
@@ -73,8 +77,12 @@ app.add_typer(files_cli.imf_app, name="imf")
 app.command("hash")(files_cli.hash_file)
 app.add_typer(index_cli.app, name="index")
 app.add_typer(ledger_cli.app, name="ledger")
+app.add_typer(refunds_cli.refunds, name="refunds")
+app.add_typer(refunds_cli.disputes, name="disputes")
 app.add_typer(log_cli.app, name="log")
 app.add_typer(masters_cli.app, name="masters")
+app.add_typer(fees_cli.app, name="fees")
+app.add_typer(remit_cli.app, name="remit")
 app.add_typer(royalties_cli.app, name="royalties")
 app.add_typer(staff_app, name="staff")
 app.add_typer(stripe_cli.app, name="stripe")
@@ -241,7 +249,7 @@ def openapi_command(
 
 @ledger_cli.app.command("check")
 def ledger_check(as_json: Json = False) -> None:
-    """Recompute every balance from its postings; exit status 0 only if the books balance."""
+    """Recompute every balance, and hold suspense and banks beside it; 0 only if all agree."""
     faults, totals = asyncio.run(_check_ledger(Settings()))
     if as_json:
         sys.stdout.write(
@@ -261,6 +269,7 @@ async def _check_ledger(settings: Settings) -> tuple[list[str], int]:
     context = open_context(settings)
     async with context.db.transaction() as session:
         faults = await ledger_queries.check(session)
+        faults += await reconciliation_queries.faults(session)
         totals = await ledger_queries.trial_balance(session)
     await context.db.close()
     return [str(fault) for fault in faults], len(totals)

@@ -12,6 +12,7 @@ from contracts.deals import ending, lasting, lifecycle, opening, queries, rules,
 from contracts.deals.gateway import TypstPress
 from contracts.facts import queries as facts
 from contracts.facts.rules import SealedFact
+from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import Unknown
@@ -19,6 +20,12 @@ from contracts.titles.parting import RightsNotOffered
 from contracts.titles.rules import RightsNotReserved
 from exchange.authority import open_authority
 from exchange.context import Context
+from listings.auctions import queries as auctions
+from settlement.fees import agreeing
+from settlement.fees.rules import BID, NEGOTIATED
+
+# Ways of selling in which nobody bids against another (一口价、协议).
+WITHOUT_BIDDING = ("fixed", "intent")
 
 
 async def open_deal(
@@ -53,6 +60,7 @@ async def open_deal(
                     "log": context.settings.log_origin,
                     "site": context.settings.public_url,
                 },
+                fees=await _fees(session, fact.record, listing),
                 now=now,
             )
     except (RightsNotReserved, RightsNotOffered) as lost:
@@ -103,6 +111,25 @@ async def void_deals_under(
             await service.void(
                 session, deal.id, reason="licensor-lost-its-rights", by=EXCHANGE_PARTY_ID, now=now
             )
+
+
+async def _fees(
+    session: AsyncSession, award: Mapping[str, Any], listing: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return what the contract says of fees: those that the rules of the auction named.
+
+    Of a part of what was listed nobody asked a price of its own: it counts as listed for its price.
+    """
+    auction = await auctions.find_auction(session, UUID(award["auction"]))
+    rulebook = {} if auction is None else canonical.loads(auction.rulebook)
+    if "fees" not in rulebook:
+        return None
+    price = Money(award["amount_minor"], award["currency"])
+    listed = price
+    if award.get("rights") is None:
+        listed = Money(listing["sale"]["floor_minor"], price.currency)
+    sale = NEGOTIATED if rulebook["method"] in WITHOUT_BIDDING else BID
+    return await agreeing.said(session, rulebook["fees"], sale=sale, listed=listed, price=price)
 
 
 async def _awards(session: AsyncSession, fact: SealedFact) -> list[Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from listings.admissions import queries as admissions
 from listings.admissions import service as admitting
 from listings.admissions.tables import PartyBlock
 from listings.auctions import queries as auctions
+from settlement.deposits import carding
 from settlement.deposits import service as deposits
 
 
@@ -36,12 +37,17 @@ async def free_deposits(
 
 
 async def keep_deposit(
-    _context: Context, session: AsyncSession, fact: SealedFact, _now: datetime
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
 ) -> None:
-    """Woken by `award.made`: the winner's deposit waits for the deal, after a default too."""
+    """Woken by `award.made`: the winner's deposit waits for the deal, after a default too.
+
+    What its card holds is captured: no card holds until a contract is signed and paid.
+    """
     award = fact.record
     if award["auction"] is not None:
-        await deposits.keep(session, UUID(award["auction"]), UUID(award["licensee"]))
+        whose = (UUID(award["auction"]), UUID(award["licensee"]))
+        await deposits.keep(session, *whose)
+        await carding.draw_kept(session, *whose, now=now)
 
 
 async def free_after_lapse(
@@ -62,6 +68,15 @@ async def free_after_void(
     """
     deal = await deals.get_deal(session, UUID(fact.record["deal"]))
     if deal.auction_id is not None and deal.supersedes is None:
+        await _free(session, deal.auction_id, deal.licensee_id, now=now)
+
+
+async def free_after_payment(
+    _context: Context, session: AsyncSession, fact: SealedFact, now: datetime
+) -> None:
+    """Woken by `settlement.booked`: the winner has paid, and its letter of guarantee goes back."""
+    deal = await deals.get_deal(session, UUID(fact.record["deal"]))
+    if deal.auction_id is not None:
         await _free(session, deal.auction_id, deal.licensee_id, now=now)
 
 

@@ -12,12 +12,15 @@ from contracts.deals import opening, rules
 from contracts.deals import service as deals
 from contracts.deals.packages import Part
 from contracts.facts.rules import SealedFact
+from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.refusal import Unknown
 from exchange.context import Context
 from listings.catalogue import queries as catalogue
 from listings.offers import queries
 from listings.offers.rules import PACKAGE, due_of, price_of
+from settlement.fees import agreeing
+from settlement.fees.rules import NEGOTIATED
 
 
 async def open_offered_deals(
@@ -44,6 +47,7 @@ async def open_offered_deals(
             accepted={name: fact.record[name] for name in ("offer", "version", "version_sha256")},
             sides=(licensor, licensee),
             anchor={"log": context.settings.log_origin, "site": context.settings.public_url},
+            fees=await _fees(session, content, *content["works"]),
             now=now,
         )
         return
@@ -61,6 +65,7 @@ async def open_offered_deals(
                 "log": context.settings.log_origin,
                 "site": context.settings.public_url,
             },
+            fees=await _fees(session, content, work),
             now=now,
         )
 
@@ -71,6 +76,17 @@ async def void_overtaken_deals(
     """Woken by `deal.signed`: whoever signed first has the rights; the others are told."""
     if fact.record["role"] == "licensor":
         await deals.void_overtaken(session, UUID(fact.record["deal"]), now=now)
+
+
+async def _fees(
+    session: AsyncSession, content: Mapping[str, Any], *works: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return what the contract says of fees: those that the accepted version named."""
+    minor = sum(due_of(content, work).due.amount_minor for work in works)
+    price = Money(minor, content["currency"])
+    return await agreeing.said(
+        session, content.get("fees"), sale=NEGOTIATED, listed=price, price=price
+    )
 
 
 async def _part(session: AsyncSession, content: Mapping[str, Any], work: Mapping[str, Any]) -> Part:

@@ -78,6 +78,7 @@ REACTIONS: tuple[Reaction, ...] = (
     Reaction("agreement.signed", "admit-signer", agreement_verbs.admit_signer),
     Reaction("agreement.signed", "archive-agreement", agreement_verbs.archive_agreement),
     Reaction("refund.made", "reverse-refunded", settlement_verbs.reverse_refunded),
+    Reaction("settlement.booked", "free-after-payment", deposit_verbs.free_after_payment),
     Reaction("settlement.booked", "mark-deal-paid", deal_verbs.mark_deal_paid),
     Reaction("settlement.booked", "release-keys", delivery_verbs.release_keys),
     Reaction("instalment.booked", "release-instalment-keys", delivery_verbs.release_keys),

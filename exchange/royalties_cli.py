@@ -76,15 +76,40 @@ def show(deal: DEAL, as_json: JSON = False, exchange: EXCHANGE = "", api_key: AP
     if as_json:
         out.print(json.dumps(told, ensure_ascii=False, indent=2), markup=False)
         return
-    table = Table("no.", "receipts", "runs", "earned", "recouped", "payable", "due", "carried")
+    table = Table(
+        "no.", "receipts", "runs", "earned", "recouped", "to recoup", "payable", "due", "carried"
+    )
     for one in told["statements"]:
-        names = ("receipts", "earned", "recouped", "payable", "due", "carried")
+        names = ("receipts", "earned", "recouped", "unrecouped", "payable", "due", "carried")
         amount = {name: _decimal(one[f"{name}_minor"], one["currency"]) for name in names}
         table.add_row(
             str(one["number"]), amount["receipts"], str(one["runs"]), amount["earned"],
             amount["recouped"], amount["payable"], amount["due"], amount["carried"],
         )  # fmt: skip
     out.print(table)
+
+
+@app.command()
+def statement(
+    deal: DEAL,
+    file: Annotated[Path, typer.Option("--out", "-o", help="Where to write: .pdf or .csv.")],
+    number: Annotated[
+        int | None, typer.Option(min=1, help="Which one, for a PDF; a table has all of them.")
+    ] = None,
+    exchange: EXCHANGE = "",
+    api_key: API_KEY = "",
+) -> None:
+    """Save a statement as a PDF, or all statements of a deal as a table (CSV)."""
+    where = f"/v1/deals/{deal}/royalty-statements"
+    if file.suffix.lower() == ".csv":
+        path = f"{where}.csv"
+    elif number is not None:
+        path = f"{where}/{number}/pdf"
+    else:
+        raise typer.BadParameter("needed for a PDF", param_hint="--number")
+    raw = Desk(exchange, api_key).raw("GET", path)
+    file.write_bytes(raw)
+    out.print(f"{file}: {len(raw)} bytes", markup=False)
 
 
 @app.command()

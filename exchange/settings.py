@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     # Which methods of sale may be offered; development has all, production says what it holds.
     operator_licence: Literal["property_exchange", "auction_house", "none"] | None = None
     stripe_api_key: SecretStr = SecretStr("sk_test_standin")
+    stripe_publishable_key: str = "pk_test_standin"  # public: payers confirm with it
     stripe_api_base: str = "http://127.0.0.1:8001"
     stripe_webhook_secret: SecretStr = SecretStr("whsec_standin")
     upload_limit_bytes: int = 2 * 1024**4

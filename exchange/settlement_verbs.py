@@ -32,10 +32,11 @@ async def plan_settlement(
     effect with it.
 
     Where the contract says so, the price is paid in instalments, each with an invoice of its own,
-    and with another of the interest on it. The deposit of an auction's winner becomes price
-    (保证金转价款); what is left of it goes back, and the winner is bound for nothing more. Of a
-    deal that takes another's place only what it asks for besides is planned: the rest was planned
-    for the deal before, and is paid with it.
+    and with another of the interest on it. The deposit of an auction's winner pays the buyer's
+    service fee and becomes price with what is left (保证金转价款); what is left beyond that goes
+    back, and the winner is bound for nothing more. A letter of guarantee is no money: it is kept
+    until the price is paid. Of a deal that takes another's place only what it asks for besides is
+    planned: the rest was planned for the deal before, and is paid with it.
     """
     deal = await awaiting.take_effect(session, UUID(fact.record["deal"]), now=now)
     asked: Money | None = deal.price
@@ -48,8 +49,12 @@ async def plan_settlement(
     if deal.auction_id is not None and deal.supersedes is None:
         await admissions.free(session, deal.auction_id, deal.licensee_id)
         whose = (deal.auction_id, deal.licensee_id)
-        await deposits.apply(session, *whose, invoice=invoice, now=now)
-        await deposits.set_one_free(session, *whose, return_by=applying.return_by(now), now=now)
+        fee = await invoice_rows.find_fee_invoice(session, deal.id)
+        for one in (fee, invoice):  # 保证金先抵服务费，余额转作价款
+            if one is not None:
+                await deposits.apply(session, *whose, invoice=one, now=now)
+        if not await deposits.secures_payment(session, *whose):
+            await deposits.set_one_free(session, *whose, return_by=applying.return_by(now), now=now)
 
 
 async def reverse_refunded(

@@ -1,9 +1,9 @@
-"""Rows of the worker: which reactions have taken effect."""
+"""Rows of the edge: which reactions have taken effect, what requests with a key were answered."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime
+from sqlalchemy import CheckConstraint, Column, DateTime, LargeBinary, SmallInteger
 from sqlmodel import Field, SQLModel
 
 
@@ -15,3 +15,26 @@ class ReactionDone(SQLModel, table=True):
     fact_id: UUID = Field(primary_key=True, foreign_key="fact.id")
     reaction: str = Field(primary_key=True)
     done_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """A key that somebody sent with a request, and what that was answered; an answer stays."""
+
+    __tablename__ = "idempotency_key"
+    __table_args__ = (
+        CheckConstraint("key ~ '^[!-~]{1,255}$'", name="idempotency_key_is_visible"),
+        CheckConstraint("request_sha256 ~ '^[0-9a-f]{64}$'", name="idempotency_key_sha256_is_hex"),
+        CheckConstraint(
+            "(status IS NULL) = (answer IS NULL) AND (content_type IS NULL OR status IS NOT NULL)",
+            name="idempotency_key_answer_is_whole",
+        ),
+        CheckConstraint("status BETWEEN 200 AND 299", name="idempotency_key_answer_is_a_success"),
+    )
+
+    person_id: UUID = Field(primary_key=True, foreign_key="person.id")
+    key: str = Field(primary_key=True)
+    request_sha256: str
+    status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
+    content_type: str | None = None
+    answer: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    made_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))

@@ -24,6 +24,7 @@ from exchange import (
     clock,
     collecting,
     embedded,
+    idempotency,
     index_verbs,
     jobs,
     master_verbs,
@@ -36,11 +37,13 @@ from exchange.authority import open_authority
 from exchange.context import Context
 from exchange.keys import log_signer
 from exchange.witnessing import Asker, read_policy, watch
+from listings.admissions import applying
 from listings.auctions import ending
 from listings.deliveries import service as deliveries
 from listings.offers import service as offers
 from listings.requests import service as requests
 from listings.sealed import service as sealed
+from settlement.deposits import carding, letters
 from settlement.lateness import service as lateness
 from settlement.ledger import holds as money_holds
 from settlement.stripe import balancing, watching
@@ -166,12 +169,16 @@ async def open_due(context: Context) -> int:
 
 
 async def expire_holds(context: Context) -> int:
-    """Give back rights that were held until now for a contract nobody signed; and held money."""
+    """Give back rights that were held until now for a contract nobody signed; and held money.
+
+    And end cards and letters that stand for deposits no longer; bids have them end by themselves.
+    """
     now = clock.now()
     async with context.db.transaction() as session:
         freed = await holds.expire_due(session, now=now)
     async with context.db.transaction() as session:
-        return freed + await money_holds.expire_due(session, now=now)
+        freed += await money_holds.expire_due(session, now=now)
+    return freed + await watch_pledges(context)
 
 
 async def end_offers(context: Context) -> int:
@@ -214,9 +221,23 @@ async def pay_due(context: Context, gateway: Gateway) -> int:
     return sent + applied + found + compared
 
 
+async def watch_pledges(context: Context) -> int:
+    """End cards and letters that stand for deposits no longer; admit whom a card made complete."""
+    now = clock.now()
+    async with context.db.transaction() as session:
+        done = await carding.watch_due(session, now=now)
+    async with context.db.transaction() as session:
+        done += await letters.expire_due(session, now=now)
+    async with context.db.transaction() as session:
+        return done + await applying.admit_due(session, now=now)
+
+
 async def drop_expired(context: Context) -> int:
-    """Remove uploads that were left unfinished too long."""
-    return await master_verbs.drop_expired(context, clock.now())
+    """Remove uploads left unfinished too long, and idempotency keys that nobody sends again."""
+    now = clock.now()
+    async with context.db.transaction() as session:
+        forgotten = await idempotency.forget_old(session, now=now)
+    return forgotten + await master_verbs.drop_expired(context, now)
 
 
 async def end_screeners(context: Context) -> int:

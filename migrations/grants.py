@@ -13,10 +13,10 @@ APPEND_ONLY = (
     "sealed_key", "sealed_acknowledgement", "sealed_share", "sealed_reveal", "revocation_list",
     "bank_file", "bank_statement", "bank_entry", "recon_side", "usage_report",
     "royalty_statement", "agreement_document",
-    "fapiao_file",
+    "fapiao_file", "withheld_return",
 )  # fmt: skip
 # Moved by triggers alone (SECURITY DEFINER functions).
-READ_ONLY = ("ledger_balance", "ledger_currency", "ledger_hold_open")
+READ_ONLY = ("ledger_balance", "ledger_currency", "ledger_hold_open", "ledger_pending")
 
 
 def ensure_role(connection: Connection) -> None:

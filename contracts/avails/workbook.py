@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.utils.exceptions import InvalidFileException
-
 from contracts.avails.refusals import (
     MOST_BYTES,
     MOST_COLUMNS,
@@ -30,8 +27,8 @@ _FAREST_ROW = 2**20  # no sheet has more rows, ECMA-376 part 1 §18.3.1.73
 _CHUNK = 1024**2
 # What openpyxl and zipfile raise when they meet a damaged part.
 _DAMAGE = (
-    zipfile.BadZipFile, zlib.error, struct.error, InvalidFileException, SyntaxError, LookupError,
-    ValueError, TypeError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
+    zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, LookupError, ValueError, TypeError,
+    AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
 )  # fmt: skip
 # A cell that starts so would be run as a formula by the program that opens it.
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -60,6 +57,8 @@ def read(content: bytes) -> list[Sheet]:
         AvailsDangerous: a part holds a DTD.
         AvailsUnreadable: it is no workbook.
     """
+    from openpyxl import load_workbook  # noqa: PLC0415 - megabytes, only where a workbook is read
+
     _inspect(content)
     try:
         book = load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
@@ -74,6 +73,8 @@ def read(content: bytes) -> list[Sheet]:
 
 def write(title: str, rows: Iterable[Sequence[str | None]]) -> bytes:
     """Return a workbook with one sheet of text cells, none of which can act as a formula."""
+    from openpyxl import Workbook  # noqa: PLC0415 - megabytes, only where a workbook is written
+
     told = [[harmless(value) for value in row] for row in rows]  # a refusal comes before the book
     book = Workbook(write_only=True)
     sheet = book.create_sheet(title)

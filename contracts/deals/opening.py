@@ -30,6 +30,7 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     licensor: Party,
     licensee: Party,
     anchor: Mapping[str, Any],
+    fees: Mapping[str, Any] | None = None,
     now: datetime,
 ) -> Deal:
     """Open the deal that an award or an accepted offer leads to: freeze its terms.
@@ -46,6 +47,7 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
         licensor: who grants.
         licensee: who is granted.
         anchor: `fact` of `listing.published` or None; `log`, its origin; `site`, for public checks.
+        fees: what the exchange charges both sides; None: the sale named no schedule.
         now: the instant of freezing.
 
     Raises:
@@ -59,20 +61,17 @@ async def open_deal(  # noqa: PLR0913 - a deal is made of that many parts, and c
     exchange = await registry.ensure_exchange(session, now=now)
     sides = (_side("licensor", licensor), _side("licensee", licensee), _side("exchange", exchange))
     granted = _granted(award, listing)
-    agreed = terms.Agreed(deal_id, listing, anchor, award, price_of(award), sides, granted)
+    agreed = terms.Agreed(deal_id, listing, anchor, award, price_of(award), sides, granted, fees)
     deal = _frozen(agreed, work_id, now=now)
     session.add(deal)
     await session.flush()
     if "auction" in award:
-        await titles.hold(
-            session, work_id,
-            source=_source(award), grantee_id=licensee.id, deal_id=deal_id, now=now,
-        )  # fmt: skip
+        await _hold(session, deal, award, now=now)
     await make_known(session, deal, now=now)
     return deal
 
 
-async def open_package(
+async def open_package(  # noqa: PLR0913 - a deal is made of that many parts, and callers name each.
     session: AsyncSession,
     deal_id: UUID,
     *,
@@ -80,6 +79,7 @@ async def open_package(
     accepted: Mapping[str, Any],
     sides: tuple[Party, Party],
     anchor: Mapping[str, Any],
+    fees: Mapping[str, Any] | None = None,
     now: datetime,
 ) -> Deal:
     """Open the one deal of several works that an accepted offer leads to: freeze its terms.
@@ -91,6 +91,7 @@ async def open_package(
         accepted: `offer`, `version` and `version_sha256` of what was accepted.
         sides: licensor and licensee.
         anchor: `log`, its origin; `site`, for public checks.
+        fees: see `open_deal`.
         now: the instant of freezing.
 
     Raises:
@@ -104,7 +105,7 @@ async def open_package(
     due = Money(sum(part.amount.amount_minor for part in parts), parts[0].amount.currency)
     agreed = terms.Agreed(
         deal_id, {"listing": None}, anchor, accepted, Price(pricing.FLAT, due),
-        (*named, _side(sealing.ROLES[0], exchange)), (),
+        (*named, _side(sealing.ROLES[0], exchange)), (), fees,
     )  # fmt: skip
     content = packages.build(agreed, parts, now=now)
     works = [UUID(part.listing["work"]) for part in parts]
@@ -169,6 +170,13 @@ def price_of(award: Mapping[str, Any]) -> Price:
     if price.due != due:
         raise ValueError("the award's amount is not what its price model makes due")
     return price
+
+
+async def _hold(
+    session: AsyncSession, deal: Deal, award: Mapping[str, Any], *, now: datetime
+) -> None:
+    whose = {"grantee_id": deal.licensee_id, "deal_id": deal.id}
+    await titles.hold(session, deal.work_id, source=_source(award), now=now, **whose)
 
 
 def _granted(award: Mapping[str, Any], listing: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

@@ -46,7 +46,7 @@ def build(agreed: Agreed, parts: Sequence[Part], *, now: datetime) -> dict[str, 
     """
     _check(parts, agreed.price.due)
     template = templates.current(templates.PACKAGE)
-    clauses = template.clauses_for(agreed.price.model)
+    clauses = terms.clauses_of(agreed, template)
     framed = terms.frame(agreed, template=template, now=now)
     rights = [wire for part in parts for wire in part.rights]
     made = {

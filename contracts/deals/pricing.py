@@ -1,4 +1,4 @@
-"""How a right is paid for (计价方式): a fixed sum, also in parts, a guarantee, by the run (pure).
+"""How a right is paid for (计价方式): a sum, also in parts, a guarantee, by the run (pure).
 
 What is due when the contract takes effect is planned and settled; shares above a guarantee and runs
 beyond those paid for are reckoned later from statements. A price that is a share alone leaves
@@ -9,19 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.deals import instalments
+from contracts.deals import instalments, tiers
 from contracts.deals.instalments import Schedule
+from contracts.deals.tiers import Tiers
 from contracts.money import MOST_MINOR, WHOLE_BP, AmountOutOfRange, Money, percent
 from contracts.refusal import Kind, Refusal
 
 FLAT, GUARANTEE_SHARE, PER_RUN, SHARE = "flat", "guarantee-share", "per-run", "share"
-INSTALMENTS = "instalments"
-MODELS = (FLAT, INSTALMENTS, GUARANTEE_SHARE, PER_RUN, SHARE)
-SETTLED = (FLAT, INSTALMENTS, GUARANTEE_SHARE, PER_RUN)
+INSTALMENTS, GUARANTEE_TIERS = "instalments", "guarantee-tiers"
+MODELS = (FLAT, INSTALMENTS, GUARANTEE_SHARE, GUARANTEE_TIERS, PER_RUN, SHARE)
+SETTLED = (FLAT, INSTALMENTS, GUARANTEE_SHARE, GUARANTEE_TIERS, PER_RUN)
 FIELDS: Mapping[str, frozenset[str]] = {
     FLAT: frozenset({"model", "amount_minor"}),
     INSTALMENTS: frozenset({"model", "amount_minor", "parts", "rate_bp", "security"}),
     GUARANTEE_SHARE: frozenset({"model", "guarantee_minor", "share_bp"}),
+    GUARANTEE_TIERS: frozenset({"model", "guarantee_minor"}) | tiers.FIELDS,
     PER_RUN: frozenset({"model", "per_run_minor", "runs_paid"}),
     SHARE: frozenset({"model", "share_bp"}),
 }
@@ -64,6 +66,7 @@ class Price:
     per_run_minor: int | None = None
     runs_paid: int | None = None
     schedule: Schedule | None = None
+    tiers: Tiers | None = None
 
 
 def models(names: Sequence[str]) -> list[str]:
@@ -92,6 +95,7 @@ def read(wire: Mapping[str, Any], *, currency: str) -> Price:
         PriceNotSettledYet: nothing would be due when the contract takes effect.
         BadPrice: a field is missing, unknown or out of range.
         BadInstalments: the parts do not make a plan.
+        BadTiers: the steps of the share do not follow one another.
         AmountOutOfRange, WrongCurrency: the sum is not one that the exchange handles.
     """
     model = str(wire.get("model"))
@@ -111,6 +115,9 @@ def read(wire: Mapping[str, Any], *, currency: str) -> Price:
         due = _due(_amount(wire, "amount_minor"), currency)
         instalments.dues(due, schedule)
         return Price(INSTALMENTS, due, schedule=schedule)
+    if model == GUARANTEE_TIERS:
+        due = _due(_amount(wire, "guarantee_minor"), currency)
+        return Price(GUARANTEE_TIERS, due, tiers=tiers.read(wire))
     field = "amount_minor" if model == FLAT else "guarantee_minor"
     return Price(model, _due(_amount(wire, field), currency), share_bp)
 
@@ -122,6 +129,9 @@ def consideration(price: Price) -> dict[str, Any]:
     if price.model == PER_RUN and price.per_run_minor is not None:
         each = Money(price.per_run_minor, price.due.currency)
         return {"kind": PER_RUN, "per_run": each.decimal(), "runs_paid": price.runs_paid}
+    if price.tiers is not None:
+        said = tiers.consideration(price.tiers, price.due.currency)
+        return {"kind": GUARANTEE_TIERS, **said}
     if price.schedule is not None:
         return {"kind": "fixed", **instalments.consideration(price.due, price.schedule)}
     return {"kind": "fixed"}
@@ -137,6 +147,9 @@ def parameters(price: Price) -> dict[str, Any]:
             "per_run": said["per_run"], "runs_paid": price.runs_paid,
             "statement_days": STATEMENT_DAYS,
         }  # fmt: skip
+    if price.tiers is not None:
+        figures = tiers.parameters(price.tiers, price.due.currency)
+        return {**figures, "statement_days": STATEMENT_DAYS}
     if price.schedule is not None:
         return instalments.parameters(price.due, price.schedule)
     return {}

@@ -29,6 +29,7 @@ PARAMETERS: Mapping[str, int] = {
     "notice_days": 7,
 }  # fmt: skip
 ASSET = ("listing", "master", "master_sha256", "probe_sha256", "fingerprint_sha256")
+SERVICE_FEES = "service-fees/1"  # the clause about what the exchange charges
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nothing that reads alike
 # Control and format characters (bidirectional overrides, zero widths) can make a text read
 # otherwise than it is; lone surrogates and private use have no meaning on paper.
@@ -67,7 +68,8 @@ class Agreed:
     """What was agreed: the listing's public record, its anchor in the log, award, price, sides.
 
     Where there was an offer instead of an auction, `award` names its accepted version, and the
-    listing and its anchor may be None inside `listing` and `anchor`. `rights` are those granted.
+    listing and its anchor may be None inside `listing` and `anchor`. `rights` are those granted,
+    `fees` what the exchange charges both sides, by the schedule that the sale named.
     """
 
     deal: UUID
@@ -77,6 +79,7 @@ class Agreed:
     price: Price
     sides: Sequence[Side]
     rights: Sequence[Mapping[str, Any]]
+    fees: Mapping[str, Any] | None = None
 
 
 def contract_number(deal: UUID, now: datetime) -> str:
@@ -98,7 +101,7 @@ def build(agreed: Agreed, *, template: Template, now: datetime) -> dict[str, Any
         PriceNotInTemplate: the template has no clause for such a price.
     """
     listing, price = agreed.listing, agreed.price
-    clauses = template.clauses_for(price.model)
+    clauses = clauses_of(agreed, template)
     terms = {
         **frame(agreed, template=template, now=now),
         "work": {"work": listing["work"], "title": dict(listing["title"])},
@@ -130,13 +133,27 @@ def frame(agreed: Agreed, *, template: Template, now: datetime) -> dict[str, Any
         "parties": [side.named() for side in agreed.sides],
         "parameters": {
             **PARAMETERS, **template.parameters, "log_origin": agreed.anchor["log"],
-            **pricing.parameters(agreed.price),
+            **pricing.parameters(agreed.price), **_fee_parameters(agreed),
         },
+        **({} if agreed.fees is None else {"fees": dict(agreed.fees)}),
         "language": {"prevailing": template.prevailing},
         "law": "CN",
         "forum": {"kind": "arbitration", "body": "CIETAC"},
         "evidence": evidence,
     }  # fmt: skip
+
+
+def clauses_of(agreed: Agreed, template: Template) -> tuple[library.Clause, ...]:
+    """Return the clauses of a contract; the one about the exchange's fees follows the price.
+
+    Raises:
+        PriceNotInTemplate: the template has no clause for such a price.
+    """
+    clauses = template.clauses_for(agreed.price.model)
+    if agreed.fees is None:
+        return clauses
+    place = next(at for at, one in enumerate(clauses, 1) if "remuneration" in one.heads)
+    return (*clauses[:place], library.named(SERVICE_FEES), *clauses[place:])
 
 
 def considered(price: Price) -> dict[str, Any]:
@@ -213,6 +230,21 @@ def worded(wire: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "zh": {"sentence": wording.wording_of(wire, "zh"), **labels.of_grant(wire, "zh")},
         "en": {"sentence": wording.wording_of(wire, "en"), **labels.of_grant(wire, "en")},
+    }
+
+
+def _fee_parameters(agreed: Agreed) -> dict[str, Any]:
+    """Return what the clause about the exchange's fees leaves open."""
+    if agreed.fees is None:
+        return {}
+    fees, currency = agreed.fees, agreed.price.due.currency
+    digest: str = fees["sha256"]
+    return {
+        "fee_schedule": fees["schedule"],
+        # In groups, between which a line of a column may end.
+        "fee_schedule_sha256": " ".join(digest[at : at + 8] for at in range(0, len(digest), 8)),
+        "fee_seller": f"{currency} {separated(fees['seller'])}",
+        "fee_buyer": f"{currency} {separated(fees['buyer'])}",
     }
 
 

@@ -5,10 +5,11 @@ with the one that decided. It is a program of its own (`verify_auction.py`): who
 as `replay`; without it the check says that nothing was replayed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts import canonical
+from contracts.deals import pricing
 from contracts.evidence.opened import (
     AUCTION,
     EVENTS,
@@ -18,7 +19,7 @@ from contracts.evidence.opened import (
     Replay,
     all_same,
 )
-from contracts.money import Money
+from contracts.money import Money, from_decimal
 
 APART = "listing, award and deal do not belong together"
 
@@ -52,7 +53,17 @@ def agreed(
         (terms["consideration"]["currency"], price.currency),
         (sides.get("licensor"), given["licensor"]),
         (sides.get("licensee"), given["licensee"]),
+        *_priced(terms, given),
     ]
+
+
+def _priced(terms: Mapping[str, Any], given: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """Return what a contract and the award have to say alike of how the price is paid."""
+    said, wire = terms["consideration"], given.get("price")
+    if wire is None:
+        return [("instalments" in said, False), ("share_bp" in said, False)]
+    wanted = pricing.consideration(pricing.read(wire, currency=given["currency"]))
+    return [({name: said.get(name) for name in wanted}, wanted)]
 
 
 def _packaged(terms: Mapping[str, Any], content: Mapping[str, Any]) -> list[tuple[Any, Any]]:
@@ -113,6 +124,7 @@ def _replayed(
 ) -> int:
     """Replay the auction's log; return the number of its bids."""
     found = replay(bundle.files[AUCTION])
+    _paid_alike(bundle, given, found["payments"])
     wanted = (given["bid"], given["amount_minor"])
     if wanted not in [(one["bid"], one["amount_minor"]) for one in found["result"]["awards"]]:
         raise Failed(AUCTION, "its result is not the award")
@@ -127,6 +139,24 @@ def _replayed(
     )
     bids: int = found["bids"]
     return bids
+
+
+def _paid_alike(
+    bundle: Bundle, given: Mapping[str, Any], payments: Sequence[Mapping[str, Any]]
+) -> None:
+    """The parts of the contract's price are what the second program makes of the rulebook."""
+    said = bundle.json(bundle.first_terms)["consideration"].get("instalments", [])
+    parts = [
+        [
+            from_decimal(one["amount"], given["currency"]).amount_minor,
+            one["due_days"],
+            from_decimal(one["interest"], given["currency"]).amount_minor,
+        ]
+        for one in said
+    ]
+    mine: Sequence[Any] = next((one["parts"] for one in payments if one["bid"] == given["bid"]), [])
+    if parts != mine:
+        raise Failed(AUCTION, "its rulebook has the price paid in other parts")
 
 
 def _bids(bundle: Bundle) -> str:

@@ -22,6 +22,13 @@ _FILE = {
 _BATCH = {"batch": str, "content_sha256": str}
 _ORDER = {"order": str, "kind": str, "content_sha256": str}
 _RELEASE = {"release": str, "content_sha256": str}
+_SWEEP = {
+    "sweep": str,
+    "account": str,
+    "content_sha256": str,
+    "amount_minor": int,
+    "currency": str,
+}
 
 BANKING: Mapping[str, KindOfFact] = {
     "invoice.issued": KindOfFact(
@@ -53,8 +60,10 @@ BANKING: Mapping[str, KindOfFact] = {
         {"payout": str, "party": str, "amount_minor": int, "currency": str, "provider": str},
     ),
     "bank-account.declared": KindOfFact(_PARTIES, _ACCOUNT),
+    "bank-account.withdrawn": KindOfFact(_PARTIES, _ACCOUNT),
     "bank-account.verified": KindOfFact(_PARTIES, _ACCOUNT),
     "bank-account.refused": KindOfFact(_PARTIES, _ACCOUNT),
+    "collecting-account.approved": KindOfFact(_STAFF, {"proposal": str, "content_sha256": str}),
     "payment-file.prepared": KindOfFact(_STAFF, _FILE),
     "payment-file.approved": KindOfFact(_STAFF, _FILE),
     "payment-file.refused": KindOfFact(_STAFF, _FILE),
@@ -95,6 +104,12 @@ BANKING: Mapping[str, KindOfFact] = {
             "items": int,
         },
     ),
+    "sweep.prepared": KindOfFact(_STAFF, _SWEEP),
+    "sweep.approved": KindOfFact(_STAFF, _SWEEP),
+    "sweep.refused": KindOfFact(_STAFF, _SWEEP),
+    "sweep.made": KindOfFact(_STAFF, _SWEEP),
+    "sweep.failed": KindOfFact(_STAFF, _SWEEP),
+    "sweep.landed": KindOfFact(_STAFF, _SWEEP),
     "transfer.returned": KindOfFact(
         _PARTIES,
         {"payout": str, "party": str, "amount_minor": int, "currency": str, "reason": _MAYBE},

@@ -18,6 +18,7 @@ from contracts.facts.refunding import REFUNDING
 from contracts.facts.royalties import ROYALTIES
 from contracts.facts.rules import Audience, KindOfFact
 from contracts.facts.texts import TEXTS
+from contracts.facts.withholding import WITHHOLDING
 from contracts.facts.witnessing import WITNESSING
 
 _PUBLIC, _PARTIES, _STAFF = Audience.PUBLIC, Audience.PARTIES, Audience.STAFF
@@ -188,6 +189,9 @@ KINDS: Mapping[str, KindOfFact] = {
         },
     ),
     "listing.ended": KindOfFact(_PUBLIC, {"listing": str, "outcome": str}),
+    "fees.announced": KindOfFact(
+        _PUBLIC, {"announcement": str, "schedule": str, "sha256": str, "valid_from": str}
+    ),
     "auction.opened": KindOfFact(
         _PUBLIC,
         {"auction": str, "listing": str, "rulebook_sha256": str, "opens_at": str, "closes_at": str},
@@ -247,6 +251,7 @@ KINDS: Mapping[str, KindOfFact] = {
     **LATENESS,
     **ROYALTIES,
     **REFUNDING,
+    **WITHHOLDING,
     **ARCHIVES,
     **WITNESSING,
     **LIVES,

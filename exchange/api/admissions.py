@@ -130,7 +130,7 @@ class AdmissionDecisionIn(Shape):
 @router.put(
     "/auctions/{auction_id}/admission",
     responses=problems.responses(
-        *_SIGNED, *_BARRED, rules.NotAdmitted, rules.DepositAgreementUnsigned,
+        *_SIGNED, *_BARRED, rules.NotAdmitted, rules.DepositAgreementUnsigned, rules.DepositLapsed,
         rules.AdmissionClosed, rules.AdmissionDecided, Malformed,
     ),
 )  # fmt: skip

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.money import WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.api.payees import Currency, Name, handled
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries, rules, service
@@ -24,7 +24,7 @@ from settlement.payees.rules import BankAccountMalformed, Details
 from settlement.reconciliation import queries as positions
 from settlement.reconciliation.queries import Position
 
-router = APIRouter(route_class=JsonRoute, tags=["bank"])
+router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _DECIDING = (*DECIDING, rules.BatchDecided, rules.BatchSamePerson, rules.BatchChanged)
@@ -101,10 +101,21 @@ class PositionOut(Shape):
     in_flight_minor: int
 
 
+class SuspendedOut(Shape):
+    """Suspense (待核销) of a currency: `unexplained_minor` is the ledger less the named items, and
+    nothing as long as nobody books past them."""
+
+    currency: str
+    ledger_minor: int
+    named_minor: int
+    unexplained_minor: int
+
+
 class PositionsOut(Shape):
-    """Every account that the ledger mirrors."""
+    """Every account that the ledger mirrors, and what is in suspense by currency."""
 
     items: Sequence[PositionOut]
+    suspense: Sequence[SuspendedOut]
 
 
 class BatchIn(Shape):
@@ -120,12 +131,15 @@ class BatchIn(Shape):
 
 
 class ItemOut(Shape):
-    """One payment of a file."""
+    """One payment of a file: to a payee, of withheld tax, of a refund, or of a deposit."""
 
     id: UUID
-    payout_id: UUID
-    party_id: UUID
-    payee_account_id: UUID
+    payout_id: UUID | None
+    party_id: UUID | None
+    payee_account_id: UUID | None
+    remittance_id: UUID | None
+    refund_id: UUID | None
+    deposit_movement_id: UUID | None
     amount_minor: int
     currency: str
     end_to_end_id: str
@@ -142,6 +156,7 @@ class BatchOut(Shape):
                 {
                     "id": _ID,
                     "account_id": _ID,
+                    "refund_id": None,
                     "message_id": "BABCDEFGHIJKLMNO",
                     "currency": "EUR",
                     "sum_minor": 95_000_000,
@@ -162,6 +177,7 @@ class BatchOut(Shape):
 
     id: UUID
     account_id: UUID
+    refund_id: Annotated[UUID | None, Field(description="Approved with this refund.")]
     message_id: str
     currency: str
     sum_minor: int
@@ -214,7 +230,13 @@ async def follow_bank_account(
 async def list_positions(session: Session, caller: Signed) -> PositionsOut:
     """Show how ledger, payment files and bank agree on each account (三方对账), for staff."""
     caller.need("read", *STAFF)
-    return PositionsOut(items=[position_out(one) for one in await positions.positions(session)])
+    return PositionsOut(
+        items=[position_out(one) for one in await positions.positions(session)],
+        suspense=[
+            SuspendedOut.model_validate(one, from_attributes=True)
+            for one in await positions.suspended(session)
+        ],
+    )
 
 
 @router.put(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.money import MOST_MINOR, Money, WrongCurrency
@@ -13,6 +13,7 @@ from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, U
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.api.once import wait_turn
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.admissions import barring, kinship, queries
 from listings.admissions.tables import PartyBlock, PartyRelation
@@ -201,6 +202,7 @@ async def get_limits(party_id: UUID, session: Session, caller: Signed) -> Limits
 
 @router.put(
     "/parties/{party_id}/credit-lines/{currency}",
+    dependencies=[Depends(wait_turn)],
     responses=problems.responses(*_SIGNED, Malformed, WrongCurrency),
 )
 async def set_credit_line(

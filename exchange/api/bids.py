@@ -160,6 +160,7 @@ class BidOut(Shape):
             SignInNeeded, ScopeMissing, NotAllowed, Unknown, IdReused, InvalidContent, Malformed,
             admissions.OwnListing, admissions.BidderNotVerified, admissions.NotAdmitted,
             admissions.DepositAgreementUnsigned,
+            admissions.DepositLapsed,
             admissions.RelatedToSeller, admissions.Blocked, admissions.CapExceeded,
             admissions.ExposureExceeded, deciding.OtherRules, BadBidSignature, SignatureExpired,
             refusals.BidTooLow, refusals.AuctionClosed, refusals.AuctionNotOpen,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.calendar import ZONE
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
@@ -15,6 +16,7 @@ from exchange.api.deps import Session, Shape, Signed
 from exchange.identity.rules import Caller, CsrfToken, ScopeMissing, SignInNeeded
 from settlement.ledger import rules, statements
 from settlement.ledger.statements import Moved, Period, Summary
+from settlement.ledger.tables import LedgerAccount
 
 router = APIRouter(tags=["ledger"])
 
@@ -111,10 +113,8 @@ async def get_account_statement(
 ) -> AccountStatementOut:
     """Return the lines of an account to staff, or to the party that it is about."""
     caller.need("read")
-    if not caller.is_staff and not _is_about(caller, code):
-        raise Unknown("There is no such account.")
-    period = _period(from_, until)
-    account = await statements.find_account(session, code)
+    period = period_of(from_, until)
+    account = await account_for(session, caller, code)
     summed = await statements.summary(session, account, period)
     moved = await statements.lines(session, account, period, after=after, limit=limit)
     more = after + len(moved)
@@ -133,18 +133,30 @@ async def get_party_statement(
     caller.need("read")
     if not caller.is_staff and caller.party_id != party_id:
         raise Unknown("There is no such party.")
-    period = _period(from_, until)
+    period = period_of(from_, until)
     found = await statements.accounts_of(session, party_id)
     summed = [await statements.summary(session, account, period) for account in found]
     return PartyStatementOut(items=[_summary(one) for one in summed])
 
 
-def _is_about(caller: Caller, code: str) -> bool:
-    return caller.party_id is not None and rules.owner_of(code) == caller.party_id
+async def account_for(session: AsyncSession, caller: Caller, code: str) -> LedgerAccount:
+    """Return an account to staff, or to the party that it is about.
+
+    Raises:
+        Unknown: there is none, or it is another's.
+    """
+    own = caller.party_id is not None and rules.owner_of(code) == caller.party_id
+    if not caller.is_staff and not own:
+        raise Unknown("There is no such account.")
+    return await statements.find_account(session, code)
 
 
-def _period(first: date, last: date) -> Period:
-    """Return the days, both of them whole, as instants."""
+def period_of(first: date, last: date) -> Period:
+    """Return the days, both of them whole, as instants.
+
+    Raises:
+        InvalidContent: the last day comes before the first, or is the last there is.
+    """
     if last < first:
         raise InvalidContent("The last day comes before the first.", field="until")
     if last == date.max:

@@ -35,6 +35,7 @@ class CutoffOut(Shape):
                     "provider_minor": 5_000_777,
                     "difference_minor": -777,
                     "items": 1,
+                    "in_transit_minor": 0,
                 }
             ]
         }
@@ -47,6 +48,7 @@ class CutoffOut(Shape):
     provider_minor: int
     difference_minor: int
     items: int
+    in_transit_minor: Annotated[int, Field(description="Sweeps that left and did not land.")]
 
 
 class CutoffsOut(Shape):
@@ -110,6 +112,7 @@ async def list_cutoffs(session: Session, caller: Signed) -> CutoffsOut:
                 provider_minor=one.provider_minor,
                 difference_minor=one.open_minor,
                 items=one.items,
+                in_transit_minor=one.in_transit_minor,
             )
             for one in await queries.cutoffs(session)
         ]

@@ -1,213 +1,53 @@
 """Deposits (保证金): one's own; what the bank credited; movements that two people decide."""
 
-from collections.abc import Sequence
-from datetime import date
-from typing import Annotated, Literal
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.money import MOST_MINOR, WrongCurrency
+from contracts.money import Money, WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
-from exchange.api import problems
-from exchange.api.bodies import JsonRoute
+from exchange.api import pledge_shapes, problems
+from exchange.api.collecting import WireOut, wire_of
 from exchange.api.decisions import (
     DECIDING,
     PROVING,
     ApprovalIn,
-    Reason,
     RefusalIn,
     approving,
     refusing,
 )
-from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.api.deposit_shapes import (
+    DepositFileOut,
+    DepositOut,
+    DepositsOut,
+    MovementIn,
+    MovementOut,
+    ReceiptIn,
+    ReceiptOut,
+    ReturnIn,
+)
+from exchange.api.deps import Now, Session, Signed
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.admissions import applying
+from settlement.collecting import rules as references
 from settlement.deposits import moving, queries, rules
 from settlement.deposits.rules import Move
 from settlement.deposits.tables import Deposit, DepositMovement, DepositReceipt
+from settlement.guarantees.rules import GuaranteeDecided
 
-router = APIRouter(route_class=JsonRoute, tags=["deposits"])
+router = APIRouter(route_class=OnceRoute, tags=["deposits"])
 
 MOST = 200
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
-_MOVING = (rules.DepositNotFree, rules.TriggerNotNamed, rules.DepositTooSmall)
+_MOVING = (
+    rules.DepositNotFree, rules.TriggerNotNamed, rules.DepositTooSmall, GuaranteeDecided,
+)  # fmt: skip
 _DECIDING = (
     *DECIDING, rules.DepositMoveDecided, rules.DepositOtherPerson, rules.DepositMoveChanged,
 )  # fmt: skip
-_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
-_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
-Amount = Annotated[int, Field(strict=True, ge=1, le=MOST_MINOR)]
-AtLeastNothing = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR)]
-Reference = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
-_DEPOSIT: dict[str, JsonValue] = {
-    "auction_id": _ID,
-    "party_id": _ID,
-    "currency": "CNY",
-    "state": "frozen",
-    "required_minor": 10_000_000,
-    "paid_in_minor": 10_000_000,
-    "held_minor": 10_000_000,
-    "released_minor": 0,
-    "applied_minor": 0,
-    "forfeited_minor": 0,
-    "until": "2026-11-30T09:00:00Z",
-    "frozen_at": "2026-11-22T09:00:00Z",
-    "return_by": None,
-    "forfeits": ["winner-refuses", "non-payment"],
-}
-
-
-class DepositOut(Shape):
-    """A deposit: `held + released + applied + forfeited` is always `paid_in`."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_DEPOSIT]})
-
-    auction_id: UUID
-    party_id: UUID
-    currency: str
-    state: Literal["required", "received", "frozen", "released", "applied", "forfeited", "partial"]
-    required_minor: int
-    paid_in_minor: int
-    held_minor: int
-    released_minor: int
-    applied_minor: int
-    forfeited_minor: int
-    until: Annotated[AwareDatetime | None, Field(description="When it has to be in.")]
-    frozen_at: Annotated[AwareDatetime | None, Field(description="By the bank's date.")]
-    return_by: Annotated[date | None, Field(description="Once free: T+3 working days.")]
-    forfeits: Annotated[Sequence[str], Field(description="What the notice names (没收情形).")]
-
-
-class DepositsOut(Shape):
-    """Deposits: one's own, the newest first; for staff all that are awaited or held."""
-
-    items: Sequence[DepositOut]
-
-
-class ReceiptIn(Shape):
-    """A credit as the bank's statement shows it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "amount_minor": 10_000_000,
-                    "currency": "CNY",
-                    "reference": "ICBC-20261122-000001",
-                    "credited_at": "2026-11-22T09:00:00Z",
-                }
-            ]
-        }
-    )
-
-    amount_minor: Amount
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    reference: Reference
-    credited_at: AwareDatetime
-
-
-class ReceiptOut(Shape):
-    """A recorded credit."""
-
-    id: UUID
-    amount_minor: int
-    reference: str
-    credited_at: AwareDatetime
-    recorded_at: AwareDatetime
-
-
-class MovementIn(Shape):
-    """What is to be done: give back, forfeit for a named reason, or distribute what was."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"kind": "return", "amount_minor": 10_000_000, "reason": "未成交"},
-                {
-                    "kind": "distribute",
-                    "amount_minor": 10_000_000,
-                    "reason": "再次竞价成交",
-                    "fees_minor": 500_000,
-                    "shortfall_minor": 4_000_000,
-                },
-            ]
-        }
-    )
-
-    kind: Literal["return", "forfeit", "distribute"]
-    amount_minor: Amount
-    reason: Annotated[Reason, Field(description="Of a forfeiture: a code of `forfeits`.")]
-    fees_minor: AtLeastNothing = 0
-    shortfall_minor: AtLeastNothing = 0
-
-
-class MovementOut(Shape):
-    """A movement; `content_sha256` is over everything that it will do."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": _ID,
-                    "auction_id": _ID,
-                    "party_id": _ID,
-                    "kind": "return",
-                    "amount_minor": 10_000_000,
-                    "reason": "未成交",
-                    "fees_minor": 0,
-                    "shortfall_minor": 0,
-                    "claim_minor": 0,
-                    "state": "prepared",
-                    "content_sha256": _HASH,
-                    "prepared_by": _ID,
-                    "prepared_at": "2026-11-22T09:00:00Z",
-                    "decided_by": None,
-                    "decided_at": None,
-                    "refused_reason": None,
-                    "reference": None,
-                }
-            ]
-        }
-    )
-
-    id: UUID
-    auction_id: UUID
-    party_id: UUID
-    kind: Literal["return", "forfeit", "distribute"]
-    amount_minor: int
-    reason: str
-    fees_minor: int
-    shortfall_minor: int
-    claim_minor: Annotated[int, Field(description="Owed beyond the deposit, where claimed.")]
-    state: Literal["prepared", "approved", "refused", "done"]
-    content_sha256: str
-    prepared_by: UUID
-    prepared_at: AwareDatetime
-    decided_by: UUID | None
-    decided_at: AwareDatetime | None
-    refused_reason: str | None
-    reference: Annotated[str | None, Field(description="The bank's, once it went back.")]
-
-
-class DepositFileOut(Shape):
-    """A deposit with its receipts and movements, for staff."""
-
-    deposit: DepositOut
-    receipts: Sequence[ReceiptOut]
-    movements: Sequence[MovementOut]
-
-
-class ReturnIn(Shape):
-    """The bank's reference of the money that went back."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"reference": "ICBC-20261125-000009"}]}
-    )
-
-    reference: Reference
 
 
 @router.get("/deposits", responses=problems.responses(*_SIGNED))
@@ -222,10 +62,11 @@ async def list_deposits(session: Session, caller: Signed) -> DepositsOut:
 
 
 @router.get("/auctions/{auction_id}/deposit", responses=problems.responses(*_SIGNED))
-async def get_deposit(auction_id: UUID, session: Session, caller: Signed) -> DepositOut:
-    """Read one's own deposit in an auction."""
+async def get_deposit(auction_id: UUID, session: Session, caller: Signed, now: Now) -> DepositOut:
+    """Read one's own deposit in an auction, and how to wire what is missing of it."""
     caller.need("read")
-    return deposit_out(await queries.get_deposit(session, auction_id, caller.party_id))
+    row = await queries.get_deposit(session, auction_id, caller.party_id)
+    return deposit_out(row, wire=await wire_for(session, row, now=now))
 
 
 @router.get("/auctions/{auction_id}/deposits/{party_id}", responses=problems.responses(*_SIGNED))
@@ -239,7 +80,9 @@ async def get_deposit_file(
 
 @router.put(
     "/auctions/{auction_id}/deposits/{party_id}/receipts/{receipt_id}",
-    responses=problems.responses(*_SIGNED, Malformed, IdReused, rules.ReceiptKnown, WrongCurrency),
+    responses=problems.responses(
+        *_SIGNED, Malformed, IdReused, rules.ReceiptKnown, rules.DepositElsewhere, WrongCurrency
+    ),
 )
 async def record_deposit(
     *,
@@ -283,7 +126,7 @@ async def prepare_deposit_movement(
     caller: Signed,
     now: Now,
 ) -> MovementOut:
-    """Prepare a return, forfeiture or distribution (经办); another person decides it."""
+    """Prepare a return, forfeiture, distribution or drawing (经办); another person decides it."""
     caller.need("money", Role.OPERATOR, Role.APPROVER)
     move = Move(
         kind=body.kind,
@@ -342,9 +185,22 @@ async def record_deposit_return(
     )
 
 
-def deposit_out(row: Deposit) -> DepositOut:
-    """Return a deposit as the wire carries it."""
-    return DepositOut(**row.model_dump(include=set(DepositOut.model_fields)))
+async def wire_for(session: AsyncSession, row: Deposit, *, now: datetime) -> WireOut | None:
+    """Return how to wire what is missing of a deposit; None once nothing is, or it goes back."""
+    if row.state not in (rules.REQUIRED, rules.RECEIVED) or row.free_at is not None:
+        return None
+    return await wire_of(
+        session,
+        Money(row.required_minor - row.held_minor, row.currency),
+        reference=references.of_deposit(row.auction_id, row.party_id),
+        until=row.until,
+        now=now,
+    )
+
+
+def deposit_out(row: Deposit, wire: WireOut | None = None) -> DepositOut:
+    """Return a deposit as it is told; its bidder also reads how to wire it."""
+    return DepositOut(**row.model_dump(include=set(DepositOut.model_fields)), wire=wire)
 
 
 def movement_out(row: DepositMovement) -> MovementOut:
@@ -355,10 +211,13 @@ def movement_out(row: DepositMovement) -> MovementOut:
 async def _file(session: AsyncSession, row: Deposit) -> DepositFileOut:
     receipts = await queries.receipts(session, row.auction_id, row.party_id)
     movements = await queries.movements(session, row.auction_id, row.party_id)
+    cards, guarantees = await pledge_shapes.given(session, row.auction_id, row.party_id)
     return DepositFileOut(
         deposit=deposit_out(row),
         receipts=[
             ReceiptOut(**one.model_dump(include=set(ReceiptOut.model_fields))) for one in receipts
         ],
         movements=[movement_out(one) for one in movements],
+        cards=cards,
+        guarantees=guarantees,
     )

@@ -1,4 +1,4 @@
-"""Disputes of card holders, as the provider shows them, for staff."""
+"""Disputes of card holders, as the provider shows them."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Session, Shape, Signed, next_after, page_after
 from exchange.api.recoveries import RecoveryOut, given_back
-from exchange.identity.rules import STAFF, CsrfToken, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, CsrfToken, ScopeMissing, SignInNeeded
 from settlement.disputes import queries
 from settlement.disputes.tables import Dispute
 from settlement.recoveries import rules as taking
@@ -84,21 +84,29 @@ async def list_disputes(
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> DisputePage:
-    """List every dispute, for staff."""
-    caller.need("read", *STAFF)
-    rows = await queries.page(session, after=page_after(after), limit=limit)
+    """List disputes: every one for staff; for a party those of its payments, or that it bears."""
+    caller.need("read")
+    rows = await queries.page(
+        session, party_id=_party(caller), after=page_after(after), limit=limit
+    )
     return DisputePage(
-        items=[await _out(session, row) for row in rows], next=next_after(rows, limit)
+        items=[await _out(session, row, caller) for row in rows], next=next_after(rows, limit)
     )
 
 
 @router.get("/disputes/{dispute_id}", responses=problems.responses(*_SIGNED, Unknown))
 async def get_dispute(dispute_id: UUID, session: Session, caller: Signed) -> DisputeOut:
-    """Return a dispute, for staff."""
-    caller.need("read", *STAFF)
-    return await _out(session, await queries.get_dispute(session, dispute_id))
+    """Return a dispute: to staff, to the payer, and to payees who bear it."""
+    caller.need("read")
+    row = await queries.get_told(session, dispute_id, party_id=_party(caller))
+    return await _out(session, row, caller)
 
 
-async def _out(session: AsyncSession, row: Dispute) -> DisputeOut:
-    back = await given_back(session, Cause(taking.DISPUTE, row.id))
+def _party(caller: Caller) -> UUID | None:
+    """Return whose disputes the caller reads; None for staff, who read all."""
+    return None if caller.is_staff else caller.party_id
+
+
+async def _out(session: AsyncSession, row: Dispute, caller: Caller) -> DisputeOut:
+    back = await given_back(session, Cause(taking.DISPUTE, row.id), caller=caller)
     return DisputeOut.model_validate({**row.model_dump(), "given_back": back})

@@ -13,9 +13,9 @@ from contracts.deals.lifecycle import DealNotInForce
 from contracts.parties.rules import BadName
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.lives import NoticeOut, notice_out
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.invoices import queries
 from settlement.invoices.tables import Invoice
@@ -24,7 +24,7 @@ from settlement.lateness import rules, service
 from settlement.plans import queries as plans
 from settlement.plans.tables import Settlement
 
-router = APIRouter(route_class=JsonRoute, tags=["invoices"])
+router = APIRouter(route_class=OnceRoute, tags=["invoices"])
 
 _ID = "01990000-0000-7000-8000-000000000001"
 
@@ -55,7 +55,7 @@ class DueOut(Shape):
 
     invoice_id: UUID
     number: str
-    kind: Literal["price", "instalment", "deferral", "royalties", "interest"]
+    kind: Literal["price", "instalment", "deferral", "royalties", "interest", "service-fee"]
     part: Annotated[int | None, Field(description="of a price that is paid in parts, from 1")]
     amount_minor: int
     due_minor: Annotated[int, Field(description="what is still to be paid; 0 once it is")]
@@ -149,7 +149,7 @@ def _out(settlement: Settlement, invoice: Invoice, late_minor: int) -> DueOut:
         kind=settlement.kind,
         part=settlement.part,
         amount_minor=invoice.amount_minor,
-        due_minor=invoice.due.amount_minor if invoice.state == "issued" else 0,
+        due_minor=invoice.outstanding.amount_minor,
         currency=invoice.currency,
         state=invoice.state,
         due_at=invoice.due_at,

@@ -14,6 +14,7 @@ from settlement.fapiao import queries, rules
 from settlement.fapiao.tables import Fapiao, FapiaoDetails
 
 FileForm = Literal["pdf", "ofd", "xml"]
+Kind = Literal["price", "commission"]
 Sheet = Literal["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
 _DETAILS = {
     "title": "示范电视台",
@@ -52,7 +53,11 @@ class FapiaoDetailsOut(Shape):
 
 
 class FapiaoIn(Shape):
-    """A fapiao of an invoice: 81 special (专票) or 82 ordinary (普票)."""
+    """A fapiao of an invoice: 81 special (专票) or 82 ordinary (普票).
+
+    Of its price the licensee buys from the licensor; of the `commission` in it (佣金), the licensor
+    from the exchange.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"invoice_id": EXAMPLE_ID, "type": "82"}]}
@@ -60,6 +65,7 @@ class FapiaoIn(Shape):
 
     invoice_id: UUID
     type: Literal["81", "82"]
+    kind: Kind = "price"
 
 
 class RedFapiaoIn(Shape):
@@ -71,6 +77,7 @@ class RedFapiaoIn(Shape):
 
     red_letter_id: UUID
     confirmation: Literal["01", "02", "03", "04"]
+    kind: Kind = "price"
 
 
 class ConfirmationIn(Shape):
@@ -121,6 +128,7 @@ class FapiaoOut(Shape):
                     "red_letter_id": None,
                     "buyer": EXAMPLE_ID,
                     "seller": EXAMPLE_ID,
+                    "kind": "price",
                     "type": "82",
                     "state": "issued",
                     "confirmation": None,
@@ -143,6 +151,7 @@ class FapiaoOut(Shape):
     red_letter_id: Annotated[UUID | None, Field(description="Of a red fapiao.")]
     buyer: UUID
     seller: UUID
+    kind: Kind
     type: Literal["81", "82"]
     state: Literal["requested", "issued", "refused"]
     confirmation: Sheet | None

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.parties.rules import BadName
+from contracts.parties.rules import EXCHANGE_PARTY_ID, BadName
 from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import deps, problems
-from exchange.api.bodies import BodyTooSlow, JsonRoute, read_file
+from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.decisions import SIGNED
 from exchange.api.deps import Ctx, Now, Session, Signed, next_after, page_after
 from exchange.api.fapiao_shapes import (
@@ -26,8 +26,9 @@ from exchange.api.fapiao_shapes import (
     details_out,
     out,
 )
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Caller, Role
-from settlement.fapiao import queries, rules, service
+from settlement.fapiao import commission, queries, rules, service
 from settlement.fapiao.gateway import ByHand, Issuer
 from settlement.fapiao.rules import (
     BadTaxId,
@@ -42,10 +43,15 @@ from settlement.fapiao.rules import (
     FapiaoOutOfTurn,
 )
 from settlement.invoices import queries as invoices
+from settlement.plans import queries as plans
+from settlement.plans.rules import SERVICE_FEE
 
-router = APIRouter(route_class=JsonRoute, tags=["fapiao"])
+router = APIRouter(route_class=OnceRoute, tags=["fapiao"])
 
 ISSUER: Issuer = ByHand()
+_ASKING = (Role.BROADCASTER, Role.HOLDER, Role.OPERATOR, Role.APPROVER)
+_ASK = {rules.PRICE: service.ask, rules.COMMISSION: commission.ask}
+_ASK_RED = {rules.PRICE: service.ask_red, rules.COMMISSION: commission.ask_red}
 MOST_WAITING = 1_000
 ARRIVES_WITHIN_S = 60.0
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
@@ -65,9 +71,12 @@ _FILE: dict[str, Any] = {
 async def say_fapiao_details(
     party_id: UUID, body: FapiaoDetailsIn, session: Session, caller: Signed, now: Now
 ) -> FapiaoDetailsOut:
-    """Say to whom the fapiao of one's own organisation are made out from now on."""
-    caller.need("money", Role.BROADCASTER)
-    if party_id != caller.party_id:
+    """Say to whom the fapiao of one's own organisation are made out from now on.
+
+    Staff say it of the exchange, which is the seller of its commission.
+    """
+    caller.need("money", *_ASKING)
+    if party_id != (EXCHANGE_PARTY_ID if caller.is_staff else caller.party_id):
         raise Unknown("There is no such party.")
     row = await service.say_details(
         session, party_id, details=Details(**dict(body)), person_id=caller.person_id, now=now
@@ -103,11 +112,13 @@ async def ask_for_fapiao(
     caller: Signed,
     now: Now,
 ) -> FapiaoOut:
-    """Ask for the fapiao of what an invoice still says (开票申请): its buyer, or an operator."""
-    caller.need("money", Role.BROADCASTER, Role.OPERATOR, Role.APPROVER)
-    payer_id = None if caller.is_staff else caller.party_id
-    await invoices.get_invoice_of(session, body.invoice_id, payer_id=payer_id)
-    row, new = await service.ask(
+    """Ask for the fapiao of what an invoice still says (开票申请): its buyer, or an operator.
+
+    Of the commission in it, its licensor asks.
+    """
+    caller.need("money", *_ASKING)
+    await _check_buys(session, caller, body)
+    row, new = await _ASK[body.kind](
         session,
         fapiao_id,
         invoice_id=body.invoice_id,
@@ -125,7 +136,9 @@ async def ask_for_fapiao(
     status_code=201,
     responses={
         200: {"model": FapiaoOut, "description": "It was asked for before."},
-        **problems.responses(*SIGNED, Malformed, Unknown, IdReused, FapiaoExists, FapiaoNotRed),
+        **problems.responses(
+            *SIGNED, Malformed, Unknown, IdReused, FapiaoExists, FapiaoNotRed, FapiaoDetailsMissing
+        ),
     },
 )
 async def ask_for_red_fapiao(
@@ -138,7 +151,7 @@ async def ask_for_red_fapiao(
 ) -> FapiaoOut:
     """Ask for the red fapiao of a red letter, for staff."""
     caller.need("money", Role.OPERATOR, Role.APPROVER)
-    row, new = await service.ask_red(
+    row, new = await _ASK_RED[body.kind](
         session,
         fapiao_id,
         red_letter_id=body.red_letter_id,
@@ -312,6 +325,20 @@ async def get_fapiao(fapiao_id: UUID, session: Session, caller: Signed) -> Fapia
     """Return a fapiao to its buyer, its seller and staff."""
     caller.need("read")
     return await out(session, await queries.get_fapiao(session, fapiao_id, party_id=_party(caller)))
+
+
+async def _check_buys(session: AsyncSession, caller: Caller, body: FapiaoIn) -> None:
+    """Check that a fapiao is asked for by who buys, or by staff.
+
+    Raises:
+        Unknown: there is no such invoice, or others buy.
+    """
+    invoice = await invoices.get_invoice_of(session, body.invoice_id, payer_id=None)
+    settlement = await plans.get_settlement(session, invoice.deal_id)
+    of_buyer = body.kind == rules.PRICE or settlement.kind == SERVICE_FEE
+    buyer_id = settlement.licensee_id if of_buyer else settlement.licensor_id
+    if not caller.is_staff and caller.party_id != buyer_id:
+        raise Unknown("There is no such invoice.")
 
 
 def _party(caller: Caller) -> UUID | None:

@@ -1,25 +1,31 @@
 """Invoices and payments."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals.gateway import PressFailed
+from contracts.money import Money
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
+from exchange.api.collecting import WIRE_EXAMPLE, WireOut, wire_of
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.collecting import rules as references
 from settlement.invoices import printing, queries, service
 from settlement.invoices.gateway import InvoicePress, TypstInvoicePress
-from settlement.invoices.rules import InvoiceNotOpen, PaymentOpen
+from settlement.invoices.rules import ISSUED, InvoiceNotOpen, PaymentOpen
 from settlement.invoices.tables import Invoice, Payment
 from settlement.plans import queries as plans
+from settlement.reconciliation import queries as suspense
 
-router = APIRouter(route_class=JsonRoute, tags=["invoices"])
+router = APIRouter(route_class=OnceRoute, tags=["invoices"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _PRESS: InvoicePress = TypstInvoicePress()
@@ -59,13 +65,16 @@ class InvoiceOut(Shape):
                     "deposit_minor": 20_000_000,
                     "reversed_minor": 0,
                     "reversed_tax_minor": 0,
+                    "total_minor": 100_000_000,
                     "due_minor": 100_000_000,
+                    "suspended_minor": 0,
                     "state": "issued",
                     "issued_at": "2026-11-22T09:00:00Z",
                     "due_at": "2026-12-07T16:00:00Z",
                     "late_bp": 5,
                     "paid_at": None,
                     "paid_by": None,
+                    "wire": WIRE_EXAMPLE,
                 }
             ]
         }
@@ -85,7 +94,14 @@ class InvoiceOut(Shape):
     deposit_minor: Annotated[int, Field(description="Paid already: the deposit became price.")]
     reversed_minor: Annotated[int, Field(description="Taken back by red letters.")]
     reversed_tax_minor: Annotated[int, Field(description="The VAT taken back with it.")]
-    due_minor: Annotated[int, Field(description="What is still to be paid.")]
+    total_minor: Annotated[
+        int, Field(description="The amount without the deposit and what was taken back.")
+    ]
+    due_minor: Annotated[int, Field(description="What is still to be paid; 0 once it is.")]
+    suspended_minor: Annotated[
+        int,
+        Field(description="Came in by wire and is not booked to it: parts of it, or too much."),
+    ]
     state: Literal["issued", "paid", "reversed"]
     issued_at: AwareDatetime
     due_at: Annotated[AwareDatetime | None, Field(description="Late from this instant on.")]
@@ -94,6 +110,10 @@ class InvoiceOut(Shape):
     ]
     paid_at: AwareDatetime | None
     paid_by: UUID | None
+    wire: Annotated[
+        WireOut | None,
+        Field(description="How to pay it by bank; none once paid, or where no account collects."),
+    ]
 
 
 class InvoicePage(Shape):
@@ -139,14 +159,19 @@ class PaymentOut(Shape):
     provider_id: str | None
 
 
-def invoice_out(invoice: Invoice, *, of_deal: UUID | None) -> InvoiceOut:
-    """Return an invoice as the wire carries it; one of a claim names its deal besides."""
+def invoice_out(
+    invoice: Invoice, *, of_deal: UUID | None, wire: WireOut | None, suspended_minor: int
+) -> InvoiceOut:
+    """Return an invoice as it is told; one of a claim names its deal besides."""
     return InvoiceOut.model_validate(
         {
             **invoice.model_dump(exclude=INSIDE),
             "payer": invoice.payer_id,
             "of_deal": of_deal,
-            "due_minor": invoice.due.amount_minor,
+            "total_minor": invoice.due.amount_minor,
+            "due_minor": invoice.outstanding.amount_minor,
+            "wire": wire,
+            "suspended_minor": suspended_minor,
         }
     )
 
@@ -155,6 +180,7 @@ def invoice_out(invoice: Invoice, *, of_deal: UUID | None) -> InvoiceOut:
 async def list_invoices(
     session: Session,
     caller: Signed,
+    now: Now,
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> InvoicePage:
@@ -164,17 +190,17 @@ async def list_invoices(
         session, payer_id=_payer(caller), after=page_after(after), limit=limit
     )
     deals = await plans.deals_of(session, [row.deal_id for row in rows])
-    items = [invoice_out(row, of_deal=deals[row.deal_id]) for row in rows]
+    items = [await _told(session, row, of_deal=deals[row.deal_id], now=now) for row in rows]
     return InvoicePage(items=items, next=next_after(rows, limit))
 
 
 @router.get("/invoices/{invoice_id}", responses=problems.responses(*_SIGNED, Unknown))
-async def get_invoice(invoice_id: UUID, session: Session, caller: Signed) -> InvoiceOut:
+async def get_invoice(invoice_id: UUID, session: Session, caller: Signed, now: Now) -> InvoiceOut:
     """Return an invoice to its payer and staff."""
     caller.need("read")
     found = await queries.get_invoice_of(session, invoice_id, payer_id=_payer(caller))
     deals = await plans.deals_of(session, [found.deal_id])
-    return invoice_out(found, of_deal=deals[found.deal_id])
+    return await _told(session, found, of_deal=deals[found.deal_id], now=now)
 
 
 @router.get(
@@ -240,6 +266,21 @@ async def get_payment(payment_id: UUID, session: Session, caller: Signed) -> Pay
     caller.need("read")
     payment = await queries.get_payment_of(session, payment_id, payer_id=_payer(caller))
     return _payment_out(payment, caller)
+
+
+async def _told(
+    session: AsyncSession, invoice: Invoice, *, of_deal: UUID | None, now: datetime
+) -> InvoiceOut:
+    wire, held = None, (await suspense.held_for(session, [invoice.id])).get(invoice.id, 0)
+    if invoice.state == ISSUED:
+        wire = await wire_of(
+            session,
+            Money(invoice.due.amount_minor - held, invoice.currency),
+            reference=references.of_invoice(invoice.number),
+            until=invoice.due_at,
+            now=now,
+        )
+    return invoice_out(invoice, of_deal=of_deal, wire=wire, suspended_minor=held)
 
 
 def _payer(caller: Caller) -> UUID | None:

@@ -11,6 +11,7 @@ from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.deps import Session, Shape, Signed, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, ScopeMissing, SignInNeeded
+from settlement.ledger import names
 from settlement.ledger import queries as books
 from settlement.plans import queries
 from settlement.plans.tables import Settlement, SettlementLine
@@ -33,7 +34,10 @@ class SettlementLineOut(Shape):
 
 
 class SettlementOut(Shape):
-    """A settlement (结算): staff see every line, an owner its own and the commission."""
+    """A settlement (结算): staff see every line, an owner its own and the commission.
+
+    `others_minor` is what goes to those whose lines are not shown, so that the sums add up.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -59,6 +63,7 @@ class SettlementOut(Shape):
                             "reason": "70.00 % of the net price (份额)",
                         }
                     ],
+                    "others_minor": 40_200_000,
                 }
             ]
         }
@@ -66,7 +71,7 @@ class SettlementOut(Shape):
 
     deal_id: Annotated[UUID, Field(description="The deal, or a claim under it.")]
     of_deal: Annotated[UUID | None, Field(description="The deal of a claim.")]
-    kind: Literal["price", "instalment", "deferral", "royalties", "interest"]
+    kind: Literal["price", "instalment", "deferral", "royalties", "interest", "service-fee"]
     part: Annotated[int | None, Field(description="Of a price that is paid in parts, from 1.")]
     state: Literal["awaiting_payment", "funded", "paying", "paid_out"]
     gross_minor: int
@@ -75,6 +80,7 @@ class SettlementOut(Shape):
     licensee: UUID
     planned_at: AwareDatetime
     lines: Sequence[SettlementLineOut]
+    others_minor: int
 
 
 class SettlementPage(Shape):
@@ -92,6 +98,8 @@ class BalanceOut(Shape):
             "examples": [
                 {
                     "code": "psp:stripe:clearing:CNY",
+                    "name_zh": "其他货币资金——支付渠道",
+                    "name_en": "Money at the card provider",
                     "kind": "asset",
                     "currency": "CNY",
                     "balance_minor": 6_000_000,
@@ -102,16 +110,28 @@ class BalanceOut(Shape):
     )
 
     code: str
+    name_zh: str
+    name_en: str
     kind: Literal["asset", "liability", "income", "expense", "equity"]
     currency: str
     balance_minor: int
     postings: int
 
 
+class TotalOut(Shape):
+    """All accounts of a currency together (合计); neither sum has a sign, and both are the same."""
+
+    currency: str
+    debit_minor: int
+    credit_minor: int
+
+
 class TrialBalanceOut(Shape):
-    """Every account (科目余额表); the balances of a currency add up to zero."""
+    """A page of the accounts (科目余额表) by currency and code; `totals` are of all of them."""
 
     items: Sequence[BalanceOut]
+    totals: Sequence[TotalOut]
+    next: str | None
 
 
 @router.get("/settlements", tags=["settlements"], responses=problems.responses(*_SIGNED))
@@ -143,11 +163,31 @@ async def get_settlement(deal_id: UUID, session: Session, caller: Signed) -> Set
 
 
 @router.get("/ledger/trial-balance", responses=problems.responses(*_SIGNED))
-async def get_trial_balance(session: Session, caller: Signed) -> TrialBalanceOut:
-    """Return every account with its balance, for staff."""
+async def get_trial_balance(
+    session: Session,
+    caller: Signed,
+    after: Annotated[
+        str | None, Query(pattern=r"^[ -~]{1,200}$", description="The last code seen.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000,
+) -> TrialBalanceOut:
+    """Return the accounts with their names and balances, for staff."""
     caller.need("read", *STAFF)
-    rows = await books.trial_balance(session)
-    return TrialBalanceOut(items=[BalanceOut.model_validate(row) for row in rows])
+    rows = await books.balances(session, after=after, limit=limit)
+    totals = await books.totals(session)
+    return TrialBalanceOut(
+        items=[BalanceOut.model_validate({**row, **_named(row["code"])}) for row in rows],
+        totals=[
+            TotalOut(currency=currency, debit_minor=debit, credit_minor=credit)
+            for currency, debit, credit in totals
+        ],
+        next=rows[-1]["code"] if len(rows) == limit else None,
+    )
+
+
+def _named(code: str) -> dict[str, str]:
+    found = names.name(code)
+    return {"name_zh": found.zh, "name_en": found.en}
 
 
 def _own(
@@ -185,4 +225,5 @@ def _out(settlement: Settlement, lines: Sequence[SettlementLine]) -> SettlementO
             )
             for line in lines
         ],
+        others_minor=settlement.gross_minor - sum(line.amount_minor for line in lines),
     )

@@ -11,10 +11,10 @@ from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 from contracts.money import WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import EXAMPLE_ID, SIGNED, Reason
 from exchange.api.deps import Now, Session, Shape, Signed, page_after
 from exchange.api.ledger_orders import OrderLine
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Role
 from settlement.ledger import exchanging, holds, rules
 from settlement.ledger.holds import Wanted
@@ -23,7 +23,7 @@ from settlement.ledger.tables import LedgerHold, LedgerQuote
 from settlement.orders import queries as orders
 from settlement.orders import rules as ordering
 
-router = APIRouter(route_class=JsonRoute, tags=["ledger"])
+router = APIRouter(route_class=OnceRoute, tags=["ledger"])
 
 _HOLD: dict[str, JsonValue] = {
     "account": f"payee:{EXAMPLE_ID}:due:CNY",

@@ -11,7 +11,6 @@ from contracts import canonical
 from contracts.money import MOST_MINOR
 from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import (
     DECIDED,
     EXAMPLE_HASH,
@@ -26,18 +25,19 @@ from exchange.api.decisions import (
     refusing,
 )
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Role
 from settlement.ledger import closing
 from settlement.ledger import rules as ledger
 from settlement.orders import queries, rules, service
 from settlement.orders.tables import LedgerOrder
 
-router = APIRouter(route_class=JsonRoute, tags=["ledger"])
+router = APIRouter(route_class=OnceRoute, tags=["ledger"])
 
 MOST = 100
 _CHECKED = (
     rules.JournalUnbalanced, rules.JournalInTwoCurrencies, rules.AccountNotByHand,
-    rules.JournalStays, ledger.PeriodClosed, ledger.CloseNotLater,
+    rules.JournalItemNotNamed, rules.JournalStays, ledger.PeriodClosed, ledger.CloseNotLater,
 )  # fmt: skip
 _BOOKED = (
     ledger.LimitReached, ledger.AccountNotOpen, ledger.AccountUnlimited,
@@ -49,7 +49,7 @@ Account = Annotated[
 ]
 _FEE: JsonValue = [
     {"account": "expense:bank-fees:CNY", "amount_minor": 1_500},
-    {"account": "suspense:bank:CNY", "amount_minor": -1_500},
+    {"account": "expense:psp-fees:CNY", "amount_minor": -1_500},
 ]
 
 
@@ -60,11 +60,26 @@ class OrderLine(Shape):
     amount_minor: Annotated[int, Field(strict=True, ge=-MOST_MINOR, le=MOST_MINOR)]
 
 
+class JournalLine(OrderLine):
+    """A line by hand; on an account made of items (往来、待核销等) it names the one it explains."""
+
+    explains: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[ -~]{1,200}$",
+            description=(
+                "The key of the journal whose line on this account is moved back, as the account's "
+                "statement shows it. Only commission, expenses and equity need none."
+            ),
+        ),
+    ] = None
+
+
 class JournalOrder(Shape):
     """A journal made by hand (手工凭证), in one currency; the hash is of a paper behind it."""
 
     kind: Literal["journal"]
-    lines: Annotated[list[OrderLine], Field(min_length=2, max_length=rules.MOST_LINES)]
+    lines: Annotated[list[JournalLine], Field(min_length=2, max_length=rules.MOST_LINES)]
     attachment_sha256: Sha256 | None = None
     effective_at: Annotated[
         AwareDatetime | None, Field(description="In an open period; without it, the approval's.")
@@ -114,7 +129,7 @@ class LedgerOrderIn(Shape):
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"what": {"kind": "journal", "lines": _FEE}, "reason": "银行手续费补记"},
+                {"what": {"kind": "journal", "lines": _FEE}, "reason": "手续费科目更正"},
                 {
                     "what": {"kind": "reversal", "journal": f"order:{EXAMPLE_ID}"},
                     "reason": "科目有误",
@@ -137,7 +152,7 @@ class LedgerOrderOut(Shape):
                     "id": EXAMPLE_ID,
                     "kind": "journal",
                     "what": {"lines": _FEE},
-                    "reason": "银行手续费补记",
+                    "reason": "手续费科目更正",
                     "state": "prepared",
                     "content_sha256": EXAMPLE_HASH,
                     "prepared_by": EXAMPLE_ID,

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ConfigDict, Field, model_validator
 
 from contracts.calendar import YearNotLoaded
+from contracts.deals.instalments import BadInstalments, InstalmentsNotAllowed
+from contracts.deals.pricing import BadPrice
 from contracts.money import AmountOutOfRange, WrongCurrency
 from contracts.refusal import CommitUnknown, IdReused, InvalidContent, Malformed, Unknown
 from contracts.refusal import NotAllowed as RoleMissing
@@ -41,11 +43,13 @@ RIGHTS = (
     rights.BadSublicence, rights.UnknownExclusivity, BadWindow, title_rules.RightsOfferedTwice,
     rules.TooManyRights,
 )  # fmt: skip
-_SALE = (BadSale, rules.BadSaleTerms, WrongCurrency, AmountOutOfRange)
+_SALE = (
+    BadSale, rules.BadSaleTerms, WrongCurrency, AmountOutOfRange, BadInstalments, BadPrice,
+)  # fmt: skip
 _ADMITTED = (
     gate.MethodNotLicensed, gate.NoticeTooShort, disclosing.DisclosureNeeded,
     disclosing.FloorBelowAssessed, disclosing.ConsentNeeded, disclosing.AssessmentTooOld,
-    progress.DisclosureTooShort, YearNotLoaded,
+    progress.DisclosureTooShort, YearNotLoaded, InstalmentsNotAllowed,
 )  # fmt: skip
 RIGHT: dict[str, Any] = {
     "right": "broadcasting",

@@ -57,7 +57,7 @@ class OfferableIn(Shape):
     master_id: UUID
     listing_id: UUID | None = None
     right: RightIn
-    models: Annotated[list[Model], Field(min_length=1, max_length=5)]
+    models: Annotated[list[Model], Field(min_length=1, max_length=6)]
     audience: Literal["broadcasters", "counterparty"] = "broadcasters"
 
 

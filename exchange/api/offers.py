@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import instalments, pricing
+from contracts.deals import instalments, pricing, tiers
 from contracts.deals import queries as deals
 from contracts.money import AmountOutOfRange, WrongCurrency
 from contracts.parties import queries as parties
@@ -49,7 +49,7 @@ WRITE = (*READ, CsrfToken, Malformed, Unknown, CommitUnknown)
 PRICES = (
     pricing.BadPrice, pricing.UnknownPriceModel, pricing.PriceNotSettledYet, AmountOutOfRange,
     WrongCurrency, rules.PriceModelNotCommon, instalments.BadInstalments,
-    instalments.InstalmentsNotAllowed,
+    instalments.InstalmentsNotAllowed, tiers.BadTiers,
 )  # fmt: skip
 SAID = (
     *PRICES, *listings.RIGHTS, rules.BadOffer, rules.OfferableClosed, RightsNotOffered,
@@ -57,7 +57,9 @@ SAID = (
 )  # fmt: skip
 _ENDED = (rules.OfferEnded, rules.OfferExpired, rules.OwnOffer)
 _ID = "0199a3c0-5a01-7c3e-9c50-3f1f6a1f0a01"
-Model = Literal["flat", "instalments", "guarantee-share", "per-run", "share"]
+Model = Literal[
+    "flat", "instalments", "guarantee-share", "guarantee-tiers", "per-run", "share"
+]  # fmt: skip
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 

@@ -10,20 +10,25 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from contracts.money import EXPONENTS, WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
+from exchange.api.decisions import (
+    DECIDED,
+    PROVING,
+    ApprovalIn,
+    RefusalIn,
+    approving,
+    refusing,
+)
 from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.approvals.rules import AlreadyDecided
 from settlement.payees import queries, rules, service
 from settlement.payees.tables import PayeeBankAccount
 
-router = APIRouter(route_class=JsonRoute, tags=["bank"])
+router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
 MOST = 200
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_DECIDING = (
-    *_SIGNED, Malformed, Unknown, rules.BankAccountDecided, rules.BankAccountSamePerson,
-    rules.BankAccountChanged,
-)  # fmt: skip
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 # Names go into payment files: what a file may hold, and nothing that cannot be seen.
@@ -31,7 +36,6 @@ Name = Annotated[
     str, Field(min_length=1, max_length=rules.LONGEST_NAME, pattern=r"^[^\x00-\x1f]+$")
 ]
 Currency = Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Why = Annotated[str, Field(min_length=1, max_length=rules.LONGEST_EVIDENCE, pattern=r"\S")]
 
 
@@ -59,6 +63,10 @@ class BankDetailsIn(Shape):
     holder: Name
     bank_name: Name
     currency: Currency
+    name_reason: Annotated[
+        Why | None,
+        Field(description="Why the holder has another name than the organisation, where it has."),
+    ] = None
 
     def details(self) -> rules.Details:
         """The value that the rules know.
@@ -68,32 +76,23 @@ class BankDetailsIn(Shape):
         """
         handled(self.currency)
         return rules.Details(
-            self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id
-        )
+            self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id,
+            self.name_reason and self.name_reason.strip(),
+        )  # fmt: skip
 
 
-class VerificationIn(Shape):
-    """The hash of the account that was read, and how it was verified."""
+class VerificationIn(ApprovalIn):
+    """The hash of the account that was read, how it was verified, and a fresh proof."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"content_sha256": _HASH, "evidence": "回拨确认 (called back)"}]
+            "examples": [
+                {"content_sha256": _HASH, "proof": _ID, "evidence": "回拨确认 (called back)"}
+            ]
         }
     )
 
-    content_sha256: Sha256
     evidence: Why
-
-
-class BankAccountRefusalIn(Shape):
-    """The hash of the account that was read, and why it is refused."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"content_sha256": _HASH, "reason": "户名不符"}]}
-    )
-
-    content_sha256: Sha256
-    reason: Why
 
 
 class BankAccountOut(Shape):
@@ -119,6 +118,8 @@ class BankAccountOut(Shape):
                     "decided_by": _ID,
                     "evidence": "called back",
                     "usable_from": "2026-11-22T10:00:00Z",
+                    "name_reason": None,
+                    "withdrawn_at": None,
                 }
             ]
         }
@@ -132,7 +133,7 @@ class BankAccountOut(Shape):
     holder: str
     bank_name: str
     currency: str
-    state: Literal["declared", "verified", "refused", "superseded"]
+    state: Literal["declared", "verified", "refused", "superseded", "withdrawn"]
     content_sha256: str
     declared_at: AwareDatetime
     declared_by: UUID
@@ -140,6 +141,8 @@ class BankAccountOut(Shape):
     decided_by: UUID | None
     evidence: str | None
     usable_from: AwareDatetime | None
+    name_reason: str | None
+    withdrawn_at: AwareDatetime | None
 
 
 class BankAccountsOut(Shape):
@@ -155,7 +158,7 @@ class BankAccountsOut(Shape):
         200: {"model": BankAccountOut, "description": "It was declared before."},
         **problems.responses(
             *_SIGNED, Malformed, Unknown, IdReused, WrongCurrency, rules.BankAccountMalformed,
-            rules.BankAccountWaits,
+            rules.BankAccountWaits, rules.HolderDiffers,
         ),
     },
 )  # fmt: skip
@@ -169,8 +172,11 @@ async def declare_bank_account(
     caller: Signed,
     now: Now,
 ) -> BankAccountOut:
-    """Declare the account into which one's own organisation is paid; another person verifies it."""
-    caller.need("money", Role.HOLDER)
+    """Declare the account into which one's own organisation is paid; another person verifies it.
+
+    A buyer declares one for what comes back of its bank transfers.
+    """
+    caller.need("money", Role.HOLDER, Role.BROADCASTER)
     _own(party_id, caller)
     account, new = await service.declare(
         session,
@@ -194,6 +200,19 @@ async def list_bank_accounts(party_id: UUID, session: Session, caller: Signed) -
     return BankAccountsOut(items=[shown(row) for row in rows])
 
 
+@router.post(
+    "/parties/{party_id}/bank-accounts/{account_id}/withdrawal",
+    responses=problems.responses(*_SIGNED, Malformed, Unknown, AlreadyDecided),
+)
+async def withdraw_bank_account(
+    party_id: UUID, account_id: UUID, session: Session, caller: Signed, now: Now
+) -> BankAccountOut:
+    """Take back an account of one's own that waits, so that another can be declared (撤回)."""
+    caller.need("money", Role.HOLDER, Role.BROADCASTER)
+    _own(party_id, caller)
+    return shown(await service.withdraw(session, account_id, party_id=party_id, now=now))
+
+
 @router.get("/bank/payee-accounts", responses=problems.responses(*_SIGNED))
 async def list_waiting_bank_accounts(session: Session, caller: Signed) -> BankAccountsOut:
     """List the accounts that wait for their verification, the oldest first, for staff."""
@@ -203,38 +222,27 @@ async def list_waiting_bank_accounts(session: Session, caller: Signed) -> BankAc
 
 
 @router.post(
-    "/bank/payee-accounts/{account_id}/verification", responses=problems.responses(*_DECIDING)
+    "/bank/payee-accounts/{account_id}/verification",
+    responses=problems.responses(*DECIDED, *PROVING),
 )
 async def verify_bank_account(
     account_id: UUID, body: VerificationIn, session: Session, caller: Signed, now: Now
 ) -> BankAccountOut:
     """Verify an account (核实): a first one is paid at once, a changed one after 72 hours."""
-    caller.need("money", Role.APPROVER)
+    decision, evidence = await approving(session, caller, body, now=now), body.evidence.strip()
     account = await service.verify(
-        session,
-        account_id,
-        person_id=caller.person_id,
-        seen_sha256=body.content_sha256,
-        evidence=body.evidence.strip(),
-        now=now,
+        session, account_id, decision=decision, evidence=evidence, now=now
     )
     return shown(account)
 
 
-@router.post("/bank/payee-accounts/{account_id}/refusal", responses=problems.responses(*_DECIDING))
+@router.post("/bank/payee-accounts/{account_id}/refusal", responses=problems.responses(*DECIDED))
 async def refuse_bank_account(
-    account_id: UUID, body: BankAccountRefusalIn, session: Session, caller: Signed, now: Now
+    account_id: UUID, body: RefusalIn, session: Session, caller: Signed, now: Now
 ) -> BankAccountOut:
     """Refuse an account with a reason; the one before it stays in force."""
-    caller.need("money", Role.APPROVER)
-    account = await service.refuse(
-        session,
-        account_id,
-        person_id=caller.person_id,
-        seen_sha256=body.content_sha256,
-        reason=body.reason.strip(),
-        now=now,
-    )
+    decision, reason = refusing(caller, body), body.reason.strip()
+    account = await service.refuse(session, account_id, decision=decision, reason=reason, now=now)
     return shown(account)
 
 
@@ -250,7 +258,7 @@ def handled(currency: str) -> None:
 
 def shown(account: PayeeBankAccount) -> BankAccountOut:
     """Return an account as it is told."""
-    said = account.model_dump(exclude={"sha256"})
+    said = account.model_dump(exclude={"sha256", "content"})
     return BankAccountOut.model_validate({**said, "content_sha256": account.sha256})
 
 

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import (
     DECIDED,
     EXAMPLE_HASH,
@@ -23,11 +22,12 @@ from exchange.api.decisions import (
     refusing,
 )
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Role
 from settlement.batches import queries, rules, service
 from settlement.batches.tables import PayoutBatch
 
-router = APIRouter(route_class=JsonRoute, tags=["payouts"])
+router = APIRouter(route_class=OnceRoute, tags=["payouts"])
 
 
 class PayoutBatchIn(Shape):

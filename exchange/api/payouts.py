@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts import canonical
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import (
     STAFF,
     Caller,
@@ -28,8 +29,9 @@ from settlement.payouts.rules import (
     SettlementNotFunded,
 )
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
+from settlement.taxes import gateway as taxes
 
-router = APIRouter(route_class=JsonRoute, tags=["payouts"])
+router = APIRouter(route_class=OnceRoute, tags=["payouts"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
@@ -80,6 +82,18 @@ class TransferOut(Shape):
     provider_id: str | None
 
 
+class PayoutWithheldOut(Shape):
+    """One tax withheld of one payee's gross, by a row of the tax rules."""
+
+    party_id: UUID
+    gross_minor: int
+    tax: str
+    rule: str
+    legal_basis: str
+    amount_minor: int
+    currency: str
+
+
 class PayoutOut(Shape):
     """A payout: `content_sha256` is over everything it will do."""
 
@@ -106,6 +120,7 @@ class PayoutOut(Shape):
                             "provider_id": None,
                         }
                     ],
+                    "withheld": [],
                 }
             ]
         }
@@ -121,6 +136,10 @@ class PayoutOut(Shape):
     decided_at: AwareDatetime | None
     reason: str | None
     transfers: Sequence[TransferOut]
+    withheld: Annotated[
+        Sequence[PayoutWithheldOut],
+        Field(description="Of payees abroad: with what they are paid it makes their gross."),
+    ]
 
 
 class PayoutPage(Shape):
@@ -263,4 +282,19 @@ def _shown(payout: Payout, transfers: Sequence[PayoutTransfer]) -> PayoutOut:
         for row in transfers
     ]
     row = payout.model_dump(exclude={"content", "paid_at"})
-    return PayoutOut.model_validate({**row, "transfers": shown})
+    return PayoutOut.model_validate({**row, "transfers": shown, "withheld": _withheld(payout)})
+
+
+def _withheld(payout: Payout) -> list[PayoutWithheldOut]:
+    """Return what the payout's content says is withheld, with the basis of each row."""
+    found = []
+    for said in canonical.loads(payout.content).get("withheld", []):
+        rule = taxes.find_row(said["rule"])
+        basis = "" if rule is None else rule.legal_basis
+        named = {name: value for name, value in said.items() if name != "party"}
+        found.append(
+            PayoutWithheldOut.model_validate(
+                {**named, "party_id": said["party"], "legal_basis": basis}
+            )
+        )
+    return found

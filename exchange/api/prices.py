@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from contracts.deals import instalments
+from contracts.deals import instalments, tiers
 from exchange.api.deps import Shape
 
 Whole = Annotated[int, Field(strict=True, ge=1)]
@@ -17,11 +17,19 @@ class PartIn(Shape):
     due_days: Annotated[Whole, Field(description="after the contract takes effect")]
 
 
+class StepIn(Shape):
+    """A step of a share (阶梯分成): up to which sum, to date; the last step is open."""
+
+    upto_minor: Annotated[Whole | None, Field(description="a multiple of 10000")] = None
+    share_bp: Annotated[Whole, Field(description="of what lies within the step")]
+
+
 class PriceIn(Shape):
     """A price without its model: `amount_minor`, or `guarantee_minor` with `share_bp`, or …
 
     `per_run_minor` with `runs_paid`, how many runs are paid for when the contract takes effect, or
-    for instalments `amount_minor` with `parts`, `rate_bp` and `security`.
+    for instalments `amount_minor` with `parts`, `rate_bp` and `security`, or for a share by steps
+    `guarantee_minor` with `fee_bp`, `costs_minor` and `steps`.
     """
 
     amount_minor: Whole | None = None
@@ -39,4 +47,16 @@ class PriceIn(Shape):
     security: Annotated[
         str | None,
         Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
+    ] = None
+    fee_bp: Annotated[
+        int | None,
+        Field(strict=True, ge=0, description="the licensee's distribution fee, of net receipts"),
+    ] = None
+    costs_minor: Annotated[
+        int | None,
+        Field(strict=True, ge=0, description="distribution costs taken back next, in all"),
+    ] = None
+    steps: Annotated[
+        list[StepIn] | None,
+        Field(max_length=tiers.MOST_STEPS, description="of what is left, to date"),
     ] = None

@@ -13,7 +13,6 @@ from contracts.deals.terms import TextCannotBePrinted
 from contracts.money import MOST_MINOR, Money
 from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import (
     DECIDED,
     EXAMPLE_HASH,
@@ -27,6 +26,7 @@ from exchange.api.decisions import (
 )
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.invoices import PDF, pdf_of
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import Caller, Role
 from settlement.invoices import printing
 from settlement.invoices import queries as invoices
@@ -44,7 +44,7 @@ from settlement.redletters.rules import (
 )
 from settlement.redletters.tables import RedLetter
 
-router = APIRouter(route_class=JsonRoute, tags=["red-letters"])
+router = APIRouter(route_class=OnceRoute, tags=["red-letters"])
 
 _PRESS: InvoicePress = TypstInvoicePress()
 _ROOM = (RedLetterTooLarge, RedLetterNeedsRefund, RefundHasRedLetter, PaymentOpen)
@@ -92,6 +92,7 @@ class RedLetterOut(Shape):
                     "number": "UHDXR-2026-000001",
                     "invoice_id": EXAMPLE_ID,
                     "refund_id": None,
+                    "dispute_id": None,
                     "amount_minor": 500_000,
                     "tax_minor": 28_302,
                     "currency": "CNY",
@@ -113,6 +114,9 @@ class RedLetterOut(Shape):
     number: str | None
     invoice_id: UUID
     refund_id: UUID | None
+    dispute_id: Annotated[
+        UUID | None, Field(description="The lost dispute that it follows; then nobody decided it.")
+    ]
     amount_minor: int
     tax_minor: Annotated[int, Field(description="The VAT that goes back with it.")]
     currency: str
@@ -120,7 +124,7 @@ class RedLetterOut(Shape):
     reason: str
     state: Literal["prepared", "issued", "refused"]
     content_sha256: str
-    prepared_by: UUID
+    prepared_by: UUID | None
     prepared_at: AwareDatetime
     decided_by: UUID | None
     decided_at: AwareDatetime | None

@@ -1,4 +1,4 @@
-"""Refunds of card payments: prepared by one person, decided by another, followed until made."""
+"""Refunds of payments: prepared by one person, decided by another, followed until made."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -8,10 +8,9 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.money import MOST_MINOR, Money
+from contracts.money import MOST_MINOR, Money, WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import (
     DECIDED,
     PROVING,
@@ -22,35 +21,50 @@ from exchange.api.decisions import (
     refusing,
 )
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.api.recoveries import RecoveryOut, given_back
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.recoveries import rules as taking
 from settlement.recoveries.rules import Cause, PayoutUnderWay
 from settlement.refunds import queries, service
 from settlement.refunds.rules import (
+    PREPARED,
+    REFUSED,
     Ask,
     PaymentDisputed,
     PaymentNotRefundable,
+    RefundAccountMissing,
     RefundOpen,
     RefundTooLarge,
 )
 from settlement.refunds.tables import Refund
 
-router = APIRouter(route_class=JsonRoute, tags=["refunds"])
+router = APIRouter(route_class=OnceRoute, tags=["refunds"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+GoesTo = Literal["card", "payer-account", "verified-account"]
 _REASON = "授权撤回 (rights withdrawn)"
 
 
 class RefundIn(Shape):
-    """Which payment is refunded, how much of it, and why."""
+    """Which payment is refunded, how much of it, why, and where it goes.
+
+    A card payment goes back to its `card`. A bank transfer goes back to the `payer-account` that
+    the statement showed, or to a `verified-account` of the payer's.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"payment_id": _ID, "amount_minor": 500, "currency": "CNY", "reason": _REASON}
+                {
+                    "payment_id": _ID,
+                    "amount_minor": 500,
+                    "currency": "CNY",
+                    "reason": _REASON,
+                    "goes_to": "card",
+                }
             ]
         }
     )
@@ -59,6 +73,7 @@ class RefundIn(Shape):
     amount_minor: Annotated[int, Field(gt=0, le=MOST_MINOR)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     reason: Reason
+    goes_to: GoesTo = "card"
 
 
 class RefundOut(Shape):
@@ -74,6 +89,11 @@ class RefundOut(Shape):
                     "amount_minor": 500,
                     "currency": "CNY",
                     "reason": _REASON,
+                    "goes_to": "card",
+                    "account_id": None,
+                    "to_account": None,
+                    "to_holder": None,
+                    "payment_file_id": None,
                     "state": "prepared",
                     "content_sha256": _HASH,
                     "prepared_by": _ID,
@@ -94,9 +114,14 @@ class RefundOut(Shape):
     amount_minor: int
     currency: str
     reason: str
+    goes_to: GoesTo
+    account_id: Annotated[UUID | None, Field(description="Ours, that pays; told to staff.")]
+    to_account: Annotated[str | None, Field(description="The payer's; told to staff.")]
+    to_holder: str | None
+    payment_file_id: Annotated[UUID | None, Field(description="For the bank, once approved.")]
     state: Literal["prepared", "approved", "refused", "made", "failed"]
     content_sha256: str
-    prepared_by: UUID
+    prepared_by: Annotated[UUID | None, Field(description="Told to staff alone.")]
     prepared_at: AwareDatetime
     decided_by: UUID | None
     decided_at: AwareDatetime | None
@@ -124,9 +149,11 @@ class RefundPage(Shape):
             IdReused,
             PaymentNotRefundable,
             PaymentDisputed,
+            RefundAccountMissing,
             RefundOpen,
             RefundTooLarge,
             PayoutUnderWay,
+            WrongCurrency,
         ),
     },
 )
@@ -138,28 +165,34 @@ async def prepare_refund(
     caller: Signed,
     now: Now,
 ) -> RefundOut:
-    """Prepare a refund of a card payment (经办); another person decides it."""
+    """Prepare a refund of a payment (经办); another person decides it."""
     caller.need("money", Role.OPERATOR, Role.APPROVER)
-    ask = Ask(body.payment_id, Money(body.amount_minor, body.currency), body.reason.strip())
+    amount = Money(body.amount_minor, body.currency)
+    ask = Ask(body.payment_id, amount, body.reason.strip(), body.goes_to)
     refund, new = await service.prepare(
         session, refund_id, ask=ask, person_id=caller.person_id, now=now
     )
     if not new:
         response.status_code = 200
-    return await _out(session, refund)
+    return await _out(session, refund, caller)
 
 
 @router.post(
     "/refunds/{refund_id}/approval",
-    responses=problems.responses(*DECIDED, *PROVING, PaymentDisputed, PayoutUnderWay),
+    responses=problems.responses(
+        *DECIDED, *PROVING, PaymentDisputed, PayoutUnderWay, RefundTooLarge, RefundAccountMissing
+    ),
 )
 async def approve_refund(
     refund_id: UUID, body: ApprovalIn, session: Session, caller: Signed, now: Now
 ) -> RefundOut:
-    """Approve a refund that another person prepared (复核); it is sent at once."""
+    """Approve a refund that another person prepared (复核).
+
+    One to a card is sent at once; one to a bank is a payment file from then on, as it was approved.
+    """
     decision = await approving(session, caller, body, now=now)
     return await _out(
-        session, await service.approve(session, refund_id, decision=decision, now=now)
+        session, await service.approve(session, refund_id, decision=decision, now=now), caller
     )
 
 
@@ -170,7 +203,7 @@ async def refuse_refund(
     """Refuse a refund that another person prepared, with a reason."""
     decision, reason = refusing(caller, body), body.reason.strip()
     refund = await service.refuse(session, refund_id, decision=decision, reason=reason, now=now)
-    return await _out(session, refund)
+    return await _out(session, refund, caller)
 
 
 @router.get("/refunds", responses=problems.responses(*_SIGNED))
@@ -180,21 +213,37 @@ async def list_refunds(
     after: UUID | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> RefundPage:
-    """List every refund, for staff."""
-    caller.need("read", *STAFF)
-    rows = await queries.page(session, after=page_after(after), limit=limit)
-    items = [await _out(session, row) for row in rows]
+    """List refunds: every one for staff; for a party what comes back to it, or from it."""
+    caller.need("read")
+    rows = await queries.page(
+        session, party_id=_party(caller), after=page_after(after), limit=limit
+    )
+    items = [await _out(session, row, caller) for row in rows]
     return RefundPage(items=items, next=next_after(rows, limit))
 
 
 @router.get("/refunds/{refund_id}", responses=problems.responses(*_SIGNED, Unknown))
 async def get_refund(refund_id: UUID, session: Session, caller: Signed) -> RefundOut:
-    """Return a refund with what each payee gives back, for staff."""
-    caller.need("read", *STAFF)
-    return await _out(session, await queries.get_refund(session, refund_id))
+    """Return a refund with who gives it back: to staff, its payer, and payees who give."""
+    caller.need("read")
+    refund = await queries.get_told(session, refund_id, party_id=_party(caller))
+    return await _out(session, refund, caller)
 
 
-async def _out(session: AsyncSession, refund: Refund) -> RefundOut:
-    back = await given_back(session, Cause(taking.REFUND, refund.id))
-    shown = refund.model_dump(exclude={"content", "payer_id", "intent_id", "made_at"})
+def _party(caller: Caller) -> UUID | None:
+    """Return whose refunds the caller reads; None for staff, who read all."""
+    return None if caller.is_staff else caller.party_id
+
+
+async def _out(session: AsyncSession, refund: Refund, caller: Caller) -> RefundOut:
+    back = await given_back(session, Cause(taking.REFUND, refund.id), caller=caller)
+    kept = {"content", "payer_id", "intent_id", "made_at", "document", "payee_account_id"}
+    is_file = refund.document is not None and refund.state not in (PREPARED, REFUSED)
+    shown = refund.model_dump(exclude=kept)
+    shown["payment_file_id"] = refund.id if is_file else None
+    if not caller.is_staff:
+        # Whose account it goes to is told to the staff, and to the payer by its bank.
+        hidden = ("prepared_by", "decided_by", "account_id", "to_account", "to_holder",
+                  "payment_file_id")  # fmt: skip
+        shown |= dict.fromkeys(hidden)
     return RefundOut.model_validate({**shown, "given_back": back})

@@ -9,20 +9,19 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts import canonical
-from contracts.deals import queries as deals
 from contracts.money import MOST_MINOR, AmountOutOfRange, Money
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
-from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.api.once import OnceRoute
+from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.fees.rules import SEAT
 from settlement.royalties import queries, reports, rules, service
 from settlement.royalties.tables import RoyaltyStatement, UsageReport
 from settlement.taxes import gateway as taxes
 from settlement.taxes import rules as tax_rules
 
-router = APIRouter(route_class=JsonRoute, tags=["royalties"])
+router = APIRouter(route_class=OnceRoute, tags=["royalties"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent, Unknown)
 _ID = "01990000-0000-7000-8000-000000000001"
@@ -118,7 +117,7 @@ class RoyaltiesOut(Shape):
     """The royalties of a deal: how they are reckoned, what was reported, what was stated."""
 
     model: Annotated[
-        Literal["guarantee-share", "per-run"] | None,
+        Literal["guarantee-share", "guarantee-tiers", "per-run"] | None,
         Field(description="null where nothing is reported: a fixed price, or an amended deal"),
     ]
     reports: Sequence[UsageReportOut]
@@ -163,10 +162,14 @@ async def report_usage(
 
 @router.get("/deals/{deal_id}/royalties", responses=problems.responses(*_READ))
 async def get_royalties(deal_id: UUID, session: Session, caller: Signed) -> RoyaltiesOut:
-    """Return what was reported of a deal and stated to be due, to its sides and the staff."""
+    """Return what was reported of a deal and stated to be due.
+
+    Its sides, the staff and the owners who get a share read it; such an owner is told the sums of
+    each report, not its sources.
+    """
     caller.need("read")
-    viewer = None if caller.is_staff else caller.party_id
-    deal = await deals.get_deal_of(session, deal_id, viewer)
+    deal = await queries.deal_for(session, deal_id, reader=reader_of(caller))
+    told_all = caller.is_staff or caller.party_id in (deal.licensor_id, deal.licensee_id)
     terms = canonical.loads(deal.terms)
     try:
         rules.waterfall_of(terms, amended=service.is_amended(deal))
@@ -175,13 +178,20 @@ async def get_royalties(deal_id: UUID, session: Session, caller: Signed) -> Roya
         model = None
     return RoyaltiesOut(
         model=model,
-        reports=[_report(row) for row in await queries.reports(session, deal_id)],
+        reports=[
+            _report(row, told_all=told_all) for row in await queries.reports(session, deal_id)
+        ],
         statements=[_statement(row) for row in await queries.statements(session, deal_id)],
     )
 
 
-def _report(row: UsageReport) -> UsageReportOut:
-    said = canonical.loads(row.content)
+def reader_of(caller: Caller) -> UUID | None:
+    """Return the party that reads; None for the staff, who read everything."""
+    return None if caller.is_staff else caller.party_id
+
+
+def _report(row: UsageReport, *, told_all: bool) -> UsageReportOut:
+    lines = canonical.loads(row.content)["lines"] if told_all else []
     return UsageReportOut(
         id=row.id,
         first_day=row.first_day,
@@ -191,7 +201,7 @@ def _report(row: UsageReport) -> UsageReportOut:
         runs=row.runs,
         sha256=row.sha256,
         reported_at=row.reported_at,
-        lines=[UsageLineIn.model_validate(line) for line in said["lines"]],
+        lines=[UsageLineIn.model_validate(line) for line in lines],
     )
 
 

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
-from contracts.money import MOST_MINOR
+from contracts.deals import instalments
+from contracts.money import MOST_MINOR, WHOLE_BP
 from exchange.api.deps import Shape
+from exchange.api.prices import PartIn
 from exchange.api.sealed import OpeningKeyIn
 
 SALE: dict[str, Any] = {
@@ -49,6 +51,12 @@ SEALED: dict[str, Any] = {
     },
     "secrecy": {"bidders": "hidden", "amounts": "secret"},
     "admission": {"kind": "applied", "deposit_minor": 5_000_000},
+    "payment": {
+        "model": "instalments",
+        "parts": [{"share_bp": 3000, "due_days": 5}, {"share_bp": 7000, "due_days": 180}],
+        "rate_bp": 300,
+        "security": "银行保函 GC-2026-001",
+    },
 }  # fmt: skip
 
 
@@ -121,6 +129,23 @@ class AdmissionIn(Shape):
             "or signed with the bidder's key before it bids; absent: by applying."
         ),
     ] = None
+    deposit_modes: Annotated[
+        list[Literal["wire", "charge", "card_hold", "guarantee"]] | None,
+        Field(
+            min_length=1,
+            max_length=4,
+            description="In what a deposit may be given: wired, charged to a card, held on one, "
+            "or by a letter of guarantee (保函); absent: wired.",
+        ),
+    ] = None
+    card_margin_h: Annotated[
+        int | None,
+        Field(strict=True, ge=1, le=120, description="Hours that a card holds after the end."),
+    ] = None
+    guarantee_days: Annotated[
+        int | None,
+        Field(strict=True, ge=1, le=365, description="Days that a letter is valid after it."),
+    ] = None
 
 
 class SecrecyIn(Shape):
@@ -133,6 +158,32 @@ class SecrecyIn(Shape):
     ]
     opening: Annotated[
         OpeningKeyIn | None, Field(description="With `sealed` alone: the key that opens the bids.")
+    ] = None
+
+
+class PaymentIn(Shape):
+    """How the award is paid (付款方式): in instalments, or as a guarantee with a share on top.
+
+    `instalments` wants `parts`, `rate_bp` and `security`; `guarantee-share` wants `share_bp`. A
+    state-owned seller is held to the rules of the day on which the listing is published.
+    """
+
+    model: Literal["instalments", "guarantee-share"]
+    parts: Annotated[
+        list[PartIn] | None,
+        Field(max_length=instalments.MOST_PARTS, description="of the award; 10000 together"),
+    ] = None
+    rate_bp: Annotated[
+        int | None,
+        Field(strict=True, ge=0, description="interest a year on each part after the first"),
+    ] = None
+    security: Annotated[
+        str | None,
+        Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
+    ] = None
+    share_bp: Annotated[
+        int | None,
+        Field(strict=True, ge=1, le=WHOLE_BP, description="of the licensee's net receipts"),
     ] = None
 
 
@@ -171,3 +222,6 @@ class SaleIn(Shape):
         list[Trigger] | None, Field(max_length=12, description="What a deposit is lost for.")
     ] = None
     default: Literal["next-best", "none"] | None = None
+    payment: Annotated[
+        PaymentIn | None, Field(description="Absent: one sum, due as the contract says.")
+    ] = None

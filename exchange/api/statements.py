@@ -16,6 +16,7 @@ from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from listings.admissions import applying
 from settlement.bank import queries, reading, report, reporting, rules
 from settlement.bank.tables import BankReport, BankStatement
 from settlement.reconciliation import service
@@ -186,6 +187,8 @@ async def imported(
         return await _reported(session, raw, caller=caller, now=now)
     statements = await anyio.to_thread.run_sync(reading.read, raw)
     done = await service.import_file(session, raw, statements, person_id=caller.person_id, now=now)
+    for auction_id, party_id in done.deposits:
+        await applying.admit_paid(session, auction_id, party_id, now=now)
     return ImportedOut(
         sha256=canonical.sha256_hex(raw),
         statements=[statement_out(row) for row in done.kept.statements],

@@ -12,17 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import calendar, canonical
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.bodies import JsonRoute
 from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries as bank
+from settlement.bank.rules import CustodyMoney
 from settlement.bank.tables import BankEntry
 from settlement.reconciliation import queries, releasing, rules
 from settlement.reconciliation.rules import Part
 from settlement.reconciliation.tables import ReconMatch, SuspenseItem
 
-router = APIRouter(route_class=JsonRoute, tags=["bank"])
+router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
 MOST = 200
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
@@ -45,7 +46,10 @@ class SuspenseOut(Shape):
 
     id: UUID
     account_id: UUID
-    cause: Literal["unmatched", "opening"]
+    cause: Literal["unmatched", "opening", "overpaid"]
+    invoice_id: Annotated[
+        UUID | None, Field(description="The one invoice that it names: a part, or too much.")
+    ]
     amount_minor: Annotated[int, Field(description="A credit is positive.")]
     currency: str
     owner_id: UUID
@@ -68,9 +72,9 @@ class SuspensePage(Shape):
 
 
 class ReleasePart(Shape):
-    """What a part of the money is: an invoice paid, a payment made, or an account."""
+    """What a part of the money is: an invoice paid, a payment made, a sweep, or an account."""
 
-    kind: Literal["invoice", "payment", "account"]
+    kind: Literal["invoice", "payment", "sweep", "account"]
     name: Annotated[str, Field(max_length=40, description="An id, or one of the accounts named.")]
     amount_minor: Annotated[int, Field(ge=-(10**13), le=10**13, description="As on the statement.")]
 
@@ -141,7 +145,13 @@ async def list_suspense(
     responses={
         200: {"model": ReleaseOut, "description": "It was proposed before."},
         **problems.responses(
-            *_SIGNED, Malformed, Unknown, IdReused, rules.SuspenseNotOpen, rules.SuspenseUneven
+            *_SIGNED,
+            Malformed,
+            Unknown,
+            IdReused,
+            rules.SuspenseNotOpen,
+            rules.SuspenseUneven,
+            CustodyMoney,
         ),
     },
 )

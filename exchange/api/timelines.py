@@ -6,7 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, JsonValue
 
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import problems
@@ -19,6 +19,9 @@ router = APIRouter(tags=["settlements"])
 
 _REFUSALS = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
+_NEXT: JsonValue = {
+    "kind": "prepare", "role": "operator", "due_on": "2026-11-25", "about": None,
+}  # fmt: skip
 
 
 class PostingOut(Shape):
@@ -44,15 +47,25 @@ class EntryOut(Shape):
 
 
 class NextOut(Shape):
-    """What has to happen next, who does it, and by the end of which day (Beijing)."""
+    """What has to happen next, who does it, and by the end of which day (Beijing).
 
-    kind: Literal["pay", "prepare", "decide", "wait"]
-    role: Literal["broadcaster", "operator", "approver", "exchange"]
+    `about` is the refund, dispute or red letter that waits.
+    """
+
+    kind: Literal[
+        "pay", "prepare", "decide", "wait", "decide-refund", "wait-refund", "decide-red-letter",
+        "evidence", "judged",
+    ]  # fmt: skip
+    role: Literal["broadcaster", "operator", "approver", "exchange", "bank"]
     due_on: date | None
+    about: UUID | None
 
 
 class TimelineOut(Shape):
-    """All that happened to the money of a settlement (结算时间线), by time."""
+    """All that happened to the money of a settlement (结算时间线), by time.
+
+    `waiting` is all that has to happen, what is due first before the rest; `next` is its first.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -60,7 +73,8 @@ class TimelineOut(Shape):
                 {
                     "deal_id": _ID,
                     "state": "funded",
-                    "next": {"kind": "prepare", "role": "operator", "due_on": "2026-11-25"},
+                    "next": _NEXT,
+                    "waiting": [_NEXT],
                     "entries": [
                         {
                             "at": "2026-11-22T09:00:00Z",
@@ -82,6 +96,7 @@ class TimelineOut(Shape):
     deal_id: UUID
     state: Literal["awaiting_payment", "funded", "paying", "paid_out"]
     next: NextOut | None
+    waiting: Sequence[NextOut]
     entries: Sequence[EntryOut]
 
 
@@ -89,11 +104,13 @@ class TimelineOut(Shape):
 async def get_settlement_timeline(deal_id: UUID, session: Session, caller: Signed) -> TimelineOut:
     """Return every step of a settlement's money, its journals and facts, and what comes next."""
     caller.need("read", *STAFF)
-    settlement, entries, following = await queries.of_settlement(session, deal_id)
+    settlement, entries, found = await queries.of_settlement(session, deal_id)
+    waiting = [NextOut.model_validate(one, from_attributes=True) for one in found]
     return TimelineOut(
         deal_id=deal_id,
         state=settlement.state,
-        next=following and NextOut.model_validate(following, from_attributes=True),
+        next=waiting[0] if waiting else None,
+        waiting=waiting,
         entries=[_out(entry) for entry in entries],
     )
 

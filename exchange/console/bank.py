@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import calendar, ids
 from contracts.money import EXPONENTS
+from contracts.parties import queries as parties
 from exchange.api import bank as api
+from exchange.api import collecting as collecting_api
 from exchange.api import payees as payees_api
 from exchange.api import statements as statements_api
 from exchange.api import suspense as suspense_api
@@ -20,8 +22,13 @@ from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
+from settlement.bank import queries as bank
 from settlement.invoices import queries as invoices
 from settlement.payees import queries as payees
+from settlement.payees import rules as payee_rules
+from settlement.refunds import queries as refunds
+from settlement.remittances import queries as remittances
+from settlement.sweeps import queries as sweeps
 
 router = APIRouter(prefix="/console/bank")
 PAGE = 50
@@ -34,7 +41,8 @@ TARGETS = (
     ("invoice", mark("An invoice (its number)")),
     ("bank-fees", mark("Bank fees")),
     ("opening", mark("Money from before")),
-    ("card-clearing", mark("A payout of the card provider")),
+    ("sweep", mark("A sweep (its words for the bank)")),
+    ("card-clearing", mark("A payout of the card provider that was not ordered here")),
 )
 
 
@@ -42,15 +50,18 @@ TARGETS = (
 async def bank_page(request: Request, visitor: Staff, session: Session, now: Now) -> Response:
     """Show how each account stands, and all that waits for a person."""
     spoken, caller = render.speaks(request), visitor.caller
-    positions = (await api.list_positions(session=session, caller=caller)).items
+    stand = await api.list_positions(session=session, caller=caller)
+    positions = stand.items
     named = {one.id: one.name for one in positions}
     files = await api.list_payment_files(session=session, caller=caller, after=None, limit=PAGE)
     return render.page(
         request,
         "bank.html",
         positions=positions,
+        unexplained=[one for one in stand.suspense if one.unexplained_minor],
         payees=await _payees(session, caller, spoken),
         files=[{**one.model_dump(), "account": named[one.account_id]} for one in files.items],
+        collecting=(await collecting_api.list_collecting(session=session, caller=caller)).items,
         suspense=await _suspense(session, caller, named, now=now),
         releases=await _releases(
             session, caller, spoken, {one.id: one.currency for one in positions}
@@ -69,14 +80,7 @@ async def file_page(request: Request, batch_id: UUID, visitor: Staff, session: S
     """Show a payment file with all that its decision is about."""
     spoken = render.speaks(request)
     found = await api.get_payment_file(batch_id=batch_id, session=session, caller=visitor.caller)
-    items = [
-        {
-            **item.model_dump(),
-            "name": await names.party(session, item.party_id, spoken=spoken),
-            "where": await payees.get(session, item.payee_account_id),
-        }
-        for item in found.items
-    ]
+    items = [{**item.model_dump(), **await _goes_to(session, item, spoken)} for item in found.items]
     told = await statements_api.list_file_reports(
         batch_id=batch_id, session=session, caller=visitor.caller
     )
@@ -85,10 +89,31 @@ async def file_page(request: Request, batch_id: UUID, visitor: Staff, session: S
         "payment_file.html",
         reports=told.items,
         file={**found.model_dump(), "items": items},
+        account=await bank.get_account(session, found.account_id),
         prepared_by_name=await names.person(session, found.prepared_by),
         decided_by_name=await names.person(session, found.decided_by),
         prepared_by_me=found.prepared_by == visitor.caller.person_id,
     )
+
+
+async def _goes_to(session: AsyncSession, item: api.ItemOut, spoken: Language) -> dict[str, Any]:
+    """Return who is paid and where: a payee, a payer, or the tax authority of a remittance."""
+    if item.party_id is not None and item.payee_account_id is not None:
+        name = await names.party(session, item.party_id, spoken=spoken)
+        return {"name": name, "where": await payees.get(session, item.payee_account_id)}
+    if item.refund_id is not None:
+        refund = await refunds.get_refund(session, item.refund_id)
+        _, _, number = (refund.to_account or "").partition(":")
+        where = {"holder": refund.to_holder, "bank_name": "", "number": number}
+        return {
+            "name": await names.party(session, refund.payer_id, spoken=spoken),
+            "where": {**where, "member_id": None},
+        }
+    assert item.remittance_id is not None  # noqa: S101 - the database asks for one of the three.
+    one = await remittances.get_remittance(session, item.remittance_id)
+    office = await remittances.find_authority(session, one.authority, one.currency)
+    name = one.authority if office is None else spoken.pick(office.name_zh, office.name_en)
+    return {"name": name, "where": office}
 
 
 @router.post("/accounts")
@@ -101,6 +126,7 @@ async def send_account(
         api.FollowedIn,
         member_id=form.maybe("member_id"),
         bic=form.maybe("bic"),
+        instruct_only=form.text("whose") != "own",
         **{name: form.text(name) for name in fields},
     )
     await api.follow_bank_account(
@@ -110,18 +136,60 @@ async def send_account(
     return render.see(request, "/console/bank")
 
 
-@router.post("/payees/{account_id}")
+@router.post("/collecting")
+async def send_collecting(
+    request: Request, visitor: Staff, form: Sent, session: Session, now: Now
+) -> Response:
+    """Propose the account into which its currency is wired; another person decides."""
+    await collecting_api.propose_collecting(
+        proposal_id=form.id("proposal_id"),
+        body=shape(collecting_api.CollectingIn, account_id=form.text("account_id")),
+        response=Response(), session=session, caller=visitor.caller, now=now,
+    )  # fmt: skip
+    return render.see(request, "/console/bank")
+
+
+@router.post("/collecting/{proposal_id}/{verdict}")
+async def send_collecting_verdict(
+    *,
+    request: Request,
+    proposal_id: UUID,
+    verdict: Verdict,
+    visitor: Staff,
+    form: Sent,
+    session: Session,
+    now: Now,
+) -> Response:
+    """Approve or refuse exactly the account that the page showed."""
+    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
+    if verdict == "approval":
+        body = await deciding.approval(session, visitor, form, now=now)
+        await collecting_api.approve_collecting(proposal_id=proposal_id, body=body, **told)
+    else:
+        refusal = deciding.refusal(form)
+        await collecting_api.refuse_collecting(proposal_id=proposal_id, body=refusal, **told)
+    return render.see(request, "/console/bank")
+
+
+@router.post("/payees/{account_id}/{verdict}")
 async def send_payee(
-    request: Request, account_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
+    *,
+    request: Request,
+    account_id: UUID,
+    verdict: Verdict,
+    visitor: Staff,
+    form: Sent,
+    session: Session,
+    now: Now,
 ) -> Response:
     """Verify or refuse exactly the account that the page showed."""
-    said = {"content_sha256": form.text("content_sha256")}
     told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if form.text("act") == "verify":
-        body = shape(payees_api.VerificationIn, evidence=form.text("why"), **said)
+    if verdict == "approval":
+        given = await deciding.approval(session, visitor, form, now=now)
+        body = shape(payees_api.VerificationIn, evidence=form.text("evidence"), **dict(given))
         await payees_api.verify_bank_account(account_id=account_id, body=body, **told)
     else:
-        refusal = shape(payees_api.BankAccountRefusalIn, reason=form.text("why"), **said)
+        refusal = deciding.refusal(form)
         await payees_api.refuse_bank_account(account_id=account_id, body=refusal, **told)
     return render.see(request, "/console/bank")
 
@@ -178,6 +246,9 @@ async def send_release(
     if name == "invoice":
         invoice = await invoices.get_invoice_numbered(session, form.text("number").upper())
         kind, name = "invoice", str(invoice.id)
+    if name == "sweep":
+        found = await sweeps.get_sweep_named(session, form.text("number").upper())
+        kind, name = "sweep", str(found.id)
     part = {"kind": kind, "name": name, "amount_minor": form.whole("amount_minor")}
     body = shape(suspense_api.ReleaseIn, items=[item_id], parts=[part])
     await suspense_api.propose_release(
@@ -211,10 +282,19 @@ async def send_release_verdict(
 
 async def _payees(session: AsyncSession, caller: Caller, spoken: Language) -> list[dict[str, Any]]:
     waiting = await payees_api.list_waiting_bank_accounts(session=session, caller=caller)
-    return [
-        {**one.model_dump(), "party": await names.party(session, one.party_id, spoken=spoken)}
-        for one in waiting.items
-    ]
+    told = []
+    for one in waiting.items:
+        party = await parties.get_party(session, one.party_id)
+        registered = (party.name_zh, party.name_en)
+        told.append(
+            {
+                **one.model_dump(),
+                "party": spoken.pick(*registered),
+                "registered": registered,
+                "differs": not payee_rules.is_held_by(one.holder, registered),
+            }
+        )
+    return told
 
 
 async def _suspense(
@@ -255,4 +335,6 @@ async def _said(session: AsyncSession, part: suspense_api.ReleasePart, spoken: L
     """Return what a part is, for people: the invoice's number, the account's name."""
     if part.kind == "invoice":
         return (await invoices.get_invoice_of(session, UUID(part.name), payer_id=None)).number
+    if part.kind == "sweep":
+        return (await sweeps.get_sweep(session, UUID(part.name))).descriptor
     return spoken.say(dict(TARGETS).get(part.name, part.name))

@@ -1,6 +1,6 @@
 """Bidders as the staff sees them: applications, deposits and what limits each."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -8,8 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from exchange.api import admissions as admissions_api
+from exchange.api import deposit_shapes
 from exchange.api import deposits as deposits_api
+from exchange.api import pledges as pledges_api
 from exchange.api.deps import Now, Session
+from exchange.api.pledge_shapes import GuaranteePaidIn
 from exchange.console import deciding
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
@@ -19,6 +22,7 @@ from listings.admissions import queries as admissions
 from listings.admissions import rules
 from listings.auctions import queries as auctions
 from settlement.deposits import queries as deposits
+from settlement.guarantees import queries as guarantees
 
 router = APIRouter(prefix="/console/bidders")
 MOST = 100
@@ -77,6 +81,7 @@ async def bidder_page(
         receipt_id=ids.new(now),
         movement_id=ids.new(now),
         me=visitor.caller.person_id,
+        to_card=file is not None and any(one.returned_minor for one in file.cards),
     )
 
 
@@ -116,7 +121,7 @@ async def send_receipt(
     """Record what the bank's statement shows."""
     currency = form.text("currency")
     body = shape(
-        deposits_api.ReceiptIn,
+        deposit_shapes.ReceiptIn,
         amount_minor=form.minor("amount", currency),
         currency=currency,
         reference=form.text("reference"),
@@ -147,7 +152,7 @@ async def send_movement(
         if form.text(name)
     }
     body = shape(
-        deposits_api.MovementIn,
+        deposit_shapes.MovementIn,
         kind=form.text("kind"),
         amount_minor=form.minor("moved", currency),
         reason=form.text("why"),
@@ -180,8 +185,35 @@ async def send_verdict(
         refusal = deciding.refusal(form)
         await deposits_api.refuse_deposit_movement(movement_id, refusal, session, caller, now)
     else:
-        sent = shape(deposits_api.ReturnIn, reference=form.text("reference"))
+        sent = shape(deposit_shapes.ReturnIn, reference=form.text("reference"))
         await deposits_api.record_deposit_return(movement_id, sent, session, caller, now)
+    return _back(request, row.auction_id, row.party_id)
+
+
+@router.post("/guarantees/{guarantee_id}/{act}")
+async def send_act(
+    request: Request,
+    guarantee_id: UUID,
+    act: Literal["approval", "refusal", "release", "payment"],
+    visitor: Staff,
+    form: Sent,
+    session: Session,
+    now: Now,
+) -> Response:
+    """Accept or refuse the letter that the page showed; record that it went back, or was paid."""
+    caller = visitor.caller
+    row = await guarantees.get_guarantee(session, guarantee_id)
+    if act == "approval":
+        approval = await deciding.approval(session, visitor, form, now=now)
+        await pledges_api.accept_guarantee(guarantee_id, approval, session, caller, now)
+    elif act == "refusal":
+        refusal = deciding.refusal(form)
+        await pledges_api.refuse_guarantee(guarantee_id, refusal, session, caller, now)
+    elif act == "release":
+        await pledges_api.release_guarantee(guarantee_id, session, caller, now)
+    else:
+        paid = shape(GuaranteePaidIn, reference=form.text("paid_reference"))
+        await pledges_api.record_guarantee_payment(guarantee_id, paid, session, caller, now)
     return _back(request, row.auction_id, row.party_id)
 
 

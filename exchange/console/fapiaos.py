@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
 from contracts import ids
+from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.refusal import InvalidContent
 from exchange.api import fapiaos as api
 from exchange.api.deps import Now, Session
 from exchange.api.fapiao_shapes import (
     ConfirmationIn,
+    FapiaoDetailsIn,
     FapiaoOut,
     FapiaoRefusalIn,
     IssuedIn,
@@ -22,12 +24,13 @@ from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
-from settlement.fapiao import rules
+from settlement.fapiao import queries, rules
 from settlement.invoices.tables import Invoice
 
 router = APIRouter(prefix="/console/fapiaos")
 LONGEST_FILE_BYTES = rules.MOST_BYTES + 64 * 1024  # the file, and the fields of the form around it
 PAGE = 50
+KINDS = ((rules.PRICE, mark("The price")), (rules.COMMISSION, mark("Commission")))
 SHEETS = {
     "01": mark("01 No confirmation needed"),
     "02": mark("02 Entered by the seller, waits for the buyer"),
@@ -55,6 +58,8 @@ async def fapiaos_page(
         fapiaos=[await _shown(session, each, spoken) for each in found.items],
         next=found.next,
         fapiao_id=ids.new(now),
+        kinds=[(kind, spoken.say(said)) for kind, said in KINDS],
+        own=await queries.find_details(session, EXCHANGE_PARTY_ID),
         sheets=[(code, spoken.say(SHEETS[code])) for code in ("01", "02", "03", "04")],
     )
 
@@ -71,6 +76,7 @@ async def send_red_fapiao(
             RedFapiaoIn,
             red_letter_id=form.text("red_letter_id"),
             confirmation=form.text("confirmation"),
+            kind=form.maybe("kind") or rules.PRICE,
         ),
         response=Response(),
         session=session,
@@ -78,6 +84,21 @@ async def send_red_fapiao(
         now=now,
     )
     return render.see(request, f"/console/fapiaos/{fapiao_id}")
+
+
+@router.post("/details")
+async def send_details(
+    request: Request, visitor: Staff, form: Sent, session: Session, now: Now
+) -> Response:
+    """Say under which title and tax id the exchange sells its commission."""
+    await api.say_fapiao_details(
+        party_id=EXCHANGE_PARTY_ID,
+        body=shape(FapiaoDetailsIn, title=form.text("title"), tax_id=form.text("tax_id")),
+        session=session,
+        caller=visitor.caller,
+        now=now,
+    )
+    return render.see(request, "/console/fapiaos")
 
 
 @router.get("/{fapiao_id}")

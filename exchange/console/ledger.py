@@ -16,22 +16,30 @@ from exchange.portal.visitors import Staff
 from settlement.ledger.rules import owner_of
 
 router = APIRouter(prefix="/console/ledger")
+PAGE = 200
 
 
 @router.get("")
-async def ledger_page(request: Request, visitor: Staff, session: Session) -> Response:
+async def ledger_page(
+    request: Request,
+    visitor: Staff,
+    session: Session,
+    after: Annotated[str | None, Query(pattern=r"^[ -~]{1,200}$")] = None,
+) -> Response:
     """Show the trial balance, with the names of those whose money it is."""
-    found = await api.get_trial_balance(session=session, caller=visitor.caller)
+    found = await api.get_trial_balance(
+        session=session, caller=visitor.caller, after=after, limit=PAGE
+    )
+    totals = {one.currency: one for one in found.totals}
     owners = {account.code: owner_of(account.code) for account in found.items}
     known = {owner for owner in owners.values() if owner is not None}
     named = await names.parties_named(session, known, spoken=render.speaks(request))
     of = {code: named.get(owner) for code, owner in owners.items() if owner is not None}
-    ordered = sorted(found.items, key=lambda account: (account.currency, account.code))
     sheets = [
-        _sheet(currency, list(accounts), of)
-        for currency, accounts in groupby(ordered, key=lambda account: account.currency)
+        _sheet(totals[currency], list(accounts), of)
+        for currency, accounts in groupby(found.items, key=lambda account: account.currency)
     ]
-    return render.page(request, "ledger.html", sheets=sheets)
+    return render.page(request, "ledger.html", sheets=sheets, next=found.next)
 
 
 @router.get("/accounts/{code}")
@@ -54,9 +62,9 @@ async def account_page(
 
 
 def _sheet(
-    currency: str, accounts: list[api.BalanceOut], of: Mapping[str, str | None]
+    total: api.TotalOut, accounts: list[api.BalanceOut], of: Mapping[str, str | None]
 ) -> dict[str, Any]:
-    """Return the accounts of a currency with debit and credit apart; a debit is positive."""
+    """Return accounts of a currency with debit and credit apart, and the sums of all of them."""
     rows = [
         {
             "code": account.code,
@@ -67,12 +75,8 @@ def _sheet(
         }
         for account in accounts
     ]
-    debit = sum(max(account.balance_minor, 0) for account in accounts)
-    credit = sum(max(-account.balance_minor, 0) for account in accounts)
     return {
-        "currency": currency,
+        **total.model_dump(),
         "accounts": rows,
-        "debit_minor": debit,
-        "credit_minor": credit,
-        "balances": debit == credit,
+        "balances": total.debit_minor == total.credit_minor,
     }

@@ -7,12 +7,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from contracts import ids
+from contracts.money import EXPONENTS
+from contracts.refusal import InvalidContent
 from exchange.api import ledger_holds as holds_api
 from exchange.api import ledger_orders as api
 from exchange.api.deps import Now, Session
 from exchange.console import deciding
 from exchange.console.deciding import Verdict
-from exchange.portal import names, render
+from exchange.portal import faults, names, render
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
@@ -149,7 +151,7 @@ def _line(form: Form, number: int) -> dict[str, Any]:
     for side, sign in (("debit", 1), ("credit", -1)):
         if form.text(f"{side}-{number}"):
             minor += sign * form.minor(f"{side}-{number}", _currency(code))
-    return {"account": code, "amount_minor": minor}
+    return {"account": code, "amount_minor": minor, "explains": form.maybe(f"explains-{number}")}
 
 
 def _side(form: Form, side: str) -> dict[str, Any]:
@@ -158,7 +160,16 @@ def _side(form: Form, side: str) -> dict[str, Any]:
 
 
 def _currency(code: str) -> str:
-    return code.rpartition(":")[2]
+    """Return the currency that an account's code ends in.
+
+    Raises:
+        InvalidContent: it ends in none.
+    """
+    currency = code.rpartition(":")[2]
+    if currency not in EXPONENTS:
+        said = {"field": "account", "rule": faults.NO_ACCOUNT}
+        raise InvalidContent("A field breaks its rule.", errors=[said])
+    return currency
 
 
 def _lines(what: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from sqlmodel import col
 
 from contracts import calendar
 from contracts.deals.tables import Deal
+from exchange.console import tax_queue
 from exchange.console.tasks import APPROVER, MOST, OPERATOR, contracts_of, task
 from exchange.portal import names
 from exchange.portal.language import Language, mark
@@ -25,6 +26,7 @@ from settlement.reconciliation import queries as reconciliation
 from settlement.reconciliation.tables import SuspenseItem
 from settlement.redletters import queries as red_letters
 from settlement.refunds.tables import Refund
+from settlement.sweeps import queries as sweeps
 from settlement.timeline.rules import DECIDE_WITHIN_DAYS
 
 Tasks = list[dict[str, Any]]
@@ -36,12 +38,14 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
         *await _batches(session),
         *await _orders(session),
         *await _refunds(session),
+        *await _sweeps(session),
         *await _red_letters(session),
         *await _disputes(session),
         *await _suspense(session),
         *await _differences(session),
         *await _files(session),
         *await _payees(session, spoken),
+        *await tax_queue.waiting(session, spoken),
         *await _unpaid(session, now=now),
         *await _in_doubt(session),
     ]
@@ -93,6 +97,22 @@ async def _refunds(session: AsyncSession) -> Tasks:
             maker=row.prepared_by,
         )
         for row in rows
+    ]
+
+
+async def _sweeps(session: AsyncSession) -> Tasks:
+    return [
+        task(
+            mark("Decide on a sweep of the provider's balance"),
+            f"/console/sweeps/{row.id}",
+            role=APPROVER,
+            whose=await names.person(session, row.prepared_by),
+            since=row.prepared_at,
+            amount=(row.amount_minor, row.currency),
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=row.prepared_by,
+        )
+        for row in await sweeps.waiting(session, limit=MOST)
     ]
 
 

@@ -116,6 +116,10 @@ async def _shown(session: AsyncSession, payout: api.PayoutOut, spoken: Language)
         **payout.model_dump(),
         "prepared_by_name": await names.person(session, payout.prepared_by),
         "decided_by_name": await names.person(session, payout.decided_by),
+        "withheld": [
+            {**each.model_dump(), "name": await names.party(session, each.party_id, spoken=spoken)}
+            for each in payout.withheld
+        ],
         "transfers": [
             {**each.model_dump(), "name": await names.party(session, each.party_id, spoken=spoken)}
             for each in payout.transfers

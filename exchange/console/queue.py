@@ -25,6 +25,7 @@ from listings.recognition import queries as recognition
 from listings.sealed import queries as sealed
 from listings.sealed.rules import FORFEITS
 from settlement.deposits import queries as deposits
+from settlement.guarantees import queries as guarantees
 from settlement.invoices.tables import Invoice
 from settlement.payouts.tables import Payout
 from settlement.plans.tables import Settlement
@@ -48,6 +49,7 @@ async def queue_page(request: Request, visitor: Staff, session: Session, now: No
         *await _to_decide(session),
         *await _of_bidders(session, spoken),
         *await _of_deposits(session, spoken),
+        *await _of_letters(session, spoken),
         *await _of_sealed_bids(session),
         *await _stuck(session),
         *await money_queue.waiting(session, spoken, now=now),
@@ -183,7 +185,7 @@ async def _of_bidders(session: AsyncSession, spoken: Language) -> list[dict[str,
 async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
     """Return movements that wait for a person or the bank, and what is due back."""
     decide, record = mark("Decide on a deposit"), mark("Record that a deposit went back")
-    waiting = await deposits.waiting(session, limit=MOST)
+    waiting = [one for one in await deposits.waiting(session, limit=MOST) if not one.is_drawing]
     moving = {(one.auction_id, one.party_id) for one in waiting}
     tasks = [
         task(
@@ -200,7 +202,9 @@ async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str
     due = [
         one
         for one in await deposits.held(session, limit=MOST)
-        if one.free_at and one.held_minor and (one.auction_id, one.party_id) not in moving
+        if one.free_at
+        and (one.held_minor or one.pledged_minor)
+        and (one.auction_id, one.party_id) not in moving
     ]
     named = {one.auction_id for one in due if FORFEITS in one.forfeits}
     unopened = {auction: await sealed.failed(session, auction) for auction in named}
@@ -213,10 +217,28 @@ async def _of_deposits(session: AsyncSession, spoken: Language) -> list[dict[str
             role=OPERATOR,
             whose=await names.party(session, one.party_id, spoken=spoken),
             since=one.free_at or one.required_at,
-            amount=(one.held_minor, one.currency),
+            amount=(one.held_minor or one.pledged_minor, one.currency),
             due_on=one.return_by,
         )
         for one in due
+    ]
+
+
+async def _of_letters(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:
+    """Return letters of guarantee that wait for acceptance, or for what the bank pays."""
+    accept, demanded = mark("Decide on a letter of guarantee"), mark("Demand under a letter")
+    return [
+        task(
+            accept if one.state == "offered" else demanded,
+            f"/console/bidders/{one.auction_id}/{one.party_id}#guarantee-{one.id}",
+            role=APPROVER if one.state == "offered" else OPERATOR,
+            whose=await names.party(session, one.party_id, spoken=spoken),
+            since=one.offered_at,
+            amount=(one.amount_minor, one.currency),
+            due_on=one.valid_until if one.state == "demanded" else None,
+            within_days=timeline.DECIDE_WITHIN_DAYS if one.state == "offered" else None,
+        )
+        for one in await guarantees.waiting(session, limit=MOST)
     ]
 
 

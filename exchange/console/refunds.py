@@ -17,7 +17,9 @@ from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import Staff
+from settlement.bank import queries as banks
 from settlement.invoices import queries as invoices
+from settlement.refunds import queries
 from settlement.timeline import rules as timeline
 
 router = APIRouter(prefix="/console/refunds")
@@ -42,7 +44,7 @@ async def refunds_page(
 async def send_refund(
     request: Request, visitor: Staff, form: Sent, session: Session, now: Now
 ) -> Response:
-    """Prepare a refund of a card payment; another person decides."""
+    """Prepare a refund of a payment; another person decides."""
     refund_id, currency = form.id("refund_id"), form.text("currency")
     body = shape(
         api.RefundIn,
@@ -50,6 +52,7 @@ async def send_refund(
         amount_minor=form.minor("amount", currency),
         currency=currency,
         reason=form.text("reason"),
+        goes_to=form.maybe("goes_to") or "card",
     )
     await api.prepare_refund(
         refund_id=refund_id, body=body, response=Response(), session=session,
@@ -73,6 +76,9 @@ async def refund_page(
         refund=found,
         deal=deals[found.deal_id],
         due_on=due_on(found),
+        out_of=None
+        if found.account_id is None
+        else await banks.get_account(session, found.account_id),
         payment=payment,
         payer=await names.party(session, payment.payer_id, spoken=spoken),
         given_back=await named(session, found.given_back, spoken),
@@ -114,9 +120,14 @@ async def named(
 
 
 async def refundable(session: AsyncSession, deal_id: UUID, *, now: Now) -> list[dict[str, Any]]:
-    """Return the card payments of a settlement that brought money in, each with a new id."""
-    found = await invoices.card_payments(session, deal_id)
-    return [{**payment.model_dump(), "refund_id": ids.new(now)} for payment in found]
+    """Return the payments of which something may still go back, each with a new id."""
+    found = []
+    for payment in await invoices.payments_in(session, deal_id):
+        left = (await queries.left(session, payment)).amount_minor
+        if left:
+            shown = {"left_minor": left, "refund_id": ids.new(now)}
+            found.append({**payment.model_dump(), **shown})
+    return found
 
 
 def due_on(refund: api.RefundOut) -> Any:

@@ -1,5 +1,6 @@
 """Settlements as the staff sees them, and the preparation of payouts."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -12,7 +13,7 @@ from exchange.api import payouts as payouts_api
 from exchange.api.deps import Now, Session
 from exchange.console import refunds, timelines
 from exchange.console.tasks import contracts_of
-from exchange.portal import money, render
+from exchange.portal import money, render, taxes
 from exchange.portal.forms import Sent
 from exchange.portal.visitors import Staff
 from settlement.payouts import queries as payouts
@@ -45,10 +46,12 @@ async def settlement_page(
     )
     if shown is None:
         raise Unknown("There is no such settlement.")
+    told: dict[str, Any] = {"caller": visitor.caller, "spoken": render.speaks(request), "now": now}
     return render.page(
         request,
         "settlement.html",
         settlement=shown,
+        withholding=await taxes.of_settlement(session, deal_id, **told),
         deal=await deals.get_deal(session, deal_id),
         payout=await payouts.find_live(session, deal_id),
         payout_id=ids.new(now),

@@ -24,6 +24,19 @@ KINDS = {
     "payout.approved": mark("Payout approved"),
     "payout.refused": mark("Payout refused"),
     "payout.paid": mark("Paid out"),
+    "refund.prepared": mark("Refund prepared"),
+    "refund.approved": mark("Refund approved"),
+    "refund.refused": mark("Refund refused"),
+    "refund.made": mark("Refunded"),
+    "refund.failed": mark("Refund came back"),
+    "dispute.opened": mark("Disputed by the card holder"),
+    "dispute.inquiry_closed": mark("Inquiry closed"),
+    "dispute.won": mark("Dispute won"),
+    "dispute.lost": mark("Dispute lost"),
+    "dispute.charged": mark("Lost dispute charged to those who were paid"),
+    "red-letter.prepared": mark("Red letter prepared"),
+    "red-letter.issued": mark("Red letter issued"),
+    "red-letter.refused": mark("Red letter refused"),
     "instruction.written": mark("Instruction written"),
     "instruction.sent": mark("Instruction sent"),
     "instruction.done": mark("Instruction carried out"),
@@ -34,6 +47,18 @@ NEXT = {
     "prepare": mark("An operator prepares the payout."),
     "decide": mark("An approver decides on the payout."),
     "wait": mark("The transfers are being made."),
+    "decide-refund": mark("An approver decides on the refund."),
+    "wait-refund": mark("The refund is being made."),
+    "decide-red-letter": mark("An approver decides on the red letter."),
+    "evidence": mark("An operator hands in the evidence for the dispute."),
+    "judged": mark("The card holder's bank decides on the dispute."),
+}
+PAGES = {
+    "decide-refund": "/console/refunds/",
+    "wait-refund": "/console/refunds/",
+    "decide-red-letter": "/console/red-letters/",
+    "evidence": "/console/disputes/",
+    "judged": "/console/disputes/",
 }
 
 
@@ -60,5 +85,13 @@ async def timeline_page(
         entries=entries,
         settlement=found,
         deal=await deals.get_deal(session, settlement.root_id),
-        following=found.next and NEXT[found.next.kind],
+        waiting=[
+            {"said": NEXT[one.kind], "due_on": one.due_on, "page": _page(one.kind, one.about)}
+            for one in found.waiting
+        ],
     )
+
+
+def _page(kind: str, about: UUID | None) -> str:
+    """Return where the thing that waits is dealt with; empty where it is the settlement itself."""
+    return f"{PAGES[kind]}{about}" if kind in PAGES else ""

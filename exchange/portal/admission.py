@@ -1,5 +1,6 @@
 """A bidder's own admission and deposit in an auction: how it stands and what to do next."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from exchange.api import admissions as api
 from exchange.api import deposits as deposits_api
 from exchange.api.deps import Now, Session
 from exchange.identity.rules import Role
-from exchange.portal import render
+from exchange.portal import pledges, render
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.visitors import SignedIn, Visitor
 from listings.admissions import applying, queries, rules
@@ -24,7 +25,7 @@ RUNNING = ("open", "paused")
 
 
 async def shown(
-    session: AsyncSession, auction_id: UUID, *, visitor: Visitor | None
+    session: AsyncSession, auction_id: UUID, *, visitor: Visitor | None, now: datetime
 ) -> dict[str, Any] | None:
     """Return what a broadcaster sees of its own admission; None for everybody else."""
     if visitor is None or visitor.caller.role is not Role.BROADCASTER:
@@ -43,6 +44,8 @@ async def shown(
         "cap_minor": rules.least(gate.cap_minor, row.cap_minor if row else None),
         "room_minor": await _room(session, auction_id, party_id, currency=auction.currency),
         "deposit": deposit and deposits_api.deposit_out(deposit),
+        **await pledges.shown(session, auction_id, party_id, now=now),
+        "wire": deposit and await deposits_api.wire_for(session, deposit, now=now),
         "papers": PAPERS,
         "is_running": auction.state in RUNNING,
         "agreement": await agreement_verbs.find_deposit_agreement(session, auction_id, party_id),

@@ -32,7 +32,7 @@ async def auction_page(
         "auction.html",
         work=work,
         sale=listing.listing.sale,
-        admission=await admission.shown(session, auction_id, visitor=visitor),
+        admission=await admission.shown(session, auction_id, visitor=visitor, now=now),
         told=await incidents.moments(session, auction_id),
         supersedes=row.supersedes,
         successor=await incidents.successor(session, auction_id),

@@ -4,15 +4,17 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException
 
 from contracts.refusal import InvalidContent, Kind, Malformed, Refusal, Unknown
 from exchange.api import problems
-from exchange.portal import render
+from exchange.portal import faults, kept, render
 from exchange.portal.visitors import SignInFirst
 
 Handler = Any  # starlette types its handlers too loosely to name them here.
+# The page before is not what these are about: it is gone, another's, or the door is closed.
+_ELSEWHERE = (Kind.UNAUTHENTICATED, Kind.UNKNOWN, Kind.UNAVAILABLE)
 MACHINE = ("/v1/", "/v1", "/static/", "/openapi.json")
 
 
@@ -34,7 +36,7 @@ def _for_people_or(for_programs: Handler) -> Handler:
         if not _wants_html(request):
             given: Response = await for_programs(request, error)
             return given
-        return refused(request, _as_refusal(error))
+        return await _in_place(request, _as_refusal(error))
 
     return answer
 
@@ -47,7 +49,25 @@ def refused(request: Request, refusal: Refusal) -> Response:
         box.headers["HX-Retarget"] = "#refusal"
         box.headers["HX-Reswap"] = "innerHTML show:top"
         return box
-    return render.page(request, "error.html", status=status, refusal=refusal, status_code=status)
+    back = kept.page_before(request) if request.method == "POST" else None
+    return render.page(
+        request, "error.html", status=status, refusal=refusal, status_code=status, back=back
+    )
+
+
+async def _in_place(request: Request, refusal: Refusal) -> Response:
+    """Answer a form with its own page, filled in again; with a page of its own where it cannot."""
+    sent, back = getattr(request.state, "sent", None), kept.page_before(request)
+    scripted = request.headers.get("HX-Request")
+    if sent is None or back is None or scripted or refusal.kind in _ELSEWHERE:
+        return refused(request, refusal)
+    before = await kept.read(request, back)
+    box = bytes(render.page(request, "refusal.html", refusal=refusal).body).decode()
+    page = before and kept.again(before, box, action=request.url.path, sent=sent)
+    if not page:
+        return refused(request, refusal)
+    status = _STATUS.get(type(refusal), problems.STATUS[refusal.kind])
+    return HTMLResponse(page, status, headers=render.HEADERS)
 
 
 def _wants_html(request: Request) -> bool:
@@ -60,7 +80,7 @@ def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, Refusal):
         return error
     if isinstance(error, RequestValidationError):
-        errors = [{"field": str(item["loc"][-1]), "rule": item["msg"]} for item in error.errors()]
+        errors = faults.errors(error.errors())
         if all(item["loc"][0] == "path" for item in error.errors()):
             return Unknown("There is nothing at this address.")
         return InvalidContent("A field breaks its rule.", errors=errors)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.money import EXPONENTS
 from contracts.refusal import InvalidContent
+from exchange.portal import faults
 from exchange.portal.language import ZONE
 
 Made = TypeVar("Made")
@@ -88,6 +89,15 @@ class Form:
         """Return the parts of a price that were typed as `30/5, 70/180`: per cent and days."""
         return self._read(name, _parts, "not percentages and days like 30/5, 70/180")
 
+    def steps(self, name: str, currency: str) -> list[dict[str, int | None]]:
+        """Return steps of a share that were typed as `5000000/30, 50`: up to which sum, per cent.
+
+        The last has no end.
+        """
+        places = EXPONENTS.get(currency, 0)
+        fault = "not sums and percentages like 5000000/30, 50"
+        return self._read(name, lambda text: _steps(text, places), fault)
+
     def _read(self, name: str, reader: Callable[[str], Made], fault: str) -> Made:
         try:
             return reader(self.text(name))
@@ -104,10 +114,7 @@ def shape(kind: type[Wire], /, **values: Any) -> Wire:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        errors = [
-            {"field": ".".join(str(part) for part in item["loc"]), "rule": item["msg"]}
-            for item in error.errors()
-        ]
+        errors = faults.errors(error.errors())
         raise InvalidContent("A field breaks its rule.", errors=errors) from error
 
 
@@ -118,6 +125,7 @@ async def read_form(request: Request) -> Form:
     for name, value in sent.multi_items():
         if isinstance(value, str):
             fields.setdefault(name, []).append(value)
+    request.state.sent = fields  # a refused form is shown again with them
     return Form(fields)
 
 
@@ -148,6 +156,15 @@ def _scaled(text: str, places: int) -> int:
 def _parts(text: str) -> list[dict[str, int]]:
     typed = [one.split("/") for one in text.replace("，", ",").split(",")]
     return [{"share_bp": _scaled(share, 2), "due_days": int(days)} for share, days in typed]
+
+
+def _steps(text: str, places: int) -> list[dict[str, int | None]]:
+    made: list[dict[str, int | None]] = []
+    for typed in text.replace("，", ",").split(","):
+        upto, slash, share = typed.rpartition("/")
+        end = _scaled(upto, places) if slash else None
+        made.append({"upto_minor": end, "share_bp": _scaled(share, 2)})
+    return made
 
 
 def _wrong(field: str, rule: str) -> InvalidContent:

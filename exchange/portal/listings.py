@@ -67,6 +67,7 @@ async def listing_form(
         way_hint=spoken.say(chosen.hint),
         asks=chosen.asks,
         ways=sales.choices(spoken),
+        payments=sales.payments(chosen, spoken),
         further_criteria=sales.FURTHER_CRITERIA,
         **await own(session, visitor, spoken),
         **vocabulary_of(spoken),

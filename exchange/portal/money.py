@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import ids
+from contracts import calendar, ids
 from contracts.refusal import Unknown
 from exchange.api import invoices as invoices_api
 from exchange.api import ledger as ledger_api
@@ -21,6 +21,7 @@ from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
 from exchange.portal.visitors import SignedIn
 from settlement.invoices import queries as invoices
+from settlement.invoices.printing import A_MOMENT
 from settlement.invoices.tables import Payment
 from settlement.payouts.tables import Payout, PayoutTransfer
 from settlement.plans.tables import Settlement, SettlementLine
@@ -34,7 +35,9 @@ MOST = 200
 async def money_page(request: Request, visitor: SignedIn, session: Session, now: Now) -> Response:
     """Show what the visitor's organisation owes, is owed, and was paid."""
     caller, spoken = visitor.caller, render.speaks(request)
-    found = await invoices_api.list_invoices(session=session, caller=caller, after=None, limit=MOST)
+    found = await invoices_api.list_invoices(
+        session=session, caller=caller, now=now, after=None, limit=MOST
+    )
     payments = await invoices.open_payments(session, [invoice.id for invoice in found.items])
     shown = [_invoice(each, payments.get(each.id), ids.new(now)) for each in found.items]
     holder = caller.role is Role.HOLDER
@@ -120,6 +123,7 @@ def _invoice(
 ) -> dict[str, Any]:
     return {
         **invoice.model_dump(),
+        "due_on": None if invoice.due_at is None else calendar.day_of(invoice.due_at - A_MOMENT),
         "payment": None if payment is None else payment.model_dump(),
         "payment_id": payment_id,
         "payable": invoice.state == "issued" and payment is None,
@@ -157,6 +161,12 @@ async def _transfers_to(session: AsyncSession, party_id: UUID) -> list[dict[str,
         .limit(MOST)
     )
     return [
-        {**transfer.model_dump(), "deal_id": settled.root_id, "payout": payout.state}
+        {
+            **transfer.model_dump(),
+            "deal_id": settled.root_id,
+            "payout": payout.state,
+            "licensor_id": settled.licensor_id,
+            "kind": f"due_{settled.kind}",
+        }
         for transfer, payout, settled in (await session.execute(wanted)).all()
     ]

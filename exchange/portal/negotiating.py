@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.deals import instalments
+from contracts.deals import instalments, tiers
 from contracts.money import Money, percent
 from exchange.portal import said
 from exchange.portal.language import Language, mark
@@ -13,6 +13,7 @@ MODELS: Mapping[str, str] = {
     "flat": mark("Fixed sum"),
     "instalments": mark("Fixed sum, in instalments"),
     "guarantee-share": mark("Guarantee and share"),
+    "guarantee-tiers": mark("Guarantee and share by steps"),
     "per-run": mark("By the run"),
     "share": mark("Share alone (cannot be settled yet)"),
 }
@@ -55,6 +56,8 @@ def price(content: Mapping[str, Any], work: Mapping[str, Any], spoken: Language)
             "sum": spoken.amount(given["guarantee_minor"], currency),
             "share": percent(given["share_bp"]),
         }
+    if content["model"] == "guarantee-tiers":
+        return _by_steps(given, currency, spoken)
     if content["model"] == "per-run":
         return spoken.say(mark("%(sum)s for each run, %(count)s runs paid for at once")) % {
             "sum": spoken.amount(given["per_run_minor"], currency),
@@ -78,6 +81,19 @@ def _in_parts(given: Mapping[str, Any], currency: str, spoken: Language) -> str:
         "parts": ", ".join(parts),
         "rate": percent(given["rate_bp"]),
         "held": given["security"] or "–",
+    }
+
+
+def _by_steps(given: Mapping[str, Any], currency: str, spoken: Language) -> str:
+    told = spoken.say(
+        mark("%(sum)s guaranteed; fee %(fee)s %%, costs up to %(costs)s, then by steps: %(steps)s")
+    )
+    agreed = tiers.read(given)
+    return told % {
+        "sum": spoken.amount(given["guarantee_minor"], currency),
+        "fee": percent(agreed.fee_bp),
+        "costs": spoken.amount(agreed.costs_minor, currency),
+        "steps": tiers.ladder(agreed, currency),
     }
 
 

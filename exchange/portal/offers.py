@@ -1,6 +1,6 @@
 """Negotiations: the list, the form that makes an offer, and the room of its two sides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -28,8 +28,19 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "flat": ("amount",),
     "instalments": ("amount", "parts", "rate", "security"),
     "guarantee-share": ("guarantee", "share"),
+    "guarantee-tiers": ("guarantee", "fee", "costs", "steps"),
     "per-run": ("per_run", "runs_paid"),
     "share": ("share",),
+}
+
+# What each field is called in the API, and how it is read; the others are amounts.
+_READERS: Mapping[str, tuple[str, Callable[[Form, str], Any]]] = {
+    "share": ("share_bp", Form.basis_points),
+    "runs_paid": ("runs_paid", Form.whole),
+    "parts": ("parts", Form.parts),
+    "rate": ("rate_bp", Form.basis_points),
+    "security": ("security", Form.text),
+    "fee": ("fee_bp", Form.basis_points),
 }
 
 
@@ -247,16 +258,11 @@ def _price(form: Form, work_id: UUID, model: str, currency: str) -> dict[str, An
     found: dict[str, Any] = {}
     for field in FIELDS.get(model, ()):
         name = f"{field}_{work_id}"
-        if field == "share":
-            found["share_bp"] = form.basis_points(name)
-        elif field == "runs_paid":
-            found["runs_paid"] = form.whole(name)
-        elif field == "parts":
-            found["parts"] = form.parts(name)
-        elif field == "rate":
-            found["rate_bp"] = form.basis_points(name)
-        elif field == "security":
-            found["security"] = form.text(name)
+        if field in _READERS:
+            wire, reader = _READERS[field]
+            found[wire] = reader(form, name)
+        elif field == "steps":
+            found["steps"] = form.steps(name, currency)
         else:
             found[f"{field}_minor"] = form.minor(name, currency)
     return found
@@ -272,9 +278,18 @@ def _typed(price: Mapping[str, Any], currency: str) -> dict[str, str]:
         "amount": _major(price.get("amount_minor"), currency),
         "guarantee": _major(price.get("guarantee_minor"), currency),
         "share": percent(price["share_bp"]) if "share_bp" in price else "",
+        "fee": percent(price["fee_bp"]) if "fee_bp" in price else "",
+        "costs": _major(price.get("costs_minor"), currency),
+        "steps": ", ".join(_step(one, currency) for one in price.get("steps", ())),
         "per_run": _major(price.get("per_run_minor"), currency),
         "runs_paid": str(price.get("runs_paid", "")),
     }
+
+
+def _step(one: Mapping[str, Any], currency: str) -> str:
+    share = percent(one["share_bp"])
+    end = one.get("upto_minor")
+    return share if end is None else f"{_major(end, currency)}/{share}"
 
 
 def _major(minor: int | None, currency: str) -> str:

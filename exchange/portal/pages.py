@@ -21,7 +21,10 @@ from exchange.console import (
     queue,
     redletters,
     refunds,
+    remittances,
+    residences,
     settlements,
+    sweeps,
 )
 from exchange.console import fapiaos as console_fapiaos
 from exchange.console import recognition as cases
@@ -38,6 +41,7 @@ from exchange.portal import (
     deliveries,
     disclosures,
     errors,
+    fees,
     keys,
     listings,
     lives,
@@ -47,6 +51,8 @@ from exchange.portal import (
     offerables,
     offers,
     packages,
+    payees,
+    pledges,
     posters,
     recognition,
     register,
@@ -59,6 +65,7 @@ from exchange.portal import (
     screeners,
     sealed,
     signing,
+    taxes,
     title_documents,
     verifying,
     works,
@@ -71,12 +78,12 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     module.router
     for module in (
         accounts, works, packages, rights, register, register_forms, runs, screeners, recognition,
-        conformance, masters, listings, disclosures, market, posters, auctions, sealed, offers,
-        bundles, offerables, requests, deals, royalties, deliveries,
-        lives, changes, money, own_books, keys, signing, verifying,
+        conformance, masters, listings, disclosures, fees, market, posters, auctions, sealed,
+        offers, bundles, offerables, requests, deals, royalties, deliveries,
+        lives, changes, money, payees, own_books, keys, signing, verifying,
         queue, parties, settlements, payouts, payout_batches, refunds, disputes, ledger,
         ledger_orders, ledger_holds, cases, notices, admission, bidders, limits, console_bank,
-        provider, redletters, my_fapiaos,
+        provider, sweeps, redletters, my_fapiaos, remittances, residences, taxes,
     )
 )  # fmt: skip
 A_YEAR_S = 365 * 24 * 3600
@@ -103,7 +110,7 @@ def install(app: FastAPI) -> None:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False, max_body_size=LONGEST_FORM_BYTES)
-    for module in (avails, title_documents, bank_statements, console_fapiaos):
+    for module in (avails, title_documents, pledges, bank_statements, console_fapiaos):
         app.include_router(
             module.router, include_in_schema=False, max_body_size=module.LONGEST_FILE_BYTES
         )

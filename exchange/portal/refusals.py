@@ -1,17 +1,20 @@
 """Refusals in words for people: title, sentence, hint, and the reasons that help them go on."""
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from contracts.money import EXPONENTS, Money
 from contracts.refusal import Refusal
-from exchange.portal import said
+from exchange.portal import faults, said
 from exchange.portal.language import ZONE, Language, mark
 
 LABELS: Mapping[str, str] = {
     "least": mark("At least"),
     "most": mark("At most"),
+    "left": mark("Left"),
+    "account": mark("Account"),
     "work_title": mark("Title"),
     "seconds": mark("Seconds here / there"),
     "length_s": mark("Seconds long"),
@@ -30,6 +33,8 @@ LABELS: Mapping[str, str] = {
     "field": mark("Field"),
     "retry_after_s": mark("Seconds to wait"),
 }
+
+_NAMED = re.compile("`([a-z][a-z_]*)`")
 
 # What an answer about availability says beside its reasons; pages show it in tables of their own.
 OF_AN_ANSWER = frozenset(
@@ -58,12 +63,22 @@ def hint(code: str, text: str, spoken: Language) -> str:
     return spoken.say_code(f"{code}.hint", text) if text else ""
 
 
+def hint_of(refusal: Refusal, spoken: Language) -> str:
+    """Return the hint of this very refusal: what it names of the data is written as on a page."""
+    text = hint(refusal.code, refusal.hint, spoken)
+    return _NAMED.sub(lambda found: _value(found[1], refusal.data, spoken) or found[0], text)
+
+
+def _value(name: str, data: Mapping[str, Any], spoken: Language) -> str:
+    return _text(name, data[name], data, spoken) if name in data else faults.label(name, spoken)
+
+
 def reasons(refusal: Refusal, spoken: Language) -> Iterator[tuple[str, str]]:
     """Yield the reasons as (name, text); amounts are written as amounts."""
     data = refusal.data
     for error in data.get("errors", ()):
         if isinstance(error, Mapping):
-            yield str(error.get("field", "")), str(error.get("rule", ""))
+            yield faults.said(error, spoken)
     yield from _of_an_answer(data, spoken)
     hidden = OF_AN_ANSWER | (OF_A_LIKENESS if "case" in data else set())
     for name in (name for name in data if name not in hidden):

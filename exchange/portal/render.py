@@ -10,8 +10,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exchange.portal import language, refusals, said, wording
+from exchange.portal import language, refusals, said, tables, wording
 from exchange.portal.language import Language
+from settlement.ledger import names as accounts
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -65,7 +66,8 @@ def _text(request: Request, template: str, spoken: Language, values: dict[str, A
         "here": _address_in(request),
         "standin": context.settings.stripe_is_standin,
     }
-    return _environment(spoken).get_template(template).render({**known, **values})
+    page = _environment(spoken).get_template(template).render({**known, **values})
+    return tables.with_labels(page)
 
 
 def _address_in(request: Request) -> dict[str, str]:
@@ -97,14 +99,16 @@ def _environment(spoken: Language) -> Environment:
         number=spoken.number,
         word=lambda code: spoken.say(word(str(code))),
         rights=lambda wire: said.rights(wire, spoken),
+        payment=lambda wire: said.payment(wire, spoken),
         technical=lambda probe: said.technical(probe, spoken),
         finding=lambda code: spoken.say(said.FINDINGS.get(code, code)),
         fingerprint=said.fingerprint,
+        account=lambda code: spoken.pick(*accounts.name(code)),
         territory=lambda code: said.territory(code, spoken),
         say=spoken.say,
         title=lambda refusal: refusals.title(refusal, spoken),
         detail=lambda refusal: refusals.detail(refusal, spoken),
-        hint=lambda refusal: refusals.hint(refusal.code, refusal.hint, spoken),
+        hint=lambda refusal: refusals.hint_of(refusal, spoken),
         said_code=spoken.say_code,
         reasons=lambda refusal: refusals.reasons(refusal, spoken),
     )

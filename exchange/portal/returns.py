@@ -25,7 +25,7 @@ async def of_party(session: AsyncSession, party_id: UUID) -> list[dict[str, Any]
         for row in coming
     ]
     found += [
-        _shown(row.deal_id, deals, -row.amount_minor, row.currency)
+        _shown(row.deal_id, deals, -row.own.amount_minor, row.currency)
         | {"state": f"recovery_{row.state}", "at": row.created_at, "reason": None}
         for row in going
     ]

@@ -8,7 +8,7 @@ from contracts import ids
 from contracts.deals import queries as deals
 from exchange.api import royalties as api
 from exchange.api.deps import Now, Session
-from exchange.portal import render
+from exchange.portal import money, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.visitors import SignedIn
 from settlement.royalties import reports
@@ -20,10 +20,12 @@ router = APIRouter(prefix="/deals/{deal_id}/royalties")
 async def royalties_page(
     request: Request, deal_id: UUID, visitor: SignedIn, session: Session, now: Now
 ) -> Response:
-    """Show the royalties of a deal to its two sides and the staff."""
+    """Show the royalties of a deal to its sides, to owners who get a share, and the staff."""
     caller = visitor.caller
     found = await api.get_royalties(deal_id=deal_id, session=session, caller=caller)
     deal = await deals.get_deal(session, deal_id)
+    spoken = render.speaks(request)
+    claims = [one.claim_id for one in found.statements if one.claim_id is not None]
     return render.page(
         request,
         "royalties.html",
@@ -31,6 +33,11 @@ async def royalties_page(
         royalties=found,
         report_id=ids.new(now),
         columns=",".join(reports.COLUMNS),
+        settled={
+            claim: await money.settlement(session, claim, caller=caller, spoken=spoken)
+            for claim in claims
+        },
+        is_side=caller.is_staff or caller.party_id in (deal.licensor_id, deal.licensee_id),
         may_report=found.model is not None and caller.party_id == deal.licensee_id,
     )
 

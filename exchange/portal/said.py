@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts.rights import vocabulary, wording
 from exchange.portal.language import Language, mark
+from listings.auctions import payment as paying
 
 # A list longer than this is told by its first names and their number.
 NAMED_AT_MOST = 6
@@ -21,6 +22,12 @@ def rights(wire: Mapping[str, Any], spoken: Language) -> dict[str, str]:
         "languages": _names(wire["languages"], vocabulary.TONGUES, spoken),
         "sentence": wording.wording_of(wire, "zh" if spoken.code == "zh-CN" else "en"),
     }
+
+
+def payment(wire: Mapping[str, Any], spoken: Language) -> str:
+    """Return how the price of an auction is paid, in the words that its rulebook froze."""
+    sentences = paying.sentences(wire)
+    return spoken.pick(sentences["payment_zh"], sentences["payment"])
 
 
 def territory(code: str, spoken: Language) -> str:

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts import rfc3339
+from contracts.deals.pricing import GUARANTEE_SHARE, INSTALMENTS
 from contracts.refusal import InvalidContent
 from exchange.portal.forms import Form
 from exchange.portal.language import Language, mark
 
 FURTHER_CRITERIA = 3
 PRICE = "price"
+ONCE = "once"  # one sum, due as the contract says: the terms of sale are silent
+PAYMENTS: Mapping[str, str] = {
+    ONCE: mark("in one sum"),
+    INSTALMENTS: mark("in instalments"),
+    GUARANTEE_SHARE: mark("as a guarantee, with a share of receipts beyond it"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,13 @@ def choices(spoken: Language) -> list[tuple[str, str, str]]:
     return [(code, spoken.say(way.label), spoken.say(way.hint)) for code, way in WAYS.items()]
 
 
+def payments(chosen: Way, spoken: Language) -> list[tuple[str, str]]:
+    """Return (code, name) of the ways to pay what this way of selling awards; quotes have none."""
+    if chosen.method == "intent":
+        return []
+    return [(code, spoken.say(label)) for code, label in PAYMENTS.items()]
+
+
 def way(code: str) -> Way:
     """Return a way of selling; an unknown code is the plain ascending auction."""
     return WAYS.get(code, WAYS["english"])
@@ -128,7 +142,7 @@ def read(form: Form) -> dict[str, Any]:
         sale["preset"] = chosen.preset
     for asked in sorted(chosen.asks):
         sale |= _READERS[asked](form, currency)
-    return sale | _admission(form, currency)
+    return sale | _admission(form, currency) | _payment(form)
 
 
 def _step(form: Form, currency: str) -> dict[str, Any]:
@@ -236,9 +250,28 @@ def _admission(form: Form, currency: str) -> dict[str, Any]:
         admission["deposit_minor"] = form.minor("deposit", currency)
     if form.text("admission_until"):
         admission["until"] = rfc3339.exact(form.instant("admission_until"))
+    modes = form.many("deposit_modes")
+    if modes and modes != ["wire"] and admission["deposit_minor"]:
+        admission["deposit_modes"] = modes  # with the usual margins
     if form.text("agreement") == "signed" and admission["deposit_minor"]:
         admission["agreement"] = "signed"
     return {"admission": admission}
+
+
+def _payment(form: Form) -> dict[str, Any]:
+    model = form.text("payment") or ONCE
+    if model == ONCE:
+        return {}
+    if model != INSTALMENTS:
+        return {"payment": {"model": model, "share_bp": form.basis_points("share")}}
+    return {
+        "payment": {
+            "model": model,
+            "parts": form.parts("parts"),
+            "rate_bp": form.basis_points("rate"),
+            "security": form.text("security"),
+        }
+    }
 
 
 def _json(form: Form, name: str) -> Any:

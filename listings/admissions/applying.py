@@ -20,10 +20,15 @@ from listings.admissions.rules import Gate
 from listings.admissions.tables import AdmissionRow
 from listings.auctions import queries as auctions
 from listings.auctions.tables import Auction
+from settlement.approvals.rules import Decision
+from settlement.deposits import letters
 from settlement.deposits import queries as deposit_queries
 from settlement.deposits import service as deposits
 from settlement.deposits.rules import RETURN_WITHIN_DAYS, Terms
 from settlement.deposits.tables import Deposit, DepositReceipt
+from settlement.guarantees.tables import Guarantee
+
+MOST_AT_ONCE = 100
 
 
 async def apply(
@@ -116,6 +121,49 @@ async def receive_deposit(
     return deposit
 
 
+async def admit_paid(
+    session: AsyncSession, auction_id: UUID, party_id: UUID, *, now: datetime
+) -> None:
+    """Admit an applicant whose deposit a statement showed, if nothing else is missing.
+
+    Raises:
+        Unknown: there is no such auction.
+    """
+    row = await queries.find_admission(session, auction_id, party_id)
+    if row is not None:
+        await _admit_if_complete(session, await _locked(session, auction_id), row, now=now)
+
+
+async def accept_letter(
+    session: AsyncSession, letter: Guarantee, *, decision: Decision, now: datetime
+) -> Guarantee:
+    """Accept a letter of guarantee; admit the applicant if that was all it waited for.
+
+    Raises:
+        Unknown: there is no such auction.
+        DepositSecured, GuaranteeDecided, GuaranteeOtherPerson, GuaranteeChanged, ProofSpent: see
+            `letters.accept`.
+    """
+    auction = await _locked(session, letter.auction_id)
+    accepted = await letters.accept(session, letter.id, decision=decision, now=now)
+    row = await queries.find_admission(session, auction.id, letter.party_id)
+    if row is not None:
+        await _admit_if_complete(session, auction, row, now=now)
+    return accepted
+
+
+async def admit_due(session: AsyncSession, *, now: datetime) -> int:
+    """Admit applicants whose card holds or paid since: the provider knows nothing of admissions."""
+    admitted = 0
+    for auction_id, party_id in await queries.secured(session, now=now, limit=MOST_AT_ONCE):
+        auction = await _locked(session, auction_id)
+        row = await queries.find_admission(session, auction_id, party_id)
+        if row is not None:
+            await _admit_if_complete(session, auction, row, now=now)
+            admitted += row.state == rules.ADMITTED
+    return admitted
+
+
 async def check_may_sign(
     session: AsyncSession, auction_id: UUID, party_id: UUID, *, now: datetime
 ) -> Auction:
@@ -171,10 +219,16 @@ async def refuse(
 
 
 async def missing(session: AsyncSession, auction: Auction, row: AdmissionRow) -> list[str]:
-    """Return what an applicant waits for: `agreement`, `deposit`, `papers`; none once decided."""
+    """Return what an applicant waits for: `agreement`, `deposit`, `papers`; none once decided.
+
+    An admitted bidder whose deposit has lapsed waits for one again.
+    """
+    gate = rules.gate(auction.rulebook)
+    if row.state == rules.ADMITTED and gate.deposit_minor:
+        deposit = await deposit_queries.find_deposit(session, auction.id, row.party_id)
+        return ["deposit"] if deposit is not None and deposit.frozen_at is None else []
     if row.state != rules.WAITING:
         return []
-    gate = rules.gate(auction.rulebook)
     found = []
     if not await _agreement_is_in(session, auction, row.party_id, gate=gate):
         found.append("agreement")
@@ -260,6 +314,10 @@ async def _ask_deposit(
             required=Money(gate.deposit_minor, auction.currency),
             until=gate.until,
             forfeits=gate.forfeits,
+            modes=gate.modes,
+            ends_by=gate.ends_by,
+            card_margin_h=gate.card_margin_h,
+            guarantee_days=gate.guarantee_days,
         )
         await deposits.require(session, terms, now=now)
 

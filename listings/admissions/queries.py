@@ -36,6 +36,25 @@ REACHED = text(
 )
 
 
+# Applicants whose papers are accepted and whose deposit is in since, before its day.
+SECURED = text(
+    "SELECT a.auction_id, a.party_id FROM admission a "
+    "JOIN deposit d ON d.auction_id = a.auction_id AND d.party_id = a.party_id "
+    "JOIN auction l ON l.id = a.auction_id "
+    "WHERE a.state = 'applied' AND a.papers_checked_at IS NOT NULL "
+    "AND d.frozen_at < coalesce(d.until, l.closes_at) AND l.state IN ('open', 'paused') "
+    "AND l.closes_at > :now ORDER BY d.frozen_at DESC LIMIT :limit"
+)
+
+
+async def secured(
+    session: AsyncSession, *, now: datetime, limit: int
+) -> Sequence[tuple[UUID, UUID]]:
+    """Return (auction, party) of applicants who may be complete by their deposit."""
+    rows = await session.execute(SECURED, {"now": now, "limit": limit})
+    return [(row.auction_id, row.party_id) for row in rows]
+
+
 async def find_admission(
     session: AsyncSession, auction_id: UUID, party_id: UUID
 ) -> AdmissionRow | None:

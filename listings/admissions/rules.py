@@ -8,7 +8,7 @@ number of bidders stay secret).
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ VERIFIED, APPLIED = "verified", "applied"  # the two kinds of admission of a rul
 RESERVED, WAITING, ADMITTED = "reserved", "applied", "admitted"
 REFUSED, SUSPENDED = "refused", "suspended"
 MISSING, UNVERIFIED, OWN, RELATED, BLOCKED = "missing", "unverified", "own", "related", "blocked"
+LAPSED = "lapsed"  # admitted, and the card or letter that stood for its deposit holds no more
 UNSIGNED = "unsigned"  # applied, and the deposit agreement waits for its signature
 PADDLE_TAG = b"uhdx/paddle/v1\x00"
 # Hidden numbers are drawn from four digits: enough that a draw rarely has to be repeated, and the
@@ -54,6 +55,13 @@ class DepositAgreementUnsigned(Refusal):
 
     kind, code = Kind.FORBIDDEN, "deposit-agreement-unsigned"
     hint = "Sign it: PUT /v1/auctions/{id}/deposit-agreement, or `exchange sign {id} --deposit`."
+
+
+class DepositLapsed(Refusal):
+    """The deposit is no longer held: a card's hold, or a letter of guarantee, has run out."""
+
+    kind, code = Kind.FORBIDDEN, "deposit-lapsed"
+    hint = "Charge a card or wire the deposit; your bids so far stand."
 
 
 class NoAgreementAsked(Refusal):
@@ -118,6 +126,10 @@ class Gate:
     forfeits: tuple[str, ...]
     closes_at: datetime
     must_sign: bool = False
+    modes: tuple[str, ...] = ("wire",)
+    card_margin_h: int = 0
+    guarantee_days: int = 0
+    ends_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +167,7 @@ def check(admission: Admission, *, committed_minor: int) -> None:
 
     Raises:
         OwnListing, BidderNotVerified, RelatedToSeller, Blocked, NotAdmitted,
-            DepositAgreementUnsigned: it may not bid.
+            DepositAgreementUnsigned, DepositLapsed: it may not bid.
         CapExceeded, ExposureExceeded: it may, but not for so much.
     """
     _check_state(admission)
@@ -179,6 +191,7 @@ def _check_state(admission: Admission) -> None:
         UNVERIFIED: BidderNotVerified("Only verified broadcasters bid."),
         RELATED: RelatedToSeller("You are connected with the seller's side."),
         SUSPENDED: RelatedToSeller("A connection with the seller's side was declared."),
+        LAPSED: DepositLapsed("Your deposit is no longer held."),
         UNSIGNED: DepositAgreementUnsigned("Your deposit agreement is not signed."),
     }.get(
         admission.state,
@@ -216,7 +229,24 @@ def gate(rulebook: bytes) -> Gate:
         forfeits=tuple(book.get("forfeits") or ()),
         closes_at=datetime.fromisoformat(book["closes_at"]),
         must_sign=given.get("agreement") == "signed",
+        modes=tuple(given.get("deposit_modes") or ("wire",)),
+        card_margin_h=given.get("card_margin_h") or 0,
+        guarantee_days=given.get("guarantee_days") or 0,
+        ends_by=_ends_by(book),
     )
+
+
+def _ends_by(book: Mapping[str, Any]) -> datetime | None:
+    """Return the longest that an auction can run by its rules; None where nothing bounds it."""
+    if book.get("hard_stop_at"):
+        return datetime.fromisoformat(book["hard_stop_at"])
+    closing = book.get("closing") or {}
+    moved = closing.get("most_extensions") if closing.get("window_s") else 0
+    if moved is None:
+        return None
+    match = (book.get("first_refusal") or {}).get("window_s") or 0
+    longest = moved * (closing.get("window_s") or 0) + match
+    return datetime.fromisoformat(book["closes_at"]) + timedelta(seconds=longest)
 
 
 def check_open(gate: Gate, now: datetime) -> None:

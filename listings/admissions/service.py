@@ -22,7 +22,11 @@ from listings.admissions.rules import Admission, Candidate, Gate
 from listings.admissions.tables import AdmissionRow, CreditLine, Paddle
 
 STOOD = text(
-    "SELECT a.party_id, p.number, a.state, a.cap_minor, b.id AS block, b.until "
+    "SELECT a.party_id, p.number, a.state, a.cap_minor, b.id AS block, b.until, "
+    # A deposit that was in once, and is not any more: what stood for it ran out.
+    "EXISTS (SELECT FROM deposit d WHERE d.auction_id = a.auction_id AND d.party_id = a.party_id "
+    "  AND (d.frozen_at IS NULL OR d.held_minor < d.required_minor AND d.pledged_until <= :now)) "
+    "  AS is_lapsed "
     "FROM admission a "
     "LEFT JOIN paddle p ON p.auction_id = a.auction_id AND p.party_id = a.party_id "
     "LEFT JOIN LATERAL (SELECT o.id, o.until FROM party_block o WHERE o.party_id = a.party_id "
@@ -47,12 +51,15 @@ RELEASE = text(
     "AND NOT party_id = ANY(CAST(:keep AS uuid[]))"
 )
 
-# Who may bid at once: admitted, and nothing else to look at (no block, no credit line). It is asked
-# once for every batch of bids; `loaded` answers for everybody else.
+# Who may bid at once: admitted, and nothing else to look at (no deposit that lapsed, no block, no
+# credit line). It is asked once for every batch of bids; `loaded` answers for everybody else.
 READY = (
     "SELECT a.party_id, p.number, a.cap_minor FROM admission a "
     "JOIN paddle p ON p.auction_id = a.auction_id AND p.party_id = a.party_id "
     "WHERE a.auction_id = %(auction)s AND a.party_id = ANY(%(parties)s) AND a.state = 'admitted' "
+    "AND NOT EXISTS (SELECT FROM deposit d "
+    "  WHERE d.auction_id = a.auction_id AND d.party_id = a.party_id AND (d.frozen_at IS NULL "
+    "  OR d.held_minor < d.required_minor AND d.pledged_until <= %(now)s)) "
     "AND NOT EXISTS (SELECT FROM party_block o "
     "  WHERE o.party_id = a.party_id AND o.lifted_at IS NULL) "
     "AND NOT EXISTS (SELECT FROM credit_line c "
@@ -262,12 +269,19 @@ async def _stood(
         row.party_id: Admission(
             row.party_id,
             row.number,
-            rules.BLOCKED if row.block and row.state == rules.ADMITTED else row.state,
+            _state(row.state, is_blocked=row.block is not None, is_lapsed=row.is_lapsed),
             cap_minor=rules.least(gate.cap_minor, row.cap_minor),
             until=row.until,
         )
         for row in rows.all()
     }
+
+
+def _state(state: str, *, is_blocked: bool, is_lapsed: bool) -> str:
+    """Return how somebody stands whose admission is stored: one of two things may suspend it."""
+    if state != rules.ADMITTED or not (is_blocked or is_lapsed):
+        return state
+    return rules.BLOCKED if is_blocked else rules.LAPSED
 
 
 async def _signed(

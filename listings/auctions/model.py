@@ -234,6 +234,8 @@ class Book:
     sha256: str
     reserve_minor: int | None
     mechanism: Method
+    payment: Mapping[str, Any] | None = None  # how an award is paid; None: one sum
+    fees: Mapping[str, str] | None = None  # the fee schedule: its name and hash
 
     @property
     def match_window(self) -> timedelta:

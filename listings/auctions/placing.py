@@ -183,6 +183,7 @@ async def _load(
         "bids": [arrival.bid_id for arrival in arrivals],
         "parties": list({arrival.party_id for arrival in arrivals}),
         "currency": frozen.book.currency,
+        "now": now,
     }
     async with connection.pipeline():
         knowing = await connection.execute(_KNOWN, asked)

@@ -60,12 +60,13 @@ def rulebook(  # noqa: PLR0913 - each argument is a member of the document.
     reserve_commitment: str | None = None,
     holders: Sequence[int] = (),
     more_terms: Mapping[str, Any] | None = None,
+    fees: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the whole rules of one auction as plain JSON; its RFC 8785 bytes are hashed.
 
     Commitments are given exactly where ties are drawn and the reserve is hidden, `holders` are the
     paddles set aside for `sale.holders`, and `more_terms` is what the method's terms gain at the
-    opening (the cells of a package auction).
+    opening (the cells of a package auction). `fees` names the schedule that both sides pay by.
 
     Raises:
         ValueError: a commitment or the paddles do not go with the sale (a bug, no refusal).
@@ -95,6 +96,8 @@ def rulebook(  # noqa: PLR0913 - each argument is a member of the document.
         "forfeits": list(sale.forfeits),
         "default": sale.default,
         "texts": texts.of(sale),
+        # Absent where the price is one sum: rulebooks of old say nothing else.
+        **_given(payment=sale.payment, fees=fees),
     }
 
 
@@ -121,6 +124,10 @@ def _check(sale: Sale, seed: str | None, reserve: str | None, holders: Sequence[
         raise ValueError("a reserve is committed exactly when it is hidden")
     if len(holders) != len(sale.holders):
         raise ValueError("each holder of a right of first refusal has a paddle")
+
+
+def _given(**members: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: dict(value) for name, value in members.items() if value is not None}
 
 
 def _named(sale: Sale) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from contracts import rfc3339
 from contracts.money import EXPONENTS, WrongCurrency
-from listings.auctions import presets, steps
+from listings.auctions import deposit_terms, payment, presets, steps
 from listings.auctions.mechanisms import METHODS
 from listings.auctions.model import Closing, Method, written
 from listings.auctions.refusals import BadSale
@@ -21,7 +21,7 @@ LEAST_MATCH_S = 60
 NEEDED = frozenset({"method", "auction_id", "currency", "floor_minor", "opens_at", "closes_at"})
 OPTIONS = frozenset(
     {"preset", "terms", "closing", "hard_stop_at", "reserve", "tie", "admission", "secrecy",
-     "opening", "forfeits", "default"}
+     "opening", "forfeits", "default", "payment"}
 )  # fmt: skip
 # What a deposit (保证金) may be lost for; the last one is no trigger but a claim beyond it.
 FORFEITS = (
@@ -38,6 +38,7 @@ class Sale:
         public: the normalised wire, without what is secret.
         secret: {"reserve_minor": …} where the reserve is hidden, otherwise {}.
         holders: the parties with a right of first refusal.
+        payment: how the award is paid where that is not one sum.
         barred: the seller and the co-owners.
         ends_by: the last instant a bid can be accepted at, as far as the terms bound it.
     """
@@ -61,6 +62,7 @@ class Sale:
     opening: Mapping[str, Any] | None
     forfeits: Sequence[str]
     default: str
+    payment: Mapping[str, Any] | None
     floor_minor: int
     step_minor: int | None
     public: Mapping[str, Any]
@@ -81,6 +83,7 @@ def read_sale(sale: Mapping[str, Any], *, barred: frozenset[UUID], now: datetime
         BadSale: a field is missing, unknown or contradicts another, or the close is in the past.
         WrongCurrency: the currency is not handled.
         AmountOutOfRange: an amount is below 1 or leaves no room for a raise.
+        BadInstalments, BadPrice: see `payment.read`.
         BadOpeningKey: sealed bids have no key that would open them.
     """
     wire = _flat(sale)
@@ -113,6 +116,7 @@ def read_sale(sale: Mapping[str, Any], *, barred: frozenset[UUID], now: datetime
         opening=_opening(wire, secrecy, auction_id),
         forfeits=_forfeits(wire),
         default=_one_of(wire, "default", method.defaults),
+        payment=payment.read(wire),
         floor_minor=steps.whole(wire["floor_minor"]),
         step_minor=wire.get("step_minor"),
         public={},
@@ -270,7 +274,8 @@ def _first_refusal(wire: Mapping[str, Any]) -> tuple[tuple[UUID, ...], int]:
 
 def _admission(wire: Mapping[str, Any]) -> dict[str, Any]:
     given = wire.get("admission", {})
-    names = {"kind", "deposit_minor", "until", "most_bidders", "cap_minor", "agreement"}
+    names = {"kind", "deposit_minor", "until", "most_bidders", "cap_minor", "agreement",
+             *deposit_terms.NAMES}  # fmt: skip
     if set(given) - names:
         raise BadSale("This is not about admission.", fields=sorted(set(given) - names))
     until, most, cap = (given.get(name) for name in ("until", "most_bidders", "cap_minor"))
@@ -283,6 +288,7 @@ def _admission(wire: Mapping[str, Any]) -> dict[str, Any]:
         "most_bidders": None if most is None else _whole(given, "most_bidders", 2, 1_000),
         "cap_minor": None if cap is None else steps.whole(cap),
         **_agreement(given, is_asked=kind == "applied" and deposit_minor > 0),
+        **deposit_terms.read(given, is_asked=kind == "applied" and deposit_minor > 0),
     }
 
 
@@ -379,4 +385,6 @@ def _public(wire: Mapping[str, Any], sale: Sale) -> dict[str, Any]:
         read["reserve"] = {name: one for name, one in sale.reserve.items() if one is not None}
     if sale.opening is not None:
         read["opening"] = sale.opening
+    if sale.payment is not None:
+        read["payment"] = sale.payment
     return read

@@ -20,12 +20,13 @@ from contracts.refusal import IdReused, Unknown
 from contracts.titles import queries as titles
 from listings.admissions import queries as admissions
 from listings.admissions import service as admitting
-from listings.auctions import chain, queries, rulebook, rules
+from listings.auctions import chain, payment, queries, rulebook, rules
 from listings.auctions.ingress import NotDurable
 from listings.auctions.model import Book, Event, Standing
 from listings.auctions.tables import Auction, AuctionEvent
 from listings.bundles import cells as bundle_cells
 from listings.sealed import keys as opening_keys
+from settlement.fees import agreeing
 
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _SETTINGS = text(
@@ -76,6 +77,7 @@ async def open_auction(  # noqa: PLR0913 - a frozen auction is told everything a
         read, auction=auction_id, listing=listing_id, work=work_id, supersedes=supersedes,
         holders=await admitting.set_aside(session, auction_id, read.holders),
         more_terms=_cells(read, rights), **_commitments(auction_id, secret),
+        fees=await agreeing.named(session, currency=read.currency, now=now),
     )  # fmt: skip
     auction = _row(rules_, secret, seller_id=seller_id, barred=sorted(barred))
     session.add(auction)
@@ -303,7 +305,7 @@ def _closed(auction: Auction, result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _award(auction: Auction, book: Book, award: Mapping[str, Any], winner: UUID) -> dict[str, Any]:
-    items = award["items"]
+    items, amount_minor = award["items"], award["amount_minor"]
     return {
         "auction": str(auction.id),
         "listing": str(auction.listing_id),
@@ -311,8 +313,8 @@ def _award(auction: Auction, book: Book, award: Mapping[str, Any], winner: UUID)
         "licensor": str(auction.seller_id),
         "licensee": str(winner),
         "bid": award["bid"],
-        "amount_minor": award["amount_minor"],
+        "amount_minor": amount_minor,
         "currency": auction.currency,
         "rights": None if items is None else bundle_cells.rights(book.terms["cells"], items),
-        "price": None,
+        "price": None if book.payment is None else payment.price(book.payment, amount_minor),
     }

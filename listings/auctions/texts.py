@@ -1,5 +1,6 @@
 """The rules of an auction in sentences, for people who read its rulebook (pure)."""
 
+from listings.auctions import payment
 from listings.auctions.sales import Sale
 
 _METHOD = {
@@ -54,4 +55,6 @@ def of(sale: Sale) -> dict[str, str]:
             "After the end of bidding the holders may equal the best bid (场内行权); then bidding "
             "is open once more."
         )
+    if sale.payment is not None:
+        said |= payment.sentences(sale.payment)
     return said

@@ -30,6 +30,7 @@ from typing import Any, Callable  # noqa: UP035 - Python 3.9 has no collections.
 MOST = 10_000_000_000_000
 MOST_INTEGER = 2**53
 MOST_PACKAGE = 10**12
+WHOLE = 10_000
 GENESIS = bytes(32)
 EVENT = b"uhdx/auction-event/v1\0"
 RESERVE = b"uhdx/reserve/v1\0"
@@ -214,7 +215,7 @@ class Book:
 
     def __init__(self, book: Any) -> None:
         """Read a rulebook of version 2."""
-        members(book, BOOK, "the rulebook")
+        members(book, BOOK | ({"payment", "fees"} & set(book)), "the rulebook")
         need(book["version"] == 2 and type(book["version"]) is int, "the version is not 2")
         self.auction = id_bytes(book["auction"], "auction")
         self.listing = id_bytes(book["listing"], "listing")
@@ -240,6 +241,7 @@ class Book:
         self.terms = members(book["terms"], TERMS[self.method], "terms")
         self.cells: dict[str, Any] = {}
         self._read_terms()
+        self._read_payment(book)
         if self.method == "package":
             self._read_cells()
 
@@ -320,6 +322,33 @@ class Book:
         self.criteria = self.terms.get("criteria", [])
         if self.method == "weighted":
             self._read_criteria()
+
+    def _read_payment(self, book: Any) -> None:
+        if "fees" in book:
+            members(book["fees"], {"schedule", "sha256"}, "`fees`")
+            hex32(book["fees"]["sha256"], "the hash of the fee schedule")
+        payment = self.payment = book.get("payment")
+        if "payment" not in book:
+            return
+        need(self.method != "intent", "quotes have no way of paying")
+        need(isinstance(payment, dict), "the way of paying is no object")
+        if payment.get("model") == "guarantee-share":
+            members(payment, {"model", "share_bp"}, "payment")
+            need(is_int(payment["share_bp"], 1, WHOLE), "the share is odd")
+            return
+        members(payment, {"model", "parts", "rate_bp", "security"}, "payment")
+        need(payment["model"] == "instalments", "the way of paying is unknown")
+        need(is_int(payment["rate_bp"], 0, 2_400), "the rate of interest is odd")
+        need(isinstance(payment["security"], str), "the security is no text")
+        parts, last = payment["parts"], 0
+        need(isinstance(parts, list) and 2 <= len(parts) <= 24, "the number of parts is odd")
+        for one in parts:
+            members(one, {"share_bp", "due_days"}, "a part")
+            need(is_int(one["share_bp"], 1, WHOLE), "the share of a part is odd")
+            need(one["share_bp"] * self.floor >= WHOLE, "a part of the floor would be nothing")
+            need(is_int(one["due_days"], last + 1, 3_650), "the days of a part are odd")
+            last = one["due_days"]
+        need(sum(one["share_bp"] for one in parts) == WHOLE, "the parts are not the whole")
 
     def _read_cells(self) -> None:
         names = {"code", "space", "of", "exclusivity", "copies", "reserve_minor", "right"}
@@ -1171,6 +1200,34 @@ def pair(value: Fraction) -> list[int]:
     return [value.numerator, value.denominator]
 
 
+# --- how it is paid ------------------------------------------------------------------------------
+
+
+def paid_in(payment: dict[str, Any], amount: int) -> list[list[int]]:
+    """Return the parts that an award is paid in: amount, days, and the interest on it."""
+    parts: list[list[int]] = []
+    share = before = 0
+    for one in payment["parts"]:
+        share += one["share_bp"]
+        upto = (2 * amount * share + WHOLE) // (2 * WHOLE)
+        part, year = upto - before, WHOLE * 365
+        rate = payment["rate_bp"] if parts else 0
+        interest = (2 * part * rate * one["due_days"] + year) // (2 * year)
+        parts.append([part, one["due_days"], interest])
+        before = upto
+    return parts
+
+
+def payments(book: Book, result: Any) -> list[Any]:
+    """Return the parts of each award that is paid in instalments, by its bid."""
+    if result is None or book.payment is None or book.payment["model"] != "instalments":
+        return []
+    return [
+        {"bid": won["bid"], "parts": paid_in(book.payment, won["amount_minor"])}
+        for won in result["awards"]
+    ]
+
+
 # --- the file ----------------------------------------------------------------------------------
 
 
@@ -1196,15 +1253,17 @@ def verify(raw: bytes) -> dict[str, Any]:
             raise Bad(f"the event cannot be read: {error!r}", seq) from error
     if last not in ("awarded", "voided"):
         raise Bad("the log ends before the result", len(lines))
-    result = auction.result if not auction.is_void else None
+    raw_result = auction.result if not auction.is_void else None
+    result = None if raw_result is None else json.loads(raw_result)
     return {
         "auction": str(uuid.UUID(bytes=auction.book.auction)),
         "method": auction.book.method,
         "events": len(lines),
         "bids": len(auction.bids),
         "head_sha256": previous.hex(),
-        "result": None if result is None else json.loads(result),
-        "result_sha256": None if result is None else sha256(result).hex(),
+        "result": result,
+        "result_sha256": None if raw_result is None else sha256(raw_result).hex(),
+        "payments": payments(auction.book, result),
     }
 
 
@@ -1272,7 +1331,13 @@ def tell(as_json: bool, found: dict[str, Any]) -> int:
         sys.stdout.write(dumps(found).decode() + "\n")
     elif found["holds"]:
         names = ("auction", "method", "events", "bids", "head_sha256", "result_sha256")
-        sys.stdout.write("".join(f"{name}: {found[name]}\n" for name in names) + "holds\n")
+        lines = [f"{name}: {found[name]}\n" for name in names]
+        for paid in found["payments"]:
+            lines += [
+                f"{paid['bid']} pays {part} + {interest} within {days} days\n"
+                for part, days, interest in paid["parts"]
+            ]
+        sys.stdout.write("".join(lines) + "holds\n")
     else:
         where = "the rulebook" if found["seq"] is None else f"event {found['seq']}"
         sys.stdout.write(f"does NOT hold, at {where}: {found['said']}\n")

@@ -12,9 +12,10 @@ from sqlmodel import col
 from contracts import calendar, locking
 from contracts.facts import service as facts
 from contracts.refusal import Unknown
+from listings.auctions import payment
 from listings.catalogue.tables import Listing
 from listings.disclosures import filing as filings
-from listings.disclosures import gate, progress, queries, rules
+from listings.disclosures import gate, paying, progress, queries, rules
 from listings.disclosures.filing import Filing
 from listings.disclosures.progress import DisclosureState, Progress
 from listings.disclosures.rules import BadDisclosure, DisclosureNeeded, Notice
@@ -144,6 +145,8 @@ async def admit(
 
     Raises:
         MethodNotLicensed, NoticeTooShort: see `gate`.
+        InstalmentsNotAllowed: a state-owned seller would be paid in other parts than the rules of
+            the day let it.
         DisclosureNeeded: the seller has to disclose and nothing is filed, the filing is not
             accepted, or the listing has changed since.
         DisclosureTooShort: the bidding would begin too early; the first lawful instant is named.
@@ -154,6 +157,7 @@ async def admit(
     opens_at = datetime.fromisoformat(sale["opens_at"])
     gate.check_method(licence, sale["method"])
     gate.check_notice(licence, sale["method"], opens_at=opens_at, now=now)
+    await paying.check(session, listing.party_id, [payment.schedule(sale.get("payment"))], now=now)
     row = await _locked(session, listing.id)
     if row is None:
         await _check_not_needed(session, listing)

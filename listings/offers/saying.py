@@ -1,15 +1,14 @@
 """What a version needs before it is said: the rights it may name, its sides, its bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import calendar, canonical, rfc3339
-from contracts.deals import instalments
+from contracts import canonical, rfc3339
 from contracts.parties import queries as parties
 from contracts.parties.rules import PartyNotVerified
 from contracts.refusal import Unknown
@@ -19,13 +18,13 @@ from contracts.titles import rules as title_rules
 from contracts.works.tables import Work
 from listings.catalogue import queries as catalogue
 from listings.catalogue import rules as catalogue_rules
-from listings.disclosures import queries as disclosures
-from listings.disclosures.rules import STATE_OWNED
+from listings.disclosures import paying
 from listings.masters import queries as masters
 from listings.masters.tables import Master
 from listings.offers import queries, rules
 from listings.offers.rules import LICENSEE, LICENSOR, Offerable, Said
 from listings.offers.tables import Offer, OfferVersion
+from settlement.fees import agreeing
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +119,17 @@ async def check_payment(
     Raises:
         InstalmentsNotAllowed: a rule asks for more than they give.
     """
-    owned = await disclosures.ownership(session, licensor_id)
-    if owned is None or owned.ownership not in STATE_OWNED:
-        return
-    for work in content["works"]:
-        price = rules.due_of(content, work)
-        if price.schedule is not None:
-            day = calendar.day_of(now)
-            instalments.check(price.schedule, regime=instalments.STATE, on=day)
+    schedules = [rules.due_of(content, work).schedule for work in content["works"]]
+    await paying.check(session, licensor_id, schedules, now=now)
+
+
+async def with_fees(session: AsyncSession, word: Word, *, now: datetime) -> Word:
+    """Return a word that names the fee schedule in force, by which both sides pay if it is taken.
+
+    Every version names its own: what is accepted is what was read.
+    """
+    fees = await agreeing.named(session, currency=word.content["currency"], now=now)
+    return word if fees is None else replace(word, content={**word.content, "fees": fees})
 
 
 async def check_owners(

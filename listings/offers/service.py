@@ -233,6 +233,7 @@ async def _counter(
 ) -> OfferVersion:
     await saying.check_owners(session, word.content, offer.licensee_id)
     await saying.check_payment(session, word.content, offer.licensor_id, now=now)
+    word = await saying.with_fees(session, word, now=now)
     standing = thread(offer, latest)
     offer.versions += 1
     made = saying.version(offer, word, now=now)
@@ -256,6 +257,7 @@ async def _open(
     await saying.check_sides(session, sides)
     await saying.check_owners(session, word.content, sides[LICENSEE])
     await saying.check_payment(session, word.content, sides[LICENSOR], now=now)
+    word = await saying.with_fees(session, word, now=now)
     offer = Offer(
         id=offer_id,
         licensor_id=sides[LICENSOR],

@@ -24,10 +24,10 @@ class Offerable(SQLModel, table=True):
         CheckConstraint(
             "audience IN ('broadcasters', 'counterparty')", name="offerable_audience_is_known"
         ),
-        CheckConstraint("cardinality(models) BETWEEN 1 AND 5", name="offerable_has_models"),
+        CheckConstraint("cardinality(models) BETWEEN 1 AND 6", name="offerable_has_models"),
         CheckConstraint(
-            "models <@ ARRAY['flat', 'instalments', 'guarantee-share', 'per-run', 'share']"
-            "::varchar[]",
+            "models <@ ARRAY['flat', 'instalments', 'guarantee-share', 'guarantee-tiers', "
+            "'per-run', 'share']::varchar[]",
             name="offerable_models_are_known",
         ),
         CheckConstraint("jsonb_typeof(\"right\") = 'object'", name="offerable_right_is_an_object"),

@@ -5,7 +5,7 @@ The bytes are made once, approved as they are and given out as they are: a bank 
 twice knows it by its MsgId.
 
 Source: ISO 20022 CustomerCreditTransferInitiationV09; ISO 20022 external code sets (clearing system
-CNAPS, purpose ROYA).
+CNAPS, purposes ROYA, REFU and WHLD).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from contracts.money import Money
 from settlement.bank.rules import Account, Payment
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
-CLEARING, ROYALTY = "CNAPS", "ROYA"
+CLEARING = "CNAPS"
 IBAN = "iban"
 
 
@@ -74,7 +74,7 @@ def _add_payment(order: Any, payment: Payment) -> None:
         _add_agent(one, "CdtrAgt", payment.payee)
     _add(_add(one, "Cdtr"), "Nm", payment.payee.holder)
     _add_account(one, "CdtrAcct", payment.payee, currency=None)
-    _add(_add(one, "Purp"), "Cd", ROYALTY)
+    _add(_add(one, "Purp"), "Cd", payment.purpose)
     _add(_add(one, "RmtInf"), "Ustrd", payment.text)
 
 

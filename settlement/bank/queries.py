@@ -196,7 +196,42 @@ async def tries(
     )
     found: dict[tuple[UUID, UUID], list[PaymentItem]] = {}
     for item in await session.scalars(wanted):
-        found.setdefault((item.payout_id, item.party_id), []).append(item)
+        if item.payout_id is not None and item.party_id is not None:
+            found.setdefault((item.payout_id, item.party_id), []).append(item)
+    return found
+
+
+async def tries_of_remittances(
+    session: AsyncSession, remittances: Collection[UUID]
+) -> Mapping[UUID, Sequence[PaymentItem]]:
+    """Return by remittance the payments tried; those of refused files are left out."""
+    wanted = (
+        select(PaymentItem)
+        .where(col(PaymentItem.remittance_id).in_(remittances), col(PaymentItem.state) != FAILED)
+        .order_by(col(PaymentItem.id))
+    )
+    found: dict[UUID, list[PaymentItem]] = {id: [] for id in remittances}
+    for item in await session.scalars(wanted):
+        if item.remittance_id is not None:
+            found[item.remittance_id].append(item)
+    return found
+
+
+async def tries_of_returns(
+    session: AsyncSession, movements: Collection[UUID]
+) -> Mapping[UUID, Sequence[PaymentItem]]:
+    """Return by return of a deposit the payments tried; those of refused files are left out."""
+    wanted = (
+        select(PaymentItem)
+        .where(
+            col(PaymentItem.deposit_movement_id).in_(movements), col(PaymentItem.state) != FAILED
+        )
+        .order_by(col(PaymentItem.id))
+    )
+    found: dict[UUID, list[PaymentItem]] = {id: [] for id in movements}
+    for item in await session.scalars(wanted):
+        if item.deposit_movement_id is not None:
+            found[item.deposit_movement_id].append(item)
     return found
 
 

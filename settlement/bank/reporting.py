@@ -18,6 +18,7 @@ from contracts.money import Money
 from settlement.bank import queries, report, rules, service, storing
 from settlement.bank.report import Report, Status
 from settlement.bank.tables import BankReport, BankReportItem, PaymentBatch, PaymentItem
+from settlement.refunds import service as refunds
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,11 @@ async def _take(
     item.state = rules.RETURNED if status.blames_account else rules.FAILED
     item.return_reason = status.reason
     await session.flush()
+    if item.refund_id is not None:
+        await refunds.rejected(session, item.refund_id, report=f"report:{row.id}", now=now)
+        return
+    if item.payout_id is None or item.party_id is None:
+        return  # a remittance: the file's report says it to the staff
     record = {
         "payout": str(item.payout_id),
         "party": str(item.party_id),

@@ -89,6 +89,13 @@ class OwnAccountUnknown(Refusal):
     hint = "Open the account named in `account` with PUT /v1/bank/accounts/{id} first."
 
 
+class CustodyMoney(Refusal):
+    """The money lies with a licensed bank for others (监管资金); the exchange only instructs it."""
+
+    kind, code = Kind.CONFLICT, "custody-money"
+    hint = "Use an account of the exchange's own, or say whose money it is."
+
+
 class BatchEmpty(Refusal):
     """There is nothing to pay from this account."""
 
@@ -172,6 +179,9 @@ class Payment:
     payee: Account
     amount: Money
     text: str
+    purpose: str = (
+        "ROYA"  # ISO 20022 ExternalPurpose1Code: royalties; WHLD of tax, REFU of a refund
+    )
 
 
 def exponent(currency: str) -> int:
@@ -237,12 +247,50 @@ def check_chain(statement: Statement, *, last_minor: int | None) -> None:
         )
 
 
+def check_own(*, custody: bool) -> None:
+    """Check that an account holds the exchange's own money.
+
+    Raises:
+        CustodyMoney: a bank holds it for others.
+    """
+    if custody:
+        raise CustodyMoney("This account holds no money of the exchange.")
+
+
+def may_pay(
+    *, paying_id: UUID, paying_in_custody: bool, held_id: UUID | None, held_in_custody: bool
+) -> bool:
+    """Tell whether an account may pay out a price that lies in another, or in itself.
+
+    Money that a bank holds for others leaves it for its payees alone, and nobody else's does.
+    """
+    if held_id is None or held_id == paying_id:
+        return True
+    return not (paying_in_custody or held_in_custody)
+
+
+def remittance(payout_id: UUID, *, custody: bool) -> str:
+    """Return what a payment says to its payee, and to the bank that holds the money."""
+    return f"监管账户划付 Escrow payout {payout_id}" if custody else f"Payout {payout_id}"
+
+
+def return_remittance(movement_id: UUID, *, custody: bool) -> str:
+    """Return what a payment says that gives a deposit back."""
+    said = f"退还保证金 Deposit returned {movement_id}"
+    return f"监管账户划付 Escrow: {said}" if custody else said
+
+
 def end_to_end_id(item_id: UUID) -> str:
     """Return the reference that a payment carries to the statement.
 
     Sixteen capitals and digits: that is what an MT940's line has room for.
     """
     return _reference("P", item_id)
+
+
+def descriptor(sweep_id: UUID) -> str:
+    """Return the words that a payout of the provider carries to the statement."""
+    return _reference("S", sweep_id)
 
 
 def message_id(batch_id: UUID) -> str:

@@ -8,22 +8,18 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical, ids, locking
+from contracts import canonical, locking
 from contracts.facts import service as facts
-from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.approvals import service as approvals
 from settlement.approvals.rules import Decision, Subject
-from settlement.bank import pain, queries, rules
-from settlement.bank.rules import Account, Payment
-from settlement.bank.tables import BankAccount, PaymentBatch, PaymentItem
+from settlement.bank import choosing, pain, queries, rules
+from settlement.bank.rules import Payment
+from settlement.bank.tables import BankAccount, PaymentBatch
 from settlement.payees import queries as payees
 from settlement.payees import rules as payee_rules
 from settlement.payees.rules import Details
-from settlement.payees.tables import PayeeBankAccount
 from settlement.payouts import banking
-from settlement.payouts import queries as payouts
-from settlement.payouts.tables import PayoutTransfer
 
 OBJECT = "payment-file"
 
@@ -58,6 +54,8 @@ async def open_account(
     if known is not None or same is not None:
         if known is None or same is not known:
             raise IdReused("This id names another account, or the account has another id.")
+        known.bank_name = known.bank_name or plain.bank_name
+        await session.flush()
         return known, False
     row = BankAccount(
         id=account_id,
@@ -67,8 +65,10 @@ async def open_account(
         member_id=plain.member_id,
         bic=account.bic,
         holder=plain.holder,
+        bank_name=plain.bank_name,
         currency=plain.currency,
         instruct_only=account.instruct_only,
+        in_escrow=account.instruct_only,
         opened_by=person_id,
         opened_at=now,
     )
@@ -86,10 +86,10 @@ async def prepare(
     person_id: UUID,
     now: datetime,
 ) -> tuple[PaymentBatch, bool]:
-    """Put every approved transfer in the account's currency into a payment file (经办).
+    """Put all that is approved in the account's currency into a payment file (经办).
 
-    A transfer whose payee has no account that may be paid now is left out. Return the file and
-    whether it is new.
+    That is transfers to payees and remittances of withheld tax; whose account may not be paid now
+    is left out. Return the file and whether it is new.
 
     Raises:
         Unknown: there is no such account.
@@ -104,16 +104,15 @@ async def prepare(
         if (known.account_id, known.execute_on) != (account_id, execute_on):
             raise IdReused("This id names another payment file.")
         return known, False
-    chosen, left_out = await _to_pay(session, account.currency, now=now)
+    chosen, left_out = await choosing.to_pay(session, batch_id, account=account, now=now)
     if not chosen:
         raise rules.BatchEmpty("There is nothing to pay.", left_out=left_out)
-    items = [_item(batch_id, transfer, where, now=now) for transfer, where in chosen]
-    payments = [_payment(item, where) for item, (_, where) in zip(items, chosen, strict=True)]
+    payments = [one.payment for one in chosen]
     batch = _batch(batch_id, account, payments, execute_on=execute_on, person_id=person_id, now=now)
     session.add(batch)
     await session.flush()
-    session.add_all(items)
-    await _tell(session, batch, "payment-file.prepared", now=now)
+    session.add_all(one.item for one in chosen)
+    await tell(session, batch, "payment-file.prepared", now=now)
     return batch, True
 
 
@@ -130,18 +129,19 @@ async def approve(
     """
     batch = await _to_decide(session, batch_id, decision)
     items = await queries.items(session, batch_id)
-    parties = {item.party_id for item in items}
-    there = await payees.in_force(session, parties, currency=batch.currency, now=now)
+    paid = {item.party_id: item.payee_account_id for item in items if item.party_id is not None}
+    there = await payees.in_force(session, paid, currency=batch.currency, now=now)
     now_in_force = {account.id for account in there.values()}
-    changed = sorted(str(i.party_id) for i in items if i.payee_account_id not in now_in_force)
+    changed = sorted(str(one) for one, account in paid.items() if account not in now_in_force)
     if changed:
         raise rules.BatchChanged("Payees' accounts have changed.", parties=changed)
     await approvals.approve_and_use(session, _subject(batch), decision=decision, now=now)
     batch.state, batch.decided_by, batch.decided_at = rules.APPROVED, decision.person_id, now
     for item in items:
         item.state = rules.INSTRUCTED
-        await banking.sending(session, item.payout_id, item.party_id)
-    await _tell(session, batch, "payment-file.approved", now=now)
+        if item.payout_id is not None and item.party_id is not None:
+            await banking.sending(session, item.payout_id, item.party_id)
+    await tell(session, batch, "payment-file.approved", now=now)
     return batch
 
 
@@ -161,7 +161,7 @@ async def refuse(
     batch.reason = reason
     for item in await queries.items(session, batch_id):
         item.state = rules.FAILED
-    await _tell(session, batch, "payment-file.refused", now=now)
+    await tell(session, batch, "payment-file.refused", now=now)
     return batch
 
 
@@ -219,65 +219,6 @@ def _batch(
     )
 
 
-async def _to_pay(
-    session: AsyncSession, currency: str, *, now: datetime
-) -> tuple[list[tuple[PayoutTransfer, PayeeBankAccount]], list[str]]:
-    """Return what can be paid, with the accounts, and the payees whose accounts cannot.
-
-    A first payment goes where the payout that two people approved says; one that came back goes to
-    another account than the one it came back from.
-    """
-    waiting = await payouts.to_instruct(session, currency)
-    tried = await queries.tries(session, {one.payout_id for one in waiting})
-    there = await payees.in_force(
-        session, {one.party_id for one in waiting}, currency=currency, now=now
-    )
-    chosen: list[tuple[PayoutTransfer, PayeeBankAccount]] = []
-    left_out: list[str] = []
-    for transfer in waiting:
-        before = tried.get((transfer.payout_id, transfer.party_id), ())
-        if not queries.may_be_paid(before):
-            continue
-        where = there.get(transfer.party_id)
-        if where is None or not _fits(where, transfer, before):
-            left_out.append(str(transfer.party_id))
-        elif len(chosen) < rules.MOST_ITEMS:
-            chosen.append((transfer, where))
-    return chosen, left_out
-
-
-def _fits(where: PayeeBankAccount, transfer: PayoutTransfer, before: Sequence[PaymentItem]) -> bool:
-    if before:
-        return where.id not in {item.payee_account_id for item in before}
-    return where.details().code == transfer.account
-
-
-def _item(
-    batch_id: UUID, transfer: PayoutTransfer, where: PayeeBankAccount, *, now: datetime
-) -> PaymentItem:
-    item_id = ids.new(now)
-    return PaymentItem(
-        id=item_id,
-        batch_id=batch_id,
-        payout_id=transfer.payout_id,
-        party_id=transfer.party_id,
-        payee_account_id=where.id,
-        amount_minor=transfer.amount_minor,
-        currency=transfer.currency,
-        end_to_end_id=rules.end_to_end_id(item_id),
-        state=rules.WAITING,
-    )
-
-
-def _payment(item: PaymentItem, where: PayeeBankAccount) -> Payment:
-    return Payment(
-        end_to_end_id=item.end_to_end_id,
-        payee=Account(where.scheme, where.number, where.holder, where.member_id),
-        amount=Money(item.amount_minor, item.currency),
-        text=f"Payout {item.payout_id}",
-    )
-
-
 async def _to_decide(session: AsyncSession, batch_id: UUID, decision: Decision) -> PaymentBatch:
     batch = await _locked(session, batch_id)
     rules.check_batch_decision(
@@ -301,7 +242,8 @@ async def _locked(session: AsyncSession, batch_id: UUID) -> PaymentBatch:
     return batch
 
 
-async def _tell(session: AsyncSession, batch: PaymentBatch, kind: str, *, now: datetime) -> None:
+async def tell(session: AsyncSession, batch: PaymentBatch, kind: str, *, now: datetime) -> None:
+    """Record what became of a payment file."""
     await session.flush()
     record = {
         "file": str(batch.id),

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -18,6 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from settlement.bank.rules import Account, Entry
+from settlement.ledger import rules as accounts
 
 
 def _instant(nullable: bool = True) -> Column[datetime]:
@@ -49,6 +51,9 @@ class BankAccount(SQLModel, table=True):
             "(scheme = 'cnaps') = (member_id IS NOT NULL)", name="bank_account_names_its_bank"
         ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="bank_account_currency_is_a_code"),
+        CheckConstraint(
+            "NOT in_escrow OR instruct_only", name="bank_account_in_escrow_is_instructed"
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -58,10 +63,21 @@ class BankAccount(SQLModel, table=True):
     member_id: str | None = None
     bic: str | None = None
     holder: str
+    bank_name: str | None = None  # accounts followed before it was kept have none
     currency: str = Field(sa_column=_currency())
     instruct_only: bool
+    # Mirrored apart from the exchange's own cash; accounts followed before this keep their code.
+    in_escrow: bool = Field(
+        default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false"))
+    )
     opened_by: UUID = Field(foreign_key="person.id")
     opened_at: datetime = Field(sa_column=_instant(nullable=False))
+
+    @property
+    def code(self) -> str:
+        """The ledger's account that mirrors it, without its currency."""
+        made = accounts.escrow_account if self.in_escrow else accounts.bank_account
+        return made(self.id)
 
     def payer(self) -> Account:
         """The value that the rules know."""
@@ -96,6 +112,8 @@ class PaymentBatch(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     account_id: UUID = Field(foreign_key="bank_account.id", index=True)
+    # Of a refund: its file is approved with it, and has its id.
+    refund_id: UUID | None = Field(default=None, foreign_key="refund.id", unique=True, index=True)
     message_id: str = Field(unique=True)
     currency: str = Field(sa_column=_currency())
     items: int
@@ -113,8 +131,11 @@ class PaymentBatch(SQLModel, table=True):
 
 
 class PaymentItem(SQLModel, table=True):
-    """One payment of a file. A transfer is in one file at a time, until that is refused or it
-    comes back."""
+    """One payment of a file: of a transfer to a payee, of a remittance to a tax authority, or of a
+    refund to a payer.
+
+    Each is in one file at a time, until that is refused or it comes back; a refund in its own.
+    """
 
     __tablename__ = "payment_item"
     __table_args__ = (
@@ -123,6 +144,24 @@ class PaymentItem(SQLModel, table=True):
             name="payment_item_state_is_known",
         ),
         CheckConstraint("amount_minor > 0", name="payment_item_amount_is_positive"),
+        CheckConstraint(
+            "num_nonnulls(payout_id, remittance_id, refund_id, deposit_movement_id) = 1 "
+            "AND num_nonnulls(party_id, payee_account_id) = "
+            "CASE WHEN num_nonnulls(remittance_id, refund_id) = 0 THEN 2 ELSE 0 END",
+            name="payment_item_pays_one_thing",
+        ),
+        Index(
+            "ix_payment_item_return_in_one_file",
+            "deposit_movement_id",
+            unique=True,
+            postgresql_where=text("state NOT IN ('returned', 'failed')"),
+        ),
+        Index(
+            "ix_payment_item_remittance_in_one_file",
+            "remittance_id",
+            unique=True,
+            postgresql_where=text("state NOT IN ('returned', 'failed')"),
+        ),
         Index(
             "ix_payment_item_in_one_file",
             "payout_id",
@@ -134,9 +173,12 @@ class PaymentItem(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     batch_id: UUID = Field(foreign_key="payment_batch.id", index=True)
-    payout_id: UUID = Field(foreign_key="payout.id")
-    party_id: UUID = Field(foreign_key="party.id")
-    payee_account_id: UUID = Field(foreign_key="payee_bank_account.id")
+    payout_id: UUID | None = Field(default=None, foreign_key="payout.id")
+    party_id: UUID | None = Field(default=None, foreign_key="party.id")
+    payee_account_id: UUID | None = Field(default=None, foreign_key="payee_bank_account.id")
+    remittance_id: UUID | None = Field(default=None, foreign_key="remittance.id")
+    refund_id: UUID | None = Field(default=None, foreign_key="refund.id", unique=True, index=True)
+    deposit_movement_id: UUID | None = Field(default=None, foreign_key="deposit_movement.id")
     amount_minor: int = Field(sa_column=_minor())
     currency: str = Field(sa_column=_currency())
     end_to_end_id: str = Field(unique=True)

@@ -13,12 +13,18 @@ from settlement.clearing.tables import PspCutoff, PspEntry, PspItem
 from settlement.ledger import rules as accounts
 from settlement.ledger.tables import LedgerAccount
 
-# A reversal is of what it reverses.
+# A reversal is of what it reverses, and a line by hand of the item that it explains.
 BOOKED = text(
-    "SELECT coalesce(o.idem_key, j.idem_key), sum(p.amount_minor)::bigint "
+    "SELECT coalesce(e.explains, o.idem_key, j.idem_key), sum(p.amount_minor)::bigint "
     "FROM ledger_posting p JOIN ledger_account a ON a.id = p.account_id "
     "JOIN ledger_journal j ON j.id = p.journal_id "
     "LEFT JOIN ledger_journal o ON o.id = j.reversal_of "
+    "LEFT JOIN LATERAL (SELECT one.said ->> 'explains' AS explains FROM ledger_order d, "
+    "jsonb_array_elements(convert_from(d.content, 'UTF8')::jsonb #> '{what,lines}') AS one (said) "
+    "WHERE coalesce(o.kind, j.kind) = 'journal.manual' AND d.kind = 'journal' "
+    "AND d.journal_id = coalesce(o.id, j.id) AND one.said ->> 'account' = a.code "
+    "AND (one.said ->> 'amount_minor')::bigint = "
+    "CASE WHEN o.id IS NULL THEN p.amount_minor ELSE -p.amount_minor END LIMIT 1) e ON true "
     "WHERE a.code = :code GROUP BY 1"
 )
 

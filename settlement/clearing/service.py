@@ -14,6 +14,7 @@ from settlement.clearing import queries, rules
 from settlement.clearing.rules import Entry, Sums
 from settlement.clearing.tables import PspCutoff, PspEntry, PspItem
 from settlement.reconciliation.rules import due_on
+from settlement.sweeps import queries as sweeps
 
 CHUNK = 500
 
@@ -74,6 +75,7 @@ async def _of_currency(
         provider_minor=sum(one.provider_minor for one in sums.values()),
         open_minor=sum(one.difference_minor for one in items),
         items=len(items),
+        in_transit_minor=await sweeps.in_transit_minor(session, currency),
     )
     session.add(cutoff)
     return cutoff

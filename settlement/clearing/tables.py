@@ -1,7 +1,7 @@
 """Rows of the provider's movements, of what differs from the ledger, and of each cut-off.
 
 Migration 0053 adds the triggers: movements and cut-offs never change, and a cut-off commits only
-with items that name the whole of its difference.
+with items that name the whole of its difference; that of 0064 asks the same of what is in transit.
 """
 
 from datetime import date, datetime
@@ -108,3 +108,7 @@ class PspCutoff(SQLModel, table=True):
     provider_minor: int = Field(sa_column=_minor())
     open_minor: int = Field(sa_column=_minor())
     items: int
+    # What has left the provider and is in no account at a bank: the sweeps on their way, by name.
+    in_transit_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )

@@ -43,6 +43,27 @@ async def stand(session: AsyncSession, deposit: Deposit, balance: rules.Balance)
     await session.flush()
 
 
+async def pledge(
+    session: AsyncSession, deposit: Deposit, *, until: datetime | None, now: datetime
+) -> None:
+    """Count a card that holds, or a letter that was accepted, as the deposit from now on."""
+    deposit.pledged_minor, deposit.pledged_until = deposit.required_minor, until
+    deposit.frozen_at = deposit.frozen_at or now
+    await stand(session, deposit, deposit.balance())
+
+
+async def unpledge(session: AsyncSession, deposit: Deposit) -> None:
+    """Count a pledge no more; a bidder who still needs a deposit has none then."""
+    deposit.pledged_minor, deposit.pledged_until = 0, None
+    balance = deposit.balance()
+    await stand(session, deposit, balance)
+    if deposit.free_at is not None and balance.paid_in_minor == 0:
+        deposit.state = rules.RELEASED
+    elif deposit.free_at is None and not balance.is_covered:
+        deposit.frozen_at = None
+    await session.flush()
+
+
 async def book(
     session: AsyncSession,
     *,

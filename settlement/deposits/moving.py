@@ -1,23 +1,30 @@
-"""Movements of deposits: returns, forfeitures, distributions; one prepares, another decides."""
+"""Movements of deposits: returned, forfeited, distributed, drawn; two people decide each."""
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import canonical, locking
+from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused
 from settlement.approvals import service as approvals
 from settlement.approvals.rules import Decision, Subject
-from settlement.deposits import booking, queries, rules
+from settlement.cardholds import queries as cards
+from settlement.deposits import booking, carding, letters, pledging, queries, rules
 from settlement.deposits.rules import Move, ReceiptKnown
 from settlement.deposits.tables import Deposit, DepositMovement
+from settlement.guarantees import queries as guarantees
 from settlement.ledger.rules import Line
+from settlement.outbound import rules as outbound_rules
+from settlement.outbound import service as outbound
+from settlement.outbound.tables import Outbound
 
 OBJECT = "deposit-movement"
+RETURN_KEY = "deposit-return:{}"
 
 
 async def prepare(
@@ -30,7 +37,7 @@ async def prepare(
     person_id: UUID,
     now: datetime,
 ) -> tuple[DepositMovement, bool]:
-    """Prepare a return, forfeiture or distribution (经办); return it and whether it is new.
+    """Prepare a return, forfeiture, distribution or drawing (经办); return it, and if it is new.
 
     Raises:
         Unknown: there is no such deposit.
@@ -72,7 +79,9 @@ async def prepare(
 async def approve(
     session: AsyncSession, movement_id: UUID, *, decision: Decision, now: datetime
 ) -> DepositMovement:
-    """Approve a movement (复核) and book it; a return then waits for the bank.
+    """Approve a movement (复核) and book it; a return waits for the bank, a drawing for its money.
+
+    What a card paid goes back to the card, by an instruction to the provider.
 
     The same approval again gets the same answer.
 
@@ -82,14 +91,18 @@ async def approve(
         DepositNotFree, TriggerNotNamed, DepositTooSmall: it would not be prepared now.
         ProofSpent: the proof has served for another decision.
     """
-    movement, deposit = await _both(session, movement_id)
+    movement, deposit = await both(session, movement_id)
     if movement.state != rules.PREPARED and _is_repeated(movement, decision):
         return movement
     _check_decision(movement, decision)
     await _check(session, deposit, movement.move())
     await approvals.approve_and_use(session, _subject(movement), decision=decision, now=now)
     movement.decided_by, movement.decided_at = decision.person_id, now
-    movement.state = rules.APPROVED if movement.kind == rules.RETURN else rules.DONE
+    waits = movement.kind in (rules.RETURN, rules.DRAW)
+    movement.state = rules.APPROVED if waits else rules.DONE
+    if movement.kind == rules.DRAW:
+        await _draw(session, deposit, movement, now=now)
+        return movement
     kind, lines = await _carry_out(session, deposit, movement)
     await session.flush()
     await booking.book(
@@ -100,6 +113,8 @@ async def approve(
         lines=lines,
         now=now,
     )
+    if movement.kind == rules.RETURN:
+        await _return_to_card(session, deposit, movement, now=now)
     await _tell_moved(session, deposit, movement, now=now)
     return movement
 
@@ -113,7 +128,7 @@ async def refuse(
         Unknown: there is no such movement.
         DepositMoveDecided, DepositOtherPerson, DepositMoveChanged: see `rules.check_decision`.
     """
-    movement, _ = await _both(session, movement_id)
+    movement, _ = await both(session, movement_id)
     if movement.refused_reason == reason and _is_repeated(movement, decision):
         return movement
     _check_decision(movement, decision)
@@ -135,11 +150,16 @@ async def record_return(
         DepositMoveDecided: it is no approved return, or another reference was recorded.
         ReceiptKnown: the reference stands for another return.
     """
-    movement, deposit = await _both(session, movement_id)
+    movement, deposit = await both(session, movement_id)
     if movement.state == rules.DONE and movement.reference == reference:
         return movement
     if (movement.kind, movement.state) != (rules.RETURN, rules.APPROVED):
         raise rules.DepositMoveDecided("No approved return waits here.", state=movement.state)
+    if await _goes_to_card(session, movement_id):
+        raise rules.DepositMoveDecided("The provider returns it to the card.", state=movement.state)
+    came = await queries.receipts(session, movement.auction_id, movement.party_id)
+    if any(one.bank_account_id is not None for one in came):
+        raise rules.DepositMoveDecided("A payment file returns it.", state=movement.state)
     taken = select(DepositMovement.id).where(col(DepositMovement.reference) == reference)
     if await session.scalar(taken) is not None:
         raise ReceiptKnown("This reference stands for another return.")
@@ -155,6 +175,70 @@ async def record_return(
         now=now,
     )
     return movement
+
+
+async def refunded(
+    session: AsyncSession, movement_id: UUID, *, provider_id: str, now: datetime
+) -> None:
+    """Note that the provider gave a return back to the card that paid; once."""
+    movement, deposit = await both(session, movement_id)
+    if movement.state == rules.DONE:
+        return
+    movement.state, movement.reference = rules.DONE, provider_id
+    await session.flush()
+    amount = Money(movement.amount_minor, deposit.currency)
+    await booking.book(
+        session,
+        key=f"{provider_id}:returned",
+        kind="deposit.returned",
+        actor=str(movement.decided_by),
+        lines=rules.refunded_lines(deposit.terms(), amount),
+        now=now,
+    )
+
+
+async def _draw(
+    session: AsyncSession, deposit: Deposit, movement: DepositMovement, *, now: datetime
+) -> None:
+    """Capture the card, or note the demand under the letter, that stands for a deposit."""
+    whose = (deposit.auction_id, deposit.party_id)
+    hold = await cards.find_live(session, *whose)
+    letter = await guarantees.find_live(session, *whose)
+    if hold is not None:
+        await carding.draw(session, hold, movement=movement, now=now)
+    elif letter is not None:
+        await letters.demand(session, deposit, letter, movement)
+
+
+async def _return_to_card(
+    session: AsyncSession, deposit: Deposit, movement: DepositMovement, *, now: datetime
+) -> None:
+    """Instruct the provider to give a return back to the card, where a card paid so much."""
+    hold = await cards.find_drawn(
+        session, deposit.auction_id, deposit.party_id, least_minor=movement.amount_minor
+    )
+    if hold is None:
+        return
+    intent_id = ids.new(now)
+    names = {"deposit_movement": str(movement.id), "intent_id": str(intent_id)}
+    await outbound.intend(
+        session,
+        intent_id,
+        op=outbound_rules.CREATE_REFUND,
+        object_key=RETURN_KEY.format(movement.id),
+        object_id=movement.id,
+        params=outbound_rules.refund_params(
+            payment_intent=str(hold.provider_id), amount_minor=movement.amount_minor, names=names
+        ),
+        now=now,
+    )
+    hold.returned_minor += movement.amount_minor
+    await session.flush()
+
+
+async def _goes_to_card(session: AsyncSession, movement_id: UUID) -> bool:
+    wanted = select(Outbound.id).where(col(Outbound.object_key) == RETURN_KEY.format(movement_id))
+    return await session.scalar(wanted) is not None
 
 
 async def _carry_out(
@@ -184,11 +268,19 @@ def _parts(movement: DepositMovement) -> rules.Waterfall:
 
 
 async def _check(session: AsyncSession, deposit: Deposit, move: Move) -> None:
+    reasons = list(deposit.forfeits)
+    if move.kind == rules.DRAW and deposit.free_at is None:
+        whose = (deposit.auction_id, deposit.party_id)
+        hold = await cards.find_live(session, *whose)
+        reasons += [rules.KEPT] if hold is not None else []
+    balance = deposit.balance()
+    if move.kind == rules.DRAW and await pledging.is_drawn_on(session, deposit):
+        balance = replace(balance, pledged_minor=0)  # what is drawn on once is not there again
     rules.check_move(
         move,
-        deposit.balance(),
+        balance,
         is_free=deposit.free_at is not None,
-        forfeits=deposit.forfeits,
+        forfeits=reasons,
         pool_minor=await queries.pool_minor(session, deposit.auction_id, deposit.party_id),
     )
 
@@ -246,7 +338,7 @@ async def _tell_moved(
     )
 
 
-async def _both(session: AsyncSession, movement_id: UUID) -> tuple[DepositMovement, Deposit]:
+async def both(session: AsyncSession, movement_id: UUID) -> tuple[DepositMovement, Deposit]:
     """Return a movement and its deposit, both locked: the deposit first, as everywhere."""
     seen = await queries.get_movement(session, movement_id)
     deposit = await booking.locked(session, seen.auction_id, seen.party_id)

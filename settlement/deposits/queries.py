@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.deposits.rules import APPROVED, DISTRIBUTE, DONE, FORFEIT, PREPARED
+from settlement.deposits.rules import APPROVED, DISTRIBUTE, DONE, FORFEIT, PREPARED, REQUIRED
 from settlement.deposits.tables import Deposit, DepositMovement, DepositReceipt
 
 
@@ -44,7 +44,11 @@ async def held(session: AsyncSession, *, limit: int) -> Sequence[Deposit]:
     """Return what is awaited or held, for staff: what is to go back first comes first."""
     wanted = (
         select(Deposit)
-        .where((col(Deposit.held_minor) > 0) | (col(Deposit.paid_in_minor) == 0))
+        .where(
+            (col(Deposit.held_minor) > 0)
+            | (col(Deposit.pledged_minor) > 0)
+            | (col(Deposit.paid_in_minor) == 0) & (col(Deposit.state) == REQUIRED)
+        )
         .order_by(col(Deposit.return_by).nulls_last(), col(Deposit.required_at).desc())
         .limit(limit)
     )

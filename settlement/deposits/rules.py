@@ -2,6 +2,8 @@
 
 A deposit is 保证金, never 定金: it does not double back, and it is no part of the price until the
 winner's deal is executed. Nothing here moves money: staff record what the bank's statement shows.
+A card that holds, or a letter of guarantee, is a pledge: it counts as the deposit while it lasts,
+and is no money of the ledger until it is drawn on (支取).
 
 Source: 国资发产权规〔2025〕17号 and the notice of each listing (deposits and when they are lost);
 法释〔2016〕18号 art. 24 (a forfeited deposit pays costs, then the shortfall of the re-sale, then
@@ -23,7 +25,12 @@ from settlement.ledger.rules import Line
 REQUIRED, RECEIVED, FROZEN = "required", "received", "frozen"
 RELEASED, APPLIED, FORFEITED, PARTIAL = "released", "applied", "forfeited", "partial"
 RETURN, FORFEIT, DISTRIBUTE = "return", "forfeit", "distribute"  # what two people decide
+DRAW = "draw"  # and this: what a card holds is captured, a demand under a letter is made
 PREPARED, APPROVED, REFUSED, DONE = "prepared", "approved", "refused", "done"
+FAILED = "failed"  # a drawing that came too late: the card held no longer
+WIRE = "wire"  # the mode that every auction accepts where its rules name none
+# Why a card is captured without a trigger: its bidder won, and no card holds until the contract.
+KEPT = "kept"
 # Not a trigger: the notice says that what the deposit does not cover is owed besides.
 CLAIM_BEYOND = "claim-beyond-deposit"
 RETURN_WITHIN_DAYS = 3  # working days after the winner is known (T+3)
@@ -34,6 +41,13 @@ class DepositNotFree(Refusal):
 
     kind, code = Kind.CONFLICT, "deposit-not-free"
     hint = "Only what was paid in beyond the deposit, `excess_minor`, can go back now."
+
+
+class DepositElsewhere(Refusal):
+    """Money for this deposit lies in another account."""
+
+    kind, code = Kind.CONFLICT, "deposit-elsewhere"
+    hint = "Leave this credit in suspense; a deposit goes back out of the account it came into."
 
 
 class DepositTooSmall(Refusal):
@@ -95,13 +109,18 @@ class Terms:
     required: Money
     until: datetime | None
     forfeits: tuple[str, ...]
+    modes: tuple[str, ...] = (WIRE,)
+    ends_by: datetime | None = None  # the longest that the auction can run; None: unbounded
+    card_margin_h: int = 0
+    guarantee_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
     """What was paid in for one deposit and what became of it, in minor units.
 
-    `held + released + applied + forfeited == paid_in`, always; each is at least nothing.
+    `held + released + applied + forfeited == paid_in`, always; each is at least nothing. What is
+    pledged is no money: it stands beside these.
     """
 
     required_minor: int
@@ -110,6 +129,12 @@ class Balance:
     released_minor: int = 0
     applied_minor: int = 0
     forfeited_minor: int = 0
+    pledged_minor: int = 0
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether money held and what is pledged are the deposit."""
+        return self.held_minor + self.pledged_minor >= self.required_minor
 
     @property
     def excess_minor(self) -> int:
@@ -122,9 +147,9 @@ class Move:
     """What is to be done with a deposit, as two people decide on it.
 
     Attributes:
-        kind: RETURN, FORFEIT or DISTRIBUTE.
+        kind: RETURN, FORFEIT, DISTRIBUTE or DRAW.
         amount_minor: of a distribution, the whole of what was forfeited and not distributed.
-        reason: the trigger of a forfeiture; else why, in words.
+        reason: the trigger of a forfeiture or drawing, or KEPT; else why, in words.
         fees_minor: of a distribution: what the failed sale cost both sides.
         shortfall_minor: of a distribution: how much less the re-sale brought.
     """
@@ -149,11 +174,11 @@ class Waterfall:
 def state(balance: Balance) -> str:
     """Return how a deposit stands; what was paid in too much and went back does not count."""
     if balance.paid_in_minor == 0:
-        return REQUIRED
+        return FROZEN if balance.pledged_minor else REQUIRED
     if balance.held_minor:
         if balance.applied_minor or balance.forfeited_minor:
             return PARTIAL
-        return FROZEN if balance.held_minor >= balance.required_minor else RECEIVED
+        return FROZEN if balance.is_covered else RECEIVED
     excess = max(0, balance.paid_in_minor - balance.required_minor)
     ways = {
         RELEASED: max(0, balance.released_minor - excess),
@@ -195,7 +220,7 @@ def check_move(
         move: what is to be done.
         balance: the deposit as it stands.
         is_free: whether its party did not win, or withdrew in time.
-        forfeits: the triggers that the notice names.
+        forfeits: the triggers that the notice names; of a drawing, what else it may be for.
         pool_minor: what was forfeited and has not been distributed.
 
     Raises:
@@ -203,13 +228,13 @@ def check_move(
         TriggerNotNamed: the notice does not name the reason.
         DepositTooSmall: less is there.
     """
-    there = pool_minor if move.kind == DISTRIBUTE else balance.held_minor
+    there = {DISTRIBUTE: pool_minor, DRAW: balance.pledged_minor}.get(move.kind, balance.held_minor)
     if not 0 < move.amount_minor <= there:
         raise DepositTooSmall("There is not so much.", held_minor=there)
     if move.kind == RETURN and not is_free and move.amount_minor > balance.excess_minor:
         raise DepositNotFree("The deposit is still needed.", excess_minor=balance.excess_minor)
     named = [code for code in forfeits if code != CLAIM_BEYOND]
-    if move.kind == FORFEIT and move.reason not in named:
+    if move.kind in (FORFEIT, DRAW) and move.reason not in named:
         raise TriggerNotNamed("The notice names no such reason.", named=named)
 
 
@@ -261,9 +286,26 @@ def content(movement_id: UUID, terms: Terms, move: Move) -> bytes:
     return canonical.dumps(said)
 
 
-def received_lines(terms: Terms, amount: Money) -> list[Line]:
+def received_lines(
+    terms: Terms, amount: Money, *, into: str = accounts.BANK_DEPOSITS
+) -> list[Line]:
     """Return the journal of a receipt: the bank has more, the bidder is owed it."""
-    return _moved(accounts.BANK_DEPOSITS, accounts.deposit(*_whose(terms)), amount)
+    return _moved(into, accounts.deposit(*_whose(terms)), amount)
+
+
+def captured_lines(terms: Terms, amount: Money) -> list[Line]:
+    """Return the journal of a card that paid: the provider has more, the bidder is owed it."""
+    return _moved(accounts.PSP_CLEARING, accounts.deposit(*_whose(terms)), amount)
+
+
+def fee_lines(fee: Money) -> list[Line]:
+    """Return the journal of what the provider kept of a card's payment (手续费)."""
+    return _moved(accounts.PSP_FEES, accounts.PSP_CLEARING, fee)
+
+
+def refunded_lines(terms: Terms, amount: Money) -> list[Line]:
+    """Return the journal of a return that the provider made to the card that paid."""
+    return _moved(accounts.deposit_returning(terms.party_id), accounts.PSP_CLEARING, amount)
 
 
 def return_lines(terms: Terms, amount: Money) -> list[Line]:
@@ -272,9 +314,11 @@ def return_lines(terms: Terms, amount: Money) -> list[Line]:
     return _moved(accounts.deposit(*_whose(terms)), back, amount)
 
 
-def returned_lines(terms: Terms, amount: Money) -> list[Line]:
+def returned_lines(
+    terms: Terms, amount: Money, *, out_of: str = accounts.BANK_DEPOSITS
+) -> list[Line]:
     """Return the journal of a return that the bank's statement shows."""
-    return _moved(accounts.deposit_returning(terms.party_id), accounts.BANK_DEPOSITS, amount)
+    return _moved(accounts.deposit_returning(terms.party_id), out_of, amount)
 
 
 def applied_lines(terms: Terms, amount: Money) -> list[Line]:

@@ -14,11 +14,14 @@ from sqlmodel import col, select
 from contracts.facts import service as facts
 from contracts.money import Money, WrongCurrency
 from contracts.refusal import IdReused
-from settlement.deposits import booking, queries, rules
+from settlement.deposits import booking, carding, letters, queries, rules
 from settlement.deposits.rules import ReceiptKnown, Terms
 from settlement.deposits.tables import Deposit, DepositReceipt
+from settlement.guarantees import queries as guarantees
+from settlement.guarantees.rules import PLEDGED
 from settlement.invoices import service as invoices
 from settlement.invoices.tables import Invoice
+from settlement.ledger import rules as accounts
 
 ACTOR = "exchange"
 
@@ -37,6 +40,10 @@ async def require(session: AsyncSession, terms: Terms, *, now: datetime) -> Depo
         state=rules.REQUIRED,
         until=terms.until,
         forfeits=list(terms.forfeits),
+        modes=list(terms.modes),
+        ends_by=terms.ends_by,
+        card_margin_h=terms.card_margin_h,
+        guarantee_days=terms.guarantee_days,
         required_at=now,
     )
     session.add(deposit)
@@ -45,17 +52,23 @@ async def require(session: AsyncSession, terms: Terms, *, now: datetime) -> Depo
 
 
 async def receive(
-    session: AsyncSession, receipt: DepositReceipt, *, currency: str
+    session: AsyncSession,
+    receipt: DepositReceipt,
+    *,
+    currency: str,
+    into: str = accounts.BANK_DEPOSITS,
 ) -> tuple[Deposit, bool]:
     """Record what the bank credited (到账); return the deposit and whether the receipt is new.
 
-    Once enough is in, the deposit is frozen (冻结) as of the bank's date.
+    Once enough is in, the deposit is frozen (冻结) as of the bank's date. `into` is the ledger's
+    account that the money is in.
 
     Raises:
         Unknown: no such deposit was asked for.
         IdReused: the id names another receipt.
         ReceiptKnown: the bank's reference was recorded under another id.
         WrongCurrency: the deposit is in another currency.
+        DepositElsewhere: other money for it lies in another account.
     """
     deposit = await booking.locked(session, receipt.auction_id, receipt.party_id)
     known = await session.get(DepositReceipt, receipt.id)
@@ -65,6 +78,9 @@ async def receive(
     if currency != deposit.currency:
         raise WrongCurrency("The deposit is in another currency.", wanted=deposit.currency)
     await _check_reference(session, receipt.reference)
+    for other in await queries.receipts(session, receipt.auction_id, receipt.party_id):
+        if other.bank_account_id != receipt.bank_account_id:
+            raise rules.DepositElsewhere("Money for this deposit lies in another account.")
     session.add(receipt)
     balance = rules.paid_in(deposit.balance(), receipt.amount_minor)
     await booking.stand(session, deposit, balance)
@@ -76,9 +92,12 @@ async def receive(
         key=f"deposit:receipt:{receipt.id}",
         kind="deposit.received",
         actor=str(receipt.recorded_by),
-        lines=rules.received_lines(deposit.terms(), amount),
+        lines=rules.received_lines(deposit.terms(), amount, into=into),
         now=receipt.recorded_at,
     )
+    await letters.note_paid(session, deposit, now=receipt.recorded_at)
+    if deposit.held_minor >= deposit.required_minor:  # money in the bank takes a card's place
+        await carding.let_go(session, deposit, now=receipt.recorded_at)
     return deposit, True
 
 
@@ -120,9 +139,15 @@ async def set_one_free(
 async def keep(session: AsyncSession, auction_id: UUID, party_id: UUID) -> None:
     """Hold a deposit again that is still there: its bidder won after another's default."""
     deposit = await booking.find_locked(session, auction_id, party_id)
-    if deposit is not None and deposit.held_minor:
+    if deposit is not None and (deposit.held_minor or deposit.pledged_minor):
         deposit.free_at = deposit.return_by = None
         await session.flush()
+
+
+async def secures_payment(session: AsyncSession, auction_id: UUID, party_id: UUID) -> bool:
+    """Tell whether a letter of guarantee stands for a deposit until the price is paid."""
+    letter = await guarantees.find_live(session, auction_id, party_id)
+    return letter is not None and letter.state in PLEDGED
 
 
 async def apply(
@@ -180,3 +205,4 @@ async def _check_reference(session: AsyncSession, reference: str) -> None:
 async def _free(session: AsyncSession, deposit: Deposit, *, return_by: date, now: datetime) -> None:
     deposit.free_at, deposit.return_by = now, return_by
     await session.flush()
+    await carding.let_go(session, deposit, now=now)

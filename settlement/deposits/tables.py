@@ -1,7 +1,8 @@
 """Rows of deposits, what the bank credited, and the movements that two people decide.
 
 Migration 0025 adds triggers: sums only grow, the terms stay, and what a deposit holds is what its
-account in the ledger shows when the transaction commits.
+account in the ledger shows when the transaction commits; and migration 0066: what is pledged for it
+is one card that holds, or one letter of guarantee that was accepted.
 """
 
 from datetime import date, datetime
@@ -15,6 +16,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     String,
     text,
@@ -22,7 +24,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from contracts.money import Money
-from settlement.deposits.rules import Balance, Move, Terms
+from settlement.deposits.rules import APPROVED, DRAW, WIRE, Balance, Move, Terms
 
 
 def _instant(nullable: bool = True) -> Column[datetime]:
@@ -31,6 +33,10 @@ def _instant(nullable: bool = True) -> Column[datetime]:
 
 def _minor() -> Column[int]:
     return Column(BigInteger, nullable=False)
+
+
+def _count() -> Column[int]:
+    return Column(Integer, nullable=False, server_default=text("0"))
 
 
 class Deposit(SQLModel, table=True):
@@ -55,6 +61,18 @@ class Deposit(SQLModel, table=True):
             name="deposit_is_conserved",
         ),
         CheckConstraint("(free_at IS NULL) = (return_by IS NULL)", name="deposit_free_until_when"),
+        CheckConstraint(
+            "cardinality(modes) >= 1 "
+            "AND modes <@ ARRAY['wire', 'charge', 'card_hold', 'guarantee']::varchar[]",
+            name="deposit_modes_are_known",
+        ),
+        CheckConstraint("pledged_minor IN (0, required_minor)", name="deposit_pledge_counts_once"),
+        CheckConstraint(
+            "pledged_until IS NULL OR pledged_minor > 0", name="deposit_pledged_until_when"
+        ),
+        CheckConstraint(
+            "card_margin_h >= 0 AND guarantee_days >= 0", name="deposit_pledge_margins"
+        ),
         Index("deposit_to_return", "return_by", postgresql_where=text("held_minor > 0")),
         Index("deposit_of_party", "party_id"),
     )
@@ -76,6 +94,19 @@ class Deposit(SQLModel, table=True):
     frozen_at: datetime | None = Field(default=None, sa_column=_instant())  # by the bank's date
     free_at: datetime | None = Field(default=None, sa_column=_instant())
     return_by: date | None = None
+    modes: list[str] = Field(
+        default_factory=lambda: [WIRE],
+        sa_column=Column(
+            ARRAY(String()), nullable=False, server_default=text("ARRAY['wire']::varchar[]")
+        ),
+    )
+    ends_by: datetime | None = Field(default=None, sa_column=_instant())
+    card_margin_h: int = Field(default=0, sa_column=_count())
+    guarantee_days: int = Field(default=0, sa_column=_count())
+    pledged_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
+    pledged_until: datetime | None = Field(default=None, sa_column=_instant())
 
     def terms(self) -> Terms:
         """Return what the notice says about it."""
@@ -86,6 +117,10 @@ class Deposit(SQLModel, table=True):
             required=Money(self.required_minor, self.currency),
             until=self.until,
             forfeits=tuple(self.forfeits),
+            modes=tuple(self.modes),
+            ends_by=self.ends_by,
+            card_margin_h=self.card_margin_h,
+            guarantee_days=self.guarantee_days,
         )
 
     def balance(self) -> Balance:
@@ -97,6 +132,7 @@ class Deposit(SQLModel, table=True):
             released_minor=self.released_minor,
             applied_minor=self.applied_minor,
             forfeited_minor=self.forfeited_minor,
+            pledged_minor=self.pledged_minor,
         )
 
     def stand(self, balance: Balance, state: str) -> None:
@@ -134,10 +170,12 @@ class DepositReceipt(SQLModel, table=True):
     credited_at: datetime = Field(sa_column=_instant(nullable=False))
     recorded_by: UUID = Field(foreign_key="person.id")
     recorded_at: datetime = Field(sa_column=_instant(nullable=False))
+    # Where the money lies; of what staff typed: the account that holds deposits alone.
+    bank_account_id: UUID | None = Field(default=None, foreign_key="bank_account.id")
 
 
 class DepositMovement(SQLModel, table=True):
-    """A return, forfeiture or distribution: prepared by one person, decided by another."""
+    """A return, forfeiture, distribution or drawing: one person prepares it, another decides."""
 
     __tablename__ = "deposit_movement"
     __table_args__ = (
@@ -147,10 +185,11 @@ class DepositMovement(SQLModel, table=True):
             name="deposit_movement_of_deposit",
         ),
         CheckConstraint(
-            "kind IN ('return', 'forfeit', 'distribute')", name="deposit_movement_kind_is_known"
+            "kind IN ('return', 'forfeit', 'distribute', 'draw')",
+            name="deposit_movement_kind_is_known",
         ),
         CheckConstraint(
-            "state IN ('prepared', 'approved', 'refused', 'done')",
+            "state IN ('prepared', 'approved', 'refused', 'done', 'failed')",
             name="deposit_movement_state_is_known",
         ),
         CheckConstraint(
@@ -197,6 +236,11 @@ class DepositMovement(SQLModel, table=True):
     decided_at: datetime | None = Field(default=None, sa_column=_instant())
     refused_reason: str | None = None
     reference: str | None = Field(default=None, unique=True)  # the bank's, of a return
+
+    @property
+    def is_drawing(self) -> bool:
+        """Whether it is decided, and only its money has to come in."""
+        return self.kind == DRAW and self.state == APPROVED
 
     def move(self) -> Move:
         """The value that the rules know."""

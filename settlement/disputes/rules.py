@@ -66,6 +66,22 @@ def climbs(now: str, then: str) -> bool:
     return RANK[then] > RANK[now]
 
 
+def taken_minor(state: str, amount_minor: int, drawn_minor: int) -> int:
+    """Return what a dispute keeps from being refunded."""
+    if state in (RECEIVED, UNDER_REVIEW):
+        return max(amount_minor, drawn_minor)
+    return max(0, drawn_minor) if state == LOST else 0
+
+
+def borne(lost: Money, *, left_minor: int) -> Money:
+    """Return what of a loss those who were paid bear: at most what they have not given back.
+
+    Where a refund had gone out before, the card holder has that money twice; nobody who was paid
+    has it any more, so it waits in suspense until people have claimed it.
+    """
+    return Money(max(0, min(lost.amount_minor, left_minor)), lost.currency)
+
+
 def movement_lines(movement: Movement) -> list[Line]:
     """Return the journal of a movement: into the reserve or out of it, and the provider's fee."""
     moved, fee = movement.amount, movement.fee

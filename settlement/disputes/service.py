@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from contracts import ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
-from settlement.disputes import rules
+from settlement.disputes import queries, rules
 from settlement.disputes.rules import SeenDispute
 from settlement.disputes.tables import Dispute
 from settlement.invoices.tables import Invoice, Payment
@@ -18,10 +18,13 @@ from settlement.ledger import service as ledger
 from settlement.ledger.rules import Line
 from settlement.plans.rules import PAYING
 from settlement.plans.tables import Settlement
+from settlement.recoveries import queries as takings
 from settlement.recoveries import rules as taking
 from settlement.recoveries import service as recoveries
 from settlement.recoveries.rules import Cause
 from settlement.recoveries.service import Piece
+from settlement.redletters import service as red_letters
+from settlement.refunds import queries as refunds
 
 ACTOR = "exchange"
 
@@ -121,7 +124,7 @@ async def _charge(
     if settlement is None or settlement.state == PAYING:
         return
     lost = Money(dispute.drawn_minor, dispute.currency)
-    pieces, debits = await _borne(session, payment, invoice, lost)
+    borne, pieces, debits = await _borne(session, payment, invoice, lost)
     dispute.charged_at = now
     await session.flush()
     await ledger.post(
@@ -135,15 +138,27 @@ async def _charge(
     )
     cause = Cause(taking.DISPUTE, dispute.id)
     await recoveries.take_back(session, cause, pieces, deal_id=dispute.deal_id, now=now)
+    if invoice.paid_by == payment.id:
+        await red_letters.follow_dispute(
+            session, invoice.id, dispute.id, borne, named=dispute.provider_id, now=now
+        )
 
 
 async def _borne(
     session: AsyncSession, payment: Payment, invoice: Invoice, lost: Money
-) -> tuple[list[Piece], list[Line]]:
+) -> tuple[Money, list[Piece], list[Line]]:
+    """Return what those who were paid bear of a loss, and who bears it with the rest."""
+    nothing = Money(0, lost.currency)
     if invoice.paid_by != payment.id:
-        return [], [(accounts.SUSPENSE_PSP, lost)]
-    pieces = await recoveries.pieces(session, invoice.deal_id, lost)
-    return pieces, [line for piece in pieces for line in piece.debits]
+        return nothing, [], [(accounts.SUSPENSE_PSP, lost)]
+    gone = await refunds.booked_minor(session, payment.id)
+    gone += await queries.charged_minor(session, payment.id)
+    left = min(payment.amount_minor - gone, await takings.left_minor(session, invoice.deal_id))
+    borne = rules.borne(lost, left_minor=left)
+    pieces = await recoveries.pieces(session, invoice.deal_id, borne) if borne != nothing else []
+    debits = [line for piece in pieces for line in piece.debits]
+    rest = lost - borne
+    return borne, pieces, [*debits, *([(accounts.SUSPENSE_PSP, rest)] if rest != nothing else [])]
 
 
 async def _tell(

@@ -1,30 +1,55 @@
 """Reading tables row by row through a cursor, so that their length does not matter."""
 
 from collections.abc import AsyncIterator, Callable
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Date, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from contracts import calendar
 from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
-from settlement.exports.rules import Cell, decimal
+from settlement.bank.tables import BankEntry
+from settlement.deposits.tables import Deposit
+from settlement.disputes.tables import Dispute
+from settlement.exports import moved
+from settlement.exports.rules import Cell, Days, Row, decimal
 from settlement.invoices.tables import Invoice
 from settlement.ledger.tables import LedgerAccount, LedgerJournal, LedgerPosting
 from settlement.payouts.tables import Payout, PayoutTransfer
 from settlement.plans.tables import Settlement, SettlementLine
+from settlement.reconciliation.tables import SuspenseItem
+from settlement.refunds.tables import Refund
+from settlement.remittances.rules import REFUSED
+from settlement.remittances.tables import Remittance, RemittanceItem
+from settlement.withholding.tables import WithheldTax
 
 AT_ONCE = 500
-Row = tuple[Cell, ...]
 
 
-async def rows(session: AsyncSession, table: str) -> AsyncIterator[Row]:
+async def rows(session: AsyncSession, table: str, days: Days) -> AsyncIterator[Row]:
     """Yield the rows of a table in the order of `rules.COLUMNS`, the oldest first."""
-    wanted, shown = _TABLES[table]
-    found = await session.stream(wanted().execution_options(yield_per=AT_ONCE))
-    async for row in found:
+    wanted, shown, moment = TABLES[table]
+    chosen = _within(wanted(), moment, days).execution_options(yield_per=AT_ONCE)
+    async for row in await session.stream(chosen):
         yield shown(*row)
+
+
+def _within(wanted: Select[*tuple[Any, ...]], moment: Any, days: Days) -> Select[Any]:
+    """Return the rows of a table whose day or instant lies in these days."""
+    plain = isinstance(moment.type, Date)
+    if days.first is not None:
+        wanted = wanted.where(moment >= (days.first if plain else _midnight(days.first)))
+    if days.last is not None:
+        after = days.last + timedelta(days=1)
+        wanted = wanted.where(moment < (after if plain else _midnight(after)))
+    return wanted
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, calendar.ZONE)
 
 
 def _settlements() -> Select[*tuple[Any, ...]]:
@@ -82,8 +107,46 @@ def _invoice(one: Invoice, name_zh: str, name_en: str) -> Row:
         one.id, one.number, one.deal_id, one.payer_id, name_zh, name_en,
         decimal(one.amount_minor, one.currency), decimal(one.tax_minor, one.currency),
         one.tax_rate_bp, decimal(one.deposit_minor, one.currency),
-        decimal(one.due.amount_minor, one.currency), one.currency, one.state, one.issued_at,
+        decimal(one.outstanding.amount_minor, one.currency), one.currency, one.state, one.issued_at,
         one.paid_at, one.paid_by,
+    )  # fmt: skip
+
+
+def _withheld() -> Select[*tuple[Any, ...]]:
+    return (
+        select(WithheldTax, RemittanceItem, Remittance, col(Party.name_zh), col(Party.name_en))
+        .join(Party, col(Party.id) == col(WithheldTax.party_id))
+        .join(
+            RemittanceItem,
+            (col(RemittanceItem.withheld_id) == col(WithheldTax.id))
+            & (col(RemittanceItem.state) != REFUSED),
+            isouter=True,
+        )
+        .join(Remittance, col(Remittance.id) == col(RemittanceItem.remittance_id), isouter=True)
+        .order_by(col(WithheldTax.id))
+    )
+
+
+def _kept(
+    one: WithheldTax,
+    item: RemittanceItem | None,
+    remittance: Remittance | None,
+    name_zh: str,
+    name_en: str,
+) -> Row:
+    remitted: tuple[Cell, ...] = (None,) * 5
+    if item is not None and remittance is not None:
+        on = remittance.receipt_on
+        remitted = (
+            remittance.id, remittance.state, decimal(item.amount_minor, one.currency),
+            remittance.receipt_no, None if on is None else on.isoformat(),
+        )  # fmt: skip
+    return (
+        one.id, one.deal_id, one.payout_id, one.party_id, name_zh, name_en, one.country, one.tax,
+        one.rule, one.rate_bp, decimal(one.gross_minor, one.currency),
+        decimal(one.amount_minor, one.currency), one.currency, one.withheld_on.isoformat(),
+        one.period, one.due_on.isoformat(), one.authority, *remitted, one.certificate_no,
+        one.legal_basis,
     )  # fmt: skip
 
 
@@ -106,9 +169,17 @@ def _journal(one: LedgerJournal, line: LedgerPosting, code: str) -> Row:
     )  # fmt: skip
 
 
-_TABLES: dict[str, tuple[Callable[[], Select[*tuple[Any, ...]]], Callable[..., Row]]] = {
-    "settlements": (_settlements, _settlement),
-    "payouts": (_payouts, _payout),
-    "invoices": (_invoices, _invoice),
-    "journals": (_journals, _journal),
+# By a table's name: its query, how a row is shown, and the moment that a period is about.
+_Table = tuple[Callable[[], Select[*tuple[Any, ...]]], Callable[..., Row], Any]
+TABLES: dict[str, _Table] = {
+    "settlements": (_settlements, _settlement, col(Settlement.planned_at)),
+    "payouts": (_payouts, _payout, col(Payout.prepared_at)),
+    "invoices": (_invoices, _invoice, col(Invoice.issued_at)),
+    "withheld": (_withheld, _kept, col(WithheldTax.withheld_on)),
+    "journals": (_journals, _journal, col(LedgerJournal.effective_at)),
+    "deposits": (moved.deposits, moved.deposit, col(Deposit.required_at)),
+    "refunds": (moved.refunds, moved.refund, col(Refund.prepared_at)),
+    "disputes": (moved.disputes, moved.dispute, col(Dispute.opened_at)),
+    "bank-lines": (moved.bank_lines, moved.bank_line, col(BankEntry.booked_on)),
+    "suspense": (moved.suspense, moved.suspended, col(SuspenseItem.opened_at)),
 }

@@ -3,9 +3,6 @@
 from collections.abc import Sequence
 from typing import IO, Any
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-
 LONGEST_CELL = 32_767  # ECMA-376 part 1 §18.3.1.4
 
 
@@ -14,6 +11,9 @@ class TextBook:
 
     def __init__(self, title: str) -> None:
         """Begin the sheet."""
+        from openpyxl import Workbook, cell  # noqa: PLC0415 - megabytes, only where one is written
+
+        self._new_cell = cell.WriteOnlyCell
         self._book = Workbook(write_only=True)
         self._sheet: Any = self._book.create_sheet(title)
 
@@ -27,6 +27,6 @@ class TextBook:
 
     def _cell(self, text: str) -> Any:
         """Return a cell of type text, which no program takes for a number, a date or a formula."""
-        cell: Any = WriteOnlyCell(self._sheet, value=text[:LONGEST_CELL])
+        cell: Any = self._new_cell(self._sheet, value=text[:LONGEST_CELL])
         cell.data_type = "s"
         return cell

@@ -9,8 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, or_, select
 
 from contracts.refusal import Unknown
-from settlement.fapiao.rules import REFUSED, REQUESTED
+from settlement.fapiao.rules import COMMISSION, PRICE, REFUSED, RENMINBI, REQUESTED, Details
 from settlement.fapiao.tables import Fapiao, FapiaoDetails, FapiaoFile
+from settlement.invoices.rules import REVERSED
+from settlement.invoices.tables import Invoice
+from settlement.plans.rules import SERVICE_FEE
+from settlement.plans.tables import Settlement
 
 
 async def find_details(session: AsyncSession, party_id: UUID) -> FapiaoDetails | None:
@@ -54,22 +58,55 @@ async def page(
     return (await session.scalars(wanted.order_by(col(Fapiao.id)).limit(limit))).all()
 
 
-async def find_blue(session: AsyncSession, invoice_id: UUID) -> Fapiao | None:
+async def find_blue(session: AsyncSession, invoice_id: UUID, kind: str = PRICE) -> Fapiao | None:
     """Return the fapiao of an invoice that is asked for or issued, or None."""
     wanted = select(Fapiao).where(
         col(Fapiao.invoice_id) == invoice_id,
+        col(Fapiao.kind) == kind,
         col(Fapiao.red_letter_id).is_(None),
         col(Fapiao.state) != REFUSED,
     )
     return (await session.scalars(wanted)).one_or_none()
 
 
-async def find_red(session: AsyncSession, red_letter_id: UUID) -> Fapiao | None:
+async def find_red(session: AsyncSession, red_letter_id: UUID, kind: str = PRICE) -> Fapiao | None:
     """Return the red fapiao of a red letter that is asked for or issued, or None."""
     wanted = select(Fapiao).where(
-        col(Fapiao.red_letter_id) == red_letter_id, col(Fapiao.state) != REFUSED
+        col(Fapiao.red_letter_id) == red_letter_id,
+        col(Fapiao.kind) == kind,
+        col(Fapiao.state) != REFUSED,
     )
     return (await session.scalars(wanted)).one_or_none()
+
+
+async def without_commission(
+    session: AsyncSession, licensor_id: UUID, *, limit: int
+) -> Sequence[tuple[UUID, str]]:
+    """Return id and number of a licensor's invoices whose commission has no fapiao yet."""
+    has_one = (
+        select(Fapiao.id)
+        .where(
+            col(Fapiao.invoice_id) == col(Invoice.id),
+            col(Fapiao.kind) == COMMISSION,
+            col(Fapiao.red_letter_id).is_(None),
+            col(Fapiao.state) != REFUSED,
+        )
+        .exists()
+    )
+    wanted = (
+        select(Invoice.id, Invoice.number)
+        .join(Settlement, col(Settlement.deal_id) == col(Invoice.deal_id))
+        .where(
+            col(Settlement.licensor_id) == licensor_id,
+            col(Settlement.kind) != SERVICE_FEE,
+            col(Invoice.currency) == RENMINBI,
+            col(Invoice.state) != REVERSED,
+            ~has_one,
+        )
+        .order_by(col(Invoice.number).desc())
+        .limit(limit)
+    )
+    return [(id, number) for id, number in (await session.execute(wanted)).all()]
 
 
 async def find_numbered(session: AsyncSession, number: str) -> Fapiao | None:
@@ -87,6 +124,15 @@ def document_of(row: Fapiao) -> dict[str, Any]:
     """Return the fields of a fapiao as they were asked for."""
     found: dict[str, Any] = json.loads(row.content)
     return found
+
+
+def buyer_of(row: Fapiao) -> Details:
+    """Return to whom a fapiao was made out when it was asked for."""
+    said = document_of(row)["buyer"]
+    return Details(
+        said["name"], said["tax_id"], said["address"], said["phone"], said["bank"],
+        said["account"],
+    )  # fmt: skip
 
 
 async def forms_of(session: AsyncSession, fapiao_id: UUID) -> Sequence[tuple[str, str]]:

@@ -9,11 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from contracts.parties import rules as parties
 from contracts.refusal import InvalidContent, Kind, Refusal
 
 SPECIAL, ORDINARY = "81", "82"  # 数电专票, 数电普票
+PRICE, COMMISSION = "price", "commission"  # what the licensor sold, and what the exchange did
+RENMINBI = "CNY"
 REQUESTED, ISSUED, REFUSED = "requested", "issued", "refused"
 NUMBER = re.compile(r"[0-9]{20}")
 TAX_ID = re.compile(r"[0-9A-Z]{15}|[0-9A-Z]{17,20}")
@@ -55,10 +58,13 @@ class BadTaxId(Refusal):
 
 
 class FapiaoDetailsMissing(Refusal):
-    """The buyer has not said to whom its fapiao are made out (开票信息)."""
+    """The buyer, or the exchange that sells, has not said its title and tax id (开票信息)."""
 
     kind, code = Kind.CONFLICT, "fapiao-details-missing"
-    hint = "The buyer sends title and tax id with PUT /v1/parties/{id}/fapiao-details first."
+    hint = (
+        "The organisation in `party` sends title and tax id with "
+        "PUT /v1/parties/{id}/fapiao-details first."
+    )
 
 
 class FapiaoNothingLeft(Refusal):
@@ -120,6 +126,17 @@ class Details:
     phone: str = ""
     bank: str = ""
     account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What a fapiao is of and between whom; `sheet`: of a red one, its letter and its sheet."""
+
+    invoice_id: UUID
+    kind: str
+    buyer_id: UUID
+    seller_id: UUID
+    sheet: tuple[UUID, str] | None = None
 
 
 def checked(details: Details) -> Details:

@@ -1,6 +1,7 @@
 """Asking for fapiao (开票申请), taking over that they were issued, keeping their files."""
 
 import hashlib
+from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -14,18 +15,17 @@ from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.fapiao import documents, gateway, queries, rules
 from settlement.fapiao.documents import Asked, Reds
-from settlement.fapiao.rules import Details
+from settlement.fapiao.rules import Between, Details
 from settlement.fapiao.tables import Fapiao, FapiaoDetails, FapiaoFile
 from settlement.invoices import queries as invoices
 from settlement.invoices import service as invoicer
 from settlement.invoices.tables import Invoice
 from settlement.plans import queries as plans
+from settlement.plans.rules import SERVICE_FEE
 from settlement.redletters import queries as red_letters
 from settlement.redletters.rules import CODES
 from settlement.redletters.rules import ISSUED as RED_ISSUED
 from settlement.redletters.tables import RedLetter
-
-RENMINBI = "CNY"
 
 
 async def say_details(
@@ -72,23 +72,31 @@ async def ask(
     invoice = await invoicer.locked(session, invoice_id)
     known = await session.get(Fapiao, fapiao_id)
     if known is not None:
-        if (known.invoice_id, known.red_letter_id, known.type) != (invoice_id, None, type):
+        if (known.invoice_id, known.red_letter_id, known.type, known.kind) != (
+            invoice_id, None, type, rules.PRICE,
+        ):  # fmt: skip
             raise IdReused("This id names another fapiao.")
         return known, False
     other = await queries.find_blue(session, invoice_id)
     if other is not None:
         raise rules.FapiaoExists("This invoice has a fapiao.", fapiao=str(other.id))
+    settlement = await plans.get_settlement(session, invoice.deal_id)
+    if settlement.kind == SERVICE_FEE:
+        raise rules.FapiaoNothingLeft("It is all the exchange's fee: ask with kind commission.")
     gross = Money(invoice.amount_minor - invoice.reversed_minor, invoice.currency)
-    if gross.amount_minor == 0 or gross.currency != RENMINBI:
+    if gross.amount_minor == 0 or gross.currency != rules.RENMINBI:
         raise rules.FapiaoNothingLeft("There is nothing to make a fapiao out for.")
     tax = Money(invoice.tax_minor - invoice.reversed_tax_minor, invoice.currency)
     buyer = await queries.find_details(session, invoice.payer_id)
     if buyer is None:
-        raise rules.FapiaoDetailsMissing("The buyer has not said to whom it is made out.")
+        raise rules.FapiaoDetailsMissing(
+            "The buyer has not said to whom it is made out.", party=str(invoice.payer_id)
+        )
     asked = await _asked(
         session, fapiao_id, invoice, type=type, gross=gross, tax=tax, buyer=buyer.value(), red=None
     )
-    return await _write(session, asked, invoice, None, person_id=person_id, now=now), True
+    between = await _sides(session, invoice)
+    return await write(session, asked, between, person_id=person_id, now=now), True
 
 
 async def ask_red(
@@ -112,15 +120,13 @@ async def ask_red(
     invoice = await invoicer.locked(session, letter.invoice_id)
     known = await session.get(Fapiao, fapiao_id)
     if known is not None:
-        if known.red_letter_id != red_letter_id:
+        if (known.red_letter_id, known.kind) != (red_letter_id, rules.PRICE):
             raise IdReused("This id names another fapiao.")
         return known, False
     other = await queries.find_red(session, red_letter_id)
     if other is not None:
         raise rules.FapiaoExists("This red letter has a fapiao.", fapiao=str(other.id))
     blue = await _blue_of(session, letter)
-    said = queries.document_of(blue)
-    buyer = said["buyer"]
     asked = await _asked(
         session,
         fapiao_id,
@@ -128,14 +134,11 @@ async def ask_red(
         type=blue.type,
         gross=letter.amount,
         tax=Money(letter.tax_minor, letter.currency),
-        buyer=Details(
-            buyer["name"], buyer["tax_id"], buyer["address"], buyer["phone"], buyer["bank"],
-            buyer["account"],
-        ),
+        buyer=queries.buyer_of(blue),
         red=Reds(str(blue.number), CODES[letter.reason_code]),
     )  # fmt: skip
-    sheet = (letter.id, confirmation)
-    return await _write(session, asked, invoice, sheet, person_id=person_id, now=now), True
+    between = replace(await _sides(session, invoice), sheet=(letter.id, confirmation))
+    return await write(session, asked, between, person_id=person_id, now=now), True
 
 
 async def confirm(session: AsyncSession, fapiao_id: UUID, *, state: str, now: datetime) -> Fapiao:
@@ -303,24 +306,25 @@ async def _asked(  # noqa: PLR0913 - a fapiao has this many fields
     )
 
 
-async def _write(
-    session: AsyncSession,
-    asked: Asked,
-    invoice: Invoice,
-    sheet: tuple[UUID, str] | None,
-    *,
-    person_id: UUID,
-    now: datetime,
-) -> Fapiao:
+async def _sides(session: AsyncSession, invoice: Invoice) -> Between:
     settlement = await plans.get_settlement(session, invoice.deal_id)
+    return Between(invoice.id, rules.PRICE, settlement.licensee_id, settlement.licensor_id)
+
+
+async def write(
+    session: AsyncSession, asked: Asked, between: Between, *, person_id: UUID, now: datetime
+) -> Fapiao:
+    """Write down a fapiao that is asked for, and tell both sides."""
     raw = canonical.dumps(documents.document(asked))
+    sheet = between.sheet
     row = Fapiao(
         id=asked.id,
-        invoice_id=invoice.id,
+        invoice_id=between.invoice_id,
         red_letter_id=None if sheet is None else sheet[0],
         confirmation=None if sheet is None else sheet[1],
-        buyer_id=settlement.licensee_id,
-        seller_id=settlement.licensor_id,
+        buyer_id=between.buyer_id,
+        seller_id=between.seller_id,
+        kind=between.kind,
         type=asked.type,
         state=rules.REQUESTED,
         total_minor=(asked.net + asked.tax).amount_minor,

@@ -10,6 +10,7 @@ from sqlalchemy import (
     DateTime,
     Index,
     LargeBinary,
+    String,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -51,12 +52,16 @@ class FapiaoDetails(SQLModel, table=True):
 class Fapiao(SQLModel, table=True):
     """A fapiao of an invoice; a red one is of a red letter, and has a confirmation sheet.
 
+    Its `kind` says whether it is of the price, which the licensor sells, or of the commission in
+    it, which the exchange earns.
+
     `content` holds every field as it was asked for, and never changes.
     """
 
     __tablename__ = "fapiao"
     __table_args__ = (
         CheckConstraint("type IN ('81', '82')", name="fapiao_type_is_known"),
+        CheckConstraint("kind IN ('price', 'commission')", name="fapiao_kind_is_known"),
         CheckConstraint(
             "state IN ('requested', 'issued', 'refused')", name="fapiao_state_is_known"
         ),
@@ -86,10 +91,13 @@ class Fapiao(SQLModel, table=True):
         Index(
             "ix_fapiao_one_blue",
             "invoice_id",
+            "kind",
             unique=True,
             postgresql_where=text(f"{LIVE} AND red_letter_id IS NULL"),
         ),
-        Index("ix_fapiao_one_red", "red_letter_id", unique=True, postgresql_where=text(LIVE)),
+        Index(
+            "ix_fapiao_one_red", "red_letter_id", "kind", unique=True, postgresql_where=text(LIVE)
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -97,6 +105,9 @@ class Fapiao(SQLModel, table=True):
     red_letter_id: UUID | None = Field(default=None, foreign_key="red_letter.id")
     buyer_id: UUID = Field(foreign_key="party.id", index=True)
     seller_id: UUID = Field(foreign_key="party.id", index=True)
+    kind: str = Field(
+        default="price", sa_column=Column(String, nullable=False, server_default=text("'price'"))
+    )
     type: str
     state: str
     confirmation: str | None = None

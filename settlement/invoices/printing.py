@@ -6,7 +6,7 @@ any time. It is no 发票: only who is licensed by the tax authority issues one.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,14 +14,17 @@ from contracts import rfc3339
 from contracts.deals import words
 from contracts.deals.terms import Side, separated
 from contracts.money import Money, percent
+from settlement.collecting.rules import Wire, spaced
 from settlement.fees.rules import SEAT
 
+A_MOMENT = timedelta(microseconds=1)  # before the first late instant lies the last day to pay
 TYPE, RED_TYPE = "uhdx.invoice/v1", "uhdx.red-letter/v1"
 SUBJECTS: Mapping[str, Mapping[str, str]] = {
     "price": {"zh": "许可费", "en": "Licence fee"},
     "instalment": {"zh": "许可费（分期）", "en": "Licence fee, instalment"},
     "deferral": {"zh": "分期付款利息", "en": "Interest on an instalment"},
     "royalties": {"zh": "分成", "en": "Royalties"},
+    "service-fee": {"zh": "交易服务费", "en": "Service fee of the exchange"},
     "interest": {"zh": "逾期付款违约金", "en": "Interest for late payment"},
 }
 
@@ -31,6 +34,7 @@ class Issued:
     """An invoice as it was issued, with all that its page names.
 
     `tax` is in `gross` (价税合计); `rate_bp` is its rate, `deposit` what a deposit had paid of it.
+    `due_at` is the first instant that is late; `wire` how it was to be paid by bank on that day.
     """
 
     id: UUID
@@ -45,6 +49,8 @@ class Issued:
     tax: Money
     rate_bp: int
     deposit: Money
+    due_at: datetime | None = None
+    wire: Wire | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ def page(one: Issued) -> dict[str, Any]:
         "deposit": _amount(one.deposit) if one.deposit.amount_minor else None,
         "due": _amount(one.gross - one.deposit),
         "in_words": words.in_chinese(one.gross),
+        "pay_by": None if one.due_at is None else _day(one.due_at - A_MOMENT),
+        "wire": None if one.wire is None else _wire(one.wire),
     }
 
 
@@ -103,6 +111,8 @@ def red_page(one: Issued, red: Red) -> dict[str, Any]:
         "gross": _minus(red.amount),
         "deposit": None,
         "due": None,
+        "pay_by": None,
+        "wire": None,
         "in_words": f"（负数）{words.in_chinese(red.amount)}",
         "red": {
             "invoice": str(one.id),
@@ -114,6 +124,19 @@ def red_page(one: Issued, red: Red) -> dict[str, Any]:
             "kind": dict(red.kind),
             "reason": red.reason,
         },
+    }
+
+
+def _wire(wire: Wire) -> dict[str, Any]:
+    """Return what the payer writes into a transfer; `custody` says who holds the account."""
+    return {
+        "beneficiary": wire.holder,
+        "account_name": wire.name,
+        "number": spaced(wire.number) if wire.scheme == "iban" else wire.number,
+        "bank": wire.bank_name,
+        "bank_code": wire.member_id or wire.bic or "",
+        "reference": spaced(wire.reference),
+        "custody": wire.custody,
     }
 
 

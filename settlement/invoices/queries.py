@@ -13,15 +13,28 @@ from contracts.money import Money
 from contracts.parties import queries as parties
 from contracts.refusal import Unknown
 from contracts.works.tables import Work
+from settlement.collecting import queries as collecting
+from settlement.collecting.rules import Wire, of_invoice
 from settlement.invoices.printing import Issued
 from settlement.invoices.rules import OPEN_PAYMENT, SUCCEEDED
 from settlement.invoices.tables import Invoice, Payment
+from settlement.plans.rules import SERVICE_FEE
 from settlement.plans.tables import Settlement
 
 
 async def find_invoice_of_deal(session: AsyncSession, deal_id: UUID) -> Invoice | None:
     """Return the invoice of a deal, or None."""
     wanted = select(Invoice).where(col(Invoice.deal_id) == deal_id)
+    return (await session.scalars(wanted)).one_or_none()
+
+
+async def find_fee_invoice(session: AsyncSession, deal_id: UUID) -> Invoice | None:
+    """Return the invoice of the buyer's fee of a deal, or None where it owes none."""
+    wanted = (
+        select(Invoice)
+        .join(Settlement, col(Settlement.deal_id) == col(Invoice.deal_id))
+        .where(col(Settlement.of_deal) == deal_id, col(Settlement.kind) == SERVICE_FEE)
+    )
     return (await session.scalars(wanted)).one_or_none()
 
 
@@ -69,6 +82,22 @@ async def issued(session: AsyncSession, invoice_id: UUID, *, party_id: UUID | No
         tax=invoice.tax,
         rate_bp=invoice.tax_rate_bp,
         deposit=Money(invoice.deposit_minor, invoice.currency),
+        due_at=invoice.due_at,
+        wire=await _wire(session, invoice),
+    )
+
+
+async def _wire(session: AsyncSession, invoice: Invoice) -> Wire | None:
+    """Return how an invoice was to be paid by bank when it was issued, whatever came after."""
+    left = Money(invoice.amount_minor - invoice.deposit_minor, invoice.currency)
+    if left.amount_minor == 0:
+        return None
+    return await collecting.find_wire(
+        session,
+        left,
+        reference=of_invoice(invoice.number),
+        until=invoice.due_at,
+        at=invoice.issued_at,
     )
 
 
@@ -124,14 +153,13 @@ async def get_payment_of(
     return found
 
 
-async def card_payments(session: AsyncSession, deal_id: UUID) -> Sequence[Payment]:
-    """Return the card payments that brought money in for a settlement, the oldest first."""
+async def payments_in(session: AsyncSession, deal_id: UUID) -> Sequence[Payment]:
+    """Return the payments that brought money in for a settlement, the oldest first."""
     wanted = (
         select(Payment)
         .join(Invoice, col(Invoice.id) == col(Payment.invoice_id))
         .where(
             col(Invoice.deal_id) == deal_id,
-            col(Payment.method) == "card",
             col(Payment.state) == SUCCEEDED,
         )
         .order_by(col(Payment.id))
@@ -171,6 +199,16 @@ async def fee_tax_minor(session: AsyncSession, deal_id: UUID) -> int:
     """Return the VAT within the commission of a settlement's invoice; 0 before there is one."""
     wanted = select(col(Invoice.fee_tax_minor)).where(col(Invoice.deal_id) == deal_id)
     return int(await session.scalar(wanted) or 0)
+
+
+async def held_at(session: AsyncSession, deal_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+    """Return by deal the account at a bank that its price lies in, of those that were wired."""
+    wanted = (
+        select(Invoice.deal_id, Payment.bank_account_id)
+        .join(Payment, col(Invoice.paid_by) == col(Payment.id))
+        .where(col(Invoice.deal_id).in_(deal_ids), col(Payment.bank_account_id).is_not(None))
+    )
+    return {deal: account for deal, account in await session.execute(wanted) if account}
 
 
 async def was_wired(session: AsyncSession, deal_id: UUID) -> bool:

@@ -21,7 +21,7 @@ from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
 from settlement.plans import queries as plans
 from settlement.plans import service as settlements
-from settlement.plans.rules import COMMISSION, FUNDED
+from settlement.plans.rules import COMMISSION
 from settlement.plans.tables import Settlement, SettlementLine
 from settlement.recoveries import queries as recoveries
 from settlement.taxes import gateway as taxes
@@ -108,17 +108,18 @@ async def close_if_nothing_is_due(
     if invoice.due.amount_minor == 0 and invoice.deposit_minor == 0:
         invoice.state = rules.REVERSED
     elif invoice.due.amount_minor == 0:
-        await ledger.post(
-            session,
-            idem_key=f"invoice:{invoice.id}:paid-by-deposit",
-            kind="payment.received",
-            actor=ACTOR,
-            deal_id=invoice.deal_id,
-            lines=await _earned_now(session, invoice),
-            now=now,
-        )
+        if earned := await _earned_now(session, invoice):  # nobody is owed of a fee
+            await ledger.post(
+                session,
+                idem_key=f"invoice:{invoice.id}:paid-by-deposit",
+                kind="payment.received",
+                actor=ACTOR,
+                deal_id=invoice.deal_id,
+                lines=earned,
+                now=now,
+            )
         invoice.state, invoice.paid_at, invoice.paid_by = rules.PAID, now, invoice.id
-        await settlements.advance(session, invoice.deal_id, to=FUNDED)
+        await settlements.fund(session, invoice.deal_id)
     await session.flush()
 
 
@@ -259,7 +260,7 @@ async def receive(
         return
     invoice.state, invoice.paid_at, invoice.paid_by = rules.PAID, now, payment.id
     await session.flush()
-    settlement = await settlements.advance(session, invoice.deal_id, to=FUNDED)
+    settlement = await settlements.fund(session, invoice.deal_id)
     await facts.record(
         session,
         "payment.received",
@@ -353,10 +354,8 @@ async def _earned_now(session: AsyncSession, invoice: Invoice) -> list[Line]:
 
 
 def _suspended(received: Money) -> list[Line]:
-    return [
-        (accounts.PSP_CLEARING, received),
-        (accounts.SUSPENSE_PSP, Money(-received.amount_minor, received.currency)),
-    ]
+    owed = Money(-received.amount_minor, received.currency)
+    return [(accounts.PSP_CLEARING, received), (accounts.SUSPENSE_PSP, owed)]
 
 
 async def _intend(

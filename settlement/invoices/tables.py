@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Int
 from sqlmodel import Field, SQLModel
 
 from contracts.money import Money
+from settlement.invoices.rules import ISSUED
 
 
 def _instant(nullable: bool = True) -> Column[datetime]:
@@ -104,9 +105,14 @@ class Invoice(SQLModel, table=True):
 
     @property
     def due(self) -> Money:
-        """What is still to be paid: the price without the deposit and what was taken back."""
+        """What one payment settles: the price without the deposit and what was taken back."""
         left = self.amount_minor - self.deposit_minor - self.reversed_minor
         return Money(left, self.currency)
+
+    @property
+    def outstanding(self) -> Money:
+        """What is still to be paid: nothing once it is paid or taken back whole."""
+        return self.due if self.state == ISSUED else Money(0, self.currency)
 
 
 class Payment(SQLModel, table=True):
@@ -147,6 +153,8 @@ class Payment(SQLModel, table=True):
     client_secret: str | None = None
     charge_id: str | None = Field(default=None, unique=True)
     account: str | None = None  # of a wire: the ledger's account that mirrors the bank's
+    # Of a wire: the account at a bank that its money lies in; it is paid out of no other escrow.
+    bank_account_id: UUID | None = Field(default=None, foreign_key="bank_account.id")
     checks: int = 0
     next_check_at: datetime | None = Field(default=None, sa_column=_instant())
     requested_at: datetime = Field(sa_column=_instant(nullable=False))

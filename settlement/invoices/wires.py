@@ -21,6 +21,7 @@ async def receive_wire(
     *,
     reference: str,
     account: str,
+    held_at: UUID,
     now: datetime,
 ) -> bool:
     """Pay an invoice with money at the bank, once; False, and nothing done, unless it is all due.
@@ -31,6 +32,7 @@ async def receive_wire(
         received: what came in.
         reference: the line of the statement; one pays an invoice once.
         account: the ledger's account that the money is in, without its currency.
+        held_at: the account at a bank that it lies in.
         now: the instant.
     """
     invoice = await locking.find_locked(session, Invoice, col(Invoice.id) == invoice_id)
@@ -50,6 +52,7 @@ async def receive_wire(
         state=rules.SUCCEEDED,
         provider_id=reference,
         account=account,
+        bank_account_id=held_at,
         requested_at=now,
         settled_at=now,
     )

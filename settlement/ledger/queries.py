@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
@@ -102,11 +102,42 @@ CHECKS = (
 
 async def trial_balance(session: AsyncSession) -> list[dict[str, Any]]:
     """Return every account with its balance (科目余额表), by code; debit +, credit -."""
-    rows = await session.execute(
-        select(LedgerAccount, LedgerBalance)
-        .join(LedgerBalance, col(LedgerBalance.account_id) == col(LedgerAccount.id))
-        .order_by(col(LedgerAccount.code))
+    return await _balances(session, _ACCOUNTS.order_by(col(LedgerAccount.code)))
+
+
+async def balances(session: AsyncSession, *, after: str | None, limit: int) -> list[dict[str, Any]]:
+    """Return accounts with their balances by currency and code, from the one after a code on."""
+    wanted = _ACCOUNTS.order_by(col(LedgerAccount.currency), col(LedgerAccount.code)).limit(limit)
+    if after is not None:
+        place = tuple_(col(LedgerAccount.currency), col(LedgerAccount.code))
+        wanted = wanted.where(place > (after.rpartition(":")[2], after))
+    return await _balances(session, wanted)
+
+
+async def totals(session: AsyncSession) -> list[tuple[str, int, int]]:
+    """Return each currency with the sums of its debit and of its credit balances, both unsigned."""
+    minor = col(LedgerBalance.posted_minor)
+    wanted = (
+        select(
+            LedgerAccount.currency,
+            func.coalesce(func.sum(minor).filter(minor > 0), 0),
+            func.coalesce(-func.sum(minor).filter(minor < 0), 0),
+        )
+        .join(LedgerAccount, col(LedgerAccount.id) == col(LedgerBalance.account_id))
+        .group_by(col(LedgerAccount.currency))
+        .order_by(col(LedgerAccount.currency))
     )
+    rows = await session.execute(wanted)
+    return [(currency, int(debit), int(credit)) for currency, debit, credit in rows]
+
+
+_ACCOUNTS = select(LedgerAccount, LedgerBalance).join(
+    LedgerBalance, col(LedgerBalance.account_id) == col(LedgerAccount.id)
+)
+
+
+async def _balances(session: AsyncSession, wanted: Any) -> list[dict[str, Any]]:
+    rows = await session.execute(wanted)
     return [
         {
             "code": account.code,

@@ -17,6 +17,7 @@ from contracts.money import EXPONENTS, Money
 from contracts.refusal import Kind, Refusal
 
 PSP_CLEARING = "psp:stripe:clearing"
+PSP_IN_TRANSIT = "psp:stripe:in-transit"  # on its way from the provider to our bank (提现在途)
 COMMISSION = "commission"
 VAT_OUTPUT = "tax:vat:output"  # owed to the tax authority on what the exchange earned (销项税)
 SUSPENSE_PSP = "suspense:psp"
@@ -24,6 +25,7 @@ SUSPENSE_BANK = "suspense:bank"  # money at the bank that nothing explains yet (
 BANK_FEES = "expense:bank-fees"
 PSP_FEES = "expense:psp-fees"  # what the payment provider keeps of each charge (手续费)
 DISPUTE_RESERVE = "dispute:reserve"  # what was drawn for disputes that are not decided (争议准备)
+CUSTODY_OPENING = "custody:opening"  # what lay in an escrow account before, which is others'
 OPENING_MONEY = "equity:opening"  # what lay in an account before it was followed
 FX_POSITION = "fx:position"  # what was taken in of a currency and not yet given (外汇头寸)
 RATE_PLACES = 10
@@ -183,7 +185,9 @@ CHART: tuple[tuple[str, Opening], ...] = (
     ("payee:", Opening("liability", ceiling_minor=0)),
     ("commission", Opening("income", ceiling_minor=0)),
     ("suspense:", Opening("liability")),
+    ("custody:", Opening("liability")),
     (VAT_OUTPUT, Opening("liability")),
+    ("tax:wht:", Opening("liability", ceiling_minor=0)),
     ("recoverable:", Opening("asset", floor_minor=0)),
     ("refund:", Opening("liability", ceiling_minor=0)),
     ("dispute:", Opening("asset")),
@@ -218,14 +222,34 @@ def recoverable(party_id: UUID) -> str:
     return f"recoverable:{party_id}"
 
 
+def withheld(authority: str, tax: str) -> str:
+    """Return the code of what was withheld for a tax authority and not remitted (代扣税款)."""
+    return f"tax:wht:{authority}/{tax}"
+
+
+def withheld_in_transit(authority: str, tax: str) -> str:
+    """Return the code of withheld tax on its way to the authority (解缴在途)."""
+    return f"tax:wht:{authority}/{tax}:in-transit"
+
+
+def recoverable_tax(authority: str, tax: str) -> str:
+    """Return the code of tax that was remitted for what went back since (应收退税)."""
+    return f"recoverable:tax:{authority}/{tax}"
+
+
 def refund_in_transit(party_id: UUID) -> str:
     """Return the code of what is on its way back to a payer (退款在途)."""
     return f"refund:{party_id}:in-transit"
 
 
 def bank_account(account_id: UUID) -> str:
-    """Return the code that mirrors one account at a bank (银行存款)."""
+    """Return the code that mirrors one account of the exchange's own at a bank (银行存款)."""
     return f"bank:{account_id}"
+
+
+def escrow_account(account_id: UUID) -> str:
+    """Return the code that mirrors an account whose money a bank holds for others (监管账户)."""
+    return f"bank:escrow:{account_id}"
 
 
 def deposit(auction_id: UUID, party_id: UUID) -> str:

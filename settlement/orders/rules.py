@@ -20,13 +20,17 @@ BOOKING = (JOURNAL, REVERSAL, EXCHANGE)  # those that leave a journal
 MANUAL = "journal.manual"  # what a journal made by hand is called in the books
 MOST_LINES = 100
 # Each of these is kept equal to something outside the ledger, by the slice that it belongs to.
-KEPT_ELSEWHERE = ("deposit:", "forfeited:", "bank:", "fx:")
+KEPT_ELSEWHERE = (
+    "deposit:", "forfeited:", "bank:", "fx:", ledger.SUSPENSE_BANK, ledger.PSP_IN_TRANSIT,
+    "tax:wht:",
+)  # fmt: skip
+# These are about nobody and nothing else; every other account is made of items (明细), and a line
+# by hand on it names the one that it explains.
+FREE = (ledger.COMMISSION, "expense:", "equity:")
 # Accounts about nobody, which open on demand; every other has to be there already.
 GENERAL = (
     ledger.PSP_CLEARING,
     ledger.COMMISSION,
-    ledger.SUSPENSE_PSP,
-    ledger.SUSPENSE_BANK,
     ledger.BANK_FEES,
     ledger.PSP_FEES,
     ledger.OPENING_MONEY,
@@ -53,7 +57,20 @@ class AccountNotByHand(Refusal):
     """An account is not there, or is kept equal to something outside the ledger."""
 
     kind, code = Kind.CONFLICT, "account-not-by-hand"
-    hint = "Use an account of the trial balance that is no deposit, bank or position."
+    hint = (
+        "Use an account of the trial balance that is no deposit, bank or position; money in "
+        "suspense at the bank is released on the page of the bank."
+    )
+
+
+class JournalItemNotNamed(Refusal):
+    """The account is made of items: the line names none, or more than is left of the one named."""
+
+    kind, code = Kind.CONFLICT, "journal-item-not-named"
+    hint = (
+        "Name in `explains` the key of the journal that put it there (as the account's statement "
+        "shows it), and move back at most `left_minor`."
+    )
 
 
 class JournalStays(Refusal):
@@ -90,9 +107,7 @@ def journal_lines(what: Mapping[str, Any]) -> list[Line]:
         JournalInTwoCurrencies, JournalUnbalanced: see there.
     """
     lines = [line(each["account"], each["amount_minor"]) for each in what["lines"]]
-    for plain, _ in lines:
-        if plain.startswith(KEPT_ELSEWHERE):
-            raise AccountNotByHand("The account is kept elsewhere.", account=plain)
+    check_not_kept(lines)
     currencies = sorted({amount.currency for _, amount in lines})
     if len(currencies) > 1:
         raise JournalInTwoCurrencies("The lines are in two currencies.", currencies=currencies)
@@ -100,6 +115,52 @@ def journal_lines(what: Mapping[str, Any]) -> list[Line]:
     if off or sum(1 for _, amount in lines if amount.amount_minor) < 2:
         raise JournalUnbalanced("Debits and credits are not equal.", off_minor=off)
     return lines
+
+
+def check_not_kept(lines: Iterable[Line]) -> None:
+    """Check that no account is kept equal to something outside the ledger.
+
+    Raises:
+        AccountNotByHand: one is.
+    """
+    for plain, _ in lines:
+        if plain.startswith(KEPT_ELSEWHERE):
+            raise AccountNotByHand("The account is kept elsewhere.", account=plain)
+
+
+def explained(what: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """Return what a journal by hand moves of each item, by the account's stored code and the key.
+
+    Raises:
+        JournalItemNotNamed: a line on an account that is made of items names none.
+    """
+    moved: dict[tuple[str, str], int] = {}
+    for each in what["lines"]:
+        code, key = each["account"], each.get("explains")
+        if code.startswith(FREE) or not each["amount_minor"]:
+            continue
+        if not key:
+            raise JournalItemNotNamed("The line names no item.", account=code)
+        moved[code, key] = moved.get((code, key), 0) + each["amount_minor"]
+    return moved
+
+
+def check_item(code: str, moved_minor: int, *, left_minor: int) -> None:
+    """Check that a line moves an item back, and at most what is left of it.
+
+    Args:
+        code: the account.
+        moved_minor: what the line does to it, debit positive.
+        left_minor: what the item did to it, less what was explained before; nothing for no item.
+
+    Raises:
+        JournalItemNotNamed: it moves more, or away from nothing.
+    """
+    if moved_minor * left_minor >= 0 or abs(moved_minor) > abs(left_minor):
+        raise JournalItemNotNamed(
+            "There is not as much left of this item.",
+            account=code, left_minor=left_minor, currency=code.rpartition(":")[2],
+        )  # fmt: skip
 
 
 def check_known(lines: Iterable[Line], known: Iterable[str]) -> None:

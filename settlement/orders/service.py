@@ -40,7 +40,8 @@ async def prepare(
     Raises:
         IdReused: the id names another order.
         Unknown: the account, journal or quote that it names is not there.
-        JournalUnbalanced, JournalInTwoCurrencies, AccountNotByHand, JournalStays: see `rules`.
+        JournalUnbalanced, JournalInTwoCurrencies, AccountNotByHand, JournalItemNotNamed,
+        JournalStays: see `rules`.
         PeriodClosed, CloseNotLater: the books are closed there already.
     """
     raw = rules.content(order_id, kind, what, reason)
@@ -76,6 +77,7 @@ async def approve(
         ProofSpent: the proof has served for another decision.
         LimitReached, AccountNotOpen, AccountUnlimited, AccountNotMarkable, PeriodClosed,
         CloseNotLater, AlreadyReversed, ReversalStays, QuoteNotValid: what the ledger says no with.
+        JournalItemNotNamed: another order has explained the item since.
     """
     order = await _locked(session, order_id)
     if order.state == APPROVED and _is_repeated(order, decision):
@@ -124,6 +126,7 @@ async def _check(
         lines = rules.journal_lines(what)
         codes = [accounts.account_code(code, amount.currency) for code, amount in lines]
         rules.check_known(lines, await queries.known_accounts(session, codes))
+        await _check_items(session, what, besides=None)
         await _check_open(session, what.get("effective_at"), now=now)
     elif kind == rules.REVERSAL:
         _, booked = await queries.get_journal(session, what["journal"])
@@ -131,12 +134,22 @@ async def _check(
     elif kind == rules.EXCHANGE:
         await exchanging.get_quote(session, UUID(what["quote"]))
         lines = [rules.line(what[side]["account"], what[side]["amount_minor"]) for side in SIDES]
+        rules.check_not_kept(lines)
         codes = [accounts.account_code(code, amount.currency) for code, amount in lines]
         rules.check_known(lines, await queries.known_accounts(session, codes))
     elif kind == rules.MARK:
         await statements.find_account(session, what["account"])
     elif datetime.fromisoformat(what["until"]) > now:
         raise accounts.CloseNotLater("The books are closed up to a past instant.")
+
+
+async def _check_items(
+    session: AsyncSession, what: Mapping[str, Any], *, besides: UUID | None
+) -> None:
+    """Check that each line on an account made of items explains what is left of one."""
+    for (code, named), moved in rules.explained(what).items():
+        left = await queries.left_minor(session, code, named, besides=besides)
+        rules.check_item(code, moved, left_minor=left)
 
 
 async def _check_open(session: AsyncSession, effective_at: str | None, *, now: datetime) -> None:
@@ -188,7 +201,7 @@ async def _book(
     codes = [accounts.account_code(code, amount.currency) for code, amount in lines]
     rules.check_known(lines, await queries.known_accounts(session, codes))
     effective = what.get("effective_at")
-    return await ledger.post(
+    journal_id = await ledger.post(
         session,
         idem_key=key(order.id),
         kind=rules.MANUAL,
@@ -198,6 +211,9 @@ async def _book(
         now=now if effective is None else datetime.fromisoformat(effective),
         reason=order.reason,
     )
+    # Booking has locked the accounts' balances: whoever explains the same item waits or is seen.
+    await _check_items(session, what, besides=order.id)
+    return journal_id
 
 
 async def _locked(session: AsyncSession, order_id: UUID) -> LedgerOrder:

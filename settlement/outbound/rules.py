@@ -20,10 +20,28 @@ CREATE_ACCOUNT = "account.create"
 CREATE_TRANSFER = "transfer.create"
 CREATE_REFUND = "refund.create"
 REVERSE_TRANSFER = "transfer.reverse"
-OPS = (CREATE_PAYMENT, CREATE_ACCOUNT, CREATE_TRANSFER, CREATE_REFUND, REVERSE_TRANSFER)
+CREATE_PAYOUT = "payout.create"
+HOLD_PAYMENT = "payment_intent.hold"
+CONFIRM_PAYMENT = "payment_intent.confirm"
+CAPTURE_PAYMENT = "payment_intent.capture"
+CANCEL_PAYMENT = "payment_intent.cancel"
+OPS = (
+    CREATE_PAYMENT,
+    CREATE_ACCOUNT,
+    CREATE_TRANSFER,
+    CREATE_REFUND,
+    REVERSE_TRANSFER,
+    CREATE_PAYOUT,
+    HOLD_PAYMENT,
+    CONFIRM_PAYMENT,
+    CAPTURE_PAYMENT,
+    CANCEL_PAYMENT,
+)
+# Steps of one payment that is at the provider already: looked up by asking how it stands.
+STEPS = frozenset({CONFIRM_PAYMENT, CAPTURE_PAYMENT, CANCEL_PAYMENT})
 # Instructions that move money are looked up before they are repeated. A second payment request
 # whose secret nobody gets cannot be paid, a second empty account holds nothing: no need there.
-LOOKED_UP = frozenset({CREATE_TRANSFER, CREATE_REFUND, REVERSE_TRANSFER})
+LOOKED_UP = frozenset({CREATE_TRANSFER, CREATE_REFUND, REVERSE_TRANSFER, CREATE_PAYOUT}) | STEPS
 
 INTENT, SENT, UNKNOWN, DONE, FAILED = "intent", "sent", "unknown", "done", "failed"
 OPEN = (INTENT, SENT, UNKNOWN)
@@ -65,10 +83,15 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A definite no: this call made nothing. `final`: repeating the call cannot help."""
+    """A definite no: this call made nothing. `final`: repeating the call cannot help.
+
+    `is_over`: nor can an earlier call have helped, or still help: the provider shows that the
+    payment stands where this step is not possible any more. It ends even a doubt.
+    """
 
     fault: str
     final: bool
+    is_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +145,9 @@ def concluded(intent: Intent, answer: Answer, now: datetime) -> Intent:
     """Return how the intent stands after an answer."""
     if isinstance(answer, Made):
         return replace(intent, state=DONE)
-    if isinstance(answer, Rejected) and answer.final and intent.op not in LOOKED_UP:
+    if isinstance(answer, Rejected) and (
+        answer.is_over or (answer.final and intent.op not in LOOKED_UP)
+    ):
         return replace(intent, state=FAILED)
     later = replace(intent, next_at=now + delay(intent.tries))
     if isinstance(answer, Lost):
@@ -220,3 +245,53 @@ def reversal_params(
 ) -> dict[str, Any]:
     """Return the request that takes a part of a transfer back; `transfer` goes into the path."""
     return {"transfer": transfer, "amount": amount_minor, "metadata": dict(names)}
+
+
+def payout_params(
+    *, amount_minor: int, currency: str, descriptor: str, names: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the request that pays the platform's balance out to its account at a bank.
+
+    `descriptor` is what the bank's statement repeats, at most 22 characters.
+    """
+    return {
+        "amount": amount_minor,
+        "currency": currency.lower(),
+        "method": "standard",
+        "statement_descriptor": descriptor,
+        "metadata": dict(names),
+    }
+
+
+def hold_params(
+    *,
+    amount_minor: int,
+    currency: str,
+    is_captured_at_once: bool,
+    description: str,
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the request that asks for a deposit on a card: held, or charged at once."""
+    return {
+        "amount": amount_minor,
+        "currency": currency.lower(),
+        "allowed_payment_method_types": ["card"],
+        "capture_method": "automatic" if is_captured_at_once else "manual",
+        "description": description,
+        "metadata": dict(names),
+    }
+
+
+def confirm_params(*, payment_intent: str, payment_method: str) -> dict[str, Any]:
+    """Return the request that confirms a payment with a method made beforehand, not with a card."""
+    return {"payment_intent": payment_intent, "payment_method": payment_method}
+
+
+def capture_params(*, payment_intent: str, amount_minor: int) -> dict[str, Any]:
+    """Return the request that takes what a card holds, or a part; the rest is let go with it."""
+    return {"payment_intent": payment_intent, "amount_to_capture": amount_minor}
+
+
+def cancel_params(*, payment_intent: str) -> dict[str, Any]:
+    """Return the request that lets go of what a card holds."""
+    return {"payment_intent": payment_intent, "cancellation_reason": "abandoned"}

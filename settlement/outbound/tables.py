@@ -20,7 +20,8 @@ class Outbound(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(
             "op IN ('payment_intent.create', 'account.create', 'transfer.create', "
-            "'refund.create', 'transfer.reverse')",
+            "'refund.create', 'transfer.reverse', 'payout.create', 'payment_intent.hold', "
+            "'payment_intent.confirm', 'payment_intent.capture', 'payment_intent.cancel')",
             name="outbound_op_is_known",
         ),
         CheckConstraint(

@@ -5,6 +5,8 @@ the Chinese national payment system has a number of twelve digits).
 """
 
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,6 +19,7 @@ from contracts.refusal import Kind, Refusal
 IBAN, CNAPS = "iban", "cnaps"
 OTHER = "other"  # of the exchange's own accounts alone: as the bank's statements name them
 DECLARED, VERIFIED, REFUSED, SUPERSEDED = "declared", "verified", "refused", "superseded"
+WITHDRAWN = "withdrawn"
 # Who steals a mailbox changes the account first: the payee has three days to hear of a change.
 COOLING_OFF = timedelta(hours=72)
 MEMBER = re.compile(r"[0-9]{12}")
@@ -32,32 +35,18 @@ class BankAccountMalformed(Refusal):
     hint = "`field` names the wrong part: an IBAN's check digits, or the twelve digits of the bank."
 
 
+class HolderDiffers(Refusal):
+    """The account is held under another name than the organisation's registered one."""
+
+    kind, code = Kind.INVALID, "bank-account-holder-differs"
+    hint = "Give the holder's name as registered, or say in `name_reason` why it is another."
+
+
 class BankAccountWaits(Refusal):
     """Another account of this party waits for its verification."""
 
     kind, code = Kind.CONFLICT, "bank-account-waits"
-    hint = "Have the account named in `account` verified or refused first."
-
-
-class BankAccountSamePerson(Refusal):
-    """Who declared a bank account may not verify it."""
-
-    kind, code = Kind.FORBIDDEN, "bank-account-same-person"
-    hint = "Ask another person."
-
-
-class BankAccountDecided(Refusal):
-    """The bank account was verified or refused before."""
-
-    kind, code = Kind.CONFLICT, "bank-account-decided"
-    hint = "A decision stands; the party may declare another account."
-
-
-class BankAccountChanged(Refusal):
-    """The bank account is not the one that was looked at."""
-
-    kind, code = Kind.CONFLICT, "bank-account-changed"
-    hint = "Read the account again and decide what it says now."
+    hint = "Have the account named in `account` verified or refused first, or withdraw it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +54,7 @@ class Details:
     """An account at a bank.
 
     `member_id` is the bank's number in the Chinese national payment system, None with an IBAN.
+    `name_reason` says why the holder has another name than the party, where it has.
     """
 
     scheme: str
@@ -73,6 +63,7 @@ class Details:
     currency: str
     bank_name: str
     member_id: str | None = None
+    name_reason: str | None = None
 
     @property
     def code(self) -> str:
@@ -80,6 +71,27 @@ class Details:
         if self.scheme == IBAN:
             return f"{IBAN}:{self.number}"
         return f"{CNAPS}:{self.member_id}:{self.number}"
+
+
+def plain_name(name: str | None) -> str:
+    """Return a name without case, width, blanks and marks."""
+    wide = unicodedata.normalize("NFKC", name or "").casefold()
+    return "".join(letter for letter in wide if letter.isalnum())
+
+
+def is_held_by(holder: str, names: Sequence[str]) -> bool:
+    """Tell whether a holder has one of a party's registered names, however it is written."""
+    return plain_name(holder) in {plain_name(name) for name in names}
+
+
+def check_holder(details: Details, names: Sequence[str]) -> None:
+    """Check that an account is the party's own, or that it says why another name holds it.
+
+    Raises:
+        HolderDiffers: it is neither.
+    """
+    if not is_held_by(details.holder, names) and details.name_reason is None:
+        raise HolderDiffers("Another name holds this account.", registered=list(names))
 
 
 def is_at_a_bank(account: str) -> bool:
@@ -125,34 +137,16 @@ def checked_own(details: Details) -> Details:
 
 def content(account_id: UUID, party_id: UUID, details: Details) -> bytes:
     """Return the canonical bytes of what a verification is about."""
-    return canonical.dumps(
-        {
-            "account": str(account_id),
-            "party": str(party_id),
-            "code": details.code,
-            "holder": details.holder,
-            "currency": details.currency,
-            "bank": details.bank_name,
-        }
-    )
-
-
-def check_decision(
-    *, state: str, declared_by: UUID, person_id: UUID, sha256: str, seen_sha256: str
-) -> None:
-    """Check that this person may decide on an account that was read.
-
-    Raises:
-        BankAccountDecided: it was decided before.
-        BankAccountSamePerson: this person declared it.
-        BankAccountChanged: this person read something else.
-    """
-    if state != DECLARED:
-        raise BankAccountDecided(f"This bank account is {state}.", state=state)
-    if person_id == declared_by:
-        raise BankAccountSamePerson("Another person has to verify this account.")
-    if sha256 != seen_sha256:
-        raise BankAccountChanged("The account is not the one that was looked at.")
+    said = {
+        "account": str(account_id),
+        "party": str(party_id),
+        "code": details.code,
+        "holder": details.holder,
+        "currency": details.currency,
+        "bank": details.bank_name,
+    }
+    why = {} if details.name_reason is None else {"name_reason": details.name_reason}
+    return canonical.dumps({**said, **why})
 
 
 def usable_from(now: datetime, *, is_a_change: bool) -> datetime:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, String, text
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, String, text
 from sqlmodel import Field, SQLModel
 
 from settlement.payees.rules import Details
@@ -27,18 +27,26 @@ class PayeeBankAccount(SQLModel, table=True):
         ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="payee_bank_account_currency_is_a_code"),
         CheckConstraint(
-            "state IN ('declared', 'verified', 'refused', 'superseded')",
+            "state IN ('declared', 'verified', 'refused', 'superseded', 'withdrawn')",
             name="payee_bank_account_state_is_known",
         ),
         CheckConstraint("declared_by <> decided_by", name="payee_bank_account_needs_two_people"),
         CheckConstraint(
-            "(state = 'declared') = (decided_by IS NULL) "
+            "(state IN ('declared', 'withdrawn')) = (decided_by IS NULL) "
             "AND (decided_by IS NULL) = (decided_at IS NULL)",
             name="payee_bank_account_decided_by_whom_and_when",
         ),
         CheckConstraint(
-            "state IN ('declared', 'refused') OR usable_from >= decided_at",
+            "state IN ('declared', 'refused', 'withdrawn') OR usable_from >= decided_at",
             name="payee_bank_account_usable_once_verified",
+        ),
+        CheckConstraint(
+            "(state = 'withdrawn') = (withdrawn_at IS NOT NULL)",
+            name="payee_bank_account_withdrawn_when",
+        ),
+        CheckConstraint(
+            "char_length(name_reason) BETWEEN 1 AND 500",
+            name="payee_bank_account_name_reason_has_length",
         ),
         CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="payee_bank_account_sha256_is_hex"),
         Index(
@@ -65,6 +73,7 @@ class PayeeBankAccount(SQLModel, table=True):
     holder: str
     bank_name: str
     currency: str = Field(sa_column=Column(String(3), nullable=False))
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # what is approved
     sha256: str
     state: str
     declared_by: UUID = Field(foreign_key="person.id")
@@ -73,9 +82,12 @@ class PayeeBankAccount(SQLModel, table=True):
     decided_at: datetime | None = Field(default=None, sa_column=_instant())
     evidence: str | None = None  # how it was verified, or why it was refused
     usable_from: datetime | None = Field(default=None, sa_column=_instant())
+    name_reason: str | None = None  # why the holder has another name than the party
+    withdrawn_at: datetime | None = Field(default=None, sa_column=_instant())
 
     def details(self) -> Details:
         """The value that the rules know."""
         return Details(
-            self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id
-        )
+            self.scheme, self.number, self.holder, self.currency, self.bank_name, self.member_id,
+            self.name_reason,
+        )  # fmt: skip

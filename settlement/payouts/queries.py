@@ -43,6 +43,12 @@ async def get_payout(session: AsyncSession, payout_id: UUID) -> Payout:
     return found
 
 
+async def deals_of(session: AsyncSession, payout_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+    """Return by payout the deal that it pays."""
+    wanted = select(Payout.id, Payout.deal_id).where(col(Payout.id).in_(payout_ids))
+    return {one.id: one.deal_id for one in await session.execute(wanted)}
+
+
 async def find_live(session: AsyncSession, deal_id: UUID) -> Payout | None:
     """Return the payout of a deal that was not refused, or None."""
     wanted = select(Payout).where(col(Payout.deal_id) == deal_id, col(Payout.state) != REFUSED)

@@ -13,6 +13,8 @@ from contracts.money import Money
 from contracts.refusal import Kind, Refusal
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
+from settlement.withholding import rules as withholding
+from settlement.withholding.rules import Cut
 
 PREPARED, APPROVED, REFUSED, PAID = "prepared", "approved", "refused", "paid"
 ACCOUNT_REQUESTED, ACCOUNT_READY, ACCOUNT_FAILED = "requested", "ready", "failed"
@@ -42,11 +44,15 @@ class PayoutAlreadyPrepared(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What one payee is to receive, and where."""
+    """What one payee is to receive, and where; `cut` says what is withheld of its gross for that.
+
+    A transfer that is read back has none: what it withheld is a row of its own.
+    """
 
     party_id: UUID
     account: str
     amount: Money
+    cut: Cut | None = None
 
 
 def content(
@@ -55,9 +61,12 @@ def content(
     """Return the canonical bytes of everything that a payout will do.
 
     Without a charge, which a deposit paid in part, transfers come from the balance at the provider.
+    Where something is withheld of a payee's gross, it says by which rows, and how much.
     """
+    withheld = withholding.said(cuts(transfers))
     return canonical.dumps(
         {
+            **({"withheld": withheld} if withheld else {}),
             "payout": str(payout_id),
             "deal": str(deal_id),
             "charge": charge,
@@ -74,6 +83,11 @@ def content(
     )
 
 
+def cuts(transfers: Sequence[Transfer]) -> list[Cut]:
+    """Return what transfers withhold of their payees' gross."""
+    return [one.cut for one in transfers if one.cut is not None and one.cut.kept]
+
+
 def check_accounts(payees: Collection[UUID], ready: Collection[UUID]) -> None:
     """Check that every payee has an account that can be paid.
 
@@ -86,8 +100,8 @@ def check_accounts(payees: Collection[UUID], ready: Collection[UUID]) -> None:
 
 
 def approved_lines(transfers: Sequence[Transfer]) -> list[Line]:
-    """Return the journal of an approval: due to payees becomes in transit to them."""
-    lines: list[Line] = []
+    """Return the journal of an approval: due to payees becomes in transit, or is withheld."""
+    lines: list[Line] = withholding.withheld_lines(cuts(transfers))
     for transfer in transfers:
         zero = Money(0, transfer.amount.currency)
         lines.append((accounts.payee_due(transfer.party_id), transfer.amount))

@@ -30,6 +30,7 @@ from settlement.plans import service as settlements
 from settlement.plans.rules import FUNDED, PAYING
 from settlement.plans.tables import Settlement
 from settlement.recoveries import queries as recoveries
+from settlement.withholding import service as withholding
 
 OBJECT = "payout"
 
@@ -184,6 +185,9 @@ async def carry_out(
         lines=rules.approved_lines(transfers),
         now=now,
     )
+    await withholding.keep(
+        session, rules.cuts(transfers), payout_id=payout.id, deal_id=payout.deal_id, now=now
+    )
     await _instruct(session, payout, now=now)
     record = {"payout": str(payout.id), **_hash(payout)}
     await _tell(session, "payout.approved", payout, record, now=now)
@@ -242,8 +246,10 @@ async def _content(
     else:
         ready = await queries.ready_accounts(session, payees)
     rules.check_accounts(payees, ready)
+    owed = {payee: Money(left[payee], settlement.currency) for payee in payees}
     transfers = [
-        Transfer(payee, ready[payee], Money(left[payee], settlement.currency)) for payee in payees
+        Transfer(cut.party_id, ready[cut.party_id], cut.net, cut)
+        for cut in await withholding.reckon(session, owed, payer_id=settlement.licensee_id, now=now)
     ]
     raw = rules.content(payout_id, deal_id=settlement.deal_id, charge=charge, transfers=transfers)
     return transfers, raw

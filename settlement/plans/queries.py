@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.plans.rules import INSTALMENT, SHARE
+from settlement.plans.rules import AWAITING_PAYMENT, FUNDED, INSTALMENT, SHARE
 from settlement.plans.tables import Settlement, SettlementLine
 
 
@@ -94,6 +94,25 @@ async def payees_of(
         deal_id: [line for line in several if line.kind == SHARE and line.amount_minor]
         for deal_id, several in (await lines_of(session, deal_ids)).items()
     }
+
+
+async def to_be_paid(session: AsyncSession, party_id: UUID, *, limit: int) -> Sequence[UUID]:
+    """Return the settlements of which a party gets a share and that are not paid out, newest
+    first."""
+    wanted = (
+        select(SettlementLine.deal_id)
+        .join(Settlement, col(Settlement.deal_id) == col(SettlementLine.deal_id))
+        .where(
+            col(SettlementLine.payee_id) == party_id,
+            col(SettlementLine.kind) == SHARE,
+            col(SettlementLine.amount_minor) > 0,
+            col(Settlement.state).in_((AWAITING_PAYMENT, FUNDED)),
+            col(Settlement.defaulted_at).is_(None),
+        )
+        .order_by(col(Settlement.planned_at).desc(), col(Settlement.deal_id))
+        .limit(limit)
+    )
+    return (await session.scalars(wanted)).all()
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Settlement]:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from uuid import UUID
 
 from contracts.money import WHOLE_BP, Money, percent, split
-from settlement.fees.rules import Rate, commission
+from settlement.fees.rules import Agreed, Charge
 
 COMMISSION, SHARE = "commission", "share"
 # What a settlement is of: the price of a deal, or a claim under it.
@@ -15,6 +15,8 @@ PRICE, ROYALTIES, INTEREST = "price", "royalties", "interest"
 # Interest on an instalment for the time that the contract gives for it (延期付款利息).
 DEFERRAL = "deferral"
 INTERESTS = (INTEREST, DEFERRAL)
+# The buyer's fee, which it owes the exchange beside the price (买方服务费); no owner gets of it.
+SERVICE_FEE = "service-fee"
 # A further part of a price that is paid in parts; the first goes by the deal's own id.
 INSTALMENT = "instalment"
 OF_THE_PRICE = (PRICE, INSTALMENT)
@@ -40,6 +42,7 @@ class Terms:
     amounts: Sequence[Money] = ()  # of the parts that the price is paid in; none: it is one sum
     # Of a package: its works, the first one with them, and what each is worth in the price.
     works: Sequence[tuple[UUID, Money]] = ()
+    fees: Agreed | None = None  # what the deal agreed about fees; None: it says nothing of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,10 @@ def divided(whole: Sequence[Part], amounts: Sequence[Money]) -> list[list[Part]]
         amounts: what is paid in each part, positive; together the price.
     """
     own, *owners = whole
-    upto = [Money(minor, own.amount.currency) for minor in accumulate(
-        one.amount_minor for one in amounts)]  # fmt: skip
-    fees = [gross.share(own.rate_bp).amount_minor for gross in upto]
+    upto = list(accumulate(one.amount_minor for one in amounts))
+    fees = [_pro_rata(own.amount.amount_minor, sum_to_date, upto[-1]) for sum_to_date in upto]
     weights = [(str(owner.payee_id), owner.rate_bp) for owner in owners]
-    nets = [gross.amount_minor - fee for gross, fee in zip(upto, fees, strict=True)]
+    nets = [gross - fee for gross, fee in zip(upto, fees, strict=True)]
     shares = _never_back([split(net, weights) for net in nets], weights)
     steps = []
     for at, amount in enumerate(amounts):
@@ -123,6 +125,11 @@ def divided(whole: Sequence[Part], amounts: Sequence[Money]) -> list[list[Part]]
             for owner in owners
         ])  # fmt: skip
     return steps
+
+
+def _pro_rata(charged: int, part: int, whole: int) -> int:
+    """Return what of a charge falls on a part, rounded half up."""
+    return (2 * charged * part + whole) // (2 * whole)
 
 
 def _never_back(
@@ -151,7 +158,9 @@ class SoFar:
     got: Mapping[UUID, int]
 
 
-def further(claim: Money, *, first: Sequence[Part], so_far: SoFar) -> list[Part]:
+def further(
+    claim: Money, *, first: Sequence[Part], so_far: SoFar, commission_minor: int
+) -> list[Part]:
     """Divide a further claim by the rates of the deal's own plan, on the sums to date.
 
     The parts of the price and of all claims together are those of one price as large as their sum.
@@ -160,10 +169,11 @@ def further(claim: Money, *, first: Sequence[Part], so_far: SoFar) -> list[Part]
         claim: the amount, positive.
         first: the parts of the deal's price, commission first.
         so_far: everything claimed before, the price with it.
+        commission_minor: what the exchange takes of the sums to date, this claim with them.
     """
     own, *owners = first
     gross = so_far.gross_minor + claim.amount_minor
-    fee = Money(gross, claim.currency).share(own.rate_bp).amount_minor - so_far.commission_minor
+    fee = commission_minor - so_far.commission_minor
     fee = min(max(0, fee), claim.amount_minor)
     net = gross - so_far.commission_minor - fee
     amounts = step(
@@ -185,7 +195,7 @@ def further(claim: Money, *, first: Sequence[Part], so_far: SoFar) -> list[Part]
 def package_parts(
     gross: Money,
     *,
-    rate: Rate,
+    charge: Charge,
     exchange_id: UUID,
     works: Sequence[tuple[Money, Mapping[UUID, int]]],
 ) -> list[Part]:
@@ -196,7 +206,7 @@ def package_parts(
 
     Args:
         gross: the price, positive; the amounts of the works add up to it.
-        rate: the commission's rate.
+        charge: what the exchange takes of it, at most all.
         exchange_id: the exchange as a party.
         works: the amount of each work, and the basis points of each of its owners.
 
@@ -205,8 +215,7 @@ def package_parts(
     """
     if sum(amount.amount_minor for amount, _ in works) != gross.amount_minor:
         raise ValueError("the works do not add up to the price")
-    fee = commission(gross, rate)
-    net = gross - fee
+    net = gross - charge.amount
     weights = [(f"{place:03}", amount.amount_minor) for place, (amount, _) in enumerate(works)]
     nets = installment(weights, before_minor=0, up_to_minor=net.amount_minor)
     found: dict[UUID, list[tuple[int, int, int]]] = {}
@@ -230,7 +239,7 @@ def package_parts(
         )
         for payee in sorted(found)
     ]
-    return [_own(gross, fee, rate=rate, exchange_id=exchange_id), *owners]
+    return [_own(gross, charge, exchange_id=exchange_id), *owners]
 
 
 def _by_work(each: Sequence[tuple[int, int, int]], currency: str) -> str:
@@ -238,7 +247,9 @@ def _by_work(each: Sequence[tuple[int, int, int]], currency: str) -> str:
     return f"{' + '.join(said)} net of each work (份额)"
 
 
-def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, int]) -> list[Part]:
+def parts(
+    gross: Money, *, charge: Charge, exchange_id: UUID, shares: Mapping[UUID, int]
+) -> list[Part]:
     """Divide a price: commission to the exchange, the net among the owners by their shares.
 
     The parts add up to `gross` exactly, whatever the order of `shares`; owners come in the order
@@ -246,7 +257,7 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
 
     Args:
         gross: the price, positive.
-        rate: the commission's rate.
+        charge: what the exchange takes of it, at most all.
         exchange_id: the exchange as a party.
         shares: basis points of each owner, together 10,000.
 
@@ -255,8 +266,7 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
     """
     if sum(shares.values()) != WHOLE_BP:
         raise ValueError("shares do not add up to 10,000 basis points")
-    fee = commission(gross, rate)
-    net = gross - fee
+    net = gross - charge.amount
     weights = [(str(payee), share_bp) for payee, share_bp in shares.items()]
     amounts = installment(weights, before_minor=0, up_to_minor=net.amount_minor)
     owners = [
@@ -270,15 +280,20 @@ def parts(gross: Money, *, rate: Rate, exchange_id: UUID, shares: Mapping[UUID, 
         )
         for payee in sorted(shares)
     ]
-    return [_own(gross, fee, rate=rate, exchange_id=exchange_id), *owners]
+    return [_own(gross, charge, exchange_id=exchange_id), *owners]
 
 
-def _own(gross: Money, fee: Money, *, rate: Rate, exchange_id: UUID) -> Part:
+def charged(fee: Charge, *, exchange_id: UUID) -> list[Part]:
+    """Return the one part of a fee that a side owes the exchange besides: all of it is its own."""
+    return [_own(fee.amount, fee, exchange_id=exchange_id)]
+
+
+def _own(gross: Money, charge: Charge, *, exchange_id: UUID) -> Part:
     return Part(
         payee_id=exchange_id,
         kind=COMMISSION,
         basis_minor=gross.amount_minor,
-        rate_bp=rate.rate_bp,
-        amount=fee,
-        reason=f"{percent(rate.rate_bp)} % commission (佣金): {rate.legal_basis}",
+        rate_bp=charge.rate_bp,
+        amount=charge.amount,
+        reason=charge.reason,
     )

@@ -12,8 +12,10 @@ from contracts.money import WHOLE_BP, Money
 from contracts.parties import service as parties
 from contracts.refusal import Unknown
 from contracts.titles import queries as titles
-from settlement.fees import gateway as fees
-from settlement.fees.rules import SELLER_COMMISSION, rate_on
+from settlement.fees import queries as fees
+from settlement.fees import rules as fee_rules
+from settlement.fees.rules import BUYER, NEGOTIATED, SELLER, Agreed, Case, Charge, Schedule
+from settlement.fees.tables import SettlementFee
 from settlement.plans import queries, rules
 from settlement.plans.rules import Terms
 from settlement.plans.tables import Settlement, SettlementLine
@@ -24,12 +26,16 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
 
     So is what a licensee licensed on (转授权): what it owes the owners, its own licence says. The
     exchange is made a party on first use. Where the price is paid in parts, each has a settlement
-    of its own; the first, which is returned, goes by the deal's id.
+    of its own; the first, which is returned, goes by the deal's id. Fees are those that the deal
+    agreed, whatever is in force since; a deal that says nothing of them pays those of the day.
     """
     planned = await queries.find_settlement(session, terms.deal_id)
     if planned is not None:
         return planned
-    parts = await _parts(session, terms, now=now)
+    agreed = terms.fees or await _fees_of_the_day(session, terms.gross, now=now)
+    schedule = await fees.named(session, agreed.schedule_sha256)
+    charge = fee_rules.of_settlement(schedule, SELLER, agreed, gross=terms.gross)
+    parts = await _parts(session, terms, charge, now=now)
     amounts = terms.amounts or [terms.gross]
     steps = rules.divided(parts, amounts) if terms.amounts else [parts]
     made = [
@@ -38,6 +44,9 @@ async def plan(session: AsyncSession, terms: Terms, *, now: datetime) -> Settlem
     ]
     for settlement, step in zip(made, steps, strict=True):
         await add(session, settlement, step)
+    buyer = fee_rules.of_settlement(schedule, BUYER, agreed, gross=terms.gross)
+    session.add(_fee(terms.deal_id, schedule, agreed, seller=charge, buyer=buyer))
+    await session.flush()
     return made[0]
 
 
@@ -49,17 +58,23 @@ async def add(session: AsyncSession, settlement: Settlement, parts: Sequence[rul
     await session.flush()
 
 
-async def _parts(session: AsyncSession, terms: Terms, *, now: datetime) -> list[rules.Part]:
+async def _fees_of_the_day(session: AsyncSession, gross: Money, *, now: datetime) -> Agreed:
+    _, schedule = await fees.in_force(session, currency=gross.currency, at=now)
+    return Agreed(schedule.sha256, Case(NEGOTIATED, gross, gross))
+
+
+async def _parts(
+    session: AsyncSession, terms: Terms, charge: Charge, *, now: datetime
+) -> list[rules.Part]:
     exchange = await parties.ensure_exchange(session, now=now)
-    rate = rate_on(fees.schedule(), SELLER_COMMISSION, now)
     if not terms.works:
         shares = await _shares(session, terms.work_id, licensor_id=terms.licensor_id)
-        return rules.parts(terms.gross, rate=rate, exchange_id=exchange.id, shares=shares)
+        return rules.parts(terms.gross, charge=charge, exchange_id=exchange.id, shares=shares)
     works = [
         (amount, await _shares(session, work_id, licensor_id=terms.licensor_id))
         for work_id, amount in terms.works
     ]
-    return rules.package_parts(terms.gross, rate=rate, exchange_id=exchange.id, works=works)
+    return rules.package_parts(terms.gross, charge=charge, exchange_id=exchange.id, works=works)
 
 
 async def _shares(session: AsyncSession, work_id: UUID, *, licensor_id: UUID) -> Mapping[UUID, int]:
@@ -98,6 +113,15 @@ async def advance(session: AsyncSession, deal_id: UUID, *, to: str) -> Settlemen
     settlement = await locked(session, deal_id)
     _step(settlement, to)
     await session.flush()
+    return settlement
+
+
+async def fund(session: AsyncSession, deal_id: UUID) -> Settlement:
+    """Note that a settlement's money is here; of a buyer's fee nothing is left to pay out."""
+    settlement = await advance(session, deal_id, to=rules.FUNDED)
+    if settlement.kind == rules.SERVICE_FEE:
+        for step in (rules.PAYING, rules.PAID_OUT):
+            settlement = await advance(session, deal_id, to=step)
     return settlement
 
 
@@ -153,4 +177,21 @@ def _line(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
         rate_bp=part.rate_bp,
         amount_minor=part.amount.amount_minor,
         reason=part.reason,
+    )
+
+
+def _fee(
+    deal_id: UUID, schedule: Schedule, agreed: Agreed, *, seller: Charge, buyer: Charge
+) -> SettlementFee:
+    return SettlementFee(
+        deal_id=deal_id,
+        schedule=schedule.id,
+        schedule_sha256=schedule.sha256,
+        sale=agreed.case.sale,
+        listed_minor=agreed.case.listed.amount_minor,
+        price_minor=agreed.case.deal.amount_minor,
+        before_minor=agreed.before_minor,
+        seller_minor=seller.amount.amount_minor,
+        buyer_minor=buyer.amount.amount_minor,
+        currency=agreed.case.deal.currency,
     )

@@ -24,7 +24,7 @@ class Settlement(SQLModel, table=True):
             name="settlement_state_is_known",
         ),
         CheckConstraint(
-            "kind IN ('price', 'instalment', 'deferral', 'royalties', 'interest')",
+            "kind IN ('price', 'instalment', 'deferral', 'royalties', 'interest', 'service-fee')",
             name="settlement_kind_is_known",
         ),
         CheckConstraint(

@@ -56,20 +56,65 @@ async def position(session: AsyncSession, account: BankAccount) -> Position:
     return Position(
         account=account,
         closed_on=None if last is None else last.closed_on,
-        ledger_minor=await _booked(session, accounts.bank_account(account.id), account.currency),
+        ledger_minor=await _booked(session, account.code, account.currency),
         bank_minor=0 if last is None or last.closing_minor is None else last.closing_minor,
         suspended_minor=await _suspended(session, account.id),
         in_flight_minor=await bank.in_flight_minor(session, account.id),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """What the ledger has in suspense of a currency, and what the named items come to."""
+
+    currency: str
+    ledger_minor: int
+    named_minor: int
+
+    @property
+    def unexplained_minor(self) -> int:
+        """What the ledger has more than the named items: nothing, always."""
+        return self.ledger_minor - self.named_minor
+
+
+async def suspended(session: AsyncSession) -> list[Suspended]:
+    """Return ledger and named items of each currency that was ever in suspense, by currency."""
+    codes = await session.scalars(
+        select(LedgerAccount.currency).where(
+            col(LedgerAccount.code).startswith(f"{accounts.SUSPENSE_BANK}:")
+        )
+    )
+    named = await session.scalars(select(SuspenseItem.currency).distinct())
+    return [
+        Suspended(
+            currency=currency,
+            ledger_minor=-await _booked(session, accounts.SUSPENSE_BANK, currency),
+            named_minor=await _named(session, currency),
+        )
+        for currency in sorted({*codes, *named})
+    ]
+
+
+async def faults(session: AsyncSession) -> list[str]:
+    """Return as sentences where suspense and its items differ, or ledger and bank do."""
+    found = [
+        f"suspense at the bank in {one.currency}: the ledger has {one.ledger_minor}, "
+        f"the named items come to {one.named_minor}"
+        for one in await suspended(session)
+        if one.unexplained_minor
+    ]
+    return found + [
+        f"bank account {one.account.id}: the ledger has {one.ledger_minor}, "
+        f"the bank {one.bank_minor} {one.account.currency}"
+        for one in await positions(session)
+        if one.difference_minor
+    ]
+
+
 async def unexplained(session: AsyncSession, currency: str) -> int:
     """Return what the ledger's suspense has more than the named items: nothing, always."""
-    wanted = select(func.coalesce(func.sum(SuspenseItem.amount_minor), 0)).where(
-        col(SuspenseItem.state) == OPEN, col(SuspenseItem.currency) == currency
-    )
-    named = int(cast(int, await session.scalar(wanted)))
-    return -await _booked(session, accounts.SUSPENSE_BANK, currency) - named
+    booked = -await _booked(session, accounts.SUSPENSE_BANK, currency)
+    return booked - await _named(session, currency)
 
 
 async def open_items(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[SuspenseItem]:
@@ -84,6 +129,16 @@ async def items(session: AsyncSession, ids: Collection[UUID]) -> Sequence[Suspen
     """Return items of suspended money by their ids, in order."""
     wanted = select(SuspenseItem).where(col(SuspenseItem.id).in_(ids))
     return (await session.scalars(wanted.order_by(col(SuspenseItem.id)))).all()
+
+
+async def held_for(session: AsyncSession, invoice_ids: Collection[UUID]) -> Mapping[UUID, int]:
+    """Return by invoice what came in for it and is suspended: parts of it, or an overpayment."""
+    wanted = (
+        select(SuspenseItem.invoice_id, func.sum(SuspenseItem.amount_minor))
+        .where(col(SuspenseItem.invoice_id).in_(invoice_ids), col(SuspenseItem.state) == OPEN)
+        .group_by(col(SuspenseItem.invoice_id))
+    )
+    return {of: int(minor) for of, minor in await session.execute(wanted) if of is not None}
 
 
 async def get_release(session: AsyncSession, match_id: UUID) -> ReconMatch:
@@ -162,6 +217,13 @@ async def _booked(session: AsyncSession, code: str, currency: str) -> int:
         .where(col(LedgerAccount.code) == accounts.account_code(code, currency))
     )
     return int(await session.scalar(wanted) or 0)
+
+
+async def _named(session: AsyncSession, currency: str) -> int:
+    wanted = select(func.coalesce(func.sum(SuspenseItem.amount_minor), 0)).where(
+        col(SuspenseItem.state) == OPEN, col(SuspenseItem.currency) == currency
+    )
+    return int(cast(int, await session.scalar(wanted)))
 
 
 async def _suspended(session: AsyncSession, account_id: UUID) -> int:

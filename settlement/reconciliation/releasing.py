@@ -13,14 +13,16 @@ from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.approvals import service as approvals
 from settlement.approvals.rules import Decision, Subject
+from settlement.bank import queries as bank
 from settlement.bank.rules import INSTRUCTED
 from settlement.bank.tables import PaymentItem
 from settlement.invoices import wires
 from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
-from settlement.reconciliation import rules, service
+from settlement.reconciliation import noting, paying, rules
 from settlement.reconciliation.rules import Part
 from settlement.reconciliation.tables import ReconMatch, SuspenseItem
+from settlement.sweeps import service as sweeps
 
 OBJECT = "suspense-release"
 
@@ -40,6 +42,7 @@ async def propose(
         Unknown: there is no such item.
         IdReused: the id names another release.
         SuspenseNotOpen: an item is released, in another release, or of another account.
+        CustodyMoney: it would make the money of others, which a bank holds, the exchange's own.
         SuspenseUneven: items and parts do not make the same amount.
     """
     content = rules.content(release_id, items, parts)
@@ -51,6 +54,8 @@ async def propose(
     held = [await _locked_item(session, item) for item in sorted(set(items))]
     _check_open(held)
     rules.check_even([item.amount_minor for item in held], parts)
+    account = await bank.get_account(session, held[0].account_id)
+    rules.check_custody(parts, custody=account.instruct_only)
     release = ReconMatch(
         id=release_id,
         account_id=held[0].account_id,
@@ -66,7 +71,7 @@ async def propose(
     await session.flush()
     sides = [("bank", "suspense", str(item.id), item.amount_minor) for item in held]
     sides += [("book", part.kind, part.name, part.amount_minor) for part in parts]
-    await service.add_sides(session, release_id, sides)
+    await noting.add_sides(session, release_id, sides)
     for item in held:
         item.match_id = release_id
     await _tell(session, release, "suspense.proposed", now=now)
@@ -134,21 +139,29 @@ async def _place(
             Money(part.amount_minor, currency),
             reference=key,
             account=accounts.SUSPENSE_BANK,
+            held_at=release.account_id,
             now=now,
         )
         if not done:
             raise _changed(part)
     elif part.kind == "payment":
         item = await _payment(session, part)
-        await service.pay(session, item, key=key, out_of=accounts.SUSPENSE_BANK, now=now)
+        await paying.pay(session, item, key=key, out_of=accounts.SUSPENSE_BANK, now=now)
+    elif part.kind == "sweep":
+        if not await sweeps.landed(
+            session, UUID(part.name), amount_minor=part.amount_minor, key=key,
+            into=accounts.SUSPENSE_BANK, now=now,
+        ):  # fmt: skip
+            raise _changed(part)
     else:
+        account = await bank.get_account(session, release.account_id)
         await ledger.post(
             session,
             idem_key=key,
             kind="suspense.placed",
             actor=str(release.proposed_by),
             deal_id=None,
-            lines=rules.placed_lines(part, currency),
+            lines=rules.placed_lines(part, currency, custody=account.instruct_only),
             now=now,
         )
 

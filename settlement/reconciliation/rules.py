@@ -1,14 +1,15 @@
 """What a line of a bank's statement belongs to, and how unexplained money is let go (pure).
 
 Rules in order: the reference that our payment carried, the bank's own reference that a notification
-told with it, the id of the payment file. Whatever is only likely is a suggestion with a score: a
-person proposes, another one approves.
+told with it, the id of the payment file, the words that a payout of the card provider carries. One
+rule is sure of less: money that names the provider, of the amount and on the day that one payout
+alone was announced for. Whatever is only likely is a suggestion with a score: a person proposes,
+another one approves.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -16,16 +17,24 @@ from contracts import calendar, canonical
 from contracts.calendar import YearNotLoaded
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
-from settlement.bank.rules import INSTRUCTED, PAID, Entry
+from settlement.bank.rules import INSTRUCTED, PAID, CustodyMoney, Entry
+from settlement.collecting import rules as references
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
+from settlement.payees.rules import plain_name
+from settlement.sweeps import rules as sweeping
+from settlement.sweeps.rules import Expected
 
 END_TO_END, PROVIDER_ID, BATCH_ID = "end-to-end", "provider-id", "batch-id"
+PROVIDER_PAYOUT, PROVIDER_ARRIVAL = "provider-payout", "provider-arrival"
+DEPOSIT = "deposit-reference"  # the reference of a bidder's deposit, with its check digits
 OUR_NUMBER, BY_HAND = "invoice-number", "by-hand"
+PARTS = "invoice-parts"  # several wires that make the sum of one invoice
 MADE, PROPOSED, APPROVED, REFUSED = "made", "proposed", "approved", "refused"
 OPEN, RELEASED = "open", "released"
-UNMATCHED, OPENING = "unmatched", "opening"
-CERTAIN = 100
+UNMATCHED, OPENING, OVERPAID = "unmatched", "opening", "overpaid"
+CERTAIN, ARRIVAL = 100, 90
+PROVIDER_NAMED = "stripe"  # in the payer's name, however it is written
 WORKING_DAYS = 5  # until unexplained money has to be explained
 MOST_SIDES = 100
 LONGEST_REASON = 500
@@ -36,6 +45,8 @@ TARGETS = {
     "opening": accounts.OPENING_MONEY,
     "card-clearing": accounts.PSP_CLEARING,
 }
+# And where it may go of money that a bank holds for others: nothing of it is ours.
+CUSTODY_TARGETS = {"opening": accounts.CUSTODY_OPENING}
 
 
 class SuspenseNotOpen(Refusal):
@@ -93,6 +104,15 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """A deposit that is not all in."""
+
+    auction_id: UUID
+    party_id: UUID
+    missing_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What entries of one account may belong to.
 
@@ -105,6 +125,9 @@ class Known:
     invoices: Mapping[str, Owed]
     references: Mapping[str, str]
     states: Mapping[UUID, str]
+    sweeps: Sequence[Expected] = ()
+    account_id: UUID | None = None
+    deposits: Mapping[str, Awaited] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +137,20 @@ class Match:
     rule: str
     items: Sequence[Paying] = ()
     invoice: Owed | None = None
+    sweep: Expected | None = None
+    deposit: Awaited | None = None
+
+    @property
+    def score(self) -> int:
+        """How sure the rule is, of a hundred."""
+        return ARRIVAL if self.rule == PROVIDER_ARRIVAL else CERTAIN
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A side of a release: `amount_minor` has the sign of a credit on the statement."""
 
-    kind: str  # `invoice`, `payment` or `account`
+    kind: str  # `invoice`, `payment`, `sweep` or `account`
     name: str  # the id, or a name among TARGETS
     amount_minor: int
 
@@ -156,13 +186,19 @@ def match(entry: Entry, known: Known) -> Match | None:
     if entry.end_to_end_id is None and learned is not None:
         return _of_item(PROVIDER_ID, entry, learned, known)
     found = _of_batch(entry, known.batches.get(entry.batch_id or "", ()), known)
+    found = found or _of_sweep(entry, known) or _of_deposit(entry, known.deposits)
     return found or _of_invoice(entry, known.invoices)
 
 
 def numbers(entry: Entry) -> list[str]:
-    """Return the invoice numbers that an entry names, each once."""
+    """Return the numbers of the invoices that an entry names, by number or reference, each once."""
     said = f"{entry.end_to_end_id or ''} {entry.text or ''}".upper()
-    return sorted(set(INVOICE.findall(said)))
+    return sorted({*INVOICE.findall(said), *references.invoices_named(said)})
+
+
+def deposits_named(entry: Entry) -> list[str]:
+    """Return the references of deposits that an entry names, each once."""
+    return references.deposits_named(f"{entry.end_to_end_id or ''} {entry.text or ''}")
 
 
 def is_return(entry: Entry) -> bool:
@@ -216,6 +252,21 @@ def check_even(amounts: Sequence[int], parts: Sequence[Part]) -> None:
         )  # fmt: skip
 
 
+def check_custody(parts: Sequence[Part], *, custody: bool) -> None:
+    """Check that no part makes money that a bank holds for others the exchange's own.
+
+    Raises:
+        CustodyMoney: one does.
+    """
+    own = [one.name for one in parts if one.kind == "account" and one.name not in CUSTODY_TARGETS]
+    swept = [one.name for one in parts if one.kind == "sweep"]
+    if custody and own + swept:
+        raise CustodyMoney(
+            "This account holds no money of the exchange.", named=own + swept,
+            known=sorted(CUSTODY_TARGETS),
+        )  # fmt: skip
+
+
 def check_decision(
     *, state: str, proposed_by: UUID, person_id: UUID, sha256: str, seen_sha256: str
 ) -> None:
@@ -248,6 +299,17 @@ def suspended_lines(account: str, amounts: Sequence[int], currency: str) -> list
     ]
 
 
+def whose(payout_id: UUID | None, party_id: UUID | None) -> tuple[UUID, UUID]:
+    """Return the payout and the payee of a payment that is no remittance.
+
+    Raises:
+        ValueError: it has none (a bug, not a refusal: the database asks for both).
+    """
+    if payout_id is None or party_id is None:
+        raise ValueError("a payment is of a transfer or of a remittance")
+    return payout_id, party_id
+
+
 def returned_lines(account: str, party_id: UUID, amount: Money) -> list[Line]:
     """Return the journal of a payment that came back: it is on its way to the payee again."""
     owed = Money(-amount.amount_minor, amount.currency)
@@ -260,11 +322,12 @@ def paid_again_lines(account: str, party_id: UUID, amount: Money) -> list[Line]:
     return [(accounts.payee_in_transit(party_id), amount), (account, gone)]
 
 
-def placed_lines(part: Part, currency: str) -> list[Line]:
-    """Return the journal of suspended money that goes to an account of ours."""
+def placed_lines(part: Part, currency: str, *, custody: bool) -> list[Line]:
+    """Return the journal of suspended money that goes to an account of ours, or of others."""
+    targets = CUSTODY_TARGETS if custody else TARGETS
     amount = Money(part.amount_minor, currency)
     back = Money(-part.amount_minor, currency)
-    return [(accounts.SUSPENSE_BANK, amount), (TARGETS[part.name], back)]
+    return [(accounts.SUSPENSE_BANK, amount), (targets[part.name], back)]
 
 
 def _of_item(rule: str, entry: Entry, item: Paying, known: Known) -> Match | None:
@@ -280,9 +343,40 @@ def _of_batch(entry: Entry, items: Sequence[Paying], known: Known) -> Match | No
     return Match(BATCH_ID, items=items) if whole and entry.amount_minor == -total else None
 
 
-def _of_invoice(entry: Entry, invoices: Mapping[str, Owed]) -> Match | None:
+def _of_sweep(entry: Entry, known: Known) -> Match | None:
+    """Return the provider's payout that a credit names, or the only one that it can be."""
+    fitting = [one for one in known.sweeps if one.amount_minor == entry.amount_minor]
+    said = " ".join(filter(None, (entry.end_to_end_id, entry.bank_ref, entry.batch_id, entry.text)))
+    named = [one for one in fitting if sweeping.named_in(said, one)]
+    if len(named) == 1:
+        return Match(PROVIDER_PAYOUT, sweep=named[0])
+    due = [
+        one
+        for one in fitting
+        if one.account_id == known.account_id and sweeping.is_due(one, entry.booked_on)
+    ]
+    if len(due) == 1 and PROVIDER_NAMED in plain_name(entry.name):
+        return Match(PROVIDER_ARRIVAL, sweep=due[0])
+    return None
+
+
+def _of_deposit(entry: Entry, deposits: Mapping[str, Awaited]) -> Match | None:
+    """Return the deposit that a credit alone names and is a part of; all else people decide."""
+    named = deposits_named(entry)
+    one = deposits.get(named[0]) if len(named) == 1 and not numbers(entry) else None
+    if one is None or not 0 < entry.amount_minor <= one.missing_minor:
+        return None
+    return Match(DEPOSIT, deposit=one)
+
+
+def invoice_named(entry: Entry, invoices: Mapping[str, Owed]) -> Owed | None:
+    """Return the one open invoice that an entry names, or None."""
     named = numbers(entry)
-    owed = invoices.get(named[0]) if len(named) == 1 else None
+    return invoices.get(named[0]) if len(named) == 1 else None
+
+
+def _of_invoice(entry: Entry, invoices: Mapping[str, Owed]) -> Match | None:
+    owed = invoice_named(entry, invoices)
     if owed is None or owed.due_minor != entry.amount_minor:
         return None
     return Match(OUR_NUMBER, invoice=owed)
@@ -291,14 +385,8 @@ def _of_invoice(entry: Entry, invoices: Mapping[str, Owed]) -> Match | None:
 def _score(entry: Entry, owed: Owed) -> int:
     score = 60 if entry.amount_minor == owed.due_minor else 0
     score += 50 if owed.number in numbers(entry) else 0
-    named = _plain(entry.name)
-    score += 30 if named and named in {_plain(payer) for payer in owed.payers} else 0
+    named = plain_name(entry.name)
+    score += 30 if named and named in {plain_name(payer) for payer in owed.payers} else 0
     if entry.booked_on is not None and owed.issued_on is not None:
         score += 5 if 0 <= (entry.booked_on - owed.issued_on).days <= 30 else 0
     return min(score, 99)
-
-
-def _plain(name: str | None) -> str:
-    """Return a name without case, width, blanks and marks."""
-    wide = unicodedata.normalize("NFKC", name or "").casefold()
-    return "".join(letter for letter in wide if letter.isalnum())

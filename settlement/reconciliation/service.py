@@ -12,19 +12,18 @@ from contracts import canonical, ids
 from contracts.facts import service as facts
 from contracts.money import Money
 from settlement.bank import queries as bank
-from settlement.bank import service as files
 from settlement.bank import storing
 from settlement.bank.rules import NOTIFICATION, PAID, RETURNED, Entry, Statement
 from settlement.bank.storing import Kept
 from settlement.bank.tables import BankAccount, BankEntry, BankStatement, PaymentItem
 from settlement.invoices import wires
-from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
-from settlement.payouts import banking
-from settlement.payouts import queries as payouts
-from settlement.reconciliation import queries, rules
+from settlement.reconciliation import crediting, noting, queries, rules, summing
+from settlement.reconciliation import paying as paying_out
 from settlement.reconciliation.rules import Known, Match, Paying
-from settlement.reconciliation.tables import ReconMatch, ReconSide, SuspenseItem
+from settlement.reconciliation.tables import ReconMatch, SuspenseItem
+from settlement.sweeps import queries as sweep_rows
+from settlement.sweeps import service as sweeps
 
 ACTOR = "bank"
 CHUNK = 500
@@ -37,6 +36,16 @@ class Imported:
     kept: Kept
     matched: int
     suspended: int
+    deposits: Sequence[tuple[UUID, UUID]] = ()  # by auction and bidder: what came in for them
+
+
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    """What became of the lines of one statement."""
+
+    matched: int
+    suspended: int
+    deposits: Sequence[tuple[UUID, UUID]]
 
 
 async def import_file(
@@ -61,13 +70,15 @@ async def import_file(
     """
     kept = await storing.keep(session, raw, statements, person_id=person_id, now=now)
     matched = suspended = 0
+    deposits: list[tuple[UUID, UUID]] = []
     for statement in kept.new:
         if statement.kind == NOTIFICATION:
             continue  # it tells references; the statement that follows books the money
         account = await bank.get_account(session, statement.account_id)
-        done, left = await _book(session, account, statement, owner_id=person_id, now=now)
-        matched, suspended = matched + done, suspended + left
-    return Imported(kept, matched, suspended)
+        booked = await _book(session, account, statement, owner_id=person_id, now=now)
+        matched, suspended = matched + booked.matched, suspended + booked.suspended
+        deposits += booked.deposits
+    return Imported(kept, matched, suspended, deposits)
 
 
 async def _book(
@@ -77,22 +88,29 @@ async def _book(
     *,
     owner_id: UUID,
     now: datetime,
-) -> tuple[int, int]:
-    """Book a statement; return how many lines were matched and how many suspended."""
+) -> _Booked:
+    """Book a statement; return what became of its lines."""
     await _book_opening(session, account, statement, owner_id=owner_id, now=now)
     lines = await bank.entries(session, statement.id)
     states: dict[UUID, str] = {}
     known = await _known(session, account, [line.entry() for line in lines], states)
     left: list[BankEntry] = []
+    credited: list[tuple[UUID, UUID]] = []
     for line in lines:
         match = rules.match(line.entry(), known)
-        if match is None or not await _take(session, account, line, match, now=now):
+        if match is None or not await _take(
+            session, account, line, match, person_id=owner_id, now=now
+        ):
             left.append(line)
         else:
+            if match.deposit is not None:
+                credited.append((match.deposit.auction_id, match.deposit.party_id))
             states |= {each.item_id: _state_after(line) for each in match.items}
-    await _suspend(session, account, statement, left, owner_id=owner_id, now=now)
+    await _suspend(session, account, statement, left, known, owner_id=owner_id, now=now)
+    named = [found for line in left if (found := _named(line, known)) is not None]
+    await summing.sum_up(session, account, named, owner_id=owner_id, now=now)
     await _tell(session, account, statement, len(lines) - len(left), now=now)
-    return len(lines) - len(left), len(left)
+    return _Booked(len(lines) - len(left), len(left), credited)
 
 
 async def _known(
@@ -119,96 +137,74 @@ async def _known(
     for numbers in _chunks({number for one in entries for number in rules.numbers(one)}):
         for owed in await queries.owed(session, currency=account.currency, numbers=numbers):
             invoices[owed.number] = owed
-    return Known(items, batches, invoices, learned, states)
+    expected = await sweep_rows.expected(session, account.currency)
+    deposits = await crediting.awaited(session, account, entries)
+    return Known(items, batches, invoices, learned, states, expected, account.id, deposits)
 
 
 async def _take(
-    session: AsyncSession, account: BankAccount, line: BankEntry, match: Match, *, now: datetime
+    session: AsyncSession,
+    account: BankAccount,
+    line: BankEntry,
+    match: Match,
+    *,
+    person_id: UUID,
+    now: datetime,
 ) -> bool:
-    """Book what a line was matched with; False when an invoice takes it no more."""
-    code = accounts.bank_account(account.id)
+    """Book what a line was matched with; False when what it is for takes it no more."""
+    code = account.code
     if match.invoice is not None:
         received = Money(line.amount_minor, account.currency)
         reference = f"bank:{line.id}"
         if not await wires.receive_wire(
-            session, match.invoice.invoice_id, received, reference=reference, account=code, now=now
-        ):
+            session, match.invoice.invoice_id, received, reference=reference, account=code,
+            held_at=account.id, now=now,
+        ):  # fmt: skip
             return False
         sides = [("invoice", str(match.invoice.invoice_id), line.amount_minor)]
+    elif match.deposit is not None:
+        whose = match.deposit
+        if not await crediting.credit(session, account, line, whose, person_id=person_id, now=now):
+            return False
+        sides = [("deposit", f"{whose.auction_id}:{whose.party_id}", line.amount_minor)]
+    elif match.sweep is not None:
+        if not await sweeps.landed(
+            session, match.sweep.sweep_id, amount_minor=line.amount_minor,
+            key=f"bank:{line.id}", into=code, now=now,
+        ):  # fmt: skip
+            return False
+        sides = [("sweep", str(match.sweep.sweep_id), line.amount_minor)]
     else:
-        came_back = rules.is_return(line.entry())
-        sides = []
-        for paying in match.items:
-            item = await session.get_one(PaymentItem, paying.item_id)
-            key = f"bank:{line.id}:{item.end_to_end_id}"
-            if came_back:
-                item.return_reason = line.return_reason
-                await come_back(session, item, key=key, into=code, now=now)
-            else:
-                await pay(session, item, key=key, out_of=code, now=now)
-            sign = 1 if came_back else -1
-            sides.append(("payment", str(item.id), sign * item.amount_minor))
-    await _note(session, account, line, match.rule, sides, now=now)
+        sides = await _take_payments(session, account, line, match, now=now)
+    await _note(session, account, line, match, sides, now=now)
     return True
 
 
-async def pay(
-    session: AsyncSession, item: PaymentItem, *, key: str, out_of: str, now: datetime
-) -> None:
-    """Book that the bank made a payment; one made again after it had come back, too."""
-    first = await banking.transfer_made(
-        session, item.payout_id, item.party_id, provider_id=key, out_of=out_of, now=now
-    )
-    if not first:
-        amount = Money(item.amount_minor, item.currency)
-        payout = await payouts.get_payout(session, item.payout_id)
-        await ledger.post(
-            session,
-            idem_key=f"{key}:made",
-            kind="transfer.made",
-            actor=ACTOR,
-            deal_id=payout.deal_id,
-            lines=rules.paid_again_lines(out_of, item.party_id, amount),
-            now=now,
-        )
-    item.state = PAID
-    await session.flush()
-    await files.settle(session, item.batch_id)
-
-
-async def come_back(
-    session: AsyncSession, item: PaymentItem, *, key: str, into: str, now: datetime
-) -> None:
-    """Book that a payment came back: exactly this one is on its way to its payee again."""
-    amount = Money(item.amount_minor, item.currency)
-    payout = await payouts.get_payout(session, item.payout_id)
-    await ledger.post(
-        session,
-        idem_key=f"{key}:returned",
-        kind="transfer.returned",
-        actor=ACTOR,
-        deal_id=payout.deal_id,
-        lines=rules.returned_lines(into, item.party_id, amount),
-        now=now,
-    )
-    item.state = RETURNED
-    await session.flush()
-    record = {
-        "payout": str(item.payout_id),
-        "party": str(item.party_id),
-        "amount_minor": item.amount_minor,
-        "currency": item.currency,
-        "reason": item.return_reason,
-    }
-    told = [item.party_id]
-    await facts.record(session, "transfer.returned", item.payout_id, record, parties=told, now=now)
+async def _take_payments(
+    session: AsyncSession, account: BankAccount, line: BankEntry, match: Match, *, now: datetime
+) -> list[tuple[str, str, int]]:
+    """Book payments of ours that a line shows, made or come back; return the books' sides."""
+    code = account.code
+    came_back = rules.is_return(line.entry())
+    sides = []
+    for paying in match.items:
+        item = await session.get_one(PaymentItem, paying.item_id)
+        key = f"bank:{line.id}:{item.end_to_end_id}"
+        if came_back:
+            item.return_reason = line.return_reason
+            await paying_out.come_back(session, item, key=key, into=code, now=now)
+        else:
+            await paying_out.pay(session, item, key=key, out_of=code, now=now)
+        sign = 1 if came_back else -1
+        sides.append(("payment", str(item.id), sign * item.amount_minor))
+    return sides
 
 
 async def _note(
     session: AsyncSession,
     account: BankAccount,
     line: BankEntry,
-    rule: str,
+    match: Match,
     sides: Sequence[tuple[str, str, int]],
     *,
     now: datetime,
@@ -222,8 +218,8 @@ async def _note(
         ReconMatch(
             id=match_id,
             account_id=account.id,
-            rule=rule,
-            score=rules.CERTAIN,
+            rule=match.rule,
+            score=match.score,
             state=rules.MADE,
             content=content,
             sha256=canonical.sha256_hex(content),
@@ -233,20 +229,7 @@ async def _note(
     await session.flush()
     told = [("bank", "entry", str(line.id), line.amount_minor)]
     told += [("book", *side) for side in sides]
-    await add_sides(session, match_id, told)
-
-
-async def add_sides(
-    session: AsyncSession, match_id: UUID, sides: Sequence[tuple[str, str, str, int]]
-) -> None:
-    """Keep the sides of a match: side, kind, name, amount with the sign of a credit."""
-    session.add_all(
-        ReconSide(
-            match_id=match_id, line=number, side=side, kind=kind, name=name, amount_minor=amount
-        )
-        for number, (side, kind, name, amount) in enumerate(sides, 1)
-    )
-    await session.flush()
+    await noting.add_sides(session, match_id, told)
 
 
 async def _book_opening(
@@ -261,7 +244,7 @@ async def _book_opening(
     opening = statement.opening_minor or 0
     if statement.turn != 1 or opening == 0:
         return
-    item = _item(account, opening, owner_id=owner_id, now=now)
+    item = noting.suspended(account.id, opening, account.currency, owner_id=owner_id, now=now)
     await session.execute(insert(SuspenseItem), [{**item, "cause": rules.OPENING}])
     await _post(session, account, statement, "opening", [opening], now=now)
 
@@ -271,6 +254,7 @@ async def _suspend(
     account: BankAccount,
     statement: BankStatement,
     lines: Sequence[BankEntry],
+    known: Known,
     *,
     owner_id: UUID,
     now: datetime,
@@ -281,9 +265,12 @@ async def _suspend(
         return
     items = [
         {
-            **_item(account, line.amount_minor, owner_id=owner_id, now=now),
+            **noting.suspended(
+                account.id, line.amount_minor, account.currency, owner_id=owner_id, now=now
+            ),
             "cause": rules.UNMATCHED,
             "entry_id": line.id,
+            "invoice_id": _named(line, known),
         }
         for line in moved
     ]
@@ -309,24 +296,15 @@ async def _post(
         kind=f"bank.{what}",
         actor=ACTOR,
         deal_id=None,
-        lines=rules.suspended_lines(accounts.bank_account(account.id), amounts, account.currency),
+        lines=rules.suspended_lines(account.code, amounts, account.currency),
         now=now,
     )
 
 
-def _item(
-    account: BankAccount, amount_minor: int, *, owner_id: UUID, now: datetime
-) -> dict[str, object]:
-    return {
-        "id": ids.new(now),
-        "account_id": account.id,
-        "amount_minor": amount_minor,
-        "currency": account.currency,
-        "owner_id": owner_id,
-        "opened_at": now,
-        "due_on": rules.due_on(now),
-        "state": rules.OPEN,
-    }
+def _named(line: BankEntry, known: Known) -> UUID | None:
+    """Return the one open invoice that a credit names, or None."""
+    owed = rules.invoice_named(line.entry(), known.invoices) if line.amount_minor > 0 else None
+    return None if owed is None else owed.invoice_id
 
 
 def _paying(item: PaymentItem, states: dict[UUID, str]) -> Paying:

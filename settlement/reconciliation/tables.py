@@ -27,7 +27,8 @@ class ReconMatch(SQLModel, table=True):
     __tablename__ = "recon_match"
     __table_args__ = (
         CheckConstraint(
-            "rule IN ('end-to-end', 'provider-id', 'batch-id', 'invoice-number', 'by-hand')",
+            "rule IN ('end-to-end', 'provider-id', 'batch-id', 'invoice-number', 'by-hand', "
+            "'provider-payout', 'provider-arrival', 'invoice-parts', 'deposit-reference')",
             name="recon_match_rule_is_known",
         ),
         CheckConstraint("score BETWEEN 0 AND 100", name="recon_match_score"),
@@ -70,7 +71,8 @@ class ReconSide(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint("side IN ('bank', 'book')", name="recon_side_is_known"),
         CheckConstraint(
-            "side = 'bank' OR kind IN ('invoice', 'payment', 'account')",
+            "side = 'bank' OR kind IN "
+            "('invoice', 'payment', 'account', 'sweep', 'suspense', 'deposit')",
             name="recon_side_book_is_known",
         ),
         CheckConstraint(
@@ -93,7 +95,13 @@ class SuspenseItem(SQLModel, table=True):
 
     __tablename__ = "suspense_item"
     __table_args__ = (
-        CheckConstraint("cause IN ('unmatched', 'opening')", name="suspense_item_cause_is_known"),
+        CheckConstraint(
+            "cause IN ('unmatched', 'opening', 'overpaid')", name="suspense_item_cause_is_known"
+        ),
+        CheckConstraint(
+            "cause <> 'overpaid' OR invoice_id IS NOT NULL",
+            name="suspense_item_overpaid_for_an_invoice",
+        ),
         CheckConstraint(
             "(cause = 'unmatched') = (entry_id IS NOT NULL)", name="suspense_item_is_of_an_entry"
         ),
@@ -102,6 +110,11 @@ class SuspenseItem(SQLModel, table=True):
             "(state = 'released') = (released_at IS NOT NULL)", name="suspense_item_released_when"
         ),
         CheckConstraint("amount_minor <> 0", name="suspense_item_is_something"),
+        Index(
+            "ix_suspense_item_invoice",
+            "invoice_id",
+            postgresql_where=text("state = 'open' AND invoice_id IS NOT NULL"),
+        ),
         Index("ix_suspense_item_open", "due_on", postgresql_where=text("state = 'open'")),
     )
 
@@ -109,6 +122,8 @@ class SuspenseItem(SQLModel, table=True):
     account_id: UUID = Field(foreign_key="bank_account.id", index=True)
     entry_id: UUID | None = Field(default=None, foreign_key="bank_entry.id", unique=True)
     cause: str
+    # The one open invoice that the money names: a part of it, or more than was due.
+    invoice_id: UUID | None = Field(default=None, foreign_key="invoice.id")
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(String(3), nullable=False))
     owner_id: UUID = Field(foreign_key="person.id")

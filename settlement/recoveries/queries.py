@@ -7,6 +7,7 @@ from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from settlement.plans.tables import SettlementLine
 from settlement.recoveries.rules import OWED, SENDING, Cause
 from settlement.recoveries.tables import Recovery
 
@@ -19,6 +20,14 @@ async def taken(session: AsyncSession, deal_id: UUID) -> Mapping[int, int]:
         .group_by(col(Recovery.line))
     )
     return {line: int(minor) for line, minor in (await session.execute(wanted)).all()}
+
+
+async def left_minor(session: AsyncSession, deal_id: UUID) -> int:
+    """Return what the lines of a settlement got and have not given back."""
+    given = select(func.coalesce(func.sum(col(SettlementLine.amount_minor)), 0)).where(
+        col(SettlementLine.deal_id) == deal_id
+    )
+    return int(await session.scalar(given) or 0) - sum((await taken(session, deal_id)).values())
 
 
 async def of_cause(session: AsyncSession, cause: Cause) -> Sequence[Recovery]:

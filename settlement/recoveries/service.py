@@ -1,7 +1,7 @@
 """Taking back: off what is still due, or by reversing the transfers that were made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,9 @@ from settlement.plans.tables import SettlementLine
 from settlement.recoveries import queries, rules
 from settlement.recoveries.rules import Cause, PayoutUnderWay, Share
 from settlement.recoveries.tables import Recovery
+from settlement.remittances import queries as remittances
+from settlement.withholding import service as withholding
+from settlement.withholding.rules import Back
 
 ACTOR = "exchange"
 
@@ -39,6 +42,7 @@ class Piece:
     amount: Money
     state: str  # of the settlement
     tax: Money  # the VAT within it, which goes back with a commission
+    withheld: tuple[Back, ...] = ()  # what of it was withheld when its payee was paid
 
     @property
     def paid_out(self) -> bool:
@@ -46,9 +50,16 @@ class Piece:
         return self.state == PAID_OUT
 
     @property
+    def withheld_minor(self) -> int:
+        """What of it never reached its payee."""
+        return sum(one.amount.amount_minor for one in self.withheld)
+
+    @property
     def debits(self) -> list[Line]:
         """The accounts that give it."""
-        moved = rules.debits(self.kind, self.payee_id, self.amount, tax=self.tax, state=self.state)
+        own = self.amount - Money(self.withheld_minor, self.amount.currency)
+        moved = rules.debits(self.kind, self.payee_id, own, tax=self.tax, state=self.state)
+        moved += [one.line for one in self.withheld]
         return [line for line in moved if line[1].amount_minor]
 
 
@@ -70,7 +81,7 @@ async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Pi
         if line.amount_minor
     }
     fee_tax = await invoices.fee_tax_minor(session, deal_id)
-    return [
+    found = [
         Piece(
             line=number,
             kind=lines[number].kind,
@@ -81,6 +92,30 @@ async def pieces(session: AsyncSession, deal_id: UUID, amount: Money) -> list[Pi
         )
         for number, minor in sorted(rules.steps(shares, amount.amount_minor).items())
     ]
+    return await _with_withheld(session, found, shares, deal_id=deal_id)
+
+
+async def _with_withheld(
+    session: AsyncSession, found: list[Piece], shares: Mapping[int, Share], *, deal_id: UUID
+) -> list[Piece]:
+    """Return the pieces, each with what was withheld of it when its payee was paid."""
+    payees = {one.payee_id for one in found if one.paid_out and one.kind != COMMISSION}
+    rows = await withholding.locked(session, deal_id, payees) if payees else {}
+    remitted = await remittances.remitted(
+        session, [row.id for several in rows.values() for row in several]
+    )
+    whole = []
+    for one in found:
+        share = shares[one.line]
+        backs = await withholding.going_back(
+            session,
+            rows.get(one.payee_id, ()) if one.kind != COMMISSION else (),
+            left_minor=share.amount_minor - share.taken_minor,
+            step_minor=one.amount.amount_minor,
+            remitted=remitted,
+        )
+        whole.append(replace(one, withheld=tuple(backs)))
+    return whole
 
 
 def _tax(
@@ -108,6 +143,7 @@ async def take_back(
             kind=piece.kind,
             payee_id=piece.payee_id,
             amount_minor=piece.amount.amount_minor,
+            withheld_minor=piece.withheld_minor,
             currency=piece.amount.currency,
             state=rules.TAKEN,
             created_at=now,
@@ -116,6 +152,9 @@ async def take_back(
             await _claim(session, row, made.get(piece.payee_id), now=now)
         session.add(row)
     await session.flush()
+    backs = [back for piece in taken for back in piece.withheld]
+    if backs:
+        await withholding.take_back(session, backs, cause=cause.kind, cause_id=cause.id, now=now)
 
 
 async def reversed_at_provider(
@@ -134,7 +173,7 @@ async def reversed_at_provider(
         kind="transfer.reversed",
         actor=ACTOR,
         deal_id=row.deal_id,
-        lines=rules.returned_lines(row.payee_id, row.amount),
+        lines=rules.returned_lines(row.payee_id, row.own),
         now=now,
     )
     await facts.record(
@@ -145,7 +184,7 @@ async def reversed_at_provider(
             "deal": str(row.deal_id),
             "cause": str(row.cause_id),
             "party": str(row.payee_id),
-            "amount_minor": row.amount_minor,
+            "amount_minor": row.own.amount_minor,
             "currency": row.currency,
             "provider": provider_id,
         },
@@ -163,7 +202,12 @@ async def _transfers(session: AsyncSession, deal_id: UUID) -> Mapping[UUID, Payo
 async def _claim(
     session: AsyncSession, row: Recovery, transfer: PayoutTransfer | None, *, now: datetime
 ) -> None:
-    """A payee paid at the provider is asked through it; one paid by a bank owes it to us."""
+    """A payee paid at the provider is asked through it; one paid by a bank owes it to us.
+
+    Nobody is asked for what was withheld: it never reached the payee.
+    """
+    if row.own.amount_minor == 0:
+        return
     if transfer is None or transfer.intent_id is None or transfer.provider_id is None:
         row.state = rules.OWED
         return
@@ -176,7 +220,7 @@ async def _claim(
         object_id=row.id,
         params=outbound_rules.reversal_params(
             transfer=transfer.provider_id,
-            amount_minor=row.amount_minor,
+            amount_minor=row.own.amount_minor,
             names={"recovery": str(row.id), "intent_id": str(intent_id)},
         ),
         now=now,

@@ -38,6 +38,9 @@ class Recovery(SQLModel, table=True):
             name="recovery_sent_has_an_intent",
         ),
         CheckConstraint("amount_minor > 0", name="recovery_amount_is_positive"),
+        CheckConstraint(
+            "withheld_minor BETWEEN 0 AND amount_minor", name="recovery_withheld_is_part_of_it"
+        ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="recovery_currency_is_a_code"),
         Index(
             "ix_recovery_open",
@@ -54,6 +57,10 @@ class Recovery(SQLModel, table=True):
     kind: str
     payee_id: UUID = Field(foreign_key="party.id")
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    # What of it was withheld when the payee was paid: the payee gives the rest back.
+    withheld_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
+    )
     currency: str = Field(sa_column=Column(String(3), nullable=False))
     state: str
     intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
@@ -64,3 +71,8 @@ class Recovery(SQLModel, table=True):
     def amount(self) -> Money:
         """What is given back."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def own(self) -> Money:
+        """What the payee itself gives back: all but what was withheld."""
+        return Money(self.amount_minor - self.withheld_minor, self.currency)

@@ -67,6 +67,12 @@ async def find_of_refund(session: AsyncSession, refund_id: UUID) -> RedLetter | 
     return (await session.scalars(wanted)).one_or_none()
 
 
+async def find_of_dispute(session: AsyncSession, dispute_id: UUID) -> RedLetter | None:
+    """Return the red letter that follows a lost dispute, or None."""
+    wanted = select(RedLetter).where(col(RedLetter.dispute_id) == dispute_id)
+    return (await session.scalars(wanted)).one_or_none()
+
+
 async def prepared(session: AsyncSession, *, limit: int) -> Sequence[RedLetter]:
     """Return the red letters that wait for a decision, the oldest first."""
     wanted = select(RedLetter).where(col(RedLetter.state) == PREPARED)

@@ -127,6 +127,22 @@ def content(red_letter_id: UUID, ask: Ask, *, number: str, tax: Money) -> bytes:
     )
 
 
+def of_dispute(named: str, invoice_id: UUID, lost: Money, *, due: Money) -> Ask | None:
+    """Return what a lost dispute takes back of its invoice, or None where nothing is left of it.
+
+    Args:
+        named: what the dispute is called at the provider; the reason names it.
+        invoice_id: the invoice whose payment was lost.
+        lost: what the card holder got back.
+        due: what the payment had paid of the invoice, less what red letters took back before.
+    """
+    amount = min(lost.amount_minor, due.amount_minor)
+    if amount <= 0:
+        return None
+    said = f"拒付争议败诉 (dispute lost) {named}"
+    return Ask(invoice_id, Money(amount, lost.currency), ALLOWANCE, said)
+
+
 def issued_lines(payer_id: UUID, amount: Money, debits: list[Line]) -> list[Line]:
     """Return the journal of a red letter of what is not paid: the buyer owes that much less."""
     return [

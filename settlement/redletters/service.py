@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical, locking
+from contracts import canonical, ids, locking
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused
@@ -30,7 +30,6 @@ from settlement.refunds import queries as refunds
 from settlement.refunds import rules as refunding
 
 OBJECT = "red-letter"
-STANDING = (refunding.APPROVED, refunding.MADE, refunding.FAILED)  # booked, so the sale is less
 
 
 async def prepare(
@@ -55,21 +54,8 @@ async def prepare(
         raise rules.RedLetterOpen("Another one waits for its decision.", red_letter=str(other.id))
     tax = await _tax(session, invoice, ask, red_letter_id)
     raw = rules.content(red_letter_id, ask, number=invoice.number, tax=tax)
-    row = RedLetter(
-        id=red_letter_id,
-        invoice_id=invoice.id,
-        refund_id=ask.refund_id,
-        amount_minor=ask.amount.amount_minor,
-        tax_minor=tax.amount_minor,
-        currency=ask.amount.currency,
-        reason_code=ask.reason_code,
-        reason=ask.reason,
-        state=rules.PREPARED,
-        content=raw,
-        content_sha256=canonical.sha256_hex(raw),
-        prepared_by=person_id,
-        prepared_at=now,
-    )
+    row = _row(red_letter_id, ask, tax=tax, raw=raw, now=now)
+    row.prepared_by = person_id
     session.add(row)
     await session.flush()
     await _tell(session, "red-letter.prepared", invoice, row, now=now)
@@ -105,9 +91,7 @@ async def approve(
     await approvals.approve_and_use(session, _subject(row), decision=decision, now=now)
     row.number = await numbering.next_number(session, rules.SERIES, now=now)
     row.state, row.decided_by, row.decided_at = rules.ISSUED, decision.person_id, now
-    invoice.reversed_minor += row.amount_minor
-    invoice.reversed_tax_minor += row.tax_minor
-    await session.flush()
+    await _issued(session, invoice, row)
     if invoice.state == invoicing.ISSUED:
         await _owe_less(session, invoice, row, now=now)
         await invoicer.close_if_nothing_is_due(session, invoice, now=now)
@@ -127,6 +111,8 @@ async def refuse(
     row, invoice = await _both(session, red_letter_id)
     if row.refused_reason == reason and _same(row, decision):
         return row
+    if row.state != rules.PREPARED:
+        raise AlreadyDecided(f"This red letter is {row.state}.", state=row.state)
     deciding.check_decision(
         decision, subject=_subject(row), state=row.state, content_now=row.content
     )
@@ -138,6 +124,75 @@ async def refuse(
     await session.flush()
     await _tell(session, "red-letter.refused", invoice, row, now=now)
     return row
+
+
+async def follow_dispute(
+    session: AsyncSession,
+    invoice_id: UUID,
+    dispute_id: UUID,
+    lost: Money,
+    *,
+    named: str,
+    now: datetime,
+) -> RedLetter | None:
+    """Issue the red letter of a lost dispute, once; None where the invoice says nothing any more.
+
+    Nobody decides it: the card holder's bank has, and who bears the loss is booked. It books
+    nothing itself, and takes back no more tax than is left of what was charged.
+
+    Args:
+        session: the transaction that books the loss.
+        invoice_id: the invoice whose payment was lost.
+        dispute_id: the dispute.
+        lost: what the card holder got back, of the whole or a part.
+        named: what the dispute is called at the provider.
+        now: the instant.
+    """
+    invoice = await invoicer.locked(session, invoice_id)
+    known = await queries.find_of_dispute(session, dispute_id)
+    ask = rules.of_dispute(named, invoice.id, lost, due=invoice.due)
+    if known is not None or ask is None:
+        return known
+    tax = rules.tax_of(_blue(invoice), ask.amount)
+    red_letter_id = ids.new(now)
+    raw = rules.content(red_letter_id, ask, number=invoice.number, tax=tax)
+    row = _row(red_letter_id, ask, tax=tax, raw=raw, now=now)
+    row.dispute_id, row.state, row.decided_at = dispute_id, rules.ISSUED, now
+    row.number = await numbering.next_number(session, rules.SERIES, now=now)
+    await _issued(session, invoice, row)
+    await _tell(session, "red-letter.issued", invoice, row, now=now)
+    return row
+
+
+async def _issued(session: AsyncSession, invoice: Invoice, row: RedLetter) -> None:
+    """Note that an invoice is taken back by so much."""
+    session.add(row)
+    invoice.reversed_minor += row.amount_minor
+    invoice.reversed_tax_minor += row.tax_minor
+    await session.flush()
+
+
+def _row(red_letter_id: UUID, ask: Ask, *, tax: Money, raw: bytes, now: datetime) -> RedLetter:
+    return RedLetter(
+        id=red_letter_id,
+        invoice_id=ask.invoice_id,
+        refund_id=ask.refund_id,
+        amount_minor=ask.amount.amount_minor,
+        tax_minor=tax.amount_minor,
+        currency=ask.amount.currency,
+        reason_code=ask.reason_code,
+        reason=ask.reason,
+        state=rules.PREPARED,
+        content=raw,
+        content_sha256=canonical.sha256_hex(raw),
+        prepared_at=now,
+    )
+
+
+def _blue(invoice: Invoice) -> Blue:
+    return Blue(
+        invoice.amount, invoice.tax_minor, invoice.reversed_minor, invoice.reversed_tax_minor
+    )
 
 
 async def _tax(session: AsyncSession, invoice: Invoice, ask: Ask, red_letter_id: UUID) -> Money:
@@ -160,10 +215,7 @@ async def _tax(session: AsyncSession, invoice: Invoice, ask: Ask, red_letter_id:
             raise rules.RedLetterNeedsRefund("Nothing was refunded of what is not paid.")
         most = invoice.due
     rules.check_room(ask.amount, most=most)
-    blue = Blue(
-        invoice.amount, invoice.tax_minor, invoice.reversed_minor, invoice.reversed_tax_minor
-    )
-    return rules.tax_of(blue, ask.amount)
+    return rules.tax_of(_blue(invoice), ask.amount)
 
 
 async def _need_refund(
@@ -172,7 +224,7 @@ async def _need_refund(
     if ask.refund_id is None:
         raise rules.RedLetterNeedsRefund("This invoice is paid.")
     refund = await refunds.get_refund(session, ask.refund_id)
-    fits = refund.payment_id == invoice.paid_by and refund.state in STANDING
+    fits = refund.payment_id == invoice.paid_by and refund.state in refunding.STANDING
     if not fits or refund.amount != ask.amount:
         raise rules.RedLetterNeedsRefund("This is no refund of this amount on the invoice.")
     other = await queries.find_of_refund(session, refund.id)
@@ -228,6 +280,7 @@ async def _tell(
 
 
 def _subject(row: RedLetter) -> Subject:
+    assert row.prepared_by is not None  # noqa: S101 - those without a maker are never prepared.
     return Subject(OBJECT, row.id, row.content_sha256, row.prepared_by)
 
 

@@ -27,6 +27,8 @@ class RedLetter(SQLModel, table=True):
     """What one red letter takes back of an invoice: prepared by one person, decided by another.
 
     Amounts are positive; its page writes them with a minus. `decided_at` is when it was issued.
+    One that follows a lost dispute has no makers: the card holder's bank decided, and the loss is
+    booked, so it is issued at once.
     """
 
     __tablename__ = "red_letter"
@@ -37,9 +39,16 @@ class RedLetter(SQLModel, table=True):
         CheckConstraint("(state = 'issued') = (number IS NOT NULL)", name="red_letter_is_numbered"),
         CheckConstraint("prepared_by <> decided_by", name="red_letter_needs_two_people"),
         CheckConstraint(
-            "(state = 'prepared') = (decided_by IS NULL) "
-            "AND (decided_by IS NULL) = (decided_at IS NULL)",
+            "(state = 'prepared') = (decided_at IS NULL) AND (decided_by IS NULL) = "
+            "(decided_at IS NULL OR dispute_id IS NOT NULL)",
             name="red_letter_decided_by_whom_and_when",
+        ),
+        CheckConstraint(
+            "(dispute_id IS NULL) = (prepared_by IS NOT NULL)", name="red_letter_made_by_whom"
+        ),
+        CheckConstraint(
+            "dispute_id IS NULL OR (state = 'issued' AND refund_id IS NULL)",
+            name="red_letter_of_a_dispute_is_issued",
         ),
         CheckConstraint(
             "(state = 'refused') = (refused_reason IS NOT NULL)", name="red_letter_refused_why"
@@ -75,6 +84,7 @@ class RedLetter(SQLModel, table=True):
     number: str | None = Field(default=None, unique=True)
     invoice_id: UUID = Field(foreign_key="invoice.id", index=True)
     refund_id: UUID | None = Field(default=None, foreign_key="refund.id")
+    dispute_id: UUID | None = Field(default=None, foreign_key="dispute.id", unique=True)
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     tax_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(String(3), nullable=False))
@@ -83,7 +93,7 @@ class RedLetter(SQLModel, table=True):
     state: str
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     content_sha256: str
-    prepared_by: UUID = Field(foreign_key="person.id")
+    prepared_by: UUID | None = Field(default=None, foreign_key="person.id")
     prepared_at: datetime = Field(sa_column=_instant(nullable=False))
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
     decided_at: datetime | None = Field(default=None, sa_column=_instant())

@@ -3,14 +3,28 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import Select, func, or_
+from sqlalchemy import select as sql_select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from contracts.money import Money
 from contracts.refusal import Unknown
+from settlement.disputes import queries as disputes
+from settlement.invoices.tables import Payment
 from settlement.ledger import queries as books
+from settlement.recoveries.rules import REFUND
+from settlement.recoveries.tables import Recovery
 from settlement.refunds import rules
-from settlement.refunds.rules import APPROVED, COUNTED, FAILED, MADE, PREPARED, SeenRefund
+from settlement.refunds.rules import (
+    APPROVED,
+    COUNTED,
+    FAILED,
+    MADE,
+    PREPARED,
+    STANDING,
+    SeenRefund,
+)
 from settlement.refunds.tables import Refund
 
 
@@ -26,6 +40,20 @@ async def get_refund(session: AsyncSession, refund_id: UUID) -> Refund:
     return found
 
 
+async def get_told(session: AsyncSession, refund_id: UUID, *, party_id: UUID | None) -> Refund:
+    """Return a refund: every one to staff, who pass None, to its payer, and to who gives it back.
+
+    Raises:
+        Unknown: there is none, or none that the party may see.
+    """
+    found = await get_refund(session, refund_id)
+    if party_id in (None, found.payer_id):
+        return found
+    if refund_id not in (await session.scalars(_borne_by(party_id))).all():
+        raise Unknown("There is no such refund.")
+    return found
+
+
 async def shows(session: AsyncSession, seen: SeenRefund) -> bool:
     """Tell whether a refund stands here as the provider shows it, ordered here or not."""
     wanted = select(Refund).where(col(Refund.provider_id) == seen.provider_id)
@@ -36,10 +64,22 @@ async def shows(session: AsyncSession, seen: SeenRefund) -> bool:
     return await books.is_booked(session, key)
 
 
-async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Refund]:
-    """Return refunds in the order of their ids."""
+async def page(
+    session: AsyncSession, *, party_id: UUID | None, after: UUID, limit: int
+) -> Sequence[Refund]:
+    """Return refunds in the order of their ids: those told to a party; staff pass None."""
     wanted = select(Refund).where(col(Refund.id) > after).order_by(col(Refund.id)).limit(limit)
+    if party_id is not None:
+        borne = col(Refund.id).in_(_borne_by(party_id))
+        wanted = wanted.where(or_(col(Refund.payer_id) == party_id, borne))
     return (await session.scalars(wanted)).all()
+
+
+def _borne_by(party_id: UUID | None) -> Select[UUID]:
+    """Return the query of the refunds for which a party gives something back."""
+    return sql_select(col(Recovery.cause_id)).where(
+        col(Recovery.cause) == REFUND, col(Recovery.payee_id) == party_id
+    )
 
 
 async def of_payer(session: AsyncSession, party_id: UUID, *, limit: int) -> Sequence[Refund]:
@@ -58,6 +98,30 @@ async def counted_minor(session: AsyncSession, payment_id: UUID) -> int:
     """Return what of a payment goes or went back."""
     wanted = select(func.coalesce(func.sum(col(Refund.amount_minor)), 0)).where(
         col(Refund.payment_id) == payment_id, col(Refund.state).in_(COUNTED)
+    )
+    return int(await session.scalar(wanted) or 0)
+
+
+async def left(session: AsyncSession, payment: Payment, *, besides: UUID | None = None) -> Money:
+    """Return what may still go back of a payment: no refund and no dispute has taken it.
+
+    Args:
+        session: a transaction that has locked the payment, where it is to stay true.
+        payment: a payment that succeeded.
+        besides: a refund that is not counted, because it is the one in question.
+    """
+    counted = await counted_minor(session, payment.id)
+    own = None if besides is None else await session.get(Refund, besides)
+    if own is not None and own.state in COUNTED:
+        counted -= own.amount_minor
+    contested = await disputes.taken_minor(session, payment.id)
+    return Money(max(0, payment.amount_minor - counted - contested), payment.currency)
+
+
+async def booked_minor(session: AsyncSession, payment_id: UUID) -> int:
+    """Return what of a payment those who were paid have given back for refunds."""
+    wanted = select(func.coalesce(func.sum(col(Refund.amount_minor)), 0)).where(
+        col(Refund.payment_id) == payment_id, col(Refund.state).in_(STANDING)
     )
     return int(await session.scalar(wanted) or 0)
 

@@ -1,12 +1,12 @@
 """Decisions about refunds: how much, of which payment, and by two people (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from contracts import canonical
-from contracts.money import Money
+from contracts.money import Money, WrongCurrency
 from contracts.refusal import Kind, Refusal
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
@@ -16,13 +16,19 @@ MADE, FAILED = "made", "failed"
 # What counts against the payment. A refund that failed counts too: what the payees gave back for it
 # stays owed to the payer, and goes another way than through the card.
 COUNTED = (PREPARED, APPROVED, MADE, FAILED)
+STANDING = (APPROVED, MADE, FAILED)  # booked: those who were paid have given it back
+
+
+# Where a refund goes: the card that paid, the account that a transfer came from, or an account of
+# the payer's that was verified.
+TO_CARD, TO_PAYER, TO_VERIFIED = "card", "payer-account", "verified-account"
 
 
 class PaymentNotRefundable(Refusal):
-    """The payment brought nothing in by card, so there is nothing to send back on it."""
+    """The payment brought nothing in, or did so another way than it is to go back."""
 
     kind, code = Kind.CONFLICT, "payment-not-refundable"
-    hint = "Only a card payment that succeeded is refunded; a wire goes back by a payment file."
+    hint = "Only what came in goes back: a card payment to its card, a bank transfer to an account."
 
 
 class PaymentDisputed(Refusal):
@@ -33,10 +39,20 @@ class PaymentDisputed(Refusal):
 
 
 class RefundTooLarge(Refusal):
-    """More would go back than came in."""
+    """More would go back than is left of what came in."""
 
     kind, code = Kind.CONFLICT, "refund-too-large"
     hint = "Refund at most `most`."
+
+
+class RefundAccountMissing(Refusal):
+    """There is no account at a bank that the refund could go to."""
+
+    kind, code = Kind.CONFLICT, "refund-account-missing"
+    hint = (
+        "Have the payer declare an account with PUT /v1/parties/{id}/bank-accounts/{account_id} "
+        "and verify it; one that changed may be paid after 72 hours."
+    )
 
 
 class RefundOpen(Refusal):
@@ -48,11 +64,12 @@ class RefundOpen(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a refund is of: a payment, how much of it, and why."""
+    """What a refund is of: a payment, how much of it, and why; and where it goes."""
 
     payment_id: UUID
     amount: Money
     reason: str
+    goes_to: str = TO_CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +82,40 @@ class SeenRefund:
     refund_id: UUID | None
 
 
-def check_amount(amount: Money, *, received: Money, refunded_minor: int) -> None:
-    """Check that no more goes back than came in.
+def check_amount(amount: Money, *, left: Money) -> None:
+    """Check that no more goes back than is left of what came in, and in the same currency.
+
+    Args:
+        amount: what is to go back.
+        left: what came in, less what refunds and disputes took of it.
 
     Raises:
-        RefundTooLarge: it would.
+        WrongCurrency: the payment came in another one.
+        RefundTooLarge: more would go back.
     """
-    left = received.amount_minor - refunded_minor
-    if amount.currency != received.currency or not 0 < amount.amount_minor <= left:
+    if amount.currency != left.currency:
+        raise WrongCurrency(
+            f"The payment came in {left.currency}, and goes back in it.", currency=left.currency
+        )
+    if not 0 < amount.amount_minor <= left.amount_minor:
         raise RefundTooLarge(
-            "More would go back than came in.",
-            most={"amount_minor": left, "currency": received.currency},
+            "More would go back than is left of what came in.",
+            most={"amount_minor": left.amount_minor, "currency": left.currency},
         )
 
 
 def content(
-    refund_id: UUID, ask: Ask, *, provider_id: str, debits: Sequence[tuple[str, int]]
+    refund_id: UUID,
+    ask: Ask,
+    *,
+    provider_id: str,
+    debits: Sequence[tuple[str, int]],
+    bank: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return the canonical bytes of everything that a refund will do."""
+    """Return the canonical bytes of everything that a refund will do.
+
+    `bank` says which account it goes to, and the SHA-256 of the file that a bank is given.
+    """
     said: dict[str, Any] = {
         "refund": str(refund_id),
         "payment": str(ask.payment_id),
@@ -92,7 +125,7 @@ def content(
         "reason": ask.reason,
         "given_back_by": [{"account": code, "amount_minor": minor} for code, minor in debits],
     }
-    return canonical.dumps(said)
+    return canonical.dumps(said if bank is None else {**said, "bank": dict(bank)})
 
 
 def approved_lines(payer_id: UUID, amount: Money, debits: Sequence[Line]) -> list[Line]:
@@ -100,14 +133,14 @@ def approved_lines(payer_id: UUID, amount: Money, debits: Sequence[Line]) -> lis
     return [*debits, (accounts.refund_in_transit(payer_id), _minus(amount))]
 
 
-def made_lines(payer_id: UUID, amount: Money) -> list[Line]:
-    """Return the journal of a refund that was made: it left the balance at the provider."""
-    return [(accounts.refund_in_transit(payer_id), amount), (accounts.PSP_CLEARING, _minus(amount))]
+def made_lines(payer_id: UUID, amount: Money, *, out_of: str = accounts.PSP_CLEARING) -> list[Line]:
+    """Return the journal of a refund that was made: it left the provider, or the bank."""
+    return [(accounts.refund_in_transit(payer_id), amount), (out_of, _minus(amount))]
 
 
-def failed_lines(payer_id: UUID, amount: Money) -> list[Line]:
+def failed_lines(payer_id: UUID, amount: Money, *, into: str = accounts.PSP_CLEARING) -> list[Line]:
     """Return the journal of a refund that came back: the payer is still owed it."""
-    return [(code, _minus(moved)) for code, moved in made_lines(payer_id, amount)]
+    return [(code, _minus(moved)) for code, moved in made_lines(payer_id, amount, out_of=into)]
 
 
 def foreign_key(provider_id: str, *, failed: bool) -> str:

@@ -26,7 +26,7 @@ from settlement.recoveries import rules as taking
 from settlement.recoveries import service as recoveries
 from settlement.recoveries.rules import Cause
 from settlement.recoveries.service import Piece
-from settlement.refunds import queries, rules
+from settlement.refunds import queries, rules, wiring
 from settlement.refunds.rules import Ask, SeenRefund
 from settlement.refunds.tables import Refund
 
@@ -37,15 +37,19 @@ OBJECT = "refund"
 async def prepare(
     session: AsyncSession, refund_id: UUID, *, ask: Ask, person_id: UUID, now: datetime
 ) -> tuple[Refund, bool]:
-    """Prepare a refund of a card payment (经办); return it and whether it is new.
+    """Prepare a refund of a payment (经办); return it and whether it is new.
+
+    The file that brings a bank transfer back is made now, and approved with the refund as it is.
 
     Raises:
         Unknown: there is no such payment.
         IdReused: the id names another refund.
-        PaymentNotRefundable: it is no card payment that succeeded.
+        PaymentNotRefundable: it did not succeed, or came another way than it is to go back.
+        RefundAccountMissing: there is no account at a bank that it could go to.
         PaymentDisputed: the card holder disputes it.
         RefundOpen: another refund of it is open.
-        RefundTooLarge: more would go back than came in.
+        WrongCurrency: the payment came in another one.
+        RefundTooLarge: more would go back than refunds and disputes have left.
         PayoutUnderWay: transfers of the deal are on their way.
     """
     payment = await _payment(session, ask.payment_id)
@@ -57,13 +61,9 @@ async def prepare(
     other = await queries.find_open(session, payment.id)
     if other is not None:
         raise rules.RefundOpen("Another refund of this payment is open.", refund=str(other.id))
-    rules.check_amount(
-        ask.amount,
-        received=Money(payment.amount_minor, payment.currency),
-        refunded_minor=await queries.counted_minor(session, payment.id),
-    )
-    invoice, _, debits = await _given_back(session, payment, ask.amount)
-    raw = _content(refund_id, ask, payment, debits)
+    invoice, _, debits = await _given_back(session, refund_id, payment, ask)
+    columns, bank = await wiring.prepared(session, refund_id, payment, ask, now=now)
+    raw = _content(refund_id, ask, payment, debits, bank)
     refund = Refund(
         id=refund_id,
         payment_id=payment.id,
@@ -72,6 +72,8 @@ async def prepare(
         amount_minor=ask.amount.amount_minor,
         currency=ask.amount.currency,
         reason=ask.reason,
+        goes_to=ask.goes_to,
+        **columns,
         state=rules.PREPARED,
         content=raw,
         content_sha256=canonical.sha256_hex(raw),
@@ -95,19 +97,21 @@ async def approve(
         Unknown: there is no such refund.
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
         ProofSpent: the proof has served for another decision.
-        PaymentDisputed, PayoutUnderWay: what happened since keeps it from being made.
+        PaymentDisputed, PayoutUnderWay, RefundTooLarge: what happened since keeps it from being
+            made.
     """
     refund, payment = await _both(session, refund_id)
     if refund.state in (rules.APPROVED, rules.MADE, rules.FAILED) and _same(refund, decision):
         return refund
     if refund.state != rules.PREPARED:
         raise AlreadyDecided(f"This refund is {refund.state}.", state=refund.state)
-    invoice, pieces, debits = await _given_back(session, payment, refund.amount)
+    invoice, pieces, debits = await _given_back(session, refund.id, payment, refund.ask())
+    bank = await wiring.said_now(session, refund, payment, now=now)
     deciding.check_decision(
         decision,
         subject=_subject(refund),
         state=refund.state,
-        content_now=_content(refund.id, refund.ask(), payment, debits),
+        content_now=_content(refund.id, refund.ask(), payment, debits, bank),
     )
     await approvals.approve_and_use(session, _subject(refund), decision=decision, now=now)
     refund.state, refund.decided_by, refund.decided_at = rules.APPROVED, decision.person_id, now
@@ -123,7 +127,11 @@ async def approve(
     )
     cause = Cause(taking.REFUND, refund.id)
     await recoveries.take_back(session, cause, pieces, deal_id=invoice.deal_id, now=now)
-    await _instruct(session, refund, payment, now=now)
+    await session.flush()
+    if refund.goes_to == rules.TO_CARD:
+        await _instruct(session, refund, payment, now=now)
+    else:
+        await wiring.instruct(session, refund, now=now)
     await _tell(session, "refund.approved", refund, now=now)
     return refund
 
@@ -153,15 +161,40 @@ async def refuse(
     return refund
 
 
-async def made(session: AsyncSession, refund_id: UUID, *, provider_id: str, now: datetime) -> None:
-    """Book a refund that the provider made, once, however it was heard of."""
+async def made(
+    session: AsyncSession,
+    refund_id: UUID,
+    *,
+    provider_id: str,
+    out_of: str = accounts.PSP_CLEARING,
+    now: datetime,
+) -> None:
+    """Book a refund that the provider made, or a statement shows, once, however it was heard of."""
     refund, payment = await _both(session, refund_id)
     if refund.state != rules.APPROVED:
         return
     refund.state, refund.provider_id, refund.made_at = rules.MADE, provider_id, now
-    await _book(
-        session, refund, "refund.made", rules.made_lines(payment.payer_id, refund.amount), now=now
-    )
+    lines = rules.made_lines(payment.payer_id, refund.amount, out_of=out_of)
+    await _book(session, refund, "refund.made", lines, now=now)
+
+
+async def came_back(session: AsyncSession, refund_id: UUID, *, into: str, now: datetime) -> None:
+    """Book a refund that a bank sent back, once: the payer is still owed it."""
+    refund, payment = await _both(session, refund_id)
+    if refund.state != rules.MADE:
+        return
+    refund.state = rules.FAILED
+    lines = rules.failed_lines(payment.payer_id, refund.amount, into=into)
+    await _book(session, refund, "refund.failed", lines, now=now)
+
+
+async def rejected(session: AsyncSession, refund_id: UUID, *, report: str, now: datetime) -> None:
+    """Note that a bank will not make a refund: nothing had left, and the payer is still owed it."""
+    refund, _ = await _both(session, refund_id)
+    if refund.state == rules.APPROVED:
+        refund.state, refund.provider_id = rules.FAILED, f"{report}:{refund_id}"
+        await session.flush()
+        await _tell(session, "refund.failed", refund, now=now)
 
 
 async def apply_seen(
@@ -215,18 +248,27 @@ async def _foreign(
 
 
 async def _given_back(
-    session: AsyncSession, payment: Payment, amount: Money
+    session: AsyncSession, refund_id: UUID, payment: Payment, ask: Ask
 ) -> tuple[Invoice, list[Piece], list[Line]]:
-    """Return who gives an amount back; what waits in suspense was nobody's yet."""
-    if payment.state != SUCCEEDED or payment.provider_id is None or payment.method != "card":
-        raise rules.PaymentNotRefundable("No card brought this payment in.", state=payment.state)
+    """Return who gives an amount back; what waits in suspense was nobody's yet.
+
+    Checked when a refund is prepared and again when it is approved: a dispute may have been lost
+    in between.
+    """
+    amount, by_card = ask.amount, payment.method == "card"
+    if payment.state != SUCCEEDED or payment.provider_id is None:
+        raise rules.PaymentNotRefundable("It brought nothing in.", state=payment.state)
+    if by_card != (ask.goes_to == rules.TO_CARD):
+        raise rules.PaymentNotRefundable("It came another way than that.", state=payment.state)
     dispute = await disputes.find_open(session, payment.id)
     if dispute is not None:
         raise rules.PaymentDisputed("The card holder disputes it.", dispute=str(dispute.id))
+    rules.check_amount(amount, left=await queries.left(session, payment, besides=refund_id))
     invoice = await session.get(Invoice, payment.invoice_id)
     assert invoice is not None  # noqa: S101 - the payment refers to it.
     if invoice.paid_by != payment.id:
-        return invoice, [], [(accounts.SUSPENSE_PSP, amount)]
+        suspense = accounts.SUSPENSE_PSP if by_card else accounts.SUSPENSE_BANK
+        return invoice, [], [(suspense, amount)]
     pieces = await recoveries.pieces(session, invoice.deal_id, amount)
     return invoice, pieces, [line for piece in pieces for line in piece.debits]
 
@@ -288,9 +330,16 @@ async def _tell(session: AsyncSession, kind: str, refund: Refund, *, now: dateti
     await facts.record(session, kind, refund.id, record, parties=parties, now=now)
 
 
-def _content(refund_id: UUID, ask: Ask, payment: Payment, debits: list[Line]) -> bytes:
+def _content(
+    refund_id: UUID,
+    ask: Ask,
+    payment: Payment,
+    debits: list[Line],
+    bank: dict[str, str] | None,
+) -> bytes:
     said = [(code, moved.amount_minor) for code, moved in debits]
-    return rules.content(refund_id, ask, provider_id=str(payment.provider_id), debits=said)
+    provider_id = str(payment.provider_id)
+    return rules.content(refund_id, ask, provider_id=provider_id, debits=said, bank=bank)
 
 
 def _subject(refund: Refund) -> Subject:

@@ -16,7 +16,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from contracts.money import Money
-from settlement.refunds.rules import Ask
+from settlement.refunds.rules import TO_CARD, Ask
 
 
 def _instant(nullable: bool = True) -> Column[datetime]:
@@ -24,7 +24,7 @@ def _instant(nullable: bool = True) -> Column[datetime]:
 
 
 class Refund(SQLModel, table=True):
-    """What goes back on one card payment: prepared by one person, decided by another."""
+    """What goes back of one payment: prepared by one person, decided by another."""
 
     __tablename__ = "refund"
     __table_args__ = (
@@ -46,6 +46,22 @@ class Refund(SQLModel, table=True):
             name="refund_made_has_an_id",
         ),
         CheckConstraint("amount_minor > 0", name="refund_amount_is_positive"),
+        CheckConstraint(
+            "goes_to IN ('card', 'payer-account', 'verified-account')", name="refund_goes_somewhere"
+        ),
+        CheckConstraint(
+            "(goes_to = 'card') = (document IS NULL) AND (goes_to = 'card') = (account_id IS NULL) "
+            "AND (goes_to = 'card') = (to_account IS NULL) "
+            "AND (goes_to = 'card') = (to_holder IS NULL)",
+            name="refund_to_a_bank_has_a_file",
+        ),
+        CheckConstraint(
+            "(goes_to = 'verified-account') = (payee_account_id IS NOT NULL)",
+            name="refund_to_a_verified_account",
+        ),
+        CheckConstraint(
+            "goes_to = 'card' OR intent_id IS NULL", name="refund_to_a_bank_is_no_instruction"
+        ),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="refund_currency_is_a_code"),
         CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="refund_reason_has_length"),
         CheckConstraint("content_sha256 ~ '^[0-9a-f]{64}$'", name="refund_sha256_is_hex"),
@@ -64,6 +80,15 @@ class Refund(SQLModel, table=True):
     amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
     currency: str = Field(sa_column=Column(String(3), nullable=False))
     reason: str
+    goes_to: str = Field(
+        default=TO_CARD, sa_column=Column(String, nullable=False, server_default="card")
+    )
+    # Of a refund to a bank: the account of ours that pays, the payer's, and the file to be sent.
+    account_id: UUID | None = Field(default=None, foreign_key="bank_account.id")
+    payee_account_id: UUID | None = Field(default=None, foreign_key="payee_bank_account.id")
+    to_account: str | None = None
+    to_holder: str | None = None
+    document: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     state: str
     content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     content_sha256: str
@@ -83,4 +108,4 @@ class Refund(SQLModel, table=True):
 
     def ask(self) -> Ask:
         """The value that the rules know."""
-        return Ask(self.payment_id, self.amount, self.reason)
+        return Ask(self.payment_id, self.amount, self.reason, self.goes_to)

@@ -10,7 +10,8 @@ from settlement.royalties import reports, waterfall
 from settlement.royalties.reports import Report
 from settlement.royalties.waterfall import Figures, Waterfall
 
-MONTHS_OF = {"guarantee-share": 12, "per-run": 3}  # what the clauses call a year and a quarter
+# What the clauses call a year and a quarter.
+MONTHS_OF = {"guarantee-share": 12, "guarantee-tiers": 12, "per-run": 3}
 STATEMENT_DAYS = 30
 
 
@@ -80,15 +81,19 @@ def next_version(report: Report, known: Sequence[Reported], *, today: date) -> i
     return 1 + sum(one.period == period for one in known)
 
 
+def latest(known: Iterable[Reported]) -> list[Reported]:
+    """Return the reports that count, by their periods: of each the highest version."""
+    counts: dict[tuple[date, date], Reported] = {}
+    for one in known:
+        if one.period not in counts or one.version > counts[one.period].version:
+            counts[one.period] = one
+    return sorted(counts.values(), key=lambda one: one.period)
+
+
 def to_date(known: Iterable[Reported]) -> Figures:
     """Return the figures of all periods, each by its highest version."""
-    latest: dict[tuple[date, date], Reported] = {}
-    for one in known:
-        if one.period not in latest or one.version > latest[one.period].version:
-            latest[one.period] = one
-    return Figures(
-        sum(one.receipts_minor for one in latest.values()), sum(one.runs for one in latest.values())
-    )
+    counts = latest(known)
+    return Figures(sum(one.receipts_minor for one in counts), sum(one.runs for one in counts))
 
 
 def due_on(terms: Mapping[str, Any], last_day: date) -> date:

@@ -21,7 +21,6 @@ from settlement.plans import service as settlements
 from settlement.plans.rules import ROYALTIES
 from settlement.royalties import queries, rules, waterfall
 from settlement.royalties.reports import Report
-from settlement.royalties.rules import Reported
 from settlement.royalties.tables import RoyaltyStatement, UsageReport
 from settlement.royalties.waterfall import Waterfall
 
@@ -57,7 +56,7 @@ async def report(
         return await _made_before(session, known, deal_id, sha256), False
     terms = canonical.loads(deal.terms)
     agreed = rules.waterfall_of(terms, amended=is_amended(deal))
-    before = [_reported(row) for row in await queries.reports(session, deal_id)]
+    before = [queries.reported(row) for row in await queries.reports(session, deal_id)]
     today = now.astimezone(SEAT).date()
     made = UsageReport(
         id=report_id,
@@ -93,7 +92,7 @@ async def _state(
     now: datetime,
 ) -> RoyaltyStatement:
     """Reckon all reports to date, and claim what they give beyond what was claimed before."""
-    known = [_reported(row) for row in await queries.reports(session, deal.id)]
+    known = [queries.reported(row) for row in await queries.reports(session, deal.id)]
     figures = rules.to_date(known)
     told = waterfall.reckon(agreed, figures)
     earlier = await queries.statements(session, deal.id)
@@ -197,7 +196,3 @@ async def _tell_stated(
     await facts.record(
         session, "royalties.stated", made.report_id, record, parties=parties, now=now
     )
-
-
-def _reported(row: UsageReport) -> Reported:
-    return Reported(row.period, row.version, row.receipts_minor, row.runs)

@@ -12,7 +12,8 @@ from math import floor
 from typing import Any
 
 from contracts import canonical
-from contracts.deals import pricing
+from contracts.deals import pricing, tiers
+from contracts.deals.tiers import Tiers
 from contracts.money import WHOLE_BP, from_decimal
 
 VERSION = "uhdx.waterfall/v1"
@@ -108,6 +109,9 @@ def of_terms(consideration: Mapping[str, Any]) -> Waterfall | None:
         rest = Tier("licensee-rest", LICENSEE, REST, WHOLE_BP)
         advance = from_decimal(consideration["amount"], currency).amount_minor
         return Waterfall((share, rest), currency, advance_minor=advance)
+    if consideration["kind"] == pricing.GUARANTEE_TIERS:
+        advance = from_decimal(consideration["amount"], currency).amount_minor
+        return Waterfall(_stepped(tiers.of_terms(consideration)), currency, advance_minor=advance)
     if consideration["kind"] == pricing.PER_RUN:
         each = from_decimal(consideration["per_run"], currency).amount_minor
         fee = RunFee(each, consideration["runs_paid"])
@@ -115,11 +119,26 @@ def of_terms(consideration: Mapping[str, Any]) -> Waterfall | None:
     return None
 
 
-def takes(tiers: Sequence[Tier], receipts_minor: int) -> list[tuple[Tier, Fraction]]:
+def _stepped(said: Tiers) -> tuple[Tier, ...]:
+    """Return fee, costs and steps as tiers: within a step both sides take until it is full."""
+    made = []
+    if said.fee_bp:
+        made.append(Tier("distribution-fee", LICENSEE, RECEIPTS, said.fee_bp))
+    if said.costs_minor:
+        made.append(Tier("costs", LICENSEE, REST, WHOLE_BP, cap_minor=said.costs_minor))
+    for number, (width, share_bp) in enumerate(tiers.widths(said), 1):
+        mine = None if width is None else width * share_bp // WHOLE_BP  # whole, as steps end so
+        made.append(Tier(f"step-{number}-licensor", LICENSOR, REST, share_bp, cap_minor=mine))
+        other = None if width is None or mine is None else width - mine
+        made.append(Tier(f"step-{number}-licensee", LICENSEE, REST, WHOLE_BP, cap_minor=other))
+    return tuple(made)
+
+
+def takes(order: Sequence[Tier], receipts_minor: int) -> list[tuple[Tier, Fraction]]:
     """Return what each tier takes of the receipts to date, in order; never more than there is."""
     whole = Fraction(max(0, receipts_minor))
     left, taken = whole, []
-    for tier in tiers:
+    for tier in order:
         wanted = (whole if tier.basis == RECEIPTS else left) * tier.rate_bp / WHOLE_BP
         if tier.cap_minor is not None:
             wanted = min(wanted, Fraction(tier.cap_minor))

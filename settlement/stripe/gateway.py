@@ -3,9 +3,9 @@
 Every answer is one of three: made, rejected (this call made nothing), lost (nobody can tell).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,6 +16,7 @@ from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Rejected
 from settlement.stripe import rules
 from settlement.stripe.rules import History, Listed
+from settlement.sweeps.rules import SeenSweep
 
 # The version that the pinned SDK's types describe; an account's default may be another.
 API_VERSION = "2026-10-28.endive"
@@ -24,8 +25,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PAGE = 100
 # Errors about this very request: repeating it unchanged cannot help.
 FINAL = (stripe.InvalidRequestError, stripe.CardError)
+UNEXPECTED_STATE = "payment_intent_unexpected_state"  # of a step that the payment does not allow
 # Errors that say nothing was done, but may pass: too fast, or a key that an operator has to mend.
 PASSING = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError)
+_T = TypeVar("_T")
 
 
 class AnswerLost(Exception):
@@ -49,6 +52,14 @@ class Gateway(Protocol):
 
     async def see_payment(self, provider_id: str) -> History | None:
         """Return how a payment stands at the provider now, with all that came of it.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+    async def see_payout(self, provider_id: str) -> SeenSweep | None:
+        """Return how a payout of the platform stands now; None when there is none.
 
         Raises:
             AnswerLost: nobody answered.
@@ -105,7 +116,9 @@ class StripeGateway:
         self, op: str, params: Mapping[str, Any], options: stripe.RequestOptions
     ) -> Answer:
         v1, given = self._client.v1, cast(Any, dict(params))
-        if op == outbound.CREATE_PAYMENT:
+        if op in outbound.STEPS:
+            return await self._step(op, given, options)
+        if op in (outbound.CREATE_PAYMENT, outbound.HOLD_PAYMENT):
             intent = await v1.payment_intents.create_async(given, options)
             return Made(intent.id, intent.client_secret)
         if op == outbound.CREATE_ACCOUNT:
@@ -117,11 +130,39 @@ class StripeGateway:
         if op == outbound.REVERSE_TRANSFER:
             transfer = given.pop("transfer")
             return Made((await v1.transfers.reversals.create_async(transfer, given, options)).id)
+        if op == outbound.CREATE_PAYOUT:
+            return Made((await v1.payouts.create_async(given, options)).id)
         raise ValueError(f"no such instruction: {op}")
+
+    async def _step(self, op: str, given: dict[str, Any], options: stripe.RequestOptions) -> Answer:
+        """Take a payment one step further; a no tells how the payment stands, and if it is over."""
+        payments, intent_id = self._client.v1.payment_intents, str(given.pop("payment_intent"))
+        try:
+            if op == outbound.CONFIRM_PAYMENT:
+                await payments.confirm_async(intent_id, cast(Any, given), options)
+            elif op == outbound.CAPTURE_PAYMENT:
+                await payments.capture_async(intent_id, cast(Any, given), options)
+            else:
+                await payments.cancel_async(intent_id, cast(Any, given), options)
+        except stripe.CardError as error:
+            return Rejected(_fault(error), final=True, is_over=True)
+        except stripe.InvalidRequestError as error:
+            status = (await payments.retrieve_async(intent_id)).status
+            if rules.is_after(op, status):
+                return Made(rules.step_id(intent_id, op))
+            # A method that the provider does not know confirms nothing, however often it is sent.
+            is_useless = op == outbound.CONFIRM_PAYMENT and error.code != UNEXPECTED_STATE
+            is_over = is_useless or rules.is_past(op, status)
+            return Rejected(_fault(error), final=True, is_over=is_over)
+        return Made(rules.step_id(intent_id, op))
 
     async def find(self, op: str, params: Mapping[str, Any], *, intent_id: str) -> str | None:
         """Look through what was made of a kind; a list is current, a search may not be."""
         try:
+            if op in outbound.STEPS:
+                payment = str(params["payment_intent"])
+                seen = await self._client.v1.payment_intents.retrieve_async(payment)
+                return rules.step_id(payment, op) if rules.is_after(op, seen.status) else None
             found = await self._list(op, params)
             async for made in found.auto_paging_iter():
                 if (made.to_dict().get("metadata") or {}).get("intent_id") == intent_id:
@@ -140,33 +181,34 @@ class StripeGateway:
             return await v1.refunds.list_async({"payment_intent": intent, "limit": PAGE})
         if op == outbound.REVERSE_TRANSFER:
             return await v1.transfers.reversals.list_async(params["transfer"], {"limit": PAGE})
+        if op == outbound.CREATE_PAYOUT:
+            return await v1.payouts.list_async({"limit": PAGE})
         raise ValueError(f"nothing is looked up for {op}")
 
     async def see_payment(self, provider_id: str) -> History | None:
         """Ask for a PaymentIntent, its refunds and its disputes as they stand now."""
-        try:
-            return await self._see(provider_id)
-        except stripe.InvalidRequestError as error:
-            if error.http_status == 404:
-                return None
-            raise AnswerLost(_fault(error)) from error
-        except stripe.StripeError as error:
-            raise AnswerLost(_fault(error)) from error
+        return await _found(self._see(provider_id))
+
+    async def see_payout(self, provider_id: str) -> SeenSweep | None:
+        """Ask for a Payout as it stands now."""
+        payout = await _found(self._client.v1.payouts.retrieve_async(provider_id))
+        return None if payout is None else rules.seen_sweep(payout.to_dict())
 
     async def _see(self, provider_id: str) -> History:
         v1 = self._client.v1
         intent = await v1.payment_intents.retrieve_async(
             provider_id, {"expand": ["latest_charge.balance_transaction"]}
         )
-        seen = rules.seen(intent.to_dict())
+        seen, hold = rules.seen(intent.to_dict()), rules.seen_hold(intent.to_dict())
         if seen.received is None:
-            return History(seen)
+            return History(seen, hold=hold)
         refunds = await v1.refunds.list_async({"payment_intent": provider_id, "limit": PAGE})
         disputes = await v1.disputes.list_async({"payment_intent": provider_id, "limit": PAGE})
         return History(
             seen,
             [rules.seen_refund(one.to_dict()) async for one in refunds.auto_paging_iter()],
             [rules.seen_dispute(one.to_dict()) async for one in disputes.auto_paging_iter()],
+            hold,
         )
 
     async def returns(
@@ -231,6 +273,22 @@ def open_gateway(*, api_key: str, api_base: str, timeout_s: float = TIMEOUT_S) -
         stripe_version=API_VERSION,
     )
     return StripeGateway(client, http)
+
+
+async def _found(asked: Awaitable[_T]) -> _T | None:
+    """Return what was asked for, or None when there is none.
+
+    Raises:
+        AnswerLost: nobody answered.
+    """
+    try:
+        return await asked
+    except stripe.InvalidRequestError as error:
+        if error.http_status == 404:
+            return None
+        raise AnswerLost(_fault(error)) from error
+    except stripe.StripeError as error:
+        raise AnswerLost(_fault(error)) from error
 
 
 def _without_proxy(http: stripe.HTTPXClient) -> None:

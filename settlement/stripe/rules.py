@@ -15,10 +15,13 @@ from uuid import UUID
 
 from contracts.money import Money
 from contracts.refusal import Kind, Refusal
+from settlement.cardholds.rules import SeenHold
 from settlement.clearing.rules import Entry
 from settlement.disputes.rules import Movement, SeenDispute
 from settlement.invoices.rules import FAILED, READY, SUCCEEDED, Seen
+from settlement.outbound.rules import CANCEL_PAYMENT, CAPTURE_PAYMENT, CONFIRM_PAYMENT
 from settlement.refunds.rules import SeenRefund
+from settlement.sweeps.rules import SeenSweep
 
 PROVIDER = "stripe"
 TOLERANCE = timedelta(minutes=5)  # as Stripe's own libraries
@@ -28,6 +31,17 @@ RETRY_FIRST_S, RETRY_MOST_S = 2, 3600
 RETURNS, MOVEMENTS = "returns", "movements"
 LISTED_EVERY, LISTED_AGAIN = timedelta(hours=1), timedelta(minutes=5)
 OVERLAP = timedelta(days=1)
+# How a payment stands once a step took effect, and where the step can take effect no more.
+AFTER = {
+    CONFIRM_PAYMENT: {"requires_action", "processing", "requires_capture", "succeeded"},
+    CAPTURE_PAYMENT: {"succeeded"},
+    CANCEL_PAYMENT: {"canceled"},
+}
+PAST = {
+    CONFIRM_PAYMENT: {"canceled"},
+    CAPTURE_PAYMENT: {"canceled"},
+    CANCEL_PAYMENT: {"succeeded"},
+}
 REFUND_MAY_FAIL = timedelta(days=30)  # a card's bank may send a refund back as late as this
 
 
@@ -52,6 +66,7 @@ class Event:
     id: str
     type: str
     payment_intent: str | None
+    payout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,7 @@ class History:
     payment: Seen
     refunds: Sequence[SeenRefund] = ()
     disputes: Sequence[SeenDispute] = ()
+    hold: SeenHold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,8 @@ def read_event(raw: bytes) -> Event:
     try:
         value = json.loads(raw)
         thing = value["data"]["object"]
-        event = Event(_text(value["id"]), _text(value["type"]), _payment_intent(thing))
+        payout = _text(thing["id"]) if thing["object"] == "payout" else None
+        event = Event(_text(value["id"]), _text(value["type"]), _payment_intent(thing), payout)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadEvent("The body is no event.") from error
     return event
@@ -130,6 +147,42 @@ def seen(intent: Mapping[str, Any]) -> Seen:
         payment_id=_uuid((intent.get("metadata") or {}).get("payment")),
         fee=_fee(charge),
     )
+
+
+def seen_hold(intent: Mapping[str, Any]) -> SeenHold:
+    """Return a PaymentIntent as a deposit on a card: what is held and until when, what was taken.
+
+    `capture_before` is told by the charge; without it the hold has no end that could be relied on.
+    """
+    charge, currency = intent.get("latest_charge"), intent["currency"]
+    card: Mapping[str, Any] = {}
+    if isinstance(charge, Mapping):
+        card = (charge.get("payment_method_details") or {}).get("card") or {}
+    until = card.get("capture_before")
+    return SeenHold(
+        provider_id=intent["id"],
+        hold_id=_uuid((intent.get("metadata") or {}).get("hold")),
+        status=intent["status"],
+        held=_money(intent.get("amount_capturable") or 0, currency),
+        received=_money(intent.get("amount_received") or 0, currency),
+        capture_before=None if until is None else datetime.fromtimestamp(until, UTC),
+        fee=_fee(charge),
+    )
+
+
+def is_after(op: str, status: str) -> bool:
+    """Tell whether a payment that stands so shows that a step took effect."""
+    return status in AFTER[op]
+
+
+def is_past(op: str, status: str) -> bool:
+    """Tell whether a payment that stands so can take a step no more, and never did."""
+    return status in PAST[op]
+
+
+def step_id(payment_intent: str, op: str) -> str:
+    """Return the name of a step that took effect: a payment takes each of them once."""
+    return f"{payment_intent}/{op.rpartition('.')[2]}"
 
 
 def seen_refund(refund: Mapping[str, Any]) -> SeenRefund:
@@ -160,6 +213,18 @@ def seen_dispute(dispute: Mapping[str, Any]) -> SeenDispute:
             )
             for moved in dispute["balance_transactions"]
         ],
+    )
+
+
+def seen_sweep(payout: Mapping[str, Any]) -> SeenSweep:
+    """Return a Payout, as the API shows it now, in our words."""
+    return SeenSweep(
+        provider_id=payout["id"],
+        status=payout["status"],
+        amount=_money(payout["amount"], payout["currency"]),
+        arrives_on=datetime.fromtimestamp(payout["arrival_date"], UTC).date(),
+        fault=payout.get("failure_code"),
+        sweep_id=_uuid((payout.get("metadata") or {}).get("sweep")),
     )
 
 

@@ -20,22 +20,20 @@ from sqlmodel import col, select
 
 from contracts import ids
 from contracts.refusal import Refusal
+from settlement.cardholds import service as cardholds
+from settlement.deposits import carding
 from settlement.disputes import service as disputes
 from settlement.invoices import service as invoices
 from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Step
 from settlement.outbound.service import Claim
-from settlement.outbound.tables import Outbound
-from settlement.payouts import making
-from settlement.payouts import service as payouts
-from settlement.payouts.making import Told
-from settlement.recoveries import service as recoveries
 from settlement.refunds import service as refunds
-from settlement.stripe import rules
+from settlement.stripe import effects, rules
 from settlement.stripe.gateway import AnswerLost, Gateway
 from settlement.stripe.rules import History
 from settlement.stripe.tables import InboundEvent
+from settlement.sweeps import service as sweeps
 
 _log = logging.getLogger("settlement.stripe")
 
@@ -96,7 +94,7 @@ class DatabaseDesk:
         """Write down several answers and their effects in one transaction: all or none."""
         async with self.db.transaction() as session:
             ended = await outbound.conclude_many(session, answered, now=now)
-            await _take_effects(session, ended, now=now)
+            await effects.take(session, ended, now=now)
 
 
 async def send_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int:
@@ -211,6 +209,7 @@ async def receive(
             event_id=event.id,
             type=event.type,
             payment_intent=event.payment_intent,
+            payout=event.payout,
             raw=raw,
             received_at=now,
             tries=0,
@@ -232,6 +231,7 @@ async def apply_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int
         if not (
             await _apply_event(db, gateway, now=now)
             or await _look_after(db, gateway, now=now)
+            or await _look_after_sweeps(db, gateway, now=now)
             or await _charge_lost(db, now=now)
         ):
             return done
@@ -243,23 +243,27 @@ async def _apply_event(db: Transactions, gateway: Gateway, *, now: datetime) -> 
         event = await _next_event(session, now=now)
         if event is None:
             return False
-        event_id, provider_id = event.id, event.payment_intent
-    outcome, seen = "about nothing of ours", None
-    if provider_id is not None:
-        try:
-            seen = await gateway.see_payment(provider_id)
-        except AnswerLost:
-            return True
+        event_id, named, payout = event.id, event.payment_intent, event.payout
+    outcome, seen, swept = "about nothing of ours", None, None
+    try:
+        seen = None if named is None else await gateway.see_payment(named)
+        swept = None if payout is None else await gateway.see_payout(payout)
+    except AnswerLost:
+        return True
     async with db.transaction() as session:
         if seen is not None and await apply_history(session, seen, now=now):
+            outcome = "applied"
+        if swept is not None and await sweeps.apply_seen(session, swept, now=now):
             outcome = "applied"
         await _handled(session, event_id, outcome=outcome, now=now)
     return True
 
 
 async def _look_after(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
+    """Look at a payment without news, or at a deposit on a card that took a step just now."""
     async with db.transaction() as session:
         provider_id = await invoices.unheard(session, now=now)
+        provider_id = provider_id or await cardholds.unheard(session, now=now)
     if provider_id is None:
         return False
     try:
@@ -269,6 +273,21 @@ async def _look_after(db: Transactions, gateway: Gateway, *, now: datetime) -> b
     if seen is not None:
         async with db.transaction() as session:
             await apply_history(session, seen, now=now)
+    return True
+
+
+async def _look_after_sweeps(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
+    async with db.transaction() as session:
+        provider_id = await sweeps.unheard(session, now=now)
+    if provider_id is None:
+        return False
+    try:
+        seen = await gateway.see_payout(provider_id)
+    except AnswerLost:
+        return True
+    if seen is not None:
+        async with db.transaction() as session:
+            await sweeps.apply_seen(session, seen, now=now)
     return True
 
 
@@ -282,7 +301,7 @@ async def apply_history(session: AsyncSession, seen: History, *, now: datetime) 
     """Take over all that the provider shows of a payment; False when it is none of ours."""
     payment = await invoices.apply_seen(session, seen.payment, now=now)
     if payment is None:
-        return False
+        return seen.hold is not None and await carding.apply_seen(session, seen.hold, now=now)
     for refund in sorted(seen.refunds, key=lambda one: one.provider_id):
         await refunds.apply_seen(session, seen.payment.provider_id, refund, now=now)
     for dispute in sorted(seen.disputes, key=lambda one: one.opened_at):
@@ -321,49 +340,3 @@ async def _look(gateway: Gateway, claim: Claim) -> Answer | None:
     except AnswerLost as lost:
         return Lost(str(lost))
     return None if found is None else Made(found)
-
-
-async def _take_effects(
-    session: AsyncSession, ended: Sequence[tuple[Outbound, Answer]], *, now: datetime
-) -> None:
-    """Let each answer take effect; the transfers that were made are booked together, last."""
-    told = [
-        Told(row.object_id, row.id, answer.provider_id)
-        for row, answer in ended
-        if row.op == outbound_rules.CREATE_TRANSFER and isinstance(answer, Made)
-    ]
-    for row, answer in ended:
-        if row.op != outbound_rules.CREATE_TRANSFER:
-            await _take_effect(session, row, answer, now=now)
-    if told:
-        await making.transfers_made(session, told, now=now)
-
-
-async def _take_effect(
-    session: AsyncSession, ended: Outbound, answer: Answer, *, now: datetime
-) -> None:
-    if isinstance(answer, Made):
-        await _made(session, ended, answer, now=now)
-    elif ended.op == outbound_rules.CREATE_PAYMENT:
-        await invoices.payment_failed(session, ended.object_id, now=now)
-    elif ended.op == outbound_rules.CREATE_ACCOUNT:
-        await payouts.account_failed(session, ended.object_id)
-
-
-async def _made(session: AsyncSession, ended: Outbound, answer: Made, *, now: datetime) -> None:
-    if ended.op == outbound_rules.CREATE_PAYMENT:
-        await invoices.payment_ready(
-            session,
-            ended.object_id,
-            provider_id=answer.provider_id,
-            client_secret=answer.client_secret,
-            now=now,
-        )
-    elif ended.op == outbound_rules.CREATE_ACCOUNT:
-        await payouts.account_ready(session, ended.object_id, provider_id=answer.provider_id)
-    elif ended.op == outbound_rules.CREATE_REFUND:
-        await refunds.made(session, ended.object_id, provider_id=answer.provider_id, now=now)
-    elif ended.op == outbound_rules.REVERSE_TRANSFER:
-        await recoveries.reversed_at_provider(
-            session, ended.object_id, provider_id=answer.provider_id, now=now
-        )

@@ -22,6 +22,7 @@ class InboundEvent(SQLModel, table=True):
     event_id: str
     type: str
     payment_intent: str | None = None
+    payout: str | None = None
     raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     tries: int = 0

@@ -6,7 +6,7 @@ from importlib import resources
 
 from contracts.money import Money
 from settlement.fees.rules import SEAT
-from settlement.taxes.rules import Taxed, TaxRule, read_rules, vat_within
+from settlement.taxes.rules import Deadline, Taxed, TaxRule, read_deadlines, read_rules, vat_within
 
 
 @cache
@@ -14,6 +14,18 @@ def shipped() -> tuple[TaxRule, ...]:
     """Return the rows of `rules.csv`."""
     file = resources.files("settlement.taxes").joinpath("rules.csv")
     return read_rules(file.read_text("utf-8"))
+
+
+def find_row(id: str) -> TaxRule | None:
+    """Return the shipped row of an id, or None where it ships no more."""
+    return next((rule for rule in shipped() if rule.id == id), None)
+
+
+@cache
+def deadlines() -> tuple[Deadline, ...]:
+    """Return the rows of `deadlines.csv`."""
+    file = resources.files("settlement.taxes").joinpath("deadlines.csv")
+    return read_deadlines(file.read_text("utf-8"))
 
 
 def vat_in(gross: Money, *, at: datetime) -> Taxed:

@@ -18,14 +18,14 @@ from settlement.outbound.tables import Outbound
 from settlement.payouts.tables import Payout
 from settlement.plans import queries as plans
 from settlement.plans.tables import Settlement
-from settlement.timeline import rules
-from settlement.timeline.rules import FACT, JOURNAL, STEP, Entry
+from settlement.timeline import returning, rules
+from settlement.timeline.rules import FACT, JOURNAL, STEP, Entry, Next
 
 
 async def of_settlement(
     session: AsyncSession, deal_id: UUID
-) -> tuple[Settlement, list[Entry], rules.Next | None]:
-    """Return a settlement, all that happened on its way by time, and what comes next.
+) -> tuple[Settlement, list[Entry], list[Next]]:
+    """Return a settlement, all that happened on its way by time, and what waits, soonest first.
 
     Raises:
         Unknown: there is no such settlement.
@@ -33,18 +33,24 @@ async def of_settlement(
     settlement = await plans.get_settlement(session, deal_id)
     made = [Entry(settlement.planned_at, STEP, "settlement.planned", amount=settlement.gross)]
     subjects = [deal_id]
-    for invoice in await session.scalars(select(Invoice).where(col(Invoice.deal_id) == deal_id)):
+    late_from, invoiced = None, select(Invoice).where(col(Invoice.deal_id) == deal_id)
+    for invoice in (await session.scalars(invoiced)).all():
         subjects.append(invoice.id)
+        late_from = invoice.due_at
         issued, *settled = _of_invoice(invoice)
         made += [issued, *await _of_payments(session, invoice.id, subjects), *settled]
     for payout in await session.scalars(select(Payout).where(col(Payout.deal_id) == deal_id)):
         subjects.append(payout.id)
         made += await _of_payout(session, payout)
+    back = await returning.of_settlement(session, deal_id, subjects[1:])
+    made, subjects = made + back.entries, subjects + back.subjects
     made += await _instructions(session, subjects)
     made += await _journals(session, deal_id)
     made += await _facts(session, subjects)
     entries = rules.ordered(made)
-    return settlement, entries, rules.next_of(settlement.state, entries)
+    following = rules.next_of(settlement.state, entries, late_from=late_from)
+    waiting = [*back.waiting, *([] if following is None else [following])]
+    return settlement, entries, rules.soonest(waiting)
 
 
 def _of_invoice(invoice: Invoice) -> list[Entry]:
@@ -134,12 +140,22 @@ async def _journals(session: AsyncSession, deal_id: UUID) -> list[Entry]:
             journal.effective_at,
             JOURNAL,
             journal.kind,
+            by=_person(journal.actor),
             name=str(journal.id),
+            number=journal.id,
             note=journal.reason or journal.idem_key,
             lines=tuple(lines),
         )
         for journal, lines in journals.values()
     ]
+
+
+def _person(actor: str) -> UUID | None:
+    """Return who booked a journal, where a person did; the exchange itself is nobody."""
+    try:
+        return UUID(actor)
+    except ValueError:
+        return None
 
 
 async def _facts(session: AsyncSession, subjects: Sequence[UUID]) -> list[Entry]:
@@ -150,6 +166,6 @@ async def _facts(session: AsyncSession, subjects: Sequence[UUID]) -> list[Entry]
         .order_by(col(Fact.recorded_at), col(Fact.id))
     )
     return [
-        Entry(at, FACT, kind, name=None if leaf is None else f"#{leaf}")
+        Entry(at, FACT, kind, name=None if leaf is None else f"#{leaf}", number=leaf)
         for kind, at, leaf in await session.execute(wanted)
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from contracts import calendar
@@ -12,9 +12,22 @@ from contracts.money import Money
 # The exchange's own promise, in working days: the money came → a payout is prepared → decided.
 PREPARE_WITHIN_DAYS, DECIDE_WITHIN_DAYS = 2, 1
 PAY, PREPARE, DECIDE, WAIT = "pay", "prepare", "decide", "wait"
+DECIDE_REFUND, WAIT_REFUND, DECIDE_RED_LETTER = "decide-refund", "wait-refund", "decide-red-letter"
+EVIDENCE, JUDGED = "evidence", "judged"  # of a dispute: to be handed in; with the bank
 # Where several things have one instant, they stand in this order.
 STEP, JOURNAL, FACT = "step", "journal", "fact"
 SOURCES = (STEP, JOURNAL, FACT)
+# Steps of one instant stand as one leads to another: what is asked for, decided, sent, and done.
+ORDER = (
+    "settlement.planned", "invoice.issued", "payment.requested", "payout.prepared",
+    "refund.prepared", "red-letter.prepared", "payout.approved", "payout.refused",
+    "refund.approved", "refund.refused", "red-letter.refused", "instruction.written",
+    "instruction.sent", "instruction.done", "instruction.failed", "payment.succeeded",
+    "payment.failed", "invoice.paid", "payout.paid", "refund.made", "refund.failed",
+    "dispute.opened", "dispute.inquiry_closed", "dispute.won", "dispute.lost", "dispute.charged",
+    "red-letter.issued",
+)  # fmt: skip
+_RANK = {kind: rank for rank, kind in enumerate(ORDER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +43,7 @@ class Entry:
         name: what it is called outside: an invoice's number, the id at the provider, a leaf.
         note: a reason, a hash, or what went wrong.
         lines: of a journal: its accounts with their signed amounts (借 +, 贷 -).
+        number: of a journal or a fact: its own number or its leaf; None while it has none.
     """
 
     at: datetime
@@ -40,20 +54,44 @@ class Entry:
     name: str | None = None
     note: str | None = None
     lines: tuple[tuple[str, Money], ...] = ()
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What has to happen next, who does it, and by the end of which day (Beijing)."""
+    """What has to happen next, who does it, and by the end of which day (Beijing).
+
+    `about` is the refund, dispute or red letter that waits; None where it is the settlement's way.
+    """
 
     kind: str
     role: str
     due_on: date | None
+    about: UUID | None = None
 
 
 def ordered(entries: Iterable[Entry]) -> list[Entry]:
-    """Return entries by time; at one instant the step comes before its journal and its fact."""
-    return sorted(entries, key=lambda entry: (entry.at, SOURCES.index(entry.source)))
+    """Return entries by time; at one instant the step comes before its journal and its fact.
+
+    Journals and facts of one instant stand by their numbers; a fact that is not sealed yet is last.
+    """
+    return sorted(entries, key=_place)
+
+
+def _place(entry: Entry) -> tuple[datetime, int, int, bool, int]:
+    rank = _RANK.get(entry.kind, len(ORDER)) if entry.source == STEP else 0
+    source = SOURCES.index(entry.source)
+    return (entry.at, source, rank, entry.number is None, entry.number or 0)
+
+
+def soonest(waiting: Iterable[Next]) -> list[Next]:
+    """Return what waits, what is due first before the rest; what has no day comes last."""
+    return sorted(waiting, key=lambda one: one.due_on or date.max)
+
+
+def last_day(due_at: datetime) -> date:
+    """Return the last day on which something is in time that is late from an instant on."""
+    return calendar.day_of(due_at - timedelta(microseconds=1))
 
 
 def due_on(since: datetime, days: int) -> date | None:
@@ -64,15 +102,18 @@ def due_on(since: datetime, days: int) -> date | None:
         return None
 
 
-def next_of(state: str, entries: Sequence[Entry]) -> Next | None:
+def next_of(
+    state: str, entries: Sequence[Entry], *, late_from: datetime | None = None
+) -> Next | None:
     """Return what comes next after these steps; None when all is paid out.
 
     Args:
         state: the settlement's state.
         entries: its timeline.
+        late_from: the first instant at which its invoice is late, where there is one.
     """
     if state == "awaiting_payment":
-        return Next(PAY, "broadcaster", None)
+        return Next(PAY, "broadcaster", None if late_from is None else last_day(late_from))
     if state == "paying":
         return Next(WAIT, "exchange", None)
     if state != "funded":

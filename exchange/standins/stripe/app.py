@@ -124,6 +124,7 @@ async def _courier(desk: Desk) -> None:
         return
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
         while True:
+            desk.end_holds()
             await events.deliver_due(desk.store, desk.options, client)
             await asyncio.sleep(TICK_S)
 

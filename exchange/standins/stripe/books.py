@@ -1,7 +1,8 @@
 """The stand-in's own double-entry books, kept apart from the objects it shows.
 
-Accounts: `cards` (what card holders paid in), `fees` (what the provider earned), `platform`, and
-one per connected account. A credit is positive: what the provider owes to the account's owner.
+Accounts: `cards` (what card holders paid in), `fees` (what the provider earned), `banks` (what was
+paid out), `platform`, and one per connected account. A credit is positive: what the provider owes
+to the account's owner.
 """
 
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 from exchange.standins.stripe.call import Call
 from exchange.standins.stripe.store import Store, new_id
 
-CARDS, FEES, PLATFORM = "cards", "fees", "platform"
+CARDS, FEES, BANKS, PLATFORM = "cards", "fees", "banks", "platform"
 
 
 def post(store: Store, journal: str, currency: str, amounts: Mapping[str, int]) -> None:
@@ -108,7 +109,9 @@ def show(store: Store, *, now: int) -> dict[str, Any]:
         totals[currency] = totals.get(currency, 0) + amount
         entry = {"account": account, "currency": currency, "amount": amount}
         journals.setdefault(journal, []).append(entry)
-    shown = {name: _shown(store, name, now) for name in accounts if name not in (CARDS, FEES)}
+    shown = {
+        name: _shown(store, name, now) for name in accounts if name not in (CARDS, FEES, BANKS)
+    }
     return {
         "accounts": accounts,
         "totals": totals,

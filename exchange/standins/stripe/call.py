@@ -19,6 +19,8 @@ class Options:
     fee_fixed_minor: int = 30
     most_minor: int = 999_999_999_999
     pending_s: int = 2 * 86_400
+    # Source: docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for cards.
+    hold_s: int = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,22 +48,35 @@ def card(name: str) -> Card:
 
 
 def charge(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) -> dict[str, Any]:
-    """Make the charge of a payment intent, paid or declined, with its books and its event."""
+    """Make the charge of a payment intent: paid, held, or declined; with its books and its event.
+
+    What a card only holds moves no money: its books are written when it is captured.
+    """
     thing = _shape(call, intent, used, method=method)
-    if used.decline is None:
-        fee = intent["amount"] * call.options.fee_bp // 10_000 + call.options.fee_fixed_minor
-        fee = min(fee, intent["amount"])
-        wait_s = call.options.pending_s if used.is_pending else 0
-        thing["balance_transaction"] = books.enter(
-            call, "charge", thing, amount=thing["amount"], fee=fee, available_on=call.now + wait_s
-        )
-        books.post(
-            call.store, thing["id"], thing["currency"],
-            {books.CARDS: -thing["amount"], books.FEES: fee, books.PLATFORM: thing["amount"] - fee},
-        )  # fmt: skip
+    if used.decline is None and intent["capture_method"] == "manual":
+        thing |= {"captured": False, "amount_captured": 0}
+        details = thing["payment_method_details"]["card"]
+        details["capture_before"] = call.now + call.options.hold_s
+    elif used.decline is None:
+        take(call, thing, thing["amount"], is_pending=used.is_pending)
     call.store.add("charge", thing)
     events.announce(call, "charge.failed" if used.decline else "charge.succeeded", thing)
     return thing
+
+
+def take(call: Call, thing: dict[str, Any], amount: int, *, is_pending: bool) -> None:
+    """Take money of a charge into the books: all of it, or what is captured of a hold."""
+    fee = amount * call.options.fee_bp // 10_000 + call.options.fee_fixed_minor
+    fee = min(fee, amount)
+    wait_s = call.options.pending_s if is_pending else 0
+    thing |= {"captured": True, "amount_captured": amount}
+    thing["balance_transaction"] = books.enter(
+        call, "charge", thing, amount=amount, fee=fee, available_on=call.now + wait_s
+    )
+    books.post(
+        call.store, thing["id"], thing["currency"],
+        {books.CARDS: -amount, books.FEES: fee, books.PLATFORM: amount - fee},
+    )  # fmt: skip
 
 
 def _shape(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exchange.standins.stripe import books, disputes, events, faults, refunds
+from exchange.standins.stripe import books, disputes, events, faults, payouts, refunds
 from exchange.standins.stripe.call import API_VERSION, Call
 from exchange.standins.stripe.desk import Desk
 from exchange.standins.stripe.errors import Problem
@@ -22,9 +22,11 @@ DIFFERS = (
     "Amounts may have twelve digits, at Stripe eight for most currencies; start it with "
     "--most-minor 99999999 to have Stripe's limit.",
     "The fee is the same for every card and currency.",
-    "No 3-D Secure, manual capture or payout. Refunds of cards succeed at once, and one that the "
-    "balance does not cover is refused.",
+    "No 3-D Secure. Every card holds for seven days and is captured once. Refunds of cards succeed "
+    "at once, and one that the balance does not cover is refused.",
     "Disputes are opened and decided on command (/_disputes); refunds come back on command.",
+    "Payouts go to one bank account that takes every currency, and arrive on the second day, "
+    "holidays or not; they fail on command, and those of a schedule are made on command.",
     "Deliveries are retried for minutes, not for three days.",
 )
 
@@ -40,6 +42,8 @@ def routes(desk: Desk) -> list[Route]:
         Route("/_disputes", controls.open_dispute, methods=["POST"]),
         Route("/_disputes/{id}", controls.decide_dispute, methods=["POST"]),
         Route("/_refunds/{id}/failure", controls.fail_refund, methods=["POST"]),
+        Route("/_payouts", controls.pay_out, methods=["POST"]),
+        Route("/_payouts/{id}/failure", controls.fail_payout, methods=["POST"]),
         Route("/_webhooks", controls.webhooks, methods=["GET", "POST"]),
         Route("/_webhooks/resend", controls.resend, methods=["POST"]),
     ]
@@ -106,17 +110,22 @@ class Controls:
         """Let a refund come back."""
         return self._done(refunds.fail, request.path_params["id"], {})
 
+    async def pay_out(self, request: Request) -> Response:
+        """Pay out all that is available, as a schedule does: `{"currency"}`."""
+        return self._done(payouts.sweep, "", await _body(request))
+
+    async def fail_payout(self, request: Request) -> Response:
+        """Let a payout come back from the bank."""
+        return self._done(payouts.fail, request.path_params["id"], {})
+
     def _done(
         self, run: Callable[[Call], dict[str, Any]], id_: str, given: dict[str, Any]
     ) -> Response:
         desk = self.desk
-        call = Call(
-            store=desk.store, options=desk.options, params=given, id=id_, now=desk.now(),
-            account="", request="req_control", key=None,
-        )  # fmt: skip
+        desk.catch_up()
         try:
             with desk.store.transaction():
-                return JSONResponse(run(call))
+                return JSONResponse(run(desk.own_call(given, id_)))
         except Problem as problem:
             return JSONResponse(problem.body, problem.status)
 

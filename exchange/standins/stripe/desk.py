@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchange import clock
-from exchange.standins.stripe import forms, reads, specs
+from exchange.standins.stripe import forms, holds, payouts, reads, specs
 from exchange.standins.stripe.call import API_VERSION, Answer, Call, Options
 from exchange.standins.stripe.errors import Problem, invalid, unauthenticated
 from exchange.standins.stripe.operations import Operation
@@ -77,18 +77,37 @@ class Desk:
         heapq.heappush(self._late, (self.instant() + seconds, next(self._turns), request))
 
     def catch_up(self) -> None:
-        """Carry out what was put off and is due, each as of its own instant.
+        """Carry out what was put off and is due, each as of its own instant; end what is over.
 
-        Not as of now: a key that was alive when the request was due may be forgotten by now.
+        Not as of now: a key that was alive when the request was due may be forgotten by now, and a
+        card that still held money then may have let it go.
         """
         while self._late and self._late[0][0] <= self.instant():
             due, _, request = heapq.heappop(self._late)
             self._as_of = due
             try:
+                self.end_holds()
                 self.take(request, holds_key=True)
             finally:
                 self._as_of = None
                 self.busy.discard(request.key or "")
+        with self.store.transaction():
+            payouts.advance(self.own_call({}, ""))
+        self.end_holds()
+
+    def own_call(self, params: Mapping[str, Any], id_: str) -> Call:
+        """Return a call that nobody made: what happens by itself, or on command."""
+        return Call(
+            store=self.store, options=self.options, params=params, id=id_, now=self.now(),
+            account="", request="req_control", key=None,
+        )  # fmt: skip
+
+    def end_holds(self) -> None:
+        """Let go of what cards held until now."""
+        if not holds.due(self.store, self.now()):
+            return
+        with self.store.transaction():
+            holds.expire_due(self.own_call({}, ""))
 
     def take(self, request: Request, *, holds_key: bool = False) -> tuple[Answer, dict[str, str]]:
         """Carry out a request; return the answer and its headers."""

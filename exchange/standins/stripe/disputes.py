@@ -25,7 +25,7 @@ def open_dispute(call: Call) -> dict[str, Any]:
     dispute = {
         "id": new_id("dispute"),
         "object": "dispute",
-        "amount": call.params.get("amount", charge["amount"] - charge["amount_refunded"]),
+        "amount": call.params.get("amount", charge["amount_captured"] - charge["amount_refunded"]),
         "balance_transactions": [],
         "charge": charge["id"],
         "created": call.now,

@@ -1,13 +1,13 @@
-"""Payment intents: created, confirmed by server or browser, canceled."""
+"""Payment intents: created, confirmed by server or browser, canceled; held ones see `holds`."""
 
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.standins.stripe import cards, events
+from exchange.standins.stripe import cards, events, holds
 from exchange.standins.stripe.accounts import currency
 from exchange.standins.stripe.call import Answer, Call
-from exchange.standins.stripe.errors import Problem, invalid, unauthenticated
+from exchange.standins.stripe.errors import invalid, unauthenticated
 from exchange.standins.stripe.store import new_id
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -75,7 +75,7 @@ def confirm(call: Call) -> Answer:
     intent = call.store.get("payment_intent", call.id)
     _browser_may(call, intent)
     if intent["status"] not in OPEN:
-        raise _unexpected(intent, "confirm")
+        raise holds.unexpected(intent, "confirm")
     method = call.params.get("payment_method") or intent["payment_method"]
     if method is None:
         raise invalid("A payment method is needed to confirm.", param="payment_method")
@@ -92,16 +92,9 @@ def retrieve(call: Call) -> Answer:
 def cancel(call: Call) -> Answer:
     """Cancel an intent that has not succeeded."""
     intent = call.store.get("payment_intent", call.id)
-    if intent["status"] not in OPEN:
-        raise _unexpected(intent, "cancel")
-    intent |= {
-        "status": "canceled",
-        "canceled_at": call.now,
-        "cancellation_reason": call.params.get("cancellation_reason"),
-    }
-    call.store.change(intent)
-    events.announce(call, "payment_intent.canceled", intent)
-    return Answer(200, intent)
+    if intent["status"] not in (*OPEN, holds.HELD):
+        raise holds.unexpected(intent, "cancel")
+    return Answer(200, holds.end(call, intent, reason=call.params.get("cancellation_reason")))
 
 
 def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
@@ -109,6 +102,8 @@ def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
     method = new_id("payment_method")
     charge = cards.charge(call, intent, used, method=method)
     intent |= {"latest_charge": charge["id"], "last_payment_error": None}
+    if used.decline is None and intent["capture_method"] == "manual":
+        return Answer(200, holds.begin(call, {**intent, "payment_method": method}, charge))
     if used.decline is None:
         intent |= {
             "status": "succeeded",
@@ -144,14 +139,3 @@ def _browser_may(call: Call, intent: Mapping[str, Any]) -> None:
         call.params.get("client_secret", "").encode(), intent["client_secret"].encode()
     ):
         raise unauthenticated("The client_secret does not match this PaymentIntent.")
-
-
-def _unexpected(intent: Mapping[str, Any], verb: str) -> Problem:
-    return Problem(
-        400,
-        message=f"You cannot {verb} this PaymentIntent because it has a status of "
-        f"{intent['status']}.",
-        code="payment_intent_unexpected_state",
-        type="invalid_request_error",
-        payment_intent=dict(intent),
-    )

@@ -10,6 +10,7 @@ MOST_PER_PAGE = 100
 # Parameters that filter by a member of the object with the same name.
 _FILTERS = (
     "transfer_group", "destination", "payment_intent", "charge", "currency", "source", "type",
+    "status",
 )  # fmt: skip
 _COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 

@@ -15,7 +15,7 @@ from exchange.standins.stripe.store import new_id
 def create(call: Call) -> dict[str, Any]:
     """Give back all that is left of a charge, or a part of it."""
     charge = _charge(call)
-    left = charge["amount"] - charge["amount_refunded"]
+    left = charge["amount_captured"] - charge["amount_refunded"]
     amount = call.params.get("amount", left)
     if left == 0:
         raise invalid("The charge has been refunded.", code="charge_already_refunded")
@@ -33,7 +33,7 @@ def create(call: Call) -> dict[str, Any]:
     refund["balance_transaction"] = _enter(call, refund, amount=-amount)
     call.store.add("refund", refund)
     charge |= {"amount_refunded": charge["amount_refunded"] + amount}
-    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
     call.store.change(charge)
     events.announce(call, "refund.created", refund)
     events.announce(call, "charge.refunded", charge)

@@ -60,7 +60,7 @@ SPECS: Mapping[str, Spec] = {
         "automatic_payment_methods": nested(
             {"enabled": flag, "allow_redirects": one_of("always", "never")}
         ),
-        "capture_method": one_of("automatic", "automatic_async"),
+        "capture_method": one_of("automatic", "automatic_async", "manual"),
         "confirm": flag, "confirmation_method": one_of("automatic", "manual"), "currency": text,
         "description": text, "error_on_requires_action": flag, "metadata": metadata,
         "off_session": flag, "payment_method": text, "receipt_email": text, "return_url": text,
@@ -85,6 +85,14 @@ SPECS: Mapping[str, Spec] = {
              "confirmation_token", "excluded_payment_method_types", "hooks", "mandate",
              "mandate_data", "payment_details", "payment_method_data", "payment_method_options",
              "radar_options", "setup_future_usage", "shipping"), no,
+        ),
+    },
+    "payment_intents.capture": {
+        **EXPAND,
+        "amount_to_capture": positive, "final_capture": flag, "metadata": metadata,
+        **dict.fromkeys(
+            ("amount_details", "application_fee_amount", "hooks", "payment_details",
+             "statement_descriptor", "statement_descriptor_suffix", "transfer_data"), no,
         ),
     },
     "payment_intents.cancel": {
@@ -125,6 +133,19 @@ SPECS: Mapping[str, Spec] = {
     "refunds.list": {**PAGE, "charge": text, "payment_intent": text},
     "disputes.retrieve": EXPAND,
     "disputes.list": {**PAGE, "charge": text, "payment_intent": text},
+    "payouts.create": {
+        **EXPAND,
+        "amount": positive, "currency": text, "description": text, "metadata": metadata,
+        "method": one_of("standard"), "source_type": one_of("bank_account", "card", "fpx"),
+        "statement_descriptor": text,
+        **dict.fromkeys(("destination", "payout_method"), no),
+    },
+    "payouts.retrieve": EXPAND,
+    "payouts.list": {
+        **PAGE, "arrival_date": no, "destination": no,
+        "status": one_of("pending", "in_transit", "paid", "failed", "canceled"),
+    },
+    "payouts.cancel": EXPAND,
     "balance.retrieve": EXPAND,
     "balance_transactions.retrieve": EXPAND,
     "balance_transactions.list": {
@@ -137,6 +158,7 @@ SPECS: Mapping[str, Spec] = {
 REQUIRED: Mapping[str, frozenset[str]] = {
     "payment_intents.create": frozenset({"amount", "currency"}),
     "transfers.create": frozenset({"currency", "destination"}),
+    "payouts.create": frozenset({"amount", "currency"}),
 }
 
 # The browser side confirms with a publishable key and the client secret (Stripe.js does).

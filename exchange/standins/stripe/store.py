@@ -17,6 +17,7 @@ PREFIXES = {
     "account": "acct", "payment_intent": "pi", "charge": "ch", "payment_method": "pm",
     "transfer": "tr", "balance_transaction": "txn", "event": "evt", "payment": "py",
     "request": "req", "source": "src", "refund": "re", "transfer_reversal": "trr", "dispute": "du",
+    "payout": "po",
 }  # fmt: skip
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
@@ -35,6 +36,7 @@ CREATE TABLE IF NOT EXISTS delivery (
 CREATE TABLE IF NOT EXISTS trick (
   turn INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, kind TEXT NOT NULL,
   operation TEXT NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS hold (intent TEXT PRIMARY KEY, until INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 

@@ -1,0 +1,73 @@
+"""What waits for the staff about withheld taxes: residences, remittances, receipts."""
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from exchange.console.tasks import APPROVER, MOST, OPERATOR, task
+from exchange.portal import names
+from exchange.portal.language import Language, mark
+from settlement.remittances import queries as remittances
+from settlement.remittances.rules import APPROVED, PREPARED
+from settlement.remittances.tables import Remittance
+from settlement.residences import queries as residences
+from settlement.timeline.rules import DECIDE_WITHIN_DAYS
+
+Tasks = list[dict[str, Any]]
+
+
+async def waiting(session: AsyncSession, spoken: Language) -> Tasks:
+    """Return all that waits about withheld taxes, each with its due day."""
+    return [
+        *await _residences(session, spoken),
+        *await _dues(session),
+        *[_remittance(row) for row in await remittances.waiting(session, limit=MOST)],
+    ]
+
+
+async def _residences(session: AsyncSession, spoken: Language) -> Tasks:
+    return [
+        task(
+            mark("Decide on a tax residence"),
+            f"/console/tax-residences/{row.id}",
+            role=APPROVER,
+            whose=await names.party(session, row.party_id, spoken=spoken),
+            since=row.prepared_at,
+            within_days=DECIDE_WITHIN_DAYS,
+            maker=row.prepared_by,
+        )
+        for row in await residences.waiting(session, limit=MOST)
+    ]
+
+
+async def _dues(session: AsyncSession) -> Tasks:
+    return [
+        task(
+            mark("Remit withheld tax"),
+            "/console/remittances#dues",
+            role=OPERATOR,
+            whose=f"{one.group.authority} · {one.group.tax} · {one.group.period}",
+            since=one.since,
+            amount=(one.amount.amount_minor, one.group.currency),
+            due_on=one.due_on,
+        )
+        for one in await remittances.dues(session, limit=MOST)
+    ]
+
+
+def _remittance(row: Remittance) -> dict[str, Any]:
+    said = {
+        PREPARED: mark("Decide on a remittance of withheld tax"),
+        APPROVED: mark("Have the bank pay a remittance of withheld tax"),
+    }.get(row.state, mark("Record the tax office's receipt"))
+    decides = row.state == PREPARED
+    return task(
+        said,
+        f"/console/remittances/{row.id}",
+        role=APPROVER if decides else OPERATOR,
+        whose=f"{row.authority} · {row.tax} · {row.period}",
+        since=row.paid_at or row.decided_at or row.prepared_at,
+        amount=(row.amount_minor, row.currency),
+        due_on=row.due_on,
+        maker=row.prepared_by if decides else None,
+    )
