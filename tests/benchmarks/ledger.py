@@ -44,8 +44,10 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "3"))
 LINES = int(os.environ.get("BENCH_LINES", "1000000"))
 CLIENTS, ACCOUNTS = 4, 1_000
-BOOK = (
-    "SELECT ledger_book(gen_random_uuid()::text, 'bench', 'bench', NULL, now(), '\\x00', "
+# The key comes from the caller, as the service's does; it falls anywhere into its index.
+KEY = "\\set key random(1, 9000000000000000000)\n"
+BOOK = KEY + (
+    "SELECT ledger_book('bench:' || :key, 'bench', 'bench', NULL, now(), '\\x00', "
     "{accounts}, {amounts}, NULL, NULL, NULL);\n"
 )
 AMOUNT = "\\set amount random(1, 1000)\n"

@@ -63,7 +63,8 @@ COPIES = {
                  "payload": PAYLOAD, "payload_sha256": f"encode(sha256({PAYLOAD}), 'hex')"}),
 }  # fmt: skip
 BOOK = """
-SELECT ledger_book('copy:' || copy.n || ':' || j.id, j.kind, j.actor, copy.deal, j.effective_at,
+SELECT ledger_book(CASE j.kind WHEN 'payout.approved' THEN 'payout:' || copy.payout || ':approved'
+  ELSE 'copy:' || copy.n || ':' || j.id END, j.kind, j.actor, copy.deal, j.effective_at,
   j.request_hash, j.accounts, j.amounts, NULL, NULL, NULL)
 FROM copy, (SELECT j.id, j.kind, j.actor, j.effective_at, j.request_hash,
     array_agg(p.account_id ORDER BY p.line) AS accounts,

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.deals import assignments, deposits, packages, pricing, templates, terms
 from contracts.deals.pricing import Price
+from contracts.deals.tiers import Tiers
 from contracts.money import Money
 from tests.conftest import NOW
 from tests.contracts.deals_factory import RIGHTS
@@ -66,6 +67,11 @@ def deposit(*, is_signed: bool = False, **changes: Any) -> dict[str, Any]:
 PRICES = {
     "flat": Price(pricing.FLAT, Money(120_000_000, "CNY")),
     "guarantee-share": Price(pricing.GUARANTEE_SHARE, Money(50_000_000, "CNY"), 1250),
+    "guarantee-tiers": Price(
+        pricing.GUARANTEE_TIERS,
+        Money(50_000_000, "CNY"),
+        tiers=Tiers(2_000, 30_000_000, ((500_000_000, 3_000), (None, 5_000))),
+    ),
     "per-run": Price(pricing.PER_RUN, Money(120_000, "CNY"), None, 30_000, 4),
 }
 EVERY: Mapping[str, Callable[[], dict[str, Any]]] = {

@@ -73,7 +73,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(monkeypatch: pytest.MonkeyP
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("unpacked")
 
-    monkeypatch.setattr(workbook, "load_workbook", never)
+    monkeypatch.setattr("openpyxl.load_workbook", never)
     with pytest.raises(AvailsTooLarge):
         files.read(zipped({"xl/a.xml": b" " * (refusals.MOST_UNPACKED_BYTES + 1)}))
 

@@ -235,4 +235,4 @@ async def test_rare_characters_of_names_print(tmp_path: Path) -> None:
     made = built(listed(title={"zh": "𠮷䶮𬭎", "en": "Rare"}))
     (tmp_path / "rare.pdf").write_bytes(await PRESS.contract(canonical.dumps(made), frozen_at=NOW))
     assert "𠮷䶮𬭎" in poppler("pdftotext", tmp_path / "rare.pdf", "-")
-    assert templates.of(made["template"]).form == "agreement-1.typ"
+    assert templates.of(made["template"]).form == "agreement-2.typ"

@@ -1,5 +1,6 @@
 """A whole trade through the services, sealed, for tests of its evidence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -73,8 +74,8 @@ async def archive(db: Database, settings: Settings, trade: Trade) -> None:
     await seal_all(db, keys.log_signer(settings))
 
 
-async def executed_trade(session: AsyncSession, keys_dir: Path) -> Trade:
-    """A trade up to the last signature."""
+async def executed_trade(session: AsyncSession, keys_dir: Path, **sale: Any) -> Trade:
+    """A trade up to the last signature; `sale` is what its auction's terms say besides."""
     authority = LocalAuthority.ensure(keys_dir, NOW)
     licensor = await signatory(session, authority, kind="rights_holder", now=NOW)
     licensee = await signatory(session, authority, kind="broadcaster", now=NOW)
@@ -85,7 +86,7 @@ async def executed_trade(session: AsyncSession, keys_dir: Path) -> Trade:
         session, made.id, party_id=licensor.party.id, shares=shares, now=NOW
     )
     await titles.consent(session, made.id, party_id=co_owner.id, now=NOW)
-    deal = await _sold(session, authority, made, licensor, licensee)
+    deal = await _sold(session, authority, made, licensor, licensee, sale)
     return Trade(deal, licensor.party, licensee.party, co_owner)
 
 
@@ -95,12 +96,13 @@ async def _sold(
     made: Work,
     licensor: Signatory,
     licensee: Signatory,
+    sale: Mapping[str, Any],
 ) -> Deal:
     master = await ready_master(
         session, party_id=licensor.party.id, work_id=made.id, now=NOW, seed=NOW.microsecond
     )
     listing = await _published(session, made, licensor.party, master)
-    award = await _auctioned(session, listing[1], licensor.party, licensee.party)
+    award = await _auctioned(session, listing[1], licensor.party, licensee.party, sale)
     deal = await opening.open_deal(
         session,
         ids.new(NOW),
@@ -147,7 +149,11 @@ async def _published(
 
 
 async def _auctioned(
-    session: AsyncSession, listing: dict[str, Any], seller: Party, buyer: Party
+    session: AsyncSession,
+    listing: dict[str, Any],
+    seller: Party,
+    buyer: Party,
+    sale: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Hold a real auction of BIDS bids, the last of them the buyer's, and close it."""
     auction_id, rival = UUID(listing["auction"]), await enrol(session, now=NOW)
@@ -157,7 +163,7 @@ async def _auctioned(
         listing_id=UUID(listing["listing"]),
         work_id=UUID(listing["work"]),
         seller_id=seller.id,
-        sale=sale_of(auction_id, NOW),
+        sale=sale_of(auction_id, NOW, **sale),
         now=NOW,
     )
     for number in range(1, BIDS + 1):

@@ -1,5 +1,6 @@
 """A contract in instalments, negotiated, printed, signed by all and asked for, for tests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,16 +35,22 @@ class Sold:
     deal: Deal
 
 
-async def sold_in_parts(context: Context, *, planned_at: datetime = NOW) -> Sold:
-    """Negotiate, sign and ask for a price in two instalments; committed."""
+async def sold_in_parts(
+    context: Context,
+    *,
+    planned_at: datetime = NOW,
+    model: str = "instalments",
+    price: Mapping[str, Any] = PRICE,
+) -> Sold:
+    """Negotiate, sign and ask for a price, in two instalments unless it is another; committed."""
     async with context.db.transaction() as session:
         authority = LocalAuthority.ensure(context.settings.keys, NOW)
-        room = await a_room(session, models=["instalments"])
+        room = await a_room(session, models=[model])
         signers = [
             await with_key(session, authority, side, now=NOW)
             for side in (room.licensor, room.licensee)
         ]
-        deal = await _agreed(context, session, room)
+        deal = await _agreed(context, session, room, model, price)
         deal = await contracts_service.certify(
             session, deal.id, press=PRESS, certifier=authority.certifier, now=NOW
         )
@@ -62,10 +69,12 @@ async def told(session: AsyncSession, deal: Deal, kind: str) -> SealedFact:
     return SealedFact(1, found.id, found.kind, found.subject, found.parties, record, NOW)
 
 
-async def _agreed(context: Context, session: AsyncSession, room: Room) -> Deal:
+async def _agreed(
+    context: Context, session: AsyncSession, room: Room, model: str, price: Mapping[str, Any]
+) -> Deal:
     offer_id, works = ids.new(NOW), ask(room)["works"]
-    works[0]["price"] = PRICE
-    said = await say(session, offer_id, room, "licensee", model="instalments", works=works)
+    works[0]["price"] = dict(price)
+    said = await say(session, offer_id, room, "licensee", model=model, works=works)
     await offers.accept(
         session, offer_id, party_id=room.licensor.id, version_id=said.id, sha256=said.sha256,
         now=NOW,

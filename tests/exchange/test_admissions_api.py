@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -18,6 +18,7 @@ from contracts.parties.tables import Party
 from exchange import clock
 from exchange.context import Context
 from listings.catalogue import service as catalogue
+from settlement.collecting import rules as references
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
 from tests.contracts.works_factory import work
@@ -25,6 +26,7 @@ from tests.exchange.identity_factory import signed_client
 from tests.listings.auctions_factory import open_auction, sale_of
 from tests.listings.masters_factory import ready_master
 from tests.settlement.approvals_factory import proved
+from tests.settlement.bank_factory import Bank, followed
 
 DEPOSIT = 20_000
 HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -144,6 +146,24 @@ async def test_papers_and_deposit_admit_whichever_comes_last(hall: Hall) -> None
     own = (await hall.bidders[0].get(f"/v1/auctions/{auction}/deposit")).json()
     assert (own["held_minor"], own["state"]) == (DEPOSIT, "frozen")
     assert (await hall.bid(auction)).status_code == 201
+
+
+async def test_a_statement_that_names_the_deposit_admits_the_bidder(hall: Hall) -> None:
+    auction = await hall.auction(**applied_sale())
+    assert (await hall.applied(auction)).status_code == 200
+    assert (await hall.decided(auction)).json()["missing"] == ["deposit"]
+    async with hall.context.db.transaction() as session:
+        bank = Bank(await followed(session, "CNY"))
+    reference = references.of_deposit(UUID(auction), hall.parties[0].id)
+    bank.line(DEPOSIT, text=f"deposit {references.spaced(reference)}")
+    told = await hall.operator.post("/v1/bank/statements", content=bank.statement(0))
+    assert (told.status_code, told.json()["matched"]) == (200, 1), told.text
+    mine = (await hall.bidders[0].get(f"/v1/auctions/{auction}/admission")).json()
+    assert (mine["state"], mine["missing"]) == ("admitted", [])
+    assert (await hall.bid(auction)).status_code == 201
+    file = await hall.operator.get(f"/v1/auctions/{auction}/deposits/{hall.parties[0].id}")
+    (receipt,) = file.json()["receipts"]
+    assert receipt["bank_account_id"] == str(bank.account.id)
 
 
 async def test_an_application_is_refused_with_a_reason_and_its_deposit_is_due_back(

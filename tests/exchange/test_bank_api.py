@@ -64,7 +64,7 @@ async def desk(context: Context) -> AsyncIterator[Desk]:
             f"/v1/bank/accounts/{account_id}",
             json={
                 "name": "Escrow", "scheme": "iban", "number": number, "holder": "UHD Exchange",
-                "bank_name": "Treuhandbank", "currency": "CHF",
+                "bank_name": "Treuhandbank", "currency": "CHF", "instruct_only": False,
             },
         )  # fmt: skip
         assert followed.status_code == 201, followed.text
@@ -82,15 +82,22 @@ async def declared(desk: Desk, owner: Party) -> None:
         f"{where}/{uuid4()}",
         json={
             "scheme": "iban", "number": iban(), "holder": "Payee GmbH",
-            "bank_name": "Hausbank", "currency": "CHF",
+            "bank_name": "Hausbank", "currency": "CHF", "name_reason": "Trade name",
         },
     )  # fmt: skip
     assert made.status_code == 201, made.text
     waiting = (await desk.one.get("/v1/bank/payee-accounts")).json()["items"]
     (mine,) = [one for one in waiting if one["id"] == made.json()["id"]]
     said = {"content_sha256": mine["content_sha256"], "evidence": "Called back."}
-    done = await desk.one.post(f"/v1/bank/payee-accounts/{mine['id']}/verification", json=said)
+    verification = f"/v1/bank/payee-accounts/{mine['id']}/verification"
+    bare = await desk.one.post(verification, json=said)
+    assert (bare.status_code, bare.json()["code"]) == (422, "invalid-content")
+    forged = await desk.one.post(verification, json={**said, "proof": str(uuid4())})
+    assert (forged.status_code, forged.json()["code"]) == (403, "proof-needed")
+    told = await proved(desk.one, **said)
+    done = await desk.one.post(verification, json=told)
     assert (done.status_code, done.json()["state"]) == (200, "verified")
+    assert (await desk.one.post(verification, json=told)).json() == done.json()
     assert (await holder.get(where)).json()["items"][0]["state"] == "verified"
 
 
@@ -188,7 +195,7 @@ async def test_a_refused_payment_file_and_a_refused_account_say_why(desk: Desk) 
     holder = await desk.holder(owner)
     said = {
         "scheme": "cnaps", "number": "6222020200012345678", "member_id": "102100099996",
-        "holder": "示范影业", "bank_name": "示范银行", "currency": "CHF",
+        "holder": "示范机构", "bank_name": "示范银行", "currency": "CHF",
     }  # fmt: skip
     made = await holder.put(f"/v1/parties/{owner.id}/bank-accounts/{uuid4()}", json=said)
     seen = {"content_sha256": made.json()["content_sha256"], "reason": "户名不符"}

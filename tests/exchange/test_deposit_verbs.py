@@ -14,8 +14,8 @@ from exchange.context import Context
 from listings.admissions import applying, queries
 from listings.admissions import service as admissions
 from listings.auctions.tables import Auction
+from settlement.deposits import letters, service
 from settlement.deposits import queries as deposits
-from settlement.deposits import service
 from settlement.deposits.rules import Terms
 from settlement.deposits.tables import Deposit, DepositReceipt
 from settlement.invoices import queries as invoices
@@ -23,6 +23,8 @@ from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.listings.admissions_factory import auction, bidder, staff
+from tests.settlement import pledges_factory
+from tests.settlement.approvals_factory import decided
 from tests.settlement.settlement_factory import executed_deal, said
 
 RETURN_BY = date(2026, 11, 25)  # Wednesday: three working days after Sunday 22 November 2026
@@ -142,3 +144,41 @@ async def test_whoever_forfeits_a_deposit_is_barred_when_the_work_is_sold_again(
     ]
     assert [one.state for one in states] == ["blocked", "admitted"]
     assert await deposits.pool_minor(session, lot.id, found[0].party_id) == 0
+
+
+async def lettered(session: AsyncSession, lot: Auction, party_id: UUID) -> tuple[Deposit, Any]:
+    """The deposit of a bidder for which a letter of guarantee was accepted."""
+    await admissions.loaded(session, lot, [party_id], now=NOW)
+    deposit = await pledges_factory.asked(
+        session, now=NOW, of=party_id, auction_id=lot.id, seller_id=lot.seller_id
+    )
+    row = await pledges_factory.offered(session, deposit, now=NOW)
+    by = await pledges_factory.staff(session, now=NOW)
+    decision = await decided(session, by, row.content_sha256, now=NOW)
+    return deposit, await letters.accept(session, row.id, decision=decision, now=NOW)
+
+
+async def test_the_winners_letter_is_kept_until_the_price_is_paid(
+    context: Context, session: AsyncSession
+) -> None:
+    lot = await auction(session, now=NOW)
+    winner = (await bidder(session, now=NOW)).id
+    deposit, letter = await lettered(session, lot, winner)
+    owner = await party(session, now=NOW)
+    film = await work(session, party_id=owner.id, now=NOW)
+    deal = await executed_deal(
+        session, work_id=film.id, licensor_id=owner.id, licensee_id=winner,
+        price=Money(100_000, "CNY"), now=NOW, auction_id=lot.id, terms=said(Money(100_000, "CNY")),
+    )  # fmt: skip
+    await settlement_verbs.plan_settlement(
+        context, session, fact("deal.executed", deal=deal.id), NOW
+    )
+    invoice = await invoices.find_invoice_of_deal(session, deal.id)
+    assert invoice is not None
+    assert (invoice.deposit_minor, invoice.due) == (0, Money(100_000, "CNY"))
+    assert (deposit.free_at, letter.state, deposit.state) == (None, "accepted", "frozen")
+    for _ in range(2):
+        await deposit_verbs.free_after_payment(
+            context, session, fact("settlement.booked", deal=deal.id), NOW
+        )
+    assert (deposit.return_by, letter.state) == (RETURN_BY, "accepted")

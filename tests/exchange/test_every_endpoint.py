@@ -31,6 +31,7 @@ from listings.screens import service as screens
 from listings.sealed import keys as sealed_keys
 from settlement.deposits import service as deposits
 from settlement.deposits.rules import Terms as DepositTerms
+from settlement.fees import gateway as fees
 from tests.contracts import avails_factory
 from tests.contracts.encumbrances_factory import declared, terms
 from tests.contracts.log_factory import seal_all
@@ -48,8 +49,11 @@ from tests.settlement import (
     batches_factory,
     fapiao_factory,
     orders_factory,
+    pledges_factory,
     redletters_factory,
     returns_factory,
+    sweeps_factory,
+    withholding_factory,
 )
 
 DOCUMENT = openapi.document()
@@ -59,6 +63,7 @@ PUBLIC = {
     "get_health", "get_readiness", "register_party", "create_session", "get_auction", "list_bids",
     "get_receipt_key", "get_listing", "get_listing_proof", "search_listings", "list_facts",
     "follow_feed", "follow_auction", "get_auction_log", "list_auction_methods",
+    "get_fees", "quote_fees", "get_fee_schedule",
     "list_templates", "get_template",
     "get_published_checkpoint", "get_tile", "get_log_policy",
     "get_authority_certificate", "get_revocation_list", "get_root",
@@ -137,6 +142,7 @@ class Operation:
         known = {"at_ms": "0", "picture": "poster", "holder": "seller", "currency": "CNY"}
         known |= {"template_id": "licence-zh-en", "version": "1", "name": "root"}
         known |= {"contract_no": "UHDX-2026-0000-0000-0000-0000", "form": "pdf"}
+        known |= {"sha256": fees.shipped()["uhdx-2026"].sha256}
         known |= ids
         return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], str(uuid4())), self.path)
 
@@ -304,7 +310,7 @@ async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[
     over = await published_listing(session, seller=trade.licensor, now=now)
     await ending.close(session, await bidding.locked(session, over.auction_id), now=now)
     packages = await open_packages(session, seller_id=trade.licensor.id, now=now)
-    await applicant(session, published.auction_id, trade)
+    pledged = await applicant(session, published.auction_id, trade)
     draft = await drafted_listing(session, seller=trade.licensor, now=now)
     work = await works.get_work(session, trade.deal.work_id)
     elsewhere = terms(territories=["JP"])
@@ -323,9 +329,12 @@ async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[
     returned |= await fapiao_factory.of_a_deal(session, trade.deal.id, now=now)
     returned |= await redletters_factory.of_a_claim(session, trade.deal.id, now=now)
     held |= await orders_factory.of_one(session, now=now)
+    held |= await sweeps_factory.of_one(session, now=now)
+    held |= await withholding_factory.of_one(session, now=now)
     return {
         **banked,
         **held,
+        **pledged,
         **returned,
         **offers,
         "incident_id": incident,
@@ -391,14 +400,18 @@ async def agreed(context: Context, session: AsyncSession, trade: Trade) -> dict[
     return {"agreement_id": str(made.id), "agreement_session": str(begun.id)}
 
 
-async def applicant(session: AsyncSession, auction_id: UUID, trade: Trade) -> None:
-    """The licensee has applied, and was asked for a deposit."""
+async def applicant(session: AsyncSession, auction_id: UUID, trade: Trade) -> dict[str, str]:
+    """The licensee has applied, was asked for a deposit, and gave a card and a letter for it."""
     session.add(AdmissionRow(auction_id=auction_id, party_id=trade.licensee.id, state="applied"))
     terms_ = DepositTerms(
         auction_id=auction_id, party_id=trade.licensee.id, seller_id=trade.licensor.id,
-        required=Money(1, "CNY"), until=None, forfeits=(),
+        required=Money(1, "CNY"), until=None, forfeits=(), modes=("charge", "guarantee"),
+        ends_by=clock.now(), guarantee_days=1,
     )  # fmt: skip
     await deposits.require(session, terms_, now=clock.now())
+    return await pledges_factory.of_a_deposit(
+        session, auction_id, trade.licensee.id, now=clock.now()
+    )
 
 
 # Which of the world's ids stands for a name in an address, where it is not the one of that name.

@@ -70,6 +70,7 @@ async def test_what_cannot_be_booked_is_refused_with_its_reason(
     asked = {
         "journal-unbalanced": {"kind": "journal", **uneven},
         "account-not-by-hand": {"kind": "journal", **journal("bank:x:CNY", 5)},
+        "journal-item-not-named": {"kind": "journal", **journal("psp:stripe:clearing:CNY", 5)},
         "close-not-later": {"kind": "close", "until": "2099-01-01T00:00:00Z"},
         "unknown": {"kind": "mark", "account": "nobody:CNY", "status": "frozen"},
         "invalid-content": {"kind": "gift", "account": account},
@@ -160,11 +161,13 @@ async def test_a_journal_is_typed_in_major_units_and_money_is_held_on_a_page(
         form = {
             "csrf_token": token, "order_id": where[-36:], "kind": "journal", "reason": "fee",
             "account-1": account, "debit-1": "12.34",
+            "explains-1": journal(account, 1)["lines"][0]["explains"],
             "account-2": "expense:bank-fees:CNY", "credit-2": "12.34",
         }  # fmt: skip
         made = await client.post("/console/ledger/orders", data=form)
         assert made.status_code == 303, made.text
-        assert (await client.get(where)).text.count("12.34") == 2
+        shown = (await client.get(where)).text
+        assert shown.count("12.34") == 2 and form["explains-1"] in shown
         hold = {
             "csrf_token": token, "hold_id": str(ids.new(clock.now())), "account": account,
             "amount": "1.00", "reason": "kept back", "expires_at": "2099-01-01T00:00",

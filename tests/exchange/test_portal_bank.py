@@ -43,13 +43,13 @@ async def opened(context: Context) -> tuple[Bank, Trade]:
     async with context.db.transaction() as session:
         details = Details("iban", iban(), "UHD Exchange", PRICE.currency, "Bank")
         account, _ = await files.open_account(
-            session, ids.new(now), account=Following("Escrow", details, None, True),
+            session, ids.new(now), account=Following("Escrow", details, None, instruct_only=False),
             person_id=await staff(session), now=now,
         )  # fmt: skip
         trade = await invoiced(session, price=PRICE, shares=(10_000,), now=now)
         await payees.declare(
             session, ids.new(now), party_id=trade.owner_ids[0],
-            details=Details("iban", iban(), "收款人", PRICE.currency, "Hausbank"),
+            details=Details("iban", iban(), "收款人", PRICE.currency, "Hausbank", None, "曾用名"),
             person_id=await staff(session), now=now,
         )  # fmt: skip
     return Bank(account), trade
@@ -93,10 +93,10 @@ async def test_two_people_pay_by_file_on_the_pages(context: Context) -> None:
         await enter(second, other)
         page = (await first.get("/console/bank")).text
         payee = f"/console/bank/payees/{await payee_of(page, trade.owner_ids[0], context)}"
-        verified = await send(
-            first, payee, content_sha256=hash_of(page, payee), act="verify", why="Called back."
-        )
-        assert verified.status_code == 303
+        said = {"content_sha256": hash_of(page, f"{payee}/approval"), "evidence": "Called back."}
+        for password, status in (("not mine", 403), (PASSWORD, 303)):
+            verified = await send(first, f"{payee}/approval", **said, password=password)
+            assert verified.status_code == status
         async with context.db.transaction() as session:
             await approved_payout(session, trade, now=clock.now())
         where = f"/console/bank/files/{ids.new(clock.now())}"

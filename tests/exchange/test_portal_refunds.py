@@ -10,13 +10,16 @@ from contracts import ids
 from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
+from settlement.disputes import queries as disputes
 from settlement.disputes import service as disputing
 from settlement.disputes.tables import Dispute
-from tests.exchange.identity_factory import PASSWORD, person
+from tests.exchange.identity_factory import PASSWORD, person, signed_client
 from tests.exchange.test_portal_deals import enter
 from tests.exchange.test_portal_pages import browser, someone, token_in
+from tests.settlement import returns_factory as returning
 from tests.settlement.returns_factory import disputed
 from tests.settlement.test_refunds import bought
+from tests.settlement.test_stripe_service import payment
 
 REASON = "the licence was withdrawn"
 
@@ -122,7 +125,7 @@ async def test_a_dispute_shows_until_when_evidence_is_due(context: Context, db: 
     async with browser(context) as client:
         await enter(client, await someone(context, "operator"))
         page = (await client.get(where)).text
-        assert "fraudulent" in page and "/evidence" in page and "9.00" in page
+        assert "not authorised" in page and "/evidence" in page and "9.00" in page
         listed = (await client.get(f"/console/disputes?after={before(where)}")).text
         assert where in listed
         queue = (await client.get("/console")).text
@@ -137,3 +140,35 @@ async def test_staff_alone_open_these_pages(context: Context) -> None:
         await enter(client, holder)
         for path in ("/console/refunds", "/console/disputes"):
             assert (await client.get(path)).status_code in (403, 404)
+
+
+async def test_the_parties_of_a_refund_and_a_dispute_read_theirs_and_nobody_elses(
+    context: Context, db: Database
+) -> None:
+    trade, payment_id, _, _ = await bought(db)
+    people = await returning.staff(db)
+    refund = await returning.refunded(db, await payment(db, payment_id), 9_000, people)
+    now = clock.now()
+    async with db.transaction() as session:
+        seen = disputed(payment_id.hex, 900, "needs_response")
+        await disputing.apply_seen(session, payment_id, seen, now=now)
+        dispute = await disputes.find_open(session, payment_id)
+        assert dispute is not None
+    where = {f"/v1/refunds/{refund.id}": 200, f"/v1/disputes/{dispute.id}": 200}
+    for home, role, of_dispute in (
+        (trade.buyer, "broadcaster", 200), (trade.owners[0], "holder", 404), (None, "holder", 404),
+    ):  # fmt: skip
+        kept = {**where, f"/v1/disputes/{dispute.id}": of_dispute}
+        if home is None:
+            kept = dict.fromkeys(where, 404)
+        async with signed_client(context, role=role, of=home) as (client, _):
+            for path, status in kept.items():
+                assert (await client.get(path)).status_code == status, path
+            if home is None:
+                continue
+            told = (await client.get(f"/v1/refunds/{refund.id}")).json()
+            assert (told["prepared_by"], told["decided_by"]) == (None, None)
+            assert {one["payee_id"] for one in told["given_back"]} <= {str(home.id)}
+            listed = (await client.get("/v1/refunds")).json()["items"]
+            assert [one["id"] for one in listed] == [str(refund.id)]
+            assert len((await client.get("/v1/disputes")).json()["items"]) == (of_dispute == 200)

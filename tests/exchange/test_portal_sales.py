@@ -9,6 +9,7 @@ from contracts.refusal import InvalidContent
 from exchange.api.sales import SaleIn
 from exchange.portal import sales
 from exchange.portal.forms import Form, shape
+from exchange.portal.language import Language
 from listings.auctions import presets, rulebook
 from tests.conftest import NOW
 
@@ -77,6 +78,30 @@ def test_an_opening_key_that_is_no_json_is_told_by_its_field() -> None:
     with pytest.raises(InvalidContent) as refused:
         typed("sealed", amounts="sealed", opening="not json")
     assert refused.value.data["errors"][0]["field"] == "opening"
+
+
+@pytest.mark.parametrize("way", [way for way in sales.WAYS if way != "intent"])
+def test_how_the_winner_pays_is_read_from_percentages_and_days(way: str) -> None:
+    in_parts = typed(
+        way, payment="instalments", parts="30/5, 33.33/90，36.67/180", rate="3.10", security="保函"
+    )
+    assert read(in_parts).payment == {
+        "model": "instalments", "rate_bp": 310, "security": "保函",
+        "parts": [{"share_bp": 3_000, "due_days": 5}, {"share_bp": 3_333, "due_days": 90},
+                  {"share_bp": 3_667, "due_days": 180}],
+    }  # fmt: skip
+    shared = typed(way, payment="guarantee-share", share="12.5")
+    assert read(shared).payment == {"model": "guarantee-share", "share_bp": 1_250}
+    assert read(typed(way, payment="once", parts="30/5")).payment is None
+
+
+def test_quotes_ask_for_no_way_of_paying_and_days_that_are_none_are_told_by_their_field() -> None:
+    spoken = Language("zh-CN")
+    assert sales.payments(sales.way("intent"), spoken) == []
+    assert dict(sales.payments(sales.way("dutch"), spoken))["instalments"] == "分期支付"
+    with pytest.raises(InvalidContent) as refused:
+        typed("english", payment="instalments", parts="30 then 70", rate="3", security="")
+    assert refused.value.data["errors"][0]["field"] == "parts"
 
 
 def test_an_unknown_way_is_the_plain_auction() -> None:

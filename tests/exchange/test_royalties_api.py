@@ -1,5 +1,7 @@
 """Usage reports and royalties over HTTP, on the page, and by command."""
 
+import csv
+import io
 import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -128,6 +130,75 @@ async def test_the_page_reports_and_shows_what_is_due(desk: Desk) -> None:
         assert "250,000.00" in page and "2026-01-30" in page
 
 
+async def test_a_correction_asks_for_the_difference_and_too_much_is_carried(desk: Desk) -> None:
+    """Earned 12.5 %: 75.0, then 50.0 of which 25.0 too much was asked for, then 80.0 million."""
+    due = []
+    for gross in (600_000_000, 500_000_000, 640_000_000):
+        told = (await desk.report(gross=gross)).json()
+        due.append((told["due_minor"], told["carried_minor"], told["recouped_minor"]))
+    assert due == [
+        (25_000_000, 0, 50_000_000), (0, 12_500_000, 50_000_000), (5_000_000, 0, 50_000_000),
+    ]  # fmt: skip
+
+
+async def test_each_reader_gets_the_statement_that_is_its_own(desk: Desk) -> None:
+    for gross in (480_000_000, 600_000_000):
+        assert (await desk.report(gross=gross)).status_code == 201
+    where = f"{desk.where}/royalty-statements"
+    async with signed_client(desk.context, role="holder", of=desk.trade.owners[1]) as (owner, _):
+        printed = await owner.get(f"{where}/2/pdf")
+        again = await owner.get(f"{where}/2/pdf")
+        table = rows(await owner.get(f"{where}.csv"))
+        told = (await owner.get(f"{desk.where}/royalties")).json()
+    assert printed.content.startswith(b"%PDF") and printed.content == again.content
+    assert [(one["statement"], one["version"], one["due"], one["kind"]) for one in table] == [
+        (number, number, due, kind)
+        for number, due in (("1", "100000.00"), ("2", "150000.00"))
+        for kind in ("commission", "share")
+    ]
+    payees = {one["payee"] for one in table if one["kind"] == "share"}
+    assert payees == {desk.trade.owners[1].name_zh}
+    assert all(one["lines"] == [] for one in told["reports"])  # sums, not sources
+    licensee = rows(await desk.licensee.get(f"{where}.csv"))
+    assert {one["payee"] for one in licensee} == {""}
+    assert [one["recouped"] for one in licensee] == ["500000.00", "500000.00"]
+    assert (await desk.licensor.get(f"{where}/3/pdf")).status_code == 404
+    for path in (f"{where}/1/pdf", f"{where}.csv", f"{desk.where}/royalties"):
+        assert (await desk.stranger.get(path)).status_code == 404
+
+
+async def test_a_co_owner_comes_from_its_money_to_its_statement_in_both_languages(
+    desk: Desk,
+) -> None:
+    assert (await desk.report(gross=600_000_000)).status_code == 201
+    async with desk.context.db.transaction() as session:
+        who = await person(
+            session, party_id=desk.trade.owners[1].id, role="holder", now=clock.now()
+        )
+    transport = httpx.ASGITransport(app=create_app(desk.context), raise_app_exceptions=False)
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://exchange.test", headers={"Accept": "text/html"}
+    ) as browser:
+        await browser.post("/sign-in", data={"email": who.email, "password": PASSWORD})
+        path = f"/deals/{desk.trade.deal_id}/royalties"
+        money = (await browser.get("/money?lang=en")).text
+        assert f'href="{path}"' in money
+        # The contract is between others: no link leads it there.
+        assert f'href="/deals/{desk.trade.deal_id}"' not in money
+        for spoken, words in (("en", ("Set off against the guarantee", "Statement 1")),
+                              ("zh-CN", ("已抵扣保底", "第 1 号结算单"))):  # fmt: skip
+            page = (await browser.get(f"{path}?lang={spoken}")).text
+            assert [word for word in words if word not in page] == []
+            assert "71,250.00" in page  # 30 % of 250,000.00 less 5 %
+            assert f"{desk.where}/royalty-statements/1/pdf" in page
+            assert "report_id" not in page
+
+
+def rows(answer: httpx.Response) -> list[dict[str, str]]:
+    assert answer.status_code == 200, answer.text
+    return list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+
+
 def test_the_command_reads_a_table_and_reckons_taxes(tmp_path: Path) -> None:
     file = tmp_path / "usage.csv"
     file.write_text(TABLE, encoding="utf-8")
@@ -141,4 +212,4 @@ def test_the_command_reads_a_table_and_reckons_taxes(tmp_path: Path) -> None:
     abroad = CliRunner().invoke(
         royalties_cli.app, ["taxed", "10000", "--payee", "HK", "--on", "2026-11-23"]
     )
-    assert "paid to the payee 84.00 CNY" in abroad.output
+    assert "paid to the payee 84.91 CNY" in abroad.output  # income tax on what is left without VAT

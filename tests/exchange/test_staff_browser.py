@@ -14,7 +14,7 @@ from tests.exchange.identity_factory import PASSWORD
 from tests.exchange.portal_site import Visit, chromium, served, visit
 from tests.exchange.test_portal_pages import someone
 from tests.settlement.batches_factory import waiting
-from tests.settlement.orders_factory import owed
+from tests.settlement.orders_factory import journal, owed
 from tests.settlement.test_refunds import bought
 
 pytestmark = pytest.mark.browser
@@ -84,7 +84,8 @@ async def test_a_journal_is_typed_by_one_and_booked_by_another(
         await seen.sign_in(one.email, PASSWORD)
         await seen.go("/console/ledger/orders")
         assert await page.evaluate(FITS)
-        lines = {"account-1": account, "debit-1": "12.34"}
+        item = journal(account, 1)["lines"][0]["explains"]
+        lines = {"account-1": account, "debit-1": "12.34", "explains-1": item}
         lines |= {"account-2": "expense:bank-fees:CNY", "credit-2": "12.34"}
         for name, typed in lines.items():
             await page.fill(f'input[name="{name}"]', typed)

@@ -13,8 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from contracts import canonical, rfc3339
+from contracts.deals import instalments
+from contracts.money import Money
 from contracts.refusal import Refusal
-from listings.auctions import chain, export, rulebook, rules, verify_auction
+from listings.auctions import chain, export, payment, rulebook, rules, verify_auction
+from listings.auctions.model import Book as Rules
 from listings.auctions.verify_auction import METHODS, Auction, Bad, Bid, Book
 from listings.bundles import certificate
 from listings.bundles import queries as bundles
@@ -97,8 +100,22 @@ class Play:
                           "most_bidders": None, "cap_minor": None},
             "secrecy": {"bidders": rng.choice(("alias", "hidden")), "amounts": amounts},
             "opening": {"plain_bytes": PLAIN} if sealed else None,
-            "forfeits": [], "default": default, "texts": {},
+            "forfeits": [], "default": default, "texts": {}, **self.drawn_payment(auction),
         }  # fmt: skip
+
+    def drawn_payment(self, auction: UUID) -> dict[str, Any]:
+        """How it is paid in half of the auctions; drawn apart, so that no bid hangs on it."""
+        rng = random.Random(auction.int)
+        if self.method == "intent" or rng.randrange(2):
+            return {}
+        if self.method == "package" or rng.randrange(3) == 0:  # its floor is too low for parts
+            return {"payment": {"model": "guarantee-share", "share_bp": rng.randint(1, 10_000)}}
+        first = rng.randrange(1_000, 9_000)
+        return {"payment": {
+            "model": "instalments", "rate_bp": rng.randrange(2_401), "security": "",
+            "parts": [{"share_bp": first, "due_days": rng.randint(1, 5)},
+                      {"share_bp": 10_000 - first, "due_days": rng.randint(6, 365)}],
+        }}  # fmt: skip
 
     def drawn_closing(self) -> dict[str, Any]:
         kinds = ("soft", "timed", "fixed") if self.method in ("english", "proxy") else ("fixed",)
@@ -421,3 +438,18 @@ def check(played: Play) -> None:
     else:
         assert verify_auction.dumps(found["result"]) == result
         assert rules.award(played.book, played.events[:-1]) == found["result"]
+        assert found["payments"] == in_parts(played.book, found["result"]["awards"])
+
+
+def in_parts(book: Rules, awards: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The parts of each award as the contract will ask for them."""
+    schedule = payment.schedule(book.payment)
+    if schedule is None:
+        return []
+    return [
+        {"bid": won["bid"], "parts": [
+            [due.amount.amount_minor, due.due_days, due.interest.amount_minor]
+            for due in instalments.dues(Money(won["amount_minor"], book.currency), schedule)
+        ]}
+        for won in awards
+    ]  # fmt: skip

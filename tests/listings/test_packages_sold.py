@@ -32,8 +32,6 @@ from contracts.titles import service as titles
 from exchange import clock, offer_verbs, settlement_verbs
 from exchange.context import Context
 from listings.offers.rules import BadOffer
-from settlement.fees import gateway as fees
-from settlement.fees.rules import SELLER_COMMISSION, rate_on
 from settlement.plans import queries as plans
 from settlement.plans import rules as planning
 from tests.conftest import NOW
@@ -41,6 +39,7 @@ from tests.contracts.deals_factory import Signatory, sign, with_key
 from tests.contracts.parties_factory import party
 from tests.listings.offers_factory import Room, a_room, ask, say
 from tests.listings.packages_factory import agreed, for_one, opened
+from tests.settlement.fees_factory import flat
 
 
 async def bundled(session: AsyncSession, count: int, *, now: datetime = NOW) -> list[Room]:
@@ -131,8 +130,9 @@ def test_nothing_of_a_packages_price_is_lost_or_made(
         bp = {UUID(int=owner): WHOLE_BP // len(owners) for owner in owners}
         bp[UUID(int=owners[0])] += WHOLE_BP - sum(bp.values())
         shared.append((Money(amount, "CNY"), bp))
-    rate = rate_on(fees.schedule(), SELLER_COMMISSION, NOW)
-    found = planning.package_parts(gross, rate=rate, exchange_id=UUID(int=99), works=shared)
+    found = planning.package_parts(
+        gross, charge=flat(gross, 500), exchange_id=UUID(int=99), works=shared
+    )
     assert sum(part.amount.amount_minor for part in found) == gross.amount_minor
     assert min(part.amount.amount_minor for part in found) >= 0
     owners = found[1:]

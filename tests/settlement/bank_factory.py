@@ -14,6 +14,7 @@ from settlement.bank import service as files
 from settlement.bank.rules import APPROVED
 from settlement.bank.service import Following
 from settlement.bank.tables import BankAccount, PaymentBatch
+from settlement.collecting import service as collections
 from settlement.payees import service as payees
 from settlement.payees.rules import Details
 from settlement.payees.tables import PayeeBankAccount
@@ -43,21 +44,32 @@ async def staff(session: AsyncSession, role: str = "approver") -> UUID:
     return (await person(session, party_id=home.id, role=role, now=NOW)).id
 
 
-async def followed(session: AsyncSession, currency: str = "EUR") -> BankAccount:
+async def followed(
+    session: AsyncSession, currency: str = "EUR", *, instruct_only: bool = False
+) -> BankAccount:
     """An account at a bank whose statements are imported."""
     details = Details("iban", iban(), "UHD Exchange", currency, "Treuhandbank AG")
-    following = Following("Escrow", details, "DEUTDEFF", instruct_only=True)
+    following = Following("Escrow", details, "DEUTDEFF", instruct_only=instruct_only)
     account, _ = await files.open_account(
         session, ids.new(NOW), account=following, person_id=await staff(session), now=NOW
     )
     return account
 
 
+async def collecting(session: AsyncSession, account: BankAccount, *, now: datetime = NOW) -> None:
+    """Have payers of the account's currency told to wire into it, as two people decide."""
+    proposal, _ = await collections.propose(
+        session, ids.new(now), account_id=account.id, person_id=await staff(session), now=now
+    )
+    decision = await decided(session, await staff(session), proposal.sha256, now=now)
+    await collections.approve(session, proposal.id, decision=decision, now=now)
+
+
 async def with_bank_account(
     session: AsyncSession, party_id: UUID, *, currency: str = "EUR", now: datetime = NOW
 ) -> PayeeBankAccount:
     """An account of a payee, declared by one person and verified by another."""
-    details = Details("iban", iban(), "Payee GmbH", currency, "Hausbank AG")
+    details = Details("iban", iban(), "Payee GmbH", currency, "Hausbank AG", None, "Trade name")
     account, _ = await payees.declare(
         session,
         ids.new(now),
@@ -66,13 +78,9 @@ async def with_bank_account(
         person_id=await staff(session, "holder"),
         now=now,
     )
+    decision = await decided(session, await staff(session), account.sha256, now=now)
     return await payees.verify(
-        session,
-        account.id,
-        person_id=await staff(session),
-        seen_sha256=account.sha256,
-        evidence="Called back.",
-        now=now,
+        session, account.id, decision=decision, evidence="Called back.", now=now
     )
 
 
@@ -93,12 +101,17 @@ class Bank:
         refs = "".join(f"<{key}>{value}</{key}>" for key, value in more.items() if key[0].isupper())
         refs += f"<EndToEndId>{ref}</EndToEndId>" if ref else ""
         batch = f"<Btch><PmtInfId>{more['batch']}</PmtInfId></Btch>" if "batch" in more else ""
+        number = (
+            f"<{whose}Acct><Id><IBAN>{more['account']}</IBAN></Id></{whose}Acct>"
+            if "account" in more
+            else ""
+        )
         back = f"<RtrInf><Rsn><Cd>{more['back']}</Cd></Rsn></RtrInf>" if "back" in more else ""
         self.lines.append(
             f'<Ntry><Amt Ccy="{self.account.currency}">{_major(amount_minor)}</Amt>'
             f"<CdtDbtInd>{side}</CdtDbtInd><Sts>BOOK</Sts><BookgDt><Dt>2026-11-22</Dt></BookgDt>"
             f"<NtryDtls>{batch}<TxDtls><Refs>{refs}</Refs><RltdPties><{whose}>"
-            f"<Nm>{more.get('name', 'Somebody')}</Nm></{whose}></RltdPties>"
+            f"<Nm>{more.get('name', 'Somebody')}</Nm></{whose}>{number}</RltdPties>"
             f"<RmtInf><Ustrd>{text}</Ustrd></RmtInf>{back}</TxDtls></NtryDtls></Ntry>"
         )
         self.balance_minor += amount_minor

@@ -16,6 +16,7 @@ from settlement.ledger import exchanging, holds, rules, service
 from settlement.ledger.holds import Wanted
 from settlement.ledger.rules import Line, Quote
 from tests.conftest import NOW
+from tests.settlement.orders_factory import carried_out
 
 LATER = NOW + timedelta(hours=2)
 
@@ -100,13 +101,42 @@ async def quoted(
 async def exchanged(
     session: AsyncSession, quote_id: UUID, payee: Payee, sold: Money, bought: Money, **more: Any
 ) -> int:
-    """Change what a payee is due into another currency."""
-    values: dict[str, Any] = {
-        "idem_key": f"fx:{ids.new(NOW)}", "actor": "test", "deal_id": None, "now": NOW,
-    }  # fmt: skip
-    return await exchanging.exchange(
-        session, quote_id, give=(payee.due, sold), into=(payee.due, bought), **(values | more)
+    """Change what a payee is due into another currency, as two people ordered."""
+    sides = {
+        side: {
+            "account": rules.account_code(payee.due, amount.currency),
+            "amount_minor": amount.amount_minor,
+        }
+        for side, amount in (("give", sold), ("take", bought))
+    }
+    values: dict[str, Any] = {"idem_key": f"fx:{ids.new(NOW)}", "deal_id": None, "now": NOW} | more
+
+    async def act(_: UUID, by: str) -> int:
+        return await exchanging.exchange(
+            session, quote_id, give=(payee.due, sold), into=(payee.due, bought), actor=by, **values
+        )
+
+    what = {"quote": str(quote_id), **sides}
+    made: int = await carried_out(session, "exchange", what, act, now=NOW)
+    return made
+
+
+async def undone(session: AsyncSession, journal: int, **more: Any) -> int:
+    """Reverse a journal, as two people ordered; the same reversal again is the same."""
+    key = await session.scalar(
+        text("SELECT idem_key FROM ledger_journal WHERE id = :id"), {"id": journal}
     )
+    values: dict[str, Any] = {
+        "idem_key": f"reverse:{journal}", "reason": "test", "now": NOW
+    } | more  # fmt: skip
+
+    async def act(_: UUID, by: str) -> int:
+        made = await service.reverse(session, journal, actor=by, **values)
+        assert await service.reverse(session, journal, actor=by, **values) == made
+        return made
+
+    undoing: int = await carried_out(session, "reversal", {"journal": key}, act, now=NOW)
+    return undoing
 
 
 async def balance(session: AsyncSession, code: str, currency: str = "CNY") -> int:

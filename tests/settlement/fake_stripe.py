@@ -18,9 +18,12 @@ from settlement.invoices.rules import READY, SUCCEEDED, Seen
 from settlement.outbound.rules import (
     CREATE_ACCOUNT,
     CREATE_PAYMENT,
+    CREATE_PAYOUT,
     CREATE_REFUND,
     CREATE_TRANSFER,
+    HOLD_PAYMENT,
     REVERSE_TRANSFER,
+    STEPS,
     Answer,
     Lost,
     Made,
@@ -29,16 +32,19 @@ from settlement.outbound.rules import (
 from settlement.refunds.rules import SeenRefund
 from settlement.stripe.gateway import AnswerLost
 from settlement.stripe.rules import History, Listed
+from settlement.sweeps.rules import SeenSweep
 from tests.settlement import stripe_params
 
 KEY_LIFE = timedelta(hours=24)
 PREFIX = {
     CREATE_PAYMENT: "pi", CREATE_ACCOUNT: "acct", CREATE_TRANSFER: "tr", CREATE_REFUND: "re",
-    REVERSE_TRANSFER: "trr",
+    REVERSE_TRANSFER: "trr", CREATE_PAYOUT: "po", HOLD_PAYMENT: "pi",
 }  # fmt: skip
 # By what instructions are found again, as the provider lists its objects.
 LISTED_BY = {
-    CREATE_TRANSFER: "transfer_group", CREATE_REFUND: "payment_intent", REVERSE_TRANSFER: "transfer"
+    CREATE_TRANSFER: "transfer_group", CREATE_REFUND: "payment_intent",
+    REVERSE_TRANSFER: "transfer",
+    CREATE_PAYOUT: "currency",  # of payouts there is one list
 }  # fmt: skip
 
 
@@ -68,6 +74,7 @@ class FakeStripe:
     fees: dict[str, Money] = field(default_factory=dict)
     moved: list[Entry] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
+    payouts: dict[str, str] = field(default_factory=dict)
     disputes: dict[str, list[SeenDispute]] = field(default_factory=dict)
 
     async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
@@ -75,6 +82,8 @@ class FakeStripe:
         _fits(op, params)
         if self.refusal is not None:
             return self.refusal
+        if op in STEPS:
+            return Made(f"{params['payment_intent']}/{op.rpartition('.')[2]}")
         self._act_late()
         if self._happens(0.08):
             after = timedelta(seconds=self.rng.choice([1, 30, 300]))
@@ -99,6 +108,8 @@ class FakeStripe:
         self._act_late()
         if self._happens(0.15):
             raise AnswerLost("look-up lost")
+        if op in STEPS:
+            return None
         listed_by = LISTED_BY[op]
         for done, made, given in self.made:
             here = done == op and given[listed_by] == params[listed_by]
@@ -123,6 +134,22 @@ class FakeStripe:
                 )
                 refunds = self._refunds(provider_id)
                 return History(seen, refunds, tuple(self.disputes.get(provider_id, ())))
+        return None
+
+    async def see_payout(self, provider_id: str) -> SeenSweep | None:
+        self._act_late()
+        if self._happens(0.15):
+            raise AnswerLost("look-up lost")
+        for op, made, params in self.made:
+            if op == CREATE_PAYOUT and made == provider_id:
+                return SeenSweep(
+                    provider_id=made,
+                    status=self.payouts.get(made, "pending"),
+                    amount=Money(params["amount"], params["currency"].upper()),
+                    arrives_on=(self.now + timedelta(days=2)).date(),
+                    fault="account_closed" if self.payouts.get(made) == "failed" else None,
+                    sweep_id=UUID(params["metadata"]["sweep"]),
+                )
         return None
 
     async def movements(self, since: datetime | None) -> list[Entry]:
@@ -206,4 +233,4 @@ class FakeStripe:
     def _answer(self, op: str, made: str, loss: float) -> Answer:
         if self._happens(loss):
             return Lost("answer lost")
-        return Made(made, f"{made}_secret" if op == CREATE_PAYMENT else None)
+        return Made(made, f"{made}_secret" if op in (CREATE_PAYMENT, HOLD_PAYMENT) else None)

@@ -84,8 +84,12 @@ class Auditor:
         """Take a step; return None, or what the books must refuse it with (and change nothing)."""
         touched = self._touched(step)
         kept = [(account, account.copy()) for account in touched]
+        closed_until = self.closed_until
         try:
             getattr(self, f"_{step['op']}")(step)
+            if step.get("unordered"):
+                self._forget(step, closed_until)
+                raise No("ordered by nobody")
         except No as no:
             for account, before in kept:
                 account.restore(before)
@@ -98,6 +102,13 @@ class Auditor:
         for account in self.accounts:
             sums[account.currency] += account.posted
         return dict(sums)
+
+    def _forget(self, step: Mapping[str, Any], closed_until: int) -> None:
+        """Take back what was noted beside the accounts; an unordered journal has a fresh key."""
+        self.closed_until = closed_until
+        self.journals.pop(step.get("key", ""), None)
+        if step["op"] == "reverse":
+            self.journals[step["of"]].reversed = False
 
     def _touched(self, step: Mapping[str, Any]) -> Iterator[Account]:
         places = {place for place, _ in step.get("lines", ())} | {step.get("account")}

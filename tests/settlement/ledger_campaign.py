@@ -84,6 +84,10 @@ class Run:
     def journal(self) -> Step:
         return {"key": f"{self.name}:{self.id()}", "hash": f"{self.random.getrandbits(32):08x}"}
 
+    def unordered(self) -> Step:
+        """Now and then nobody ordered what takes two people."""
+        return {"unordered": True} if self.random.random() < 0.03 else {}
+
     def places(self, currency: str) -> list[int]:
         first = len(CURRENCIES) + 6 * CURRENCIES.index(currency)
         return list(range(first, first + 6))
@@ -136,7 +140,8 @@ def reverse(run: Run) -> Step:
     of = run.random.choice(run.taken)["key"]
     amounts = [amount for _, amount in run.auditor.journals[of].lines]
     off = 1 if run.random.random() < 0.05 and 1 not in amounts else 0
-    return {**run.journal(), "op": "reverse", "of": of, "off": off}
+    said = {**run.journal(), "op": "reverse", "of": of, "off": off}
+    return said if off else {**said, **run.unordered()}
 
 
 def make_hold(run: Run) -> Step:
@@ -175,7 +180,7 @@ def mark(run: Run) -> Step:
     status = "open" if frozen else run.random.choice(("frozen", "open"))
     if run.random.random() < 0.02:
         status = "closed"
-    return {"op": "mark", "mark": run.id(), "account": place, "status": status}
+    return {"op": "mark", "mark": run.id(), "account": place, "status": status, **run.unordered()}
 
 
 def thaw(run: Run) -> Step:
@@ -213,12 +218,17 @@ def exchange(run: Run) -> Step:
     lines = [(give, sold), (positions[0], -sold), (positions[1], got), (take, -got)]
     return {
         **run.journal(), "op": "exchange", "quote": name, "lines": lines, "sold": names[0],
-        "gave": sold, "bought": names[1], "got": got,
+        "gave": sold, "bought": names[1], "got": got, **run.unordered(),
     }  # fmt: skip
 
 
 def close(run: Run) -> Step:
-    return {"op": "close", "close": run.id(), "until": run.clock - run.random.randint(0, 4_000)}
+    return {
+        "op": "close",
+        "close": run.id(),
+        "until": run.clock - run.random.randint(0, 4_000),
+        **run.unordered(),
+    }
 
 
 def append(run: Run) -> Step:

@@ -34,8 +34,14 @@ HOUR = 3600
 AMOUNT = 100  # what one instruction moves
 PAID = 1_000  # a payment from which it could be moved ten times
 STEPS, CALM = 80, 600
-# Of ten schedules six pay out, two give a payer money back, two take a transfer back.
-KINDS = 6 * (rules.CREATE_TRANSFER,) + 2 * (rules.CREATE_REFUND,) + 2 * (rules.REVERSE_TRANSFER,)
+# Of ten schedules five pay a payee, two give a payer money back, two take a transfer back, and one
+# pays the platform's own balance out.
+KINDS = (
+    *(5 * (rules.CREATE_TRANSFER,)),
+    *(2 * (rules.CREATE_REFUND,)),
+    *(2 * (rules.REVERSE_TRANSFER,)),
+    rules.CREATE_PAYOUT,
+)
 # What may befall a call, of a hundred, and how long what comes late takes to come.
 BEFALLS: Mapping[str, int] = {
     "late": 5, "delayed": 5, "duplicate": 3, "drop_before": 15, "429": 10, "500_stored": 5,
@@ -47,6 +53,10 @@ OPERATION = {
     rules.CREATE_TRANSFER: ("transfers.create", "transfers.list"),
     rules.CREATE_REFUND: ("refunds.create", "refunds.list"),
     rules.REVERSE_TRANSFER: ("transfer_reversals.create", "transfer_reversals.list"),
+    rules.CREATE_PAYOUT: ("payouts.create", "payouts.list"),
+    rules.CONFIRM_PAYMENT: ("payment_intents.confirm", "payment_intents.retrieve"),
+    rules.CAPTURE_PAYMENT: ("payment_intents.capture", "payment_intents.retrieve"),
+    rules.CANCEL_PAYMENT: ("payment_intents.cancel", "payment_intents.retrieve"),
 }
 _T = TypeVar("_T")
 _WORKER: ContextVar[int] = ContextVar("worker")
@@ -212,6 +222,10 @@ class Weathered:
         """Look at a payment; no schedule does."""
         return await self.real.see_payment(provider_id)
 
+    async def see_payout(self, provider_id: str) -> Any:
+        """Look at a payout; no schedule does."""
+        return await self.real.see_payout(provider_id)
+
     async def returns(self, **since: Any) -> Any:
         """List what went back; no schedule does."""
         return await self.real.returns(**since)
@@ -273,13 +287,13 @@ def _owner(url: str) -> Iterator[Any]:
     engine.dispose()
 
 
-async def play(here: Site, seed: int) -> tuple[UUID, bool, int]:
+async def play(here: Site, seed: int, kinds: Sequence[str] = KINDS) -> tuple[UUID, bool, int]:
     """Play one schedule; return its instruction, whether it ended, and the workers killed."""
     rng = random.Random(seed)
     shown = (await here.desk.get("/_standin")).json()["now"]
     now = datetime.fromtimestamp(shown, UTC)
     world = World(rng, now, here.desk, told=now)
-    intent_id = await _intend(here, KINDS[seed % len(KINDS)], now)
+    intent_id = await _intend(here, kinds[seed % len(kinds)], now)
     desk, gateway = Desk(here.db, world), Weathered(here.gateway, world)
     if rng.random() < 0.1:  # the provider is away for more than a day, from some hour on
         world.away_until = now + timedelta(hours=rng.choice([25, 30, 40]))
@@ -315,6 +329,8 @@ def _pause(world: World, step: int) -> int:
 
 async def _intend(here: Site, op: str, now: datetime) -> UUID:
     """Write an instruction down, with the payment that it moves money of."""
+    if op in rules.STEPS:
+        return await _intend_step(here, op, now)
     intent_id = ids.new(now)
     v1 = here.gateway._client.v1
     paid = await v1.payment_intents.create_async(
@@ -336,6 +352,35 @@ async def _intend(here: Site, op: str, now: datetime) -> UUID:
         whole: Any = {**transfer, "amount": PAID, "metadata": {}}
         made = await v1.transfers.create_async(whole)
         params = rules.reversal_params(transfer=made.id, amount_minor=AMOUNT, names=names)
+    if op == rules.CREATE_PAYOUT:
+        params = rules.payout_params(
+            amount_minor=AMOUNT, currency="CNY", descriptor=f"S{intent_id.hex[:15].upper()}",
+            names=names,
+        )  # fmt: skip
+    return await _written(here, intent_id, op, params, now)
+
+
+async def _intend_step(here: Site, op: str, now: datetime) -> UUID:
+    """Write a step of a card's payment down: to confirm one, to take what is held, to let it go."""
+    asked = rules.hold_params(
+        amount_minor=PAID, currency="CNY", is_captured_at_once=False, description="保证金", names={}
+    )
+    payments = here.gateway._client.v1.payment_intents
+    made = await payments.create_async({**asked, "metadata": {}})  # type: ignore[typeddict-item]  # a mapping of ours.
+    params: Mapping[str, Any] = rules.confirm_params(
+        payment_intent=made.id, payment_method="pm_card_visa"
+    )
+    if op != rules.CONFIRM_PAYMENT:
+        await payments.confirm_async(made.id, {"payment_method": "pm_card_visa"})
+        params = rules.cancel_params(payment_intent=made.id)
+    if op == rules.CAPTURE_PAYMENT:
+        params = rules.capture_params(payment_intent=made.id, amount_minor=AMOUNT)
+    return await _written(here, ids.new(now), op, params, now)
+
+
+async def _written(
+    here: Site, intent_id: UUID, op: str, params: Mapping[str, Any], now: datetime
+) -> UUID:
     async with here.db.transaction() as session:
         await outbound.intend(
             session, intent_id, op=op, object_key=str(intent_id), object_id=intent_id,
@@ -360,6 +405,8 @@ async def paid_in_books(here: Site) -> Counter[str]:
         made += [(reversal.id, reversal) for reversal in transfer.reversals.data]
     async for refund in (await v1.refunds.list_async({"limit": 100})).auto_paging_iter():
         made.append((f"{refund.id}:refund", refund))
+    async for payout in (await v1.payouts.list_async({"limit": 100})).auto_paging_iter():
+        made.append((f"{payout.id}:payout", payout))
     for journal, thing in made:
         intent = (thing.to_dict().get("metadata") or {}).get("intent_id")
         if intent is None:

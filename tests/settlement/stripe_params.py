@@ -27,6 +27,11 @@ OPERATIONS = {
     "transfer.create": "transfers.create",
     "refund.create": "refunds.create",
     "transfer.reverse": "transfer_reversals.create",
+    "payout.create": "payouts.create",
+    "payment_intent.hold": "payment_intents.create",
+    "payment_intent.confirm": "payment_intents.confirm",
+    "payment_intent.capture": "payment_intents.capture",
+    "payment_intent.cancel": "payment_intents.cancel",
 }
 # How a path names its operation: `POST /v1/transfers/tr_1/reversals` → transfer_reversals.create.
 _PATHS = (
@@ -50,8 +55,10 @@ class WrongRequestError(AssertionError):
 
 
 def faults_of(op: str, params: Mapping[str, Any]) -> list[str]:
-    """Name what is wrong with an instruction; the transfer to reverse goes into the path."""
+    """Name what is wrong with an instruction; what it is about may go into the path."""
     given = dict(params)
+    if op in ("payment_intent.confirm", "payment_intent.capture", "payment_intent.cancel"):
+        assert str(given.pop("payment_intent")).startswith("pi_")
     if op == "transfer.reverse":
         assert str(given.pop("transfer")).startswith("tr_")
     return faults(given, params_type(OPERATIONS[op]))

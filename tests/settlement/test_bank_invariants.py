@@ -5,6 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ids
 from contracts.money import Money
 from settlement.ledger import queries as books
+from settlement.ledger import rules as accounts
+from settlement.ledger import service as ledger
 from settlement.reconciliation import queries, releasing
 from settlement.reconciliation.rules import Part
 from tests.conftest import NOW
@@ -80,3 +82,26 @@ async def test_invariant_32_ledger_is_bank_at_each_cut_off_or_suspense_names_the
     decision = await decided(session, await staff(session), release.sha256, now=NOW)
     await releasing.approve(session, release.id, decision=decision, now=NOW)
     assert await check(session, bank) == late.amount_minor == 10
+
+
+async def test_invariant_32_a_journal_past_the_named_items_is_told_by_every_check(
+    session: AsyncSession,
+) -> None:
+    """No door books it; somebody who types SQL with the owner's rights may."""
+    bank = Bank(await followed(session), balance_minor=50_000)
+    bank.line(10)
+    await closed(session, bank, since=50_000)
+    assert await faults_of(session, "EUR") == []
+    await ledger.post(
+        session, idem_key=f"past:{bank.account.id}", kind="test", actor="test", deal_id=None,
+        lines=[(accounts.BANK_FEES, PRICE), (accounts.SUSPENSE_BANK, Money(-2_000_000, "EUR"))],
+        now=NOW,
+    )  # fmt: skip
+    (told,) = await faults_of(session, "EUR")
+    assert told.startswith("suspense at the bank in EUR: the ledger has ")
+    (here,) = [one for one in await queries.suspended(session) if one.currency == "EUR"]
+    assert here.unexplained_minor == 2_000_000
+
+
+async def faults_of(session: AsyncSession, currency: str) -> list[str]:
+    return [one for one in await queries.faults(session) if f" in {currency}:" in one]

@@ -1,6 +1,5 @@
 """The bank rail: payees' accounts, payment files, statements, matches and suspended money."""
 
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -27,15 +26,8 @@ from settlement.bank.rules import (
 from settlement.bank.tables import BankAccount, BankEntry, PaymentItem
 from settlement.invoices.tables import Invoice
 from settlement.ledger import queries as books
-from settlement.payees import queries as payee_queries
-from settlement.payees import service as payees
 from settlement.payees.rules import (
     COOLING_OFF,
-    BankAccountChanged,
-    BankAccountMalformed,
-    BankAccountSamePerson,
-    BankAccountWaits,
-    Details,
 )
 from settlement.payouts import queries as payout_queries
 from settlement.payouts.rules import PayoutAccountMissing
@@ -52,7 +44,6 @@ from settlement.reconciliation.rules import (
 )
 from settlement.reconciliation.tables import ReconMatch, ReconSide, SuspenseItem
 from tests.conftest import NOW
-from tests.contracts.parties_factory import party
 from tests.settlement.approvals_factory import decided
 from tests.settlement.bank_factory import (
     Bank,
@@ -107,88 +98,6 @@ async def agrees(session: AsyncSession, account: BankAccount) -> bool:
     named = sum(item.amount_minor for item in await suspended(session, account))
     left = await queries.unexplained(session, account.currency)
     return (here.difference_minor, here.suspended_minor, left) == (0, named, 0)
-
-
-# Where payees are paid.
-
-
-async def test_a_bank_account_is_verified_by_another_person(session: AsyncSession) -> None:
-    home = await party(session, now=NOW)
-    details = Details("iban", iban(), "Payee", "EUR", "Bank")
-    one = await staff(session, "holder")
-    account, new = await payees.declare(
-        session, ids.new(NOW), party_id=home.id, details=details, person_id=one, now=NOW
-    )
-    assert new
-    with pytest.raises(BankAccountSamePerson):
-        await payees.verify(
-            session, account.id, person_id=one, seen_sha256=account.sha256, evidence="x", now=NOW
-        )
-    with pytest.raises(BankAccountChanged):
-        await payees.verify(
-            session, account.id, person_id=await staff(session), seen_sha256="0" * 64,
-            evidence="x", now=NOW,
-        )  # fmt: skip
-    with pytest.raises(BankAccountWaits):
-        other = Details("iban", iban(), "Payee", "EUR", "Bank")
-        await payees.declare(
-            session, ids.new(NOW), party_id=home.id, details=other, person_id=one, now=NOW
-        )
-    with pytest.raises(DBAPIError, match="payee_bank_account_needs_two_people"):
-        async with session.begin_nested():
-            await session.execute(
-                text(
-                    "UPDATE payee_bank_account SET state = 'verified', decided_by = declared_by, "
-                    "decided_at = now(), usable_from = now() WHERE id = :id"
-                ),
-                {"id": account.id},
-            )
-    with pytest.raises(DBAPIError, match="never changes"):
-        async with session.begin_nested():
-            await session.execute(
-                text("UPDATE payee_bank_account SET number = 'X' WHERE id = :id"),
-                {"id": account.id},
-            )
-
-
-async def test_a_changed_account_cools_off_and_the_old_one_is_paid_no_more(
-    session: AsyncSession,
-) -> None:
-    home = await party(session, now=NOW)
-
-    async def usable(at_h: int) -> UUID | None:
-        there = await payee_queries.in_force(
-            session, [home.id], currency="EUR", now=NOW + timedelta(hours=at_h)
-        )
-        return there[home.id].id if there else None
-
-    first = await with_bank_account(session, home.id)
-    assert await usable(0) == first.id
-    second = await with_bank_account(session, home.id)
-    assert (await usable(0), await usable(71), await usable(72)) == (None, None, second.id)
-    assert timedelta(hours=72) == COOLING_OFF
-
-
-@pytest.mark.parametrize(
-    ("details", "field"),
-    [
-        (Details("iban", "DE89370400440532013001", "A", "EUR", "B"), "number"),
-        (Details("iban", iban(), "A", "EUR", "B", "102100099996"), "member_id"),
-        (Details("cnaps", "6222020200012345678", "A", "CNY", "B"), "member_id"),
-        (Details("cnaps", "6222020200012345678", "A", "CNY", "B", "10210009999"), "member_id"),
-        (Details("cnaps", "6222-X", "A", "CNY", "B", "102100099996"), "number"),
-    ],
-)
-async def test_a_number_that_cannot_be_one_is_refused(
-    session: AsyncSession, details: Details, field: str
-) -> None:
-    home = await party(session, now=NOW)
-    with pytest.raises(BankAccountMalformed) as refused:
-        await payees.declare(
-            session, ids.new(NOW), party_id=home.id, details=details,
-            person_id=await staff(session), now=NOW,
-        )  # fmt: skip
-    assert refused.value.data["field"] == field
 
 
 # Money in.

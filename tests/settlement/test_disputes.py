@@ -3,19 +3,39 @@
 import random
 from collections.abc import Mapping
 from datetime import timedelta
+from hashlib import sha256
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
+
+from contracts import ids
+from contracts.money import Money, WrongCurrency
 from exchange.db import Database
-from settlement.disputes import queries
+from settlement.approvals.rules import Decision
+from settlement.disputes import queries, rules
 from settlement.disputes.tables import Dispute
+from settlement.invoices.tables import Invoice
 from settlement.ledger import queries as books
 from settlement.outbound.rules import Rejected
 from settlement.recoveries import queries as recoveries
 from settlement.recoveries import rules as taking
 from settlement.recoveries.rules import Cause
+from settlement.redletters import queries as red_letters
+from settlement.redletters import rules as redletter_rules
+from settlement.redletters.tables import RedLetter
+from settlement.refunds import queries as refunds
+from settlement.refunds import service as refunding
+from settlement.refunds.rules import Ask, RefundTooLarge
+from settlement.refunds.tables import Refund
 from settlement.stripe import service
 from tests.conftest import NOW
+from tests.settlement.approvals_factory import decided
 from tests.settlement.fake_stripe import FakeStripe
+from tests.settlement.redletters_factory import asked, issued
 from tests.settlement.returns_factory import (
+    Staff,
     balances,
     disputed,
     paid_out,
@@ -163,3 +183,146 @@ async def test_invariant_28_any_order_and_number_of_events_gives_the_same_balanc
     }
     async with db.sessions() as session:
         assert await books.check(session) == []
+
+
+async def lost_red_letters(db: Database, trade: Trade) -> list[RedLetter]:
+    async with db.sessions() as session:
+        return list(await red_letters.of_invoice(session, trade.invoice.id))
+
+
+async def test_a_lost_dispute_takes_its_invoice_back_once(db: Database) -> None:
+    trade, _, provider_id, gateway = await bought(db)
+    for status in ("needs_response", "lost", "lost", "under_review", "lost"):
+        await told(db, gateway, provider_id, status)
+    dispute = await the_dispute(db, trade)
+    (letter,) = await lost_red_letters(db, trade)
+    assert (letter.state, letter.dispute_id) == ("issued", dispute.id)
+    assert (letter.amount_minor, letter.tax_minor) == (GROSS, trade.invoice.tax_minor)
+    assert str(letter.number).startswith("UHDXR-")
+    assert (letter.prepared_by, letter.decided_by) == (None, None)
+    async with db.sessions() as session:
+        blue = await session.get_one(Invoice, trade.invoice.id)
+    assert (blue.reversed_minor, blue.reversed_tax_minor) == (GROSS, blue.tax_minor)
+    assert dispute.charged_at is not None
+
+
+async def test_a_won_dispute_takes_nothing_back(db: Database) -> None:
+    trade, _, provider_id, gateway = await bought(db)
+    await told(db, gateway, provider_id, "needs_response")
+    await told(db, gateway, provider_id, "won")
+    assert await lost_red_letters(db, trade) == []
+
+
+async def test_a_dispute_of_a_part_takes_a_part_back_and_no_more_tax_than_was_charged(
+    db: Database,
+) -> None:
+    trade, payment_id, provider_id, gateway = await bought(db)
+    people = await staff(db)
+    refund = await refunded(db, await payment(db, payment_id), GROSS // 3, people)
+    await settle(db, gateway)
+    ask = asked(trade.invoice.id, GROSS // 3, refund_id=refund.id)
+    first = await issued(db, ask, people)
+    gateway.disputes[provider_id] = [disputed(provider_id, GROSS - GROSS // 3, "lost")]
+    await deliver(db, event(provider_id, "charge.dispute.closed"))
+    await settle(db, gateway)
+    letters = await lost_red_letters(db, trade)
+    (second,) = [one for one in letters if one.dispute_id is not None]
+    assert second.amount_minor == GROSS - GROSS // 3
+    assert first.tax_minor + second.tax_minor == trade.invoice.tax_minor
+
+
+async def test_nobody_writes_the_red_letter_of_a_dispute_that_is_not_lost(db: Database) -> None:
+    trade, _, provider_id, gateway = await bought(db)
+    await told(db, gateway, provider_id, "needs_response")
+    dispute = await the_dispute(db, trade)
+    ask = asked(trade.invoice.id, 1)
+    raw = redletter_rules.content(dispute.id, ask, number="X", tax=Money(0, "CNY"))
+    row = RedLetter(
+        id=dispute.id, number=f"UHDXR-{dispute.id}", invoice_id=trade.invoice.id,
+        dispute_id=dispute.id, amount_minor=1, tax_minor=0, currency="CNY", reason_code="allowance",
+        reason="x", state="issued", content=raw, content_sha256=sha256(raw).hexdigest(),
+        prepared_at=NOW, decided_at=NOW,
+    )  # fmt: skip
+    with pytest.raises(DBAPIError, match="follows no lost dispute"):
+        async with db.transaction() as session:
+            session.add(row)
+
+
+async def lost(db: Database, gateway: FakeStripe, provider_id: str, amount_minor: int) -> None:
+    """A dispute of so much came and was lost."""
+    gateway.disputes[provider_id] = [disputed(provider_id, amount_minor, "lost")]
+    await deliver(db, event(provider_id, "charge.dispute.closed"))
+    await settle(db, gateway)
+
+
+async def test_no_more_is_refunded_than_a_lost_dispute_has_left(db: Database) -> None:
+    _, payment_id, provider_id, gateway = await bought(db)
+    people, paid = await staff(db), await payment(db, payment_id)
+    await refunded(db, paid, 8_970, people)
+    await settle(db, gateway)
+    await lost(db, gateway, provider_id, 10_000)
+    with pytest.raises(RefundTooLarge) as caught:
+        await refunded(db, paid, GROSS - 8_970, people)
+    assert caught.value.data["most"] == {"amount_minor": GROSS - 18_970, "currency": "CNY"}
+    with pytest.raises(WrongCurrency):
+        await prepared(db, Ask(payment_id, Money(1, "USD"), "x"), people)
+    await refunded(db, paid, GROSS - 18_970, people)
+    async with db.sessions() as session:
+        assert (await refunds.left(session, paid)).amount_minor == 0
+
+
+async def prepared(db: Database, ask: Ask, people: Staff) -> Refund:
+    async with db.transaction() as session:
+        refund, _ = await refunding.prepare(
+            session, ids.new(NOW), ask=ask, person_id=people.maker, now=NOW
+        )
+        return refund
+
+
+async def test_a_refund_that_waited_while_a_dispute_was_lost_is_not_approved(db: Database) -> None:
+    _, payment_id, provider_id, gateway = await bought(db)
+    people = await staff(db)
+    refund = await prepared(db, Ask(payment_id, Money(GROSS, "CNY"), "withdrawn"), people)
+    await lost(db, gateway, provider_id, 10_000)
+    decision = await decided_on(db, refund, people)
+    with pytest.raises(RefundTooLarge):
+        async with db.transaction() as session:
+            await refunding.approve(session, refund.id, decision=decision, now=NOW)
+    async with db.transaction() as session:
+        done = await refunding.refuse(
+            session, refund.id, decision=decision, reason="lost by now", now=NOW
+        )
+    assert done.state == "refused"
+
+
+async def decided_on(db: Database, refund: Refund, people: Staff) -> Decision:
+    async with db.transaction() as session:
+        return await decided(session, people.checker, refund.content_sha256, now=NOW)
+
+
+async def test_what_had_gone_back_before_a_lost_dispute_waits_in_suspense(db: Database) -> None:
+    """Nobody who was paid has it any more, and the worker goes on."""
+    trade, payment_id, provider_id, gateway = await bought(db)
+    people = await staff(db)
+    await refunded(db, await payment(db, payment_id), GROSS - 1_000, people)
+    await settle(db, gateway)
+    await lost(db, gateway, provider_id, GROSS)
+    dispute = await the_dispute(db, trade)
+    assert dispute.charged_at is not None
+    left = await balances(db, trade)
+    assert left.pop("suspense:psp") == GROSS - 1_000
+    assert left == {
+        "expense:psp-fees": 1_500,
+        "psp:stripe:clearing": -(GROSS - 1_000) - 1_500,
+    }
+    (letter,) = await lost_red_letters(db, trade)
+    assert letter.amount_minor == 1_000
+
+
+@given(lost_minor=st.integers(1, 10**9), left_minor=st.integers(-(10**9), 10**9))
+def test_a_loss_is_borne_up_to_what_is_left_and_never_below_nothing(
+    lost_minor: int, left_minor: int
+) -> None:
+    borne = rules.borne(Money(lost_minor, "CNY"), left_minor=left_minor).amount_minor
+    assert 0 <= borne <= lost_minor
+    assert borne == lost_minor or borne == max(0, left_minor)

@@ -113,7 +113,7 @@ def test_details_that_cannot_be_are_refused(change: dict[str, str]) -> None:
 
 
 def test_every_kind_of_settlement_has_a_tax_code_of_nineteen_digits() -> None:
-    assert set(gateway.codes()) == set(SUBJECTS)
+    assert set(gateway.codes()) == {*SUBJECTS, rules.COMMISSION}
     assert all(rules.TAX_CODE.fullmatch(found) for found, _ in gateway.codes().values())
 
 

@@ -17,7 +17,6 @@ from contracts.facts import queries as facts
 from contracts.money import Money
 from contracts.parties.rules import EXCHANGE_PARTY_ID
 from contracts.titles.tables import Share
-from settlement.fees.rules import SELLER_COMMISSION, Rate
 from settlement.invoices import asking, queries
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import SUCCEEDED, Seen
@@ -34,8 +33,9 @@ from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import person
 from tests.settlement.approvals_factory import decided
+from tests.settlement.fees_factory import flat
 from tests.settlement.settlement_factory import executed_deal
-from tests.settlement.test_plans import rate, shares
+from tests.settlement.test_plans import shares
 
 TERMS: dict[str, Any] = {
     "consideration": {
@@ -62,8 +62,9 @@ def test_invariant_20_instalment_shares_add_up_to_the_split_of_the_whole(
     owners: dict[UUID, int], rate_bp: int, amounts: list[int]
 ) -> None:
     gross = Money(sum(amounts), "CNY")
-    agreed: Rate = rate(rate_bp)
-    whole = rules.parts(gross, rate=agreed, exchange_id=EXCHANGE_PARTY_ID, shares=owners)
+    whole = rules.parts(
+        gross, charge=flat(gross, rate_bp), exchange_id=EXCHANGE_PARTY_ID, shares=owners
+    )
     steps = rules.divided(whole, [Money(one, "CNY") for one in amounts])
     for amount, step in zip(amounts, steps, strict=True):
         assert sum(part.amount.amount_minor for part in step) == amount
@@ -72,7 +73,9 @@ def test_invariant_20_instalment_shares_add_up_to_the_split_of_the_whole(
         assert sum(step[place].amount.amount_minor for step in steps) == part.amount.amount_minor
     sums = itertools.accumulate(amounts)
     for end, upto in enumerate(sums, 1):
-        net = upto - Money(upto, "CNY").share(rate_bp).amount_minor
+        fee = sum(step[0].amount.amount_minor for step in steps[:end])
+        assert abs(fee - Fraction(upto * whole[0].amount.amount_minor, gross.amount_minor)) < 1
+        net = upto - fee
         for place, part in enumerate(whole[1:], 1):
             got = sum(step[place].amount.amount_minor for step in steps[:end])
             assert abs(got - Fraction(net * part.rate_bp, 10_000)) < 2
@@ -81,10 +84,10 @@ def test_invariant_20_instalment_shares_add_up_to_the_split_of_the_whole(
 def test_the_alabama_paradox_takes_nothing_back() -> None:
     """By the largest remainder alone the third would get 1 of 5 and 0 of 6."""
     owners = {UUID(int=1): 4286, UUID(int=2): 4286, UUID(int=3): 1428}
-    free = Rate(SELLER_COMMISSION, NOW.date(), None, 0, "basis")
     for first, second in itertools.product(range(1, 40), range(1, 40)):
+        gross = Money(first + second, "CNY")
         whole = rules.parts(
-            Money(first + second, "CNY"), rate=free, exchange_id=EXCHANGE_PARTY_ID, shares=owners
+            gross, charge=flat(gross, 0), exchange_id=EXCHANGE_PARTY_ID, shares=owners
         )
         steps = rules.divided(whole, [Money(first, "CNY"), Money(second, "CNY")])
         assert all(part.amount.amount_minor >= 0 for step in steps for part in step)

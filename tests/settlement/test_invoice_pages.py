@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from contracts.deals.terms import Side, TextCannotBePrinted
 from contracts.money import Money
 from exchange import clock
 from exchange.context import Context
+from settlement.collecting.rules import Wire, of_invoice
 from settlement.invoices import printing
 from settlement.invoices.gateway import TypstInvoicePress
 from settlement.invoices.printing import Issued
@@ -86,6 +87,27 @@ async def test_an_invoice_says_the_same_in_both_languages_and_in_words(tmp_path:
         "本账单不是发票", "no fapiao",
     ):  # fmt: skip
         assert "".join(said.split()) in text, said
+
+
+async def test_an_invoice_says_where_to_wire_and_until_when(tmp_path: Path) -> None:
+    due_at = datetime(2026, 12, 7, 16, tzinfo=UTC)  # the eighth begins in Shanghai
+    wire = Wire(
+        holder="示范银行客户资金监管专户", name="监管账户", scheme="cnaps",
+        number="6222020200012345678", member_id="102100099996", bic=None,
+        bank_name="示范银行北京分行", custody=True, reference=of_invoice("UHDX-2026-000007"),
+        amount_minor=PRICE.amount_minor, currency="CNY", until=due_at,
+    )  # fmt: skip
+    pdf = await printed(issued(due_at=due_at, wire=wire))
+    text = "".join(text_of(pdf, tmp_path).split())
+    for said in (
+        "2026年12月7日", "付款期限", "Pay by", "6222020200012345678", "102100099996",
+        wire.reference, "示范银行客户资金监管专户", "监管账户：资金由银行存管",
+        "Payment reference", "Escrow account",
+    ):  # fmt: skip
+        assert "".join(said.split()) in text, said
+    own = text_of(await printed(issued(wire=replace(wire, custody=False))), tmp_path)
+    assert "监管账户：资金由银行存管" not in own and "Pay by" not in own
+    assert "收款人" not in text_of(await printed(issued()), tmp_path)
 
 
 async def test_an_invoice_is_pdf_a_with_its_data_attached_and_the_same_bytes_again(

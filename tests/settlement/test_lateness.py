@@ -191,7 +191,13 @@ async def test_at_the_end_it_is_too_late_even_before_anybody_noted_it(
     await invoicing.apply_seen(session, seen, now=notice.cure_by)
     assert invoice.state == "issued"  # the money is in suspense
     arrived = await wires.receive_wire(
-        session, invoice.id, invoice.due, reference="r1", account="bank:x", now=notice.cure_by
+        session,
+        invoice.id,
+        invoice.due,
+        reference="r1",
+        account="bank:x",
+        held_at=ids.new(NOW),
+        now=notice.cure_by,
     )
     assert not arrived
     second = (await plans.parts_of(session, deal.id))[1].deal_id

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -27,6 +28,7 @@ from settlement.ledger.tables import LedgerHoldEnd
 from tests.conftest import NOW
 from tests.settlement import books_factory as books
 from tests.settlement.books_factory import money
+from tests.settlement.orders_factory import carried_out
 
 WHY = Decided("test", "month end")
 
@@ -129,10 +131,14 @@ async def test_a_journal_that_slips_behind_a_close_is_found_by_the_check(
 ) -> None:
     one = books.payee()
     await closing.close(session, ids.new(NOW), until=NOW, decided=WHY, now=NOW)
+    journal = await books.owed(session, one, money(700))
     await session.execute(text("RESET ROLE"))
     await session.execute(text("SET LOCAL ROLE NONE"))
-    await session.execute(text("ALTER TABLE ledger_journal DISABLE TRIGGER ledger_journal_stamp"))
-    await books.owed(session, one, money(700), now=NOW - timedelta(days=1))
+    await session.execute(text("ALTER TABLE ledger_journal DISABLE TRIGGER ledger_journal_stays"))
+    await session.execute(
+        text("UPDATE ledger_journal SET effective_at = :before WHERE id = :id"),
+        {"before": NOW - timedelta(days=1), "id": journal},
+    )
     assert any("closed at" in fault for fault in await queries.check(session))
 
 
@@ -239,7 +245,14 @@ async def test_limits_and_freezing_hold_against_a_posting_at_the_same_moment(
     async with db.transaction() as session:
         await books.owed(session, one, money(700))
     async with db.sessions() as freezer:
-        await marked(freezer, one.due, "frozen")
+        code = f"{one.due}:CNY"
+
+        async def freeze(mark_id: UUID, by: str) -> None:
+            why = Decided(by, "test")
+            await closing.mark(freezer, mark_id, code=code, status="frozen", decided=why, now=NOW)
+
+        what = {"account": code, "status": "frozen"}
+        await carried_out(freezer, "mark", what, freeze, now=NOW)
 
         async def pay() -> None:
             async with db.transaction() as session:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ids
 from contracts.money import Money
 from exchange.db import Database
-from settlement.ledger import queries, rules, service
+from settlement.ledger import names, queries, rules, service
 from settlement.ledger.rules import Entry, JournalKeyReused, LimitReached
 from tests.conftest import NOW
 
@@ -235,3 +235,9 @@ async def test_random_journals_leave_balances_that_an_auditor_rebuilds(
         await session.rollback()
     assert {code: told[code] for code in audited} == audited
     assert faults == []
+
+
+@pytest.mark.parametrize("prefix", [prefix for prefix, _ in rules.CHART])
+def test_every_account_of_the_chart_has_a_name_in_both_languages(prefix: str) -> None:
+    named = names.name(prefix if prefix.isalpha() else f"{prefix}x")
+    assert named.zh and named.en and named.zh != named.en

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unicodedata import normalize
 from uuid import UUID
 
 import pytest
@@ -15,16 +16,18 @@ from contracts import ids
 from contracts.money import Money
 from contracts.refusal import IdReused, Refusal, Unknown
 from settlement.approvals.rules import AlreadyDecided, Decision, SamePerson
+from settlement.clearing import queries as clearing
 from settlement.ledger import closing, exchanging, statements
 from settlement.ledger import queries as books
 from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
 from settlement.ledger.closing import Decided
 from settlement.ledger.rules import CloseNotLater, LimitReached, PeriodClosed
-from settlement.orders import rules, service
+from settlement.orders import queries, rules, service
 from settlement.orders.rules import (
     AccountNotByHand,
     JournalInTwoCurrencies,
+    JournalItemNotNamed,
     JournalStays,
     JournalUnbalanced,
 )
@@ -54,7 +57,7 @@ def test_a_journal_that_adds_up_is_taken_and_one_fen_more_is_not(amounts: list[i
 @given(
     order=st.uuids(version=4),
     minor=MINOR,
-    reason=st.text(min_size=1, max_size=30),
+    reason=st.text(min_size=1, max_size=30).map(lambda said: normalize("NFC", said)),
     changed=st.sampled_from(["order", "minor", "reason"]),
 )
 def test_whatever_changes_in_an_order_changes_its_bytes(
@@ -79,10 +82,21 @@ def test_whatever_changes_in_an_order_changes_its_bytes(
         ([("deposit:a:b:CNY", 5), ("commission:CNY", -5)], AccountNotByHand),
         ([("bank:a:CNY", 5), ("commission:CNY", -5)], AccountNotByHand),
         ([("fx:position:CNY", 5), ("commission:CNY", -5)], AccountNotByHand),
+        ([("suspense:bank:CNY", 5), ("commission:CNY", -5)], AccountNotByHand),
         ([("commission", 5), ("commission:CNY", -5)], AccountNotByHand),
         ([("commission:XXX", 5), ("commission:CNY", -5)], AccountNotByHand),
     ],
-    ids=["currencies", "unbalanced", "nothing", "deposit", "bank", "fx", "bare", "unknown"],
+    ids=[
+        "currencies",
+        "unbalanced",
+        "nothing",
+        "deposit",
+        "bank",
+        "fx",
+        "suspense",
+        "bare",
+        "unknown",
+    ],
 )
 def test_a_journal_that_may_not_be_made_by_hand_says_why(
     lines: list[tuple[str, int]], refusal: type[Refusal]
@@ -144,13 +158,97 @@ async def test_the_same_order_again_is_the_same_and_another_under_its_id_is_refu
 
 async def test_no_journal_by_hand_takes_more_than_a_party_is_owed(session: AsyncSession) -> None:
     account = await owed(session, now=NOW)
-    order = await ordered(session, rules.JOURNAL, journal(account, OWED + 1), now=NOW)
+    with pytest.raises(JournalItemNotNamed):
+        await ordered(session, rules.JOURNAL, journal(account, OWED + 1), now=NOW)
+    order = await ordered(session, rules.JOURNAL, journal(account, OWED), now=NOW)
+    payee = accounts.owner_of(account)
+    assert payee is not None
+    moved = [(accounts.payee_due(payee), Money(1, "CNY")), (accounts.COMMISSION, Money(-1, "CNY"))]
+    await ledger.post(
+        session, idem_key=f"less:{payee}", kind="payment.received", actor="test", deal_id=None,
+        lines=moved, now=NOW,
+    )  # fmt: skip
     with pytest.raises(LimitReached):
         async with session.begin_nested():
             await approved(session, order)
     stranger = f"payee:{ids.new(NOW)}:due:CNY"
     with pytest.raises(AccountNotByHand):
         await ordered(session, rules.JOURNAL, journal(stranger, 1), now=NOW)
+
+
+async def in_suspense(session: AsyncSession) -> str:
+    """The key of money from the provider that nobody ordered, 100.00 of it."""
+    key, amount = f"re_{ids.new(NOW)}:foreign", Money(OWED, "CNY")
+    lines = [(accounts.PSP_CLEARING, amount), (accounts.SUSPENSE_PSP, Money(-OWED, "CNY"))]
+    await ledger.post(
+        session, idem_key=key, kind="refund.suspended", actor="test", deal_id=None, lines=lines,
+        now=NOW,
+    )  # fmt: skip
+    return key
+
+
+def explaining(key: str, minor: int) -> dict[str, Any]:
+    what = journal("suspense:psp:CNY", minor)
+    what["lines"][0]["explains"] = key
+    return what
+
+
+async def test_an_item_is_explained_up_to_what_is_left_of_it_and_again_once_that_is_reversed(
+    session: AsyncSession,
+) -> None:
+    key = await in_suspense(session)
+    first = await ordered(session, rules.JOURNAL, explaining(key, OWED - 100), now=NOW)
+    rival = await ordered(session, rules.JOURNAL, explaining(key, 101), now=NOW)
+    await approved(session, first)
+    assert await left(session, key) == -100
+    with pytest.raises(JournalItemNotNamed) as caught:
+        async with session.begin_nested():
+            await approved(session, rival)  # both had room when they were prepared
+    assert caught.value.data["left_minor"] == -100
+    undo = await ordered(session, rules.REVERSAL, {"journal": service.key(first.id)}, now=NOW)
+    await approved(session, undo)
+    assert await left(session, key) == -OWED
+    await session.refresh(rival)
+    await approved(session, rival)
+    assert await left(session, key) == 101 - OWED
+
+
+async def left(session: AsyncSession, key: str) -> int:
+    return await queries.left_minor(session, "suspense:psp:CNY", key, besides=None)
+
+
+async def test_what_explains_an_item_of_the_provider_is_of_its_reference(
+    session: AsyncSession,
+) -> None:
+    key = await in_suspense(session)
+    what = journal("psp:stripe:clearing:CNY", -300)
+    what["lines"][0]["explains"] = key
+    order = await ordered(session, rules.JOURNAL, what, now=NOW)
+    await approved(session, order)
+    assert dict(await clearing.booked(session, "CNY"))[key] == OWED - 300
+    undo = await ordered(session, rules.REVERSAL, {"journal": service.key(order.id)}, now=NOW)
+    await approved(session, undo)
+    assert dict(await clearing.booked(session, "CNY"))[key] == OWED
+
+
+@pytest.mark.parametrize("named", [None, "nothing"])
+async def test_a_line_on_an_account_of_items_names_one_that_is_there(
+    session: AsyncSession, named: str | None
+) -> None:
+    what = journal(await owed(session, now=NOW), 1)
+    what["lines"][0]["explains"] = named
+    with pytest.raises(JournalItemNotNamed):
+        await ordered(session, rules.JOURNAL, what, now=NOW)
+
+
+@given(moved=MINOR, item=st.integers(-(10**9), 10**9))
+def test_a_line_only_ever_brings_its_item_nearer_to_nothing(moved: int, item: int) -> None:
+    try:
+        rules.check_item("suspense:psp:CNY", moved, left_minor=item)
+    except JournalItemNotNamed:
+        assert abs(item + moved) > abs(item) or (item + moved) * item < 0
+    else:
+        assert abs(item + moved) < abs(item) and (item + moved) * item >= 0
 
 
 async def test_nothing_is_ordered_into_a_closed_period(session: AsyncSession) -> None:

@@ -1,6 +1,6 @@
 import itertools
 import random
-from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,14 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import MOST_MINOR, Money
 from contracts.parties.rules import EXCHANGE_PARTY_ID
-from settlement.fees import gateway as fees
-from settlement.fees.rules import SELLER_COMMISSION, Rate, commission, rate_on, read_schedule
 from settlement.plans import queries, rules, service
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
+from tests.settlement.fees_factory import flat
 from tests.settlement.settlement_factory import executed_deal, invoiced
 
-HEAD = "code,valid_from,valid_to,rate_bp,legal_basis\n"
 PRICES = st.integers(1, MOST_MINOR)
 
 
@@ -32,16 +30,13 @@ def shares(draw: st.DrawFn) -> dict[UUID, int]:
     return dict(zip(owners, parts, strict=True))
 
 
-def rate(rate_bp: int) -> Rate:
-    return Rate(SELLER_COMMISSION, date(2026, 1, 1), None, rate_bp, "basis")
-
-
 @given(PRICES, st.integers(0, 10_000), shares())
 def test_the_parts_of_a_price_are_the_price(
     price: int, rate_bp: int, owners: dict[UUID, int]
 ) -> None:
+    gross = Money(price, "CNY")
     parts = rules.parts(
-        Money(price, "CNY"), rate=rate(rate_bp), exchange_id=EXCHANGE_PARTY_ID, shares=owners
+        gross, charge=flat(gross, rate_bp), exchange_id=EXCHANGE_PARTY_ID, shares=owners
     )
     assert sum(part.amount.amount_minor for part in parts) == price
     assert all(part.amount.amount_minor >= 0 for part in parts)
@@ -54,8 +49,9 @@ def test_the_order_of_the_owners_does_not_matter(
     items = list(owners.items())
     turned.shuffle(items)
     gross = Money(price, "CNY")
-    one = rules.parts(gross, rate=rate(500), exchange_id=EXCHANGE_PARTY_ID, shares=owners)
-    other = rules.parts(gross, rate=rate(500), exchange_id=EXCHANGE_PARTY_ID, shares=dict(items))
+    said: Any = {"charge": flat(gross, 500), "exchange_id": EXCHANGE_PARTY_ID}
+    one = rules.parts(gross, **said, shares=owners)
+    other = rules.parts(gross, **said, shares=dict(items))
     assert one == other
 
 
@@ -63,8 +59,9 @@ def test_the_order_of_the_owners_does_not_matter(
 def test_each_part_is_less_than_one_minor_unit_from_its_exact_share(
     price: int, owners: dict[UUID, int]
 ) -> None:
+    gross = Money(price, "CNY")
     parts = rules.parts(
-        Money(price, "CNY"), rate=rate(500), exchange_id=EXCHANGE_PARTY_ID, shares=owners
+        gross, charge=flat(gross, 500), exchange_id=EXCHANGE_PARTY_ID, shares=owners
     )
     for part in parts[1:]:
         exact_times_10000 = part.basis_minor * part.rate_bp
@@ -88,48 +85,10 @@ def test_shares_that_are_not_the_whole_are_a_bug() -> None:
     with pytest.raises(ValueError, match="10,000"):
         rules.parts(
             Money(1, "CNY"),
-            rate=rate(0),
+            charge=flat(Money(1, "CNY"), 0),
             exchange_id=EXCHANGE_PARTY_ID,
             shares={EXCHANGE_PARTY_ID: 9_999},
         )
-
-
-def test_the_commission_today_is_five_percent_and_names_its_legal_basis() -> None:
-    today = rate_on(fees.schedule(), SELLER_COMMISSION, NOW)
-    assert commission(Money(120_000_001, "CNY"), today) == Money(6_000_000, "CNY")
-    assert "拍卖法" in today.legal_basis
-
-
-def test_a_rate_changes_at_midnight_in_beijing() -> None:
-    rates = read_schedule(
-        HEAD
-        + "seller-commission,2026-01-01,2026-06-30,500,one\n"
-        + "seller-commission,2026-07-01,,300,two\n"
-    )
-    before = datetime(2026, 6, 30, 15, 59, 59, tzinfo=UTC)
-    after = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)
-    assert rate_on(rates, SELLER_COMMISSION, before).rate_bp == 500
-    assert rate_on(rates, SELLER_COMMISSION, after).rate_bp == 300
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        "a,2026-01-01,,10001,x\n",
-        "a,2026-01-01,,-1,x\n",
-        "a,2026-01-01,,1,\n",
-        "a,2026-01-01,,1,x\na,2027-01-01,,1,x\n",
-        "a,2026-01-01,2026-02-01,1,x\na,2026-02-01,,1,x\n",
-    ],
-)
-def test_a_schedule_out_of_range_without_basis_or_with_overlaps_is_a_bug(rows: str) -> None:
-    with pytest.raises(ValueError, match=r"out of range|overlaps"):
-        read_schedule(HEAD + rows)
-
-
-def test_a_day_without_a_rate_is_a_bug() -> None:
-    with pytest.raises(ValueError, match="no seller-commission"):
-        rate_on((), SELLER_COMMISSION, NOW)
 
 
 async def test_a_price_is_split_between_the_exchange_and_two_co_owners(

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from contracts.money import MOST_MINOR, Money, split
 from contracts.parties.rules import EXCHANGE_PARTY_ID
-from settlement.fees.rules import SELLER_COMMISSION, Rate
 from settlement.plans import rules as plans
 from settlement.plans.rules import SoFar
 from settlement.royalties import waterfall
 from settlement.royalties.waterfall import Figures, RunFee, Tier, Waterfall
 from settlement.taxes import gateway as shipped
 from settlement.taxes import rules as taxes
+from tests.settlement.fees_factory import flat
 
 HALF = Fraction(1, 2)
 PRICES = st.integers(1, MOST_MINOR // 4)
@@ -56,13 +56,10 @@ def waterfalls(draw: st.DrawFn) -> Waterfall:
     return Waterfall(tiers, "CNY", advance_minor=draw(st.integers(0, 10**9)), run_fee=fee)
 
 
-def rate(rate_bp: int) -> Rate:
-    return Rate(SELLER_COMMISSION, date(2026, 1, 1), None, rate_bp, "basis")
-
-
 def planned(price: int, rate_bp: int, owners: dict[UUID, int]) -> list[plans.Part]:
+    gross = Money(price, "CNY")
     return plans.parts(
-        Money(price, "CNY"), rate=rate(rate_bp), exchange_id=EXCHANGE_PARTY_ID, shares=owners
+        gross, charge=flat(gross, rate_bp), exchange_id=EXCHANGE_PARTY_ID, shares=owners
     )
 
 
@@ -86,7 +83,10 @@ def test_invariant_16_parts_and_taxes_of_every_claim_are_its_gross(
     )  # fmt: skip
     abroad = [rule for rule in shipped.shipped() if rule.code in taxes.WITHHELD]
     for claim in claims:
-        parts = plans.further(Money(claim, "CNY"), first=first, so_far=so_far)
+        upto = flat(Money(so_far.gross_minor + claim, "CNY"), rate_bp).amount.amount_minor
+        parts = plans.further(
+            Money(claim, "CNY"), first=first, so_far=so_far, commission_minor=upto
+        )
         kept = [taxes.withhold(part.amount, abroad) for part in parts[1:]]
         whole = parts[0].amount.amount_minor + sum(
             one.paid.amount_minor + sum(tax.amount_minor for _, tax in one.kept) for one in kept
@@ -123,9 +123,10 @@ def test_invariant_18_the_order_of_payees_does_not_matter(
     got = {part.payee_id: part.amount.amount_minor for part in one[1:]}
     so_far = SoFar(price, one[0].amount.amount_minor, got)
     turned_first = [one[0], *turned.sample(one[1:], len(one) - 1)]
+    upto = flat(Money(price + claim, "CNY"), rate_bp).amount.amount_minor
     told = [
         {part.payee_id: part.amount for part in plans.further(
-            Money(claim, "CNY"), first=first, so_far=so_far)}
+            Money(claim, "CNY"), first=first, so_far=so_far, commission_minor=upto)}
         for first in (one, turned_first)
     ]  # fmt: skip
     assert told[0] == told[1]

@@ -46,6 +46,32 @@ REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
         "transfer_reversals.create",
         outbound.reversal_params(transfer="tr_1", amount_minor=1, names=NAMES),
     ),
+    outbound.CREATE_PAYOUT: (
+        "payouts.create",
+        outbound.payout_params(amount_minor=1, currency="CNY", descriptor="S1", names=NAMES),
+    ),
+    outbound.HOLD_PAYMENT: (
+        "payment_intents.create",
+        outbound.hold_params(
+            amount_minor=1,
+            currency="CNY",
+            is_captured_at_once=False,
+            description="保证金",
+            names={"hold": "h", "intent_id": "i"},
+        ),
+    ),
+    outbound.CONFIRM_PAYMENT: (
+        "payment_intents.confirm",
+        outbound.confirm_params(payment_intent="pi_1", payment_method="pm_card_visa"),
+    ),
+    outbound.CAPTURE_PAYMENT: (
+        "payment_intents.capture",
+        outbound.capture_params(payment_intent="pi_1", amount_minor=1),
+    ),
+    outbound.CANCEL_PAYMENT: (
+        "payment_intents.cancel",
+        outbound.cancel_params(payment_intent="pi_1"),
+    ),
 }
 Handler = Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]]
 
@@ -101,7 +127,11 @@ async def test_a_wrong_request_fails_the_test_that_sends_it(
 async def test_an_object_that_was_made_is_told_with_its_id(op: str) -> None:
     made = {"id": "x_1", "object": op.split(".")[0], "client_secret": "s"}
     answer = await create(answering(200, made), op)
-    assert answer == Made("x_1", "s" if op == outbound.CREATE_PAYMENT else None)
+    if op in outbound.STEPS:
+        assert answer == Made(f"pi_1/{op.rpartition('.')[2]}")
+        return
+    has_secret = op in (outbound.CREATE_PAYMENT, outbound.HOLD_PAYMENT)
+    assert answer == Made("x_1", "s" if has_secret else None)
 
 
 async def test_a_request_carries_key_version_and_form_and_no_telemetry() -> None:
@@ -194,9 +224,54 @@ async def test_a_transfer_is_found_on_any_page_of_its_group() -> None:
 
     opened = gateway(pages)
     given = {"transfer_group": "d", "payment_intent": "pi_1", "transfer": "tr_1"}
-    for op in sorted(outbound.LOOKED_UP):
+    for op in sorted(outbound.LOOKED_UP - outbound.STEPS):
         assert await opened.find(op, given, intent_id="wanted") == "tr_1"
         assert await opened.find(op, given, intent_id="none") is None
+
+
+@pytest.mark.parametrize(
+    ("op", "status", "is_found", "is_over"),
+    [
+        (outbound.CONFIRM_PAYMENT, "requires_payment_method", False, False),
+        (outbound.CONFIRM_PAYMENT, "requires_capture", True, False),
+        (outbound.CONFIRM_PAYMENT, "canceled", False, True),
+        (outbound.CAPTURE_PAYMENT, "requires_capture", False, False),
+        (outbound.CAPTURE_PAYMENT, "succeeded", True, False),
+        (outbound.CAPTURE_PAYMENT, "canceled", False, True),
+        (outbound.CANCEL_PAYMENT, "requires_capture", False, False),
+        (outbound.CANCEL_PAYMENT, "canceled", True, False),
+        (outbound.CANCEL_PAYMENT, "succeeded", False, True),
+    ],
+)
+async def test_a_step_of_a_payment_is_looked_up_by_how_the_payment_stands(
+    op: str, status: str, is_found: bool, is_over: bool
+) -> None:
+    """A no to a step that took effect is a yes; one where it never can any more ends the doubt."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(
+                200, json={"id": "pi_1", "object": "payment_intent", "status": status}
+            )
+        no = {"type": "invalid_request_error", "message": "no",
+              "code": "payment_intent_unexpected_state"}  # fmt: skip
+        return httpx.Response(400, json={"error": no})
+
+    opened, params = gateway(answer), REQUESTS[op][1]
+    name = f"pi_1/{op.rpartition('.')[2]}"
+    assert await opened.find(op, params, intent_id="i") == (name if is_found else None)
+    told = await opened.create(op, params, idem_key="key:1")
+    if is_found:
+        assert told == Made(name)
+    else:
+        assert isinstance(told, Rejected)
+        assert (told.final, told.is_over) == (True, is_over)
+
+
+async def test_a_declined_card_ends_its_confirmation() -> None:
+    told = await create(error(402, "card_error"), outbound.CONFIRM_PAYMENT)
+    assert isinstance(told, Rejected)
+    assert told.is_over
 
 
 async def test_a_look_up_without_an_answer_says_so() -> None:

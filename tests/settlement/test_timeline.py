@@ -1,25 +1,37 @@
 """The timeline of a settlement: everything, in order, with who did it and what comes next."""
 
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from contracts.money import Money
 from contracts.refusal import Unknown
 from exchange import clock
+from exchange.console.timelines import KINDS
 from exchange.context import Context
+from exchange.db import Database
 from settlement.approvals.rules import Decision
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
+from settlement.redletters import service as red_letters
+from settlement.refunds.tables import Refund
 from settlement.timeline import queries, rules
 from settlement.timeline.rules import FACT, JOURNAL, STEP, Entry
 from tests.conftest import NOW
 from tests.exchange.test_portal_pages import signed_in
+from tests.settlement import returns_factory as returning
 from tests.settlement.approvals_factory import decided
+from tests.settlement.redletters_factory import asked
+from tests.settlement.returns_factory import disputed
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
 from tests.settlement.test_payouts import staff
+from tests.settlement.test_refunds import bought
+from tests.settlement.test_stripe_service import deliver, event, payment
 
 PRICE = Money(120_000_001, "CNY")
 HOUR = timedelta(hours=1)
@@ -54,15 +66,15 @@ async def test_a_timeline_tells_the_whole_way_with_who_journals_and_facts(
 ) -> None:
     trade, people = await paid_out(session)
     settlement, entries, following = await queries.of_settlement(session, trade.deal_id)
-    assert (settlement.state, following) == ("paid_out", None)
+    assert (settlement.state, following) == ("paid_out", [])
     steps = [(one.kind, one.by) for one in entries if one.source == STEP]
     assert [kind for kind, _ in steps] == [
         "settlement.planned",
         "invoice.issued",
         "payment.requested",
+        "instruction.written",
         "payment.succeeded",
         "invoice.paid",
-        "instruction.written",
         "payout.prepared",
         "payout.approved",
         "instruction.written",
@@ -87,10 +99,14 @@ async def test_a_timeline_tells_the_whole_way_with_who_journals_and_facts(
 async def test_what_comes_next_is_told_with_who_and_by_when(session: AsyncSession) -> None:
     trade = await invoiced(session, price=PRICE, now=NOW)
 
-    async def following() -> rules.Next | None:
-        return (await queries.of_settlement(session, trade.deal_id))[2]
+    async def following() -> rules.Next:
+        (only,) = (await queries.of_settlement(session, trade.deal_id))[2]
+        return only
 
     assert await following() == rules.Next("pay", "broadcaster", None)
+    trade.invoice.due_at, trade.invoice.late_bp = datetime(2026, 12, 7, 16, tzinfo=UTC), 5
+    await session.flush()
+    assert await following() == rules.Next("pay", "broadcaster", date(2026, 12, 7))
     await paid(session, trade, now=NOW)
     await with_accounts(session, trade, now=NOW)
     assert await following() == rules.Next("prepare", "operator", rules.due_on(NOW, 2))
@@ -105,6 +121,66 @@ async def test_what_comes_next_is_told_with_who_and_by_when(session: AsyncSessio
     assert [one.note for one in entries if (one.source, one.kind) == (STEP, "payout.refused")] == [
         "不符"
     ]
+
+
+async def test_what_goes_back_is_told_with_who_and_what_waits_of_it(db: Database) -> None:
+    trade, payment_id, provider_id, gateway = await bought(db)
+    people = await returning.staff(db)
+    refund = await returning.refunded(db, await payment(db, payment_id), 7_000, people)
+    _, waiting = await told(db, trade)
+    assert [one.kind for one in waiting] == ["prepare", "wait-refund"]
+    await returning.settle(db, gateway)
+    await issued_open(db, trade, refund, people)
+    gateway.disputes[provider_id] = [disputed(provider_id, 5, "needs_response")]
+    await deliver(db, event(provider_id, "charge.dispute.created"))
+    await returning.settle(db, gateway)
+    entries, waiting = await told(db, trade)
+    steps = {one.kind: one for one in entries if one.source == STEP}
+    assert (steps["refund.prepared"].by, steps["refund.approved"].by) == (
+        people.maker, people.checker,
+    )  # fmt: skip
+    assert steps["refund.made"].name and steps["dispute.opened"].note == "fraudulent"
+    assert {"decide-red-letter", "evidence", "prepare"} == {one.kind for one in waiting}
+    days = [one.due_on for one in waiting]
+    assert all(days) and days == sorted(day for day in days if day is not None)
+    booked = {one.kind: one.by for one in entries if one.source == JOURNAL}
+    assert booked["refund.approved"] == people.checker and booked["refund.made"] is None
+    assert {"refund.prepared", "refund.made", "dispute.seen"} <= {
+        one.kind for one in entries if one.source == FACT
+    }
+
+
+async def told(db: Database, trade: Trade) -> tuple[list[Entry], list[rules.Next]]:
+    async with db.sessions() as session:
+        _, entries, waiting = await queries.of_settlement(session, trade.deal_id)
+        return entries, waiting
+
+
+async def issued_open(db: Database, trade: Trade, refund: Refund, people: returning.Staff) -> None:
+    """A red letter of the refund waits for its decision."""
+    ask = asked(trade.invoice.id, refund.amount_minor, refund_id=refund.id)
+    async with db.transaction() as session:
+        await red_letters.prepare(session, ids.new(NOW), ask=ask, person_id=people.maker, now=NOW)
+
+
+@given(
+    numbers=st.lists(st.integers(1, 999) | st.none(), min_size=1, max_size=9),
+    seed=st.randoms(use_true_random=False),
+)
+def test_facts_of_one_instant_stand_by_their_leaves_and_the_unsealed_last(
+    numbers: list[int | None], seed: Random
+) -> None:
+    entries = [Entry(NOW, FACT, "x", number=number) for number in numbers]
+    seed.shuffle(entries)
+    found = [one.number for one in rules.ordered(entries)]
+    sealed = sorted(number for number in numbers if number is not None)
+    assert found == sealed + [None] * (len(numbers) - len(sealed))
+
+
+def test_what_is_paid_stands_after_what_was_sent() -> None:
+    made = [Entry(NOW, STEP, kind) for kind in reversed(rules.ORDER)]
+    assert tuple(one.kind for one in rules.ordered(made)) == rules.ORDER
+    assert set(rules.ORDER) == set(KINDS)
 
 
 async def test_an_unknown_settlement_has_no_timeline(session: AsyncSession) -> None:

@@ -1,0 +1,95 @@
+"""`exchange refunds` and `exchange disputes` at a terminal."""
+
+import json
+import re
+
+import anyio
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from contracts.refusal import Refusal
+from exchange import clock
+from exchange.context import Context
+from exchange.db import Database
+from exchange.refunds_cli import disputes, refunds
+from tests.contracts.parties_factory import party
+from tests.exchange.identity_factory import PASSWORD, api_key, person
+from tests.exchange.portal_site import served
+from tests.settlement.returns_factory import of_a_payment
+from tests.settlement.test_refunds import bought
+from tests.settlement.test_wire_refunds import wired
+
+RUNNER = CliRunner()
+
+
+def run(app: Typer, *words: str) -> tuple[int, str]:
+    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
+    if isinstance(done.exception, Refusal):
+        return 1, f"{done.exception.code} {done.exception.detail} {done.exception.data}"
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+async def keys(context: Context) -> dict[str, str]:
+    """Keys of two approvers."""
+    now, found = clock.now(), {}
+    async with context.db.transaction() as session:
+        home = await party(session, now=now)
+        for name in ("one", "other"):
+            who = await person(session, party_id=home.id, role="approver", now=now)
+            found[name] = await api_key(session, person=who, now=now)
+    return found
+
+
+async def test_two_people_give_a_transfer_back_at_the_terminal(
+    context: Context, keys: dict[str, str]
+) -> None:
+    async with context.db.transaction() as session:
+        one = await wired(session)
+    async with served(context) as site:
+        first = ["--exchange", site, "--api-key", keys["one"]]
+        second = ["--exchange", site, "--api-key", keys["other"]]
+
+        async def say(*words: str) -> tuple[int, str]:
+            return await anyio.to_thread.run_sync(lambda: run(refunds, *words))
+
+        much = ["draft", str(one.payment_id), "999999999", "EUR", "--reason", "ended"]
+        status, said = await say(*much, "--to", "payer-account", *first)
+        assert (status, "refund-too-large" in said) == (1, True), said
+        asked = ["draft", str(one.payment_id), "12345", "EUR", "--reason", "ended"]
+        status, said = await say(*asked, "--to", "payer-account", *first)
+        assert (status, "123.45 EUR" in said) == (0, True), said
+        told = re.search(r"approve (\S+) ([0-9a-f]{64})", said)
+        assert told is not None
+        status, said = await say("approve", *told.groups(), *first)
+        assert (status, "same-person" in said) == (1, True), said
+        status, said = await say("approve", *told.groups(), *second)
+        assert (status, f"exchange bank fetch {told[1]}" in said) == (0, True), said
+        status, said = await say("refuse", *told.groups(), "--reason", "late", *second)
+        assert (status, "already-decided" in said) == (1, True), said
+        status, said = await say("show", told[1], *first)
+        assert json.loads(said)["to_account"] == f"iban:{one.came_from}"
+        status, said = await say("list", "--state", "approved", "--json", *first)
+        assert told[1] in [each["id"] for each in json.loads(said)["refunds"]]
+
+
+async def test_a_dispute_is_read_at_the_terminal(
+    context: Context, db: Database, keys: dict[str, str]
+) -> None:
+    _, payment_id, _, _ = await bought(db)
+    async with db.transaction() as session:
+        named = await of_a_payment(session, payment_id, now=clock.now())
+    async with served(context) as site:
+        where = ["--exchange", site, "--api-key", keys["one"]]
+
+        async def say(*words: str) -> tuple[int, str]:
+            return await anyio.to_thread.run_sync(lambda: run(disputes, *words, *where))
+
+        status, said = await say("show", named["dispute_id"])
+        assert (status, json.loads(said)["state"]) == (0, "inquiry")
+        status, said = await say("list", "--json")
+        listed = {one["id"]: one for one in json.loads(said)["disputes"]}
+        assert named["dispute_id"] in listed
+        status, said = await say("list")
+        assert (status, "inquiry" in said) == (0, True)
