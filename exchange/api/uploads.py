@@ -42,7 +42,7 @@ from listings.masters.tables import Master
 VERSION = "1.0.0"
 EXTENSIONS = "creation,expiration,termination"
 PART = "application/offset+octet-stream"
-BLOCK = 4 * 1024**2  # bytes per transaction: what a cut connection or a crash can cost
+BLOCK = 2 * 1024**2  # bytes per transaction: what a cut connection or a crash can cost
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -268,8 +268,10 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
         async for piece in request.stream():
             held += piece
             while len(held) >= BLOCK:
-                yield bytes(held[:BLOCK])
+                with memoryview(held) as whole:
+                    block = bytes(whole[:BLOCK])
                 del held[:BLOCK]
+                yield block
     if held:
         yield bytes(held)
 

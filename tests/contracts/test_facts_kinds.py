@@ -19,7 +19,7 @@ PEOPLE = {"licensee", "licensor", "parties", "party", "person"}
 
 
 def test_the_public_reads_the_market_keys_policies_and_forms_alone() -> None:
-    known = MARKET | KEYS | {"policy.adopted", "template.published"}
+    known = MARKET | KEYS | {"policy.adopted", "template.published", "fees.announced"}
     assert set(rules.kinds_for(Audience.PUBLIC)) == known
 
 

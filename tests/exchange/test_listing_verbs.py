@@ -44,7 +44,7 @@ async def test_a_closed_auction_ends_its_listing_as_it_went(
         ("award.made", ["keep-deposit", "open-deal"]),
         ("deal.opened", ["certify-deal"]),
         ("deal.executed", ["publicise-result", "plan-settlement", "archive-deal"]),
-        ("settlement.booked", ["mark-deal-paid", "release-keys"]),
+        ("settlement.booked", ["free-after-payment", "mark-deal-paid", "release-keys"]),
         ("bid.placed", []),
     ],
 )

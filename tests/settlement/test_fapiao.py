@@ -33,6 +33,7 @@ from settlement.fapiao.rules import (
     FapiaoOutOfTurn,
 )
 from settlement.invoices.printing import SUBJECTS
+from settlement.plans.rules import SERVICE_FEE
 from settlement.taxes import rules as taxes
 from tests.conftest import NOW
 from tests.settlement import fapiao_factory, redletters_factory
@@ -113,7 +114,7 @@ def test_details_that_cannot_be_are_refused(change: dict[str, str]) -> None:
 
 
 def test_every_kind_of_settlement_has_a_tax_code_of_nineteen_digits() -> None:
-    assert set(gateway.codes()) == {*SUBJECTS, rules.COMMISSION}
+    assert set(gateway.codes()) == SUBJECTS.keys() - {SERVICE_FEE} | {rules.COMMISSION}
     assert all(rules.TAX_CODE.fullmatch(found) for found, _ in gateway.codes().values())
 
 
