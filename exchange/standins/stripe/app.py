@@ -12,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exchange.standins.stripe import controls, events, faults
+from exchange.standins.stripe import controls, events, faults, visits
 from exchange.standins.stripe.call import Answer
 from exchange.standins.stripe.desk import Desk, Request
 from exchange.standins.stripe.errors import Problem
@@ -42,7 +42,9 @@ def create_app(desk: Desk) -> Starlette:
     ]
     handlers: dict[Any, Any] = {404: _no_route, 405: _no_route, Exception: _broken}
     return Starlette(
-        routes=[*routes, *controls.routes(desk)], exception_handlers=handlers, lifespan=lifespan
+        routes=[*routes, *controls.routes(desk), *visits.routes(desk)],
+        exception_handlers=handlers,
+        lifespan=lifespan,
     )
 
 

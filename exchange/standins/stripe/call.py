@@ -36,6 +36,7 @@ class Call:
     request: str
     key: str | None
     is_browser: bool = False
+    at: str = ""  # the address under which the caller reaches this stand-in
 
 
 @dataclass(frozen=True, slots=True)

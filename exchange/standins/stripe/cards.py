@@ -1,4 +1,8 @@
-"""The test cards, and the charge that one confirmed payment makes."""
+"""The test cards, and the charge that one confirmed payment makes.
+
+Source: docs.stripe.com/testing and docs.stripe.com/payments/3d-secure, the names of the payment
+methods and what each does; docs.stripe.com/declines/codes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +23,9 @@ class Card:
     decline: str | None = None
     reason: str | None = None
     is_pending: bool = True  # the money is available only after some days
+    asks: bool = False  # its bank wants its holder to authenticate (3-D Secure)
 
 
-# Source: the names are those of Stripe's testing page.
 CARDS: Mapping[str, Card] = {
     "pm_card_visa": Card("visa", "4242"),
     "pm_card_mastercard": Card("mastercard", "4444"),
@@ -32,7 +36,35 @@ CARDS: Mapping[str, Card] = {
     "pm_card_chargeDeclinedInsufficientFunds": Card(
         "visa", "9995", "card_declined", "insufficient_funds"
     ),
+    "pm_card_visa_chargeDeclinedInsufficientFunds": Card(
+        "visa", "9995", "card_declined", "insufficient_funds"
+    ),
+    "pm_card_visa_chargeDeclinedLostCard": Card("visa", "9987", "card_declined", "lost_card"),
+    "pm_card_visa_chargeDeclinedStolenCard": Card("visa", "9979", "card_declined", "stolen_card"),
+    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": Card(
+        "visa", "6975", "card_declined", "card_velocity_exceeded"
+    ),
     "pm_card_chargeDeclinedExpiredCard": Card("visa", "0069", "expired_card", None),
+    "pm_card_chargeDeclinedIncorrectCvc": Card("visa", "0127", "incorrect_cvc", None),
+    "pm_card_chargeDeclinedProcessingError": Card("visa", "0119", "processing_error", None),
+    "pm_card_authenticationRequired": Card("visa", "3184", asks=True),
+    "pm_card_threeDSecure2Required": Card("visa", "3220", asks=True),
+    "pm_card_threeDSecureRequiredChargeDeclined": Card(
+        "visa", "1629", "card_declined", "generic_decline", asks=True
+    ),
+    "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": Card(
+        "visa", "3178", "card_declined", "insufficient_funds", asks=True
+    ),
+}
+DECLINED = "Your card was declined."
+_MESSAGES = {
+    "insufficient_funds": "Your card has insufficient funds.",
+    "expired_card": "Your card has expired.",
+    "incorrect_cvc": "Your card's security code is incorrect.",
+    "processing_error": "An error occurred while processing your card. Try again in a little bit.",
+    "authentication_required": f"{DECLINED} This transaction requires authentication.",
+    "authentication_not_handled": "This payment required an authentication action to complete, "
+    "but `error_on_requires_action` was set.",
 }
 
 
@@ -47,12 +79,18 @@ def card(name: str) -> Card:
     return CARDS[name]
 
 
-def charge(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) -> dict[str, Any]:
+def message(used: Card) -> str:
+    """Say in Stripe's words why a card is declined."""
+    return _MESSAGES.get(used.reason or used.decline or "", DECLINED)
+
+
+def charge(call: Call, intent: Mapping[str, Any], used: Card) -> dict[str, Any]:
     """Make the charge of a payment intent: paid, held, or declined; with its books and its event.
 
-    What a card only holds moves no money: its books are written when it is captured.
+    What a card only holds moves no money: its books are written when it is captured. A card that
+    asks for it was authenticated before.
     """
-    thing = _shape(call, intent, used, method=method)
+    thing = _shape(call, intent, used)
     if used.decline is None and intent["capture_method"] == "manual":
         thing |= {"captured": False, "amount_captured": 0}
         details = thing["payment_method_details"]["card"]
@@ -79,7 +117,7 @@ def take(call: Call, thing: dict[str, Any], amount: int, *, is_pending: bool) ->
     )  # fmt: skip
 
 
-def _shape(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) -> dict[str, Any]:
+def _shape(call: Call, intent: Mapping[str, Any], used: Card) -> dict[str, Any]:
     paid = used.decline is None
     nothing = (
         "application", "application_fee", "application_fee_amount", "authorization_code",
@@ -103,13 +141,13 @@ def _shape(call: Call, intent: Mapping[str, Any], used: Card, *, method: str) ->
         "created": call.now,
         "disputed": False,
         "failure_code": used.decline,
-        "failure_message": None if paid else "Your card was declined.",
+        "failure_message": None if paid else message(used),
         "fraud_details": {},
         "livemode": False,
         "outcome": _outcome(used),
         "paid": paid,
         "payment_intent": intent["id"],
-        "payment_method": method,
+        "payment_method": intent["payment_method"],
         "payment_method_details": {"type": "card", "card": _details(used, intent["amount"])},
         "radar_options": {},
         "refunded": False,
@@ -151,6 +189,19 @@ def _details(used: Card, amount: int) -> dict[str, Any]:
         "network_token": {"used": False},
         "network_transaction_id": None,
         "regulated_status": "unregulated",
-        "three_d_secure": None,
+        "three_d_secure": _authenticated() if used.asks else None,
         "wallet": None,
+    }
+
+
+def _authenticated() -> dict[str, Any]:
+    return {
+        "authentication_flow": "challenge",
+        "electronic_commerce_indicator": "05",
+        "exemption_indicator": None,
+        "exemption_indicator_applied": None,
+        "result": "authenticated",
+        "result_reason": None,
+        "transaction_id": None,
+        "version": "2.2.0",
     }

@@ -7,7 +7,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exchange.standins.stripe import books, disputes, events, faults, payouts, refunds
+from exchange.standins.stripe import (
+    authentications,
+    books,
+    disputes,
+    events,
+    faults,
+    payouts,
+    refunds,
+)
 from exchange.standins.stripe.call import API_VERSION, Call
 from exchange.standins.stripe.desk import Desk
 from exchange.standins.stripe.errors import Problem
@@ -22,8 +30,10 @@ DIFFERS = (
     "Amounts may have twelve digits, at Stripe eight for most currencies; start it with "
     "--most-minor 99999999 to have Stripe's limit.",
     "The fee is the same for every card and currency.",
-    "No 3-D Secure. Every card holds for seven days and is captured once. Refunds of cards succeed "
-    "at once, and one that the balance does not cover is refused.",
+    "3-D Secure asks on a page of the stand-in, which anybody may answer, or is answered on "
+    "command (/_payment_intents/{id}/authentication).",
+    "Every card holds for seven days and is captured once. Refunds of cards succeed at once, and "
+    "one that the balance does not cover is refused.",
     "Disputes are opened and decided on command (/_disputes); refunds come back on command.",
     "Payouts go to one bank account that takes every currency, and arrive on the second day, "
     "holidays or not; they fail on command, and those of a schedule are made on command.",
@@ -44,6 +54,7 @@ def routes(desk: Desk) -> list[Route]:
         Route("/_refunds/{id}/failure", controls.fail_refund, methods=["POST"]),
         Route("/_payouts", controls.pay_out, methods=["POST"]),
         Route("/_payouts/{id}/failure", controls.fail_payout, methods=["POST"]),
+        Route("/_payment_intents/{id}/authentication", controls.authenticate, methods=["POST"]),
         Route("/_webhooks", controls.webhooks, methods=["GET", "POST"]),
         Route("/_webhooks/resend", controls.resend, methods=["POST"]),
     ]
@@ -121,13 +132,15 @@ class Controls:
     def _done(
         self, run: Callable[[Call], dict[str, Any]], id_: str, given: dict[str, Any]
     ) -> Response:
-        desk = self.desk
-        desk.catch_up()
         try:
-            with desk.store.transaction():
-                return JSONResponse(run(desk.own_call(given, id_)))
+            return JSONResponse(self.desk.command(run, id_, given))
         except Problem as problem:
             return JSONResponse(problem.body, problem.status)
+
+    async def authenticate(self, request: Request) -> Response:
+        """Answer for a card's holder: `{"succeeds": true}`; false lets the authentication fail."""
+        id_ = request.path_params["id"]
+        return self._done(authentications.answer, id_, await _body(request))
 
     async def webhooks(self, request: Request) -> Response:
         """Order mischief: `{"kind", "count": 1, "seconds": 0}`; list the deliveries."""

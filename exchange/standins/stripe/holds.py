@@ -63,6 +63,7 @@ def end(call: Call, intent: dict[str, Any], *, reason: str | None) -> dict[str, 
         "amount_capturable": 0,
         "canceled_at": call.now,
         "cancellation_reason": reason,
+        "next_action": None,
     }
     call.store.change(intent)
     events.announce(call, "payment_intent.canceled", intent)

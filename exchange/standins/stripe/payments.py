@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.standins.stripe import cards, events, holds
+from exchange.standins.stripe import attempts, authentications, cards, events, holds
 from exchange.standins.stripe.accounts import currency
 from exchange.standins.stripe.call import Answer, Call
 from exchange.standins.stripe.errors import invalid, unauthenticated
@@ -99,37 +99,15 @@ def cancel(call: Call) -> Answer:
 
 def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
     used = cards.card(intent["payment_method"])
-    method = new_id("payment_method")
-    charge = cards.charge(call, intent, used, method=method)
-    intent |= {"latest_charge": charge["id"], "last_payment_error": None}
-    if used.decline is None and intent["capture_method"] == "manual":
-        return Answer(200, holds.begin(call, {**intent, "payment_method": method}, charge))
-    if used.decline is None:
-        intent |= {
-            "status": "succeeded",
-            "amount_received": intent["amount"],
-            "payment_method": method,
-        }
-        call.store.change(intent)
-        events.announce(call, "payment_intent.succeeded", intent)
-        return Answer(200, intent)
-    error = {
-        "charge": charge["id"],
-        "code": used.decline,
-        "decline_code": used.reason,
-        "message": "Your card was declined.",
-        "payment_method": {"id": method, "object": "payment_method", "type": "card"},
-        "type": "card_error",
-    }
-    error = {name: value for name, value in error.items() if value is not None}
+    authentications.check_return(call)
     intent |= {
-        "status": "requires_payment_method",
-        "payment_method": None,
-        "last_payment_error": error,
+        "last_payment_error": None,
+        "next_action": None,
+        "payment_method": new_id("payment_method"),
     }
-    call.store.change(intent)
-    events.announce(call, "payment_intent.payment_failed", intent)
-    return Answer(402, {"error": {**error, "payment_intent": intent}})
+    if not used.asks:
+        return attempts.attempt(call, intent, used)
+    return authentications.ask(call, intent, used)
 
 
 def _browser_may(call: Call, intent: Mapping[str, Any]) -> None:
