@@ -6,6 +6,7 @@ that changing any field voids it. The database holds all of this too.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from contracts import canonical
@@ -76,6 +77,10 @@ class Decision:
     content_sha256: str
     proof_id: UUID | None = None
 
+    def repeats(self, decided_by: UUID | None, content_sha256: str) -> bool:
+        """Whether it was taken before: the same person decided the same content."""
+        return (self.person_id, self.content_sha256) == (decided_by, content_sha256)
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -85,6 +90,15 @@ class Subject:
     object_id: UUID
     object_hash: str
     maker_id: UUID
+
+
+class Prepared(Protocol):
+    """A row of something prepared, which keeps by whom and when it was decided."""
+
+    state: str
+    content: bytes
+    decided_by: UUID | None
+    decided_at: datetime | None
 
 
 def check_two(subject: Subject, checker_id: UUID) -> None:

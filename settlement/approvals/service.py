@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
 from settlement.approvals import queries, rules
-from settlement.approvals.rules import Decision, Subject
+from settlement.approvals.rules import Decision, Prepared, Subject
 from settlement.approvals.tables import Approval
 
 
@@ -70,6 +70,26 @@ async def approve_and_use(
         now=now,
     )
     return await use(session, subject, now=now)
+
+
+async def refuse_prepared(
+    session: AsyncSession,
+    row: Prepared,
+    subject: Subject,
+    *,
+    decision: Decision,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Refuse something prepared as it was read, and note on its row by whom and when.
+
+    Raises:
+        AlreadyDecided, SamePerson, ContentChanged: see `rules.check_decision`.
+    """
+    rules.check_decision(decision, subject=subject, state=row.state, content_now=row.content)
+    by = decision.person_id
+    await refuse(session, subject, checker_id=by, reason=reason, now=now)
+    row.state, row.decided_by, row.decided_at = rules.REFUSED, by, now
 
 
 async def use(session: AsyncSession, subject: Subject, *, now: datetime) -> Approval:

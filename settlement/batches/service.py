@@ -82,7 +82,7 @@ async def approve(
         ProofSpent: the proof has served for another decision.
     """
     batch = await _locked(session, batch_id)
-    if batch.state == APPROVED and _is_repeated(batch, decision):
+    if batch.state == APPROVED and decision.repeats(batch.decided_by, batch.content_sha256):
         return batch
     items = await queries.items(session, batch_id)
     now_says = rules.content(batch_id, [item.item() for item in items])
@@ -91,7 +91,8 @@ async def approve(
     )
     due = await _unchanged(session, items, decision, now=now)
     await approvals.approve_and_use(session, _subject(batch), decision=decision, now=now)
-    await _decide(session, batch, items, APPROVED, decision, now=now)
+    batch.state, batch.decided_by, batch.decided_at = APPROVED, decision.person_id, now
+    await _become(session, items, APPROVED)
     for payout, transfers in due:
         await paying.carry_out(session, payout, transfers, by=decision.person_id, now=now)
     await _tell(session, "payout-batch.approved", batch, now=now)
@@ -108,16 +109,13 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules.check_decision`.
     """
     batch = await _locked(session, batch_id)
-    if batch.reason == reason and _is_repeated(batch, decision):
+    if batch.reason == reason and decision.repeats(batch.decided_by, batch.content_sha256):
         return batch
-    deciding.check_decision(
-        decision, subject=_subject(batch), state=batch.state, content_now=batch.content
+    await approvals.refuse_prepared(
+        session, batch, _subject(batch), decision=decision, reason=reason, now=now
     )
-    by = decision.person_id
-    await approvals.refuse(session, _subject(batch), checker_id=by, reason=reason, now=now)
-    items = await queries.items(session, batch_id)
     batch.reason = reason
-    await _decide(session, batch, items, REFUSED, decision, now=now)
+    await _become(session, await queries.items(session, batch_id), REFUSED)
     await _tell(session, "payout-batch.refused", batch, now=now)
     return batch
 
@@ -141,16 +139,8 @@ async def _unchanged(
     return found
 
 
-async def _decide(
-    session: AsyncSession,
-    batch: PayoutBatch,
-    items: Sequence[PayoutBatchItem],
-    state: str,
-    decision: Decision,
-    *,
-    now: datetime,
-) -> None:
-    batch.state, batch.decided_by, batch.decided_at = state, decision.person_id, now
+async def _become(session: AsyncSession, items: Sequence[PayoutBatchItem], state: str) -> None:
+    """Note the batch's state on its items, once the batch itself has it."""
     await session.flush()
     for item in items:
         item.state = state
@@ -183,11 +173,6 @@ async def _locked(session: AsyncSession, batch_id: UUID) -> PayoutBatch:
 
 def _subject(batch: PayoutBatch) -> Subject:
     return Subject(OBJECT, batch.id, batch.content_sha256, batch.prepared_by)
-
-
-def _is_repeated(batch: PayoutBatch, decision: Decision) -> bool:
-    seen = (batch.decided_by, batch.content_sha256)
-    return seen == (decision.person_id, decision.content_sha256)
 
 
 async def _tell(session: AsyncSession, kind: str, batch: PayoutBatch, *, now: datetime) -> None:

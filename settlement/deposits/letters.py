@@ -63,7 +63,7 @@ async def accept(
         GuaranteeDecided, GuaranteeOtherPerson, GuaranteeChanged, ProofSpent: see `service.decide`.
     """
     row, deposit = await _both(session, guarantee_id)
-    if row.state == rules.ACCEPTED and _is_repeated(row, decision):
+    if row.state == rules.ACCEPTED and decision.repeats(row.decided_by, row.content_sha256):
         return row
     if row.state == rules.OFFERED and (deposit.free_at is not None or deposit.balance().is_covered):
         raise DepositSecured("No deposit is needed any more.")
@@ -83,7 +83,7 @@ async def refuse(
         GuaranteeDecided, GuaranteeOtherPerson, GuaranteeChanged: see `service.decide`.
     """
     row, _ = await _both(session, guarantee_id)
-    if row.refused_reason == reason and _is_repeated(row, decision):
+    if row.refused_reason == reason and decision.repeats(row.decided_by, row.content_sha256):
         return row
     await service.decide(session, row, decision=decision, reason=reason, now=now)
     return row
@@ -193,10 +193,6 @@ async def _paid(
     await service.end(session, row, rules.PAID, person_id=person_id, now=now)
     await booking.unpledge(session, deposit)
     await pledging.end_movement(session, row.movement_id, deposits.DONE)
-
-
-def _is_repeated(row: Guarantee, decision: Decision) -> bool:
-    return (row.decided_by, row.content_sha256) == (decision.person_id, decision.content_sha256)
 
 
 async def _both(session: AsyncSession, guarantee_id: UUID) -> tuple[Guarantee, Deposit]:

@@ -92,7 +92,8 @@ async def approve(
         ProofSpent: the proof has served for another decision.
     """
     movement, deposit = await both(session, movement_id)
-    if movement.state != rules.PREPARED and _is_repeated(movement, decision):
+    again = decision.repeats(movement.decided_by, movement.content_sha256)
+    if again and movement.state != rules.PREPARED:
         return movement
     _check_decision(movement, decision)
     await _check(session, deposit, movement.move())
@@ -129,7 +130,8 @@ async def refuse(
         DepositMoveDecided, DepositOtherPerson, DepositMoveChanged: see `rules.check_decision`.
     """
     movement, _ = await both(session, movement_id)
-    if movement.refused_reason == reason and _is_repeated(movement, decision):
+    again = decision.repeats(movement.decided_by, movement.content_sha256)
+    if again and movement.refused_reason == reason:
         return movement
     _check_decision(movement, decision)
     by = decision.person_id
@@ -292,11 +294,6 @@ def _check_decision(movement: DepositMovement, decision: Decision) -> None:
         decided_by=decision.person_id,
         same=decision.content_sha256 == movement.content_sha256,
     )
-
-
-def _is_repeated(movement: DepositMovement, decision: Decision) -> bool:
-    seen = (movement.decided_by, movement.content_sha256)
-    return seen == (decision.person_id, decision.content_sha256)
 
 
 def _subject(movement: DepositMovement) -> Subject:

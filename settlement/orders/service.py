@@ -13,7 +13,7 @@ from contracts.facts import service as facts
 from contracts.refusal import IdReused, Unknown
 from settlement.approvals import rules as deciding
 from settlement.approvals import service as approvals
-from settlement.approvals.rules import APPROVED, PREPARED, REFUSED, Decision, Subject
+from settlement.approvals.rules import APPROVED, PREPARED, Decision, Subject
 from settlement.ledger import closing, exchanging, statements
 from settlement.ledger import rules as accounts
 from settlement.ledger import service as ledger
@@ -80,7 +80,7 @@ async def approve(
         JournalItemNotNamed: another order has explained the item since.
     """
     order = await _locked(session, order_id)
-    if order.state == APPROVED and _is_repeated(order, decision):
+    if order.state == APPROVED and decision.repeats(order.decided_by, order.content_sha256):
         return order
     subject = _subject(order)
     deciding.check_decision(decision, subject=subject, state=order.state, content_now=order.content)
@@ -102,13 +102,12 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules.check_decision`.
     """
     order = await _locked(session, order_id)
-    if order.refused_reason == reason and _is_repeated(order, decision):
+    if order.refused_reason == reason and decision.repeats(order.decided_by, order.content_sha256):
         return order
-    subject, by = _subject(order), decision.person_id
-    deciding.check_decision(decision, subject=subject, state=order.state, content_now=order.content)
-    await approvals.refuse(session, subject, checker_id=by, reason=reason, now=now)
-    order.state, order.refused_reason = REFUSED, reason
-    order.decided_by, order.decided_at = by, now
+    await approvals.refuse_prepared(
+        session, order, _subject(order), decision=decision, reason=reason, now=now
+    )
+    order.refused_reason = reason
     await _tell(session, "ledger-order.refused", order, now=now)
     return order
 
@@ -225,11 +224,6 @@ async def _locked(session: AsyncSession, order_id: UUID) -> LedgerOrder:
 
 def _subject(order: LedgerOrder) -> Subject:
     return Subject(OBJECT, order.id, order.content_sha256, order.prepared_by)
-
-
-def _is_repeated(order: LedgerOrder, decision: Decision) -> bool:
-    seen = (order.decided_by, order.content_sha256)
-    return seen == (decision.person_id, decision.content_sha256)
 
 
 async def _tell(session: AsyncSession, kind: str, order: LedgerOrder, *, now: datetime) -> None:

@@ -105,7 +105,8 @@ async def verify(
         AlreadyDecided, SamePerson, ContentChanged, ProofSpent: see `approvals.rules`.
     """
     account = await _locked(session, account_id)
-    if account.state in (rules.VERIFIED, rules.SUPERSEDED) and _is_repeated(account, decision):
+    again = decision.repeats(account.decided_by, account.sha256)
+    if again and account.state in (rules.VERIFIED, rules.SUPERSEDED):
         return account
     _check(account, decision)
     await approvals.approve_and_use(session, _subject(account), decision=decision, now=now)
@@ -135,7 +136,7 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     account = await _locked(session, account_id)
-    if account.state == rules.REFUSED and _is_repeated(account, decision):
+    if account.state == rules.REFUSED and decision.repeats(account.decided_by, account.sha256):
         return account
     _check(account, decision)
     by = decision.person_id
@@ -174,11 +175,6 @@ def _check(account: PayeeBankAccount, decision: Decision) -> None:
 
 def _subject(account: PayeeBankAccount) -> Subject:
     return Subject(OBJECT, account.id, account.sha256, account.declared_by)
-
-
-def _is_repeated(account: PayeeBankAccount, decision: Decision) -> bool:
-    seen = (account.decided_by, account.sha256)
-    return seen == (decision.person_id, decision.content_sha256)
 
 
 async def _find(

@@ -136,7 +136,8 @@ async def approve(
         ProofSpent: the proof has served for another decision.
     """
     payout = await locked(session, payout_id)
-    if _is_repeated(payout, decision, (rules.APPROVED, rules.PAID)):
+    again = decision.repeats(payout.decided_by, payout.content_sha256)
+    if again and payout.state in (rules.APPROVED, rules.PAID):
         return payout
     transfers = await checked(session, payout, decision, now=now)
     await approvals.approve_and_use(session, _subject(payout), decision=decision, now=now)
@@ -203,15 +204,11 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules.check_decision`.
     """
     payout = await locked(session, payout_id)
-    if _is_repeated(payout, decision, (rules.REFUSED,)) and payout.reason == reason:
+    if payout.reason == reason and decision.repeats(payout.decided_by, payout.content_sha256):
         return payout
-    deciding.check_decision(
-        decision, subject=_subject(payout), state=payout.state, content_now=payout.content
+    await approvals.refuse_prepared(
+        session, payout, _subject(payout), decision=decision, reason=reason, now=now
     )
-    await approvals.refuse(
-        session, _subject(payout), checker_id=decision.person_id, reason=reason, now=now
-    )
-    payout.state, payout.decided_by, payout.decided_at = rules.REFUSED, decision.person_id, now
     payout.reason = reason
     await session.flush()
     record = {"payout": str(payout.id), **_hash(payout)}
@@ -298,11 +295,6 @@ async def locked(session: AsyncSession, payout_id: UUID) -> Payout:
     if payout is None:
         raise Unknown("There is no such payout.")
     return payout
-
-
-def _is_repeated(payout: Payout, decision: Decision, states: tuple[str, ...]) -> bool:
-    seen = (payout.decided_by, payout.content_sha256)
-    return payout.state in states and seen == (decision.person_id, decision.content_sha256)
 
 
 def _subject(payout: Payout) -> Subject:

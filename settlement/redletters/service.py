@@ -77,7 +77,7 @@ async def approve(
         RedLetterTooLarge, RedLetterNeedsRefund, PaymentOpen: what happened since keeps it back.
     """
     row, invoice = await _both(session, red_letter_id)
-    if row.state == rules.ISSUED and _same(row, decision):
+    if row.state == rules.ISSUED and decision.repeats(row.decided_by, row.content_sha256):
         return row
     if row.state != rules.PREPARED:
         raise AlreadyDecided(f"This red letter is {row.state}.", state=row.state)
@@ -109,17 +109,13 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     row, invoice = await _both(session, red_letter_id)
-    if row.refused_reason == reason and _same(row, decision):
+    if row.refused_reason == reason and decision.repeats(row.decided_by, row.content_sha256):
         return row
     if row.state != rules.PREPARED:
         raise AlreadyDecided(f"This red letter is {row.state}.", state=row.state)
-    deciding.check_decision(
-        decision, subject=_subject(row), state=row.state, content_now=row.content
+    await approvals.refuse_prepared(
+        session, row, _subject(row), decision=decision, reason=reason, now=now
     )
-    await approvals.refuse(
-        session, _subject(row), checker_id=decision.person_id, reason=reason, now=now
-    )
-    row.state, row.decided_by, row.decided_at = rules.REFUSED, decision.person_id, now
     row.refused_reason = reason
     await session.flush()
     await _tell(session, "red-letter.refused", invoice, row, now=now)
@@ -282,8 +278,3 @@ async def _tell(
 def _subject(row: RedLetter) -> Subject:
     assert row.prepared_by is not None  # noqa: S101 - those without a maker are never prepared.
     return Subject(OBJECT, row.id, row.content_sha256, row.prepared_by)
-
-
-def _same(row: RedLetter, decision: Decision) -> bool:
-    seen = (row.decided_by, row.content_sha256)
-    return seen == (decision.person_id, decision.content_sha256)

@@ -101,7 +101,8 @@ async def approve(
             made.
     """
     refund, payment = await _both(session, refund_id)
-    if refund.state in (rules.APPROVED, rules.MADE, rules.FAILED) and _same(refund, decision):
+    again = decision.repeats(refund.decided_by, refund.content_sha256)
+    if again and refund.state in (rules.APPROVED, rules.MADE, rules.FAILED):
         return refund
     if refund.state != rules.PREPARED:
         raise AlreadyDecided(f"This refund is {refund.state}.", state=refund.state)
@@ -146,15 +147,12 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     refund, _ = await _both(session, refund_id)
-    if refund.refused_reason == reason and _same(refund, decision):
+    again = decision.repeats(refund.decided_by, refund.content_sha256)
+    if again and refund.refused_reason == reason:
         return refund
-    deciding.check_decision(
-        decision, subject=_subject(refund), state=refund.state, content_now=refund.content
+    await approvals.refuse_prepared(
+        session, refund, _subject(refund), decision=decision, reason=reason, now=now
     )
-    await approvals.refuse(
-        session, _subject(refund), checker_id=decision.person_id, reason=reason, now=now
-    )
-    refund.state, refund.decided_by, refund.decided_at = rules.REFUSED, decision.person_id, now
     refund.refused_reason = reason
     await session.flush()
     await _tell(session, "refund.refused", refund, now=now)
@@ -344,8 +342,3 @@ def _content(
 
 def _subject(refund: Refund) -> Subject:
     return Subject(OBJECT, refund.id, refund.content_sha256, refund.prepared_by)
-
-
-def _same(refund: Refund, decision: Decision) -> bool:
-    seen = (refund.decided_by, refund.content_sha256)
-    return seen == (decision.person_id, decision.content_sha256)

@@ -155,7 +155,7 @@ async def approve(
         ContentChanged: something of it went back since, or the authority's account changed.
     """
     row = await locked(session, remittance_id)
-    if row.state in rules.HOLDING and _same(row, decision):
+    if row.state in rules.HOLDING and decision.repeats(row.decided_by, row.content_sha256):
         return row
     items = await queries.items(session, row.id)
     account = (await _authority(session, row.group)).details()
@@ -181,13 +181,12 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     row = await locked(session, remittance_id)
-    if row.reason == reason and _same(row, decision):
+    if row.reason == reason and decision.repeats(row.decided_by, row.content_sha256):
         return row
-    subject = _subject(row)
-    deciding.check_decision(decision, subject=subject, state=row.state, content_now=row.content)
-    by = decision.person_id
-    await approvals.refuse(session, subject, checker_id=by, reason=reason, now=now)
-    row.decided_by, row.decided_at, row.reason = by, now, reason
+    await approvals.refuse_prepared(
+        session, row, _subject(row), decision=decision, reason=reason, now=now
+    )
+    row.reason = reason
     await _become(session, row, rules.REFUSED)
     await _tell(session, "remittance.refused", row, now=now)
     return row
@@ -357,7 +356,3 @@ async def _tell(session: AsyncSession, kind: str, row: Remittance, *, now: datet
 
 def _subject(row: Remittance) -> Subject:
     return Subject(OBJECT, row.id, row.content_sha256, row.prepared_by)
-
-
-def _same(row: Remittance, decision: Decision) -> bool:
-    return (row.decided_by, row.content_sha256) == (decision.person_id, decision.content_sha256)

@@ -79,10 +79,11 @@ async def approve(
         AlreadyDecided, SamePerson, ContentChanged, ProofSpent: see `approvals.rules`.
     """
     row = await _locked(session, residence_id)
-    if row.state == rules.APPROVED and _same(row, decision):
+    if row.state == rules.APPROVED and decision.repeats(row.decided_by, row.content_sha256):
         return row
-    _check(row, decision)
-    await approvals.approve_and_use(session, _subject(row), decision=decision, now=now)
+    subject = _subject(row)
+    deciding.check_decision(decision, subject=subject, state=row.state, content_now=row.content)
+    await approvals.approve_and_use(session, subject, decision=decision, now=now)
     row.state, row.decided_by, row.decided_at = rules.APPROVED, decision.person_id, now
     await _tell(session, "tax-residence.approved", row, now=now)
     return row
@@ -98,24 +99,18 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     row = await _locked(session, residence_id)
-    if row.reason == reason and _same(row, decision):
+    if row.reason == reason and decision.repeats(row.decided_by, row.content_sha256):
         return row
-    _check(row, decision)
-    by = decision.person_id
-    await approvals.refuse(session, _subject(row), checker_id=by, reason=reason, now=now)
-    row.state, row.decided_by, row.decided_at, row.reason = rules.REFUSED, by, now, reason
+    await approvals.refuse_prepared(
+        session, row, _subject(row), decision=decision, reason=reason, now=now
+    )
+    row.reason = reason
     await _tell(session, "tax-residence.refused", row, now=now)
     return row
 
 
 def _shown(treaty: Treaty | None) -> dict[str, Any]:
     return {} if treaty is None else asdict(treaty)
-
-
-def _check(row: TaxResidence, decision: Decision) -> None:
-    deciding.check_decision(
-        decision, subject=_subject(row), state=row.state, content_now=row.content
-    )
 
 
 async def _locked(session: AsyncSession, residence_id: UUID) -> TaxResidence:
@@ -139,7 +134,3 @@ async def _tell(session: AsyncSession, kind: str, row: TaxResidence, *, now: dat
 
 def _subject(row: TaxResidence) -> Subject:
     return Subject(OBJECT, row.id, row.content_sha256, row.prepared_by)
-
-
-def _same(row: TaxResidence, decision: Decision) -> bool:
-    return (row.decided_by, row.content_sha256) == (decision.person_id, decision.content_sha256)

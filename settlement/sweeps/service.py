@@ -86,7 +86,8 @@ async def approve(
     # Two sweeps approved at once would each find the same money free.
     await session.execute(text("LOCK TABLE sweep IN SHARE ROW EXCLUSIVE MODE"))
     sweep = await _locked(session, sweep_id)
-    if sweep.state not in (rules.PREPARED, rules.REFUSED) and _same(sweep, decision):
+    again = decision.repeats(sweep.decided_by, sweep.content_sha256)
+    if again and sweep.state not in (rules.PREPARED, rules.REFUSED):
         return sweep
     account = await banks.get_account(session, sweep.account_id)
     deciding.check_decision(
@@ -114,14 +115,11 @@ async def refuse(
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
     """
     sweep = await _locked(session, sweep_id)
-    if sweep.refused_reason == reason and _same(sweep, decision):
+    if sweep.refused_reason == reason and decision.repeats(sweep.decided_by, sweep.content_sha256):
         return sweep
-    deciding.check_decision(
-        decision, subject=_subject(sweep), state=sweep.state, content_now=sweep.content
+    await approvals.refuse_prepared(
+        session, sweep, _subject(sweep), decision=decision, reason=reason, now=now
     )
-    by = decision.person_id
-    await approvals.refuse(session, _subject(sweep), checker_id=by, reason=reason, now=now)
-    sweep.state, sweep.decided_by, sweep.decided_at = rules.REFUSED, by, now
     sweep.refused_reason = reason
     await _tell(session, "sweep.refused", sweep, now=now)
     return sweep
@@ -282,8 +280,3 @@ def _content(sweep_id: UUID, ask: Ask, account: BankAccount) -> bytes:
 
 def _subject(sweep: Sweep) -> Subject:
     return Subject(OBJECT, sweep.id, sweep.content_sha256, sweep.prepared_by)
-
-
-def _same(sweep: Sweep, decision: Decision) -> bool:
-    seen = (sweep.decided_by, sweep.content_sha256)
-    return seen == (decision.person_id, decision.content_sha256)
