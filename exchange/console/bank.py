@@ -16,7 +16,7 @@ from exchange.api import statements as statements_api
 from exchange.api import suspense as suspense_api
 from exchange.api.deps import Now, Session
 from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided, Verdict
 from exchange.identity.rules import Caller
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
@@ -150,24 +150,11 @@ async def send_collecting(
 
 
 @router.post("/collecting/{proposal_id}/{verdict}")
-async def send_collecting_verdict(
-    *,
-    request: Request,
-    proposal_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_collecting_verdict(request: Request, proposal_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the account that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await collecting_api.approve_collecting(proposal_id=proposal_id, body=body, **told)
-    else:
-        refusal = deciding.refusal(form)
-        await collecting_api.refuse_collecting(proposal_id=proposal_id, body=refusal, **told)
+    await sent.decide(
+        collecting_api.approve_collecting, collecting_api.refuse_collecting, proposal_id=proposal_id
+    )
     return render.see(request, "/console/bank")
 
 
@@ -217,23 +204,9 @@ async def fetch_document(batch_id: UUID, visitor: Staff, session: Session, now: 
 
 
 @router.post("/files/{batch_id}/{verdict}")
-async def send_file_verdict(
-    *,
-    request: Request,
-    batch_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_file_verdict(request: Request, batch_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the file that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_payment_file(batch_id=batch_id, body=body, **told)
-    else:
-        await api.refuse_payment_file(batch_id=batch_id, body=deciding.refusal(form), **told)
+    await sent.decide(api.approve_payment_file, api.refuse_payment_file, batch_id=batch_id)
     return render.see(request, f"/console/bank/files/{batch_id}")
 
 
@@ -259,24 +232,11 @@ async def send_release(
 
 
 @router.post("/releases/{release_id}/{verdict}")
-async def send_release_verdict(
-    *,
-    request: Request,
-    release_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_release_verdict(request: Request, release_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the release that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await suspense_api.approve_release(release_id=release_id, body=body, **told)
-    else:
-        refusal = deciding.refusal(form)
-        await suspense_api.refuse_release(release_id=release_id, body=refusal, **told)
+    await sent.decide(
+        suspense_api.approve_release, suspense_api.refuse_release, release_id=release_id
+    )
     return render.see(request, "/console/bank")
 
 

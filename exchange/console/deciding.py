@@ -1,16 +1,51 @@
 """Decisions sent from pages: an approval takes the password again, a refusal a reason."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from exchange.api.decisions import ApprovalIn, RefusalIn
+from exchange.api.deps import Now, Session
 from exchange.identity import proofs
-from exchange.portal.forms import Form, shape
-from exchange.portal.visitors import Visitor
+from exchange.portal.forms import Form, Sent, shape
+from exchange.portal.visitors import Staff, Visitor
 
 Verdict = Literal["approval", "refusal"]
+Verb = Callable[..., Awaitable[object]]  # an endpoint of the API that takes a decision
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A decision as a page sends it: which, who, what the page showed, and when."""
+
+    verdict: Verdict
+    visitor: Staff
+    form: Sent
+    session: Session
+    now: Now
+
+    async def decide(self, approve: Verb, refuse: Verb, **named: UUID) -> None:
+        """Have the API approve or refuse what is named, exactly as the page showed it.
+
+        Raises:
+            PasswordWrong, TooManyAttempts, InvalidContent: see `approval` and `refusal`.
+            Refusal: what the API refuses with.
+        """
+        told: dict[str, Any] = {**named, "session": self.session, "now": self.now}
+        told["caller"] = self.visitor.caller
+        if self.verdict == "approval":
+            body = await approval(self.session, self.visitor, self.form, now=self.now)
+            await approve(body=body, **told)
+        else:
+            await refuse(body=refusal(self.form), **told)
+
+
+Decided = Annotated[Sending, Depends()]
 
 
 async def approval(

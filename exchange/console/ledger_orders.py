@@ -12,8 +12,7 @@ from contracts.refusal import InvalidContent
 from exchange.api import ledger_holds as holds_api
 from exchange.api import ledger_orders as api
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided
 from exchange.portal import faults, names, render
 from exchange.portal.forms import Form, Sent, shape
 from exchange.portal.language import Language, mark
@@ -107,23 +106,9 @@ async def order_page(
 
 
 @router.post("/{order_id}/{verdict}")
-async def send_verdict(
-    *,
-    request: Request,
-    order_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_verdict(request: Request, order_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the order that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_ledger_order(order_id=order_id, body=body, **told)
-    else:
-        await api.refuse_ledger_order(order_id=order_id, body=deciding.refusal(form), **told)
+    await sent.decide(api.approve_ledger_order, api.refuse_ledger_order, order_id=order_id)
     return render.see(request, f"/console/ledger/orders/{order_id}")
 
 

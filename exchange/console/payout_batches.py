@@ -1,14 +1,12 @@
 """Payout batches as the staff sees them: ticked on the list of payouts, decided on a page."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from exchange.api import payout_batches as api
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided
 from exchange.console.tasks import contracts_of
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
@@ -66,22 +64,7 @@ async def batch_page(
 
 
 @router.post("/{batch_id}/{verdict}")
-async def send_verdict(
-    *,
-    request: Request,
-    batch_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_verdict(request: Request, batch_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the batch that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_payout_batch(payout_batch_id=batch_id, body=body, **told)
-    else:
-        refusal = deciding.refusal(form)
-        await api.refuse_payout_batch(payout_batch_id=batch_id, body=refusal, **told)
+    await sent.decide(api.approve_payout_batch, api.refuse_payout_batch, payout_batch_id=batch_id)
     return render.see(request, f"/console/payout-batches/{batch_id}")

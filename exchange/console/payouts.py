@@ -11,10 +11,9 @@ from contracts import ids
 from contracts.deals import queries as deals
 from exchange.api import payouts as api
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
+from exchange.console.deciding import Decided
 from exchange.console.tasks import contracts_of
 from exchange.portal import money, names, render
-from exchange.portal.forms import Sent
 from exchange.portal.language import Language
 from exchange.portal.visitors import Staff
 from settlement.batches import queries as batches
@@ -68,30 +67,10 @@ async def payout_page(
     )
 
 
-@router.post("/{payout_id}/approval")
-async def send_approval(
-    request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
-) -> Response:
-    """Approve exactly what the page showed, with one's password."""
-    body = await deciding.approval(session, visitor, form, now=now)
-    await api.approve_payout(
-        payout_id=payout_id, body=body, session=session, caller=visitor.caller, now=now
-    )
-    return render.see(request, f"/console/payouts/{payout_id}")
-
-
-@router.post("/{payout_id}/refusal")
-async def send_refusal(
-    request: Request, payout_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
-) -> Response:
-    """Refuse exactly what the page showed, with a reason."""
-    await api.refuse_payout(
-        payout_id=payout_id,
-        body=deciding.refusal(form),
-        session=session,
-        caller=visitor.caller,
-        now=now,
-    )
+@router.post("/{payout_id}/{verdict}")
+async def send_verdict(request: Request, payout_id: UUID, sent: Decided) -> Response:
+    """Approve or refuse exactly what the page showed."""
+    await sent.decide(api.approve_payout, api.refuse_payout, payout_id=payout_id)
     return render.see(request, f"/console/payouts/{payout_id}")
 
 

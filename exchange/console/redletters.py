@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ids
 from exchange.api import redletters as api
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
+from exchange.console.deciding import Decided
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import mark
@@ -95,30 +95,10 @@ async def red_letter_page(
     )
 
 
-@router.post("/{red_letter_id}/approval")
-async def send_approval(
-    request: Request, red_letter_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
-) -> Response:
-    """Approve exactly what the page showed, with one's password."""
-    body = await deciding.approval(session, visitor, form, now=now)
-    await api.approve_red_letter(
-        red_letter_id=red_letter_id, body=body, session=session, caller=visitor.caller, now=now
-    )
-    return render.see(request, f"/console/red-letters/{red_letter_id}")
-
-
-@router.post("/{red_letter_id}/refusal")
-async def send_refusal(
-    request: Request, red_letter_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
-) -> Response:
-    """Refuse exactly what the page showed, with a reason."""
-    await api.refuse_red_letter(
-        red_letter_id=red_letter_id,
-        body=deciding.refusal(form),
-        session=session,
-        caller=visitor.caller,
-        now=now,
-    )
+@router.post("/{red_letter_id}/{verdict}")
+async def send_verdict(request: Request, red_letter_id: UUID, sent: Decided) -> Response:
+    """Approve or refuse exactly what the page showed."""
+    await sent.decide(api.approve_red_letter, api.refuse_red_letter, red_letter_id=red_letter_id)
     return render.see(request, f"/console/red-letters/{red_letter_id}")
 
 

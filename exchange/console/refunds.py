@@ -10,8 +10,7 @@ from contracts import ids
 from exchange.api import refunds as api
 from exchange.api.deps import Now, Session
 from exchange.api.recoveries import RecoveryOut
-from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided
 from exchange.console.tasks import contracts_of
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
@@ -89,23 +88,9 @@ async def refund_page(
 
 
 @router.post("/{refund_id}/{verdict}")
-async def send_verdict(
-    *,
-    request: Request,
-    refund_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_verdict(request: Request, refund_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the refund that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_refund(refund_id=refund_id, body=body, **told)
-    else:
-        await api.refuse_refund(refund_id=refund_id, body=deciding.refusal(form), **told)
+    await sent.decide(api.approve_refund, api.refuse_refund, refund_id=refund_id)
     return render.see(request, f"/console/refunds/{refund_id}")
 
 

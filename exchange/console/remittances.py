@@ -1,6 +1,5 @@
 """Withheld taxes as the staff sees them: what is due, remittances decided and their receipts."""
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -10,8 +9,7 @@ from contracts.money import EXPONENTS
 from exchange.api import remittances as api
 from exchange.api import withholding as withheld_api
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.visitors import Staff
@@ -113,22 +111,7 @@ async def send_receipt(
 
 
 @router.post("/{remittance_id}/{verdict}")
-async def send_verdict(
-    *,
-    request: Request,
-    remittance_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_verdict(request: Request, remittance_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the remittance that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_remittance(remittance_id=remittance_id, body=body, **told)
-    else:
-        refusal = deciding.refusal(form)
-        await api.refuse_remittance(remittance_id=remittance_id, body=refusal, **told)
+    await sent.decide(api.approve_remittance, api.refuse_remittance, remittance_id=remittance_id)
     return render.see(request, f"/console/remittances/{remittance_id}")

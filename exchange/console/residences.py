@@ -10,8 +10,7 @@ from contracts import ids
 from exchange.api import withholding as api
 from exchange.api import withholding_shapes as shapes
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.language import Language
@@ -82,24 +81,11 @@ async def residence_page(
 
 
 @router.post("/{residence_id}/{verdict}")
-async def send_verdict(
-    *,
-    request: Request,
-    residence_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_verdict(request: Request, residence_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the residence that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_tax_residence(residence_id=residence_id, body=body, **told)
-    else:
-        refusal = deciding.refusal(form)
-        await api.refuse_tax_residence(residence_id=residence_id, body=refusal, **told)
+    await sent.decide(
+        api.approve_tax_residence, api.refuse_tax_residence, residence_id=residence_id
+    )
     return render.see(request, f"/console/tax-residences/{residence_id}")
 
 

@@ -8,8 +8,7 @@ from fastapi import APIRouter, Request, Response
 from contracts import ids
 from exchange.api import sweeps as api
 from exchange.api.deps import Now, Session
-from exchange.console import deciding
-from exchange.console.deciding import Verdict
+from exchange.console.deciding import Decided
 from exchange.portal import names, render
 from exchange.portal.forms import Sent, shape
 from exchange.portal.visitors import Staff
@@ -77,23 +76,9 @@ async def sweep_page(
 
 
 @router.post("/{sweep_id}/{verdict}")
-async def send_verdict(
-    *,
-    request: Request,
-    sweep_id: UUID,
-    verdict: Verdict,
-    visitor: Staff,
-    form: Sent,
-    session: Session,
-    now: Now,
-) -> Response:
+async def send_verdict(request: Request, sweep_id: UUID, sent: Decided) -> Response:
     """Approve or refuse exactly the sweep that the page showed."""
-    told: dict[str, Any] = {"session": session, "caller": visitor.caller, "now": now}
-    if verdict == "approval":
-        body = await deciding.approval(session, visitor, form, now=now)
-        await api.approve_sweep(sweep_id=sweep_id, body=body, **told)
-    else:
-        await api.refuse_sweep(sweep_id=sweep_id, body=deciding.refusal(form), **told)
+    await sent.decide(api.approve_sweep, api.refuse_sweep, sweep_id=sweep_id)
     return render.see(request, f"/console/sweeps/{sweep_id}")
 
 
