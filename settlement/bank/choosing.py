@@ -24,8 +24,6 @@ from settlement.payouts.tables import PayoutTransfer
 from settlement.remittances import queries as remittances
 from settlement.remittances.tables import Remittance
 
-WITHHOLDING, REFUND = "WHLD", "REFU"  # ISO 20022 external purposes
-
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
@@ -153,20 +151,11 @@ def _of_transfer(
     said: str,
     now: datetime,
 ) -> Chosen:
-    item_id = ids.new(now)
-    item = PaymentItem(
-        id=item_id,
-        batch_id=batch_id,
-        payout_id=transfer.payout_id,
-        party_id=transfer.party_id,
-        payee_account_id=where.id,
-        amount_minor=transfer.amount_minor,
-        currency=transfer.currency,
-        end_to_end_id=rules.end_to_end_id(item_id),
-        state=rules.WAITING,
-    )
-    payee = Account(where.scheme, where.number, where.holder, where.member_id)
-    return Chosen(item, Payment(item.end_to_end_id, payee, _amount(item), said))
+    amount = Money(transfer.amount_minor, transfer.currency)
+    chosen = _chosen(batch_id, where, amount, said=said, purpose=rules.ROYALTIES, now=now)
+    chosen.item.payout_id = transfer.payout_id
+    chosen.item.party_id, chosen.item.payee_account_id = transfer.party_id, where.id
+    return chosen
 
 
 def _of_return(
@@ -177,38 +166,40 @@ def _of_return(
     *,
     now: datetime,
 ) -> Chosen:
-    item_id = ids.new(now)
-    item = PaymentItem(
-        id=item_id,
-        batch_id=batch_id,
-        deposit_movement_id=one.id,
-        party_id=one.party_id,
-        payee_account_id=where.id,
-        amount_minor=one.amount_minor,
-        currency=account.currency,
-        end_to_end_id=rules.end_to_end_id(item_id),
-        state=rules.WAITING,
-    )
-    payee = Account(where.scheme, where.number, where.holder, where.member_id)
+    amount = Money(one.amount_minor, account.currency)
     said = rules.return_remittance(one.id, custody=account.instruct_only)
-    return Chosen(item, Payment(item.end_to_end_id, payee, _amount(item), said, REFUND))
+    chosen = _chosen(batch_id, where, amount, said=said, purpose=rules.REFUND, now=now)
+    chosen.item.deposit_movement_id = one.id
+    chosen.item.party_id, chosen.item.payee_account_id = one.party_id, where.id
+    return chosen
 
 
 def _of_remittance(batch_id: UUID, one: Remittance, where: Details, *, now: datetime) -> Chosen:
+    amount, said = Money(one.amount_minor, one.currency), f"{one.tax} {one.period} {one.id}"
+    chosen = _chosen(batch_id, where, amount, said=said, purpose=rules.WITHHOLDING, now=now)
+    chosen.item.remittance_id = one.id
+    return chosen
+
+
+def _chosen(
+    batch_id: UUID,
+    where: PayeeBankAccount | Details,
+    amount: Money,
+    *,
+    said: str,
+    purpose: str,
+    now: datetime,
+) -> Chosen:
+    """Return a payment to an account; the caller notes on its row what it is of."""
     item_id = ids.new(now)
+    name = rules.end_to_end_id(item_id)
     item = PaymentItem(
         id=item_id,
         batch_id=batch_id,
-        remittance_id=one.id,
-        amount_minor=one.amount_minor,
-        currency=one.currency,
-        end_to_end_id=rules.end_to_end_id(item_id),
+        amount_minor=amount.amount_minor,
+        currency=amount.currency,
+        end_to_end_id=name,
         state=rules.WAITING,
     )
     payee = Account(where.scheme, where.number, where.holder, where.member_id)
-    said = f"{one.tax} {one.period} {one.id}"
-    return Chosen(item, Payment(item.end_to_end_id, payee, _amount(item), said, WITHHOLDING))
-
-
-def _amount(item: PaymentItem) -> Money:
-    return Money(item.amount_minor, item.currency)
+    return Chosen(item, Payment(name, payee, amount, said, purpose))

@@ -12,8 +12,6 @@ from settlement.bank import pain, rules, service
 from settlement.bank.rules import Account, Payment
 from settlement.bank.tables import BankAccount, PaymentBatch, PaymentItem
 
-REFUND = "REFU"  # ISO external purpose code: refund
-
 
 def write(
     refund_id: UUID, *, out_of: BankAccount, to: Account, amount: Money, now: datetime
@@ -28,7 +26,7 @@ def write(
         now: the instant that the file names.
     """
     payment = Payment(
-        rules.end_to_end_id(refund_id), to, amount, f"Refund {refund_id}", purpose=REFUND
+        rules.end_to_end_id(refund_id), to, amount, f"Refund {refund_id}", purpose=rules.REFUND
     )
     return pain.write(
         [payment],

@@ -16,6 +16,8 @@ from contracts.refusal import Kind, Refusal
 
 STATEMENT, NOTIFICATION = "statement", "notification"
 PREPARED, APPROVED, REFUSED, SETTLED = "prepared", "approved", "refused", "settled"
+# ISO 20022 ExternalPurpose1Code
+ROYALTIES, WITHHOLDING, REFUND = "ROYA", "WHLD", "REFU"
 WAITING, INSTRUCTED, PAID, RETURNED, FAILED = "waiting", "instructed", "paid", "returned", "failed"
 MOST_BYTES = 32 * 1024**2  # a statement of 10,000 entries has about 15 MB
 MOST_ENTRIES = 20_000
@@ -179,9 +181,7 @@ class Payment:
     payee: Account
     amount: Money
     text: str
-    purpose: str = (
-        "ROYA"  # ISO 20022 ExternalPurpose1Code: royalties; WHLD of tax, REFU of a refund
-    )
+    purpose: str = ROYALTIES
 
 
 def exponent(currency: str) -> int:
