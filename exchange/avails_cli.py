@@ -24,10 +24,10 @@ from contracts.rights.logic import Verdict
 from exchange import clock, free_cli
 from exchange.context import open_context
 from exchange.settings import Settings
+from exchange.terminal import Json
 
 app = typer.Typer(help="Avails: files of offers, and what is free.", no_args_is_help=True)
 out = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 File = Annotated[
     Path, typer.Argument(help="A workbook (XLSX) or XML of avails.", exists=True, dir_okay=False)
 ]

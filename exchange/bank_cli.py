@@ -1,38 +1,30 @@
 """`exchange bank …`: read and import statements, make payment files, approve and fetch them."""
 
-import json
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contracts import canonical, ids
-from contracts.money import EXPONENTS, Money
 from contracts.refusal import Refusal
-from exchange import clock
+from exchange import clock, terminal
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_cli import FileInTheWay
 from exchange.signing_client import Desk
+from exchange.terminal import API_KEY, Json, day, major, out, write_json
 from settlement.bank import reading, report, rules
 from settlement.bank.report import Report
 from settlement.bank.rules import Statement
 
 app = typer.Typer(help="The exchange's accounts at banks.", no_args_is_help=True)
-out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
-API_KEY = Annotated[
-    str, typer.Option("--api-key", envvar="EXCHANGE_KEY", help="Your API key; scope `money`.")
-]
 FILES = Annotated[
     list[Path],
     typer.Argument(help="camt.053, camt.054, MT940, pain.002.", exists=True, dir_okay=False),
 ]
 BATCH = Annotated[UUID, typer.Argument(help="The payment file's id.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 @app.callback()
@@ -45,7 +37,7 @@ def read_files(files: FILES, as_json: Json = False) -> None:
     """Tell what statements say and whether they add up; exit status 1 if one does not."""
     told = [_told(file) for file in files]
     if as_json:
-        sys.stdout.write(json.dumps({"files": told}, ensure_ascii=False) + "\n")
+        write_json({"files": told})
     else:
         for each in told:
             _print(each)
@@ -84,8 +76,7 @@ def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False
     told, suspense = answer["items"], answer["suspense"]
     off = [one for one in suspense if one["unexplained_minor"]]
     if as_json:
-        said = {"accounts": told, "suspense": suspense}
-        sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
+        write_json({"accounts": told, "suspense": suspense})
     else:
         table = Table("account", "closed", "ledger", "bank", "in suspense", "in flight")
         for one in told:
@@ -108,7 +99,7 @@ def pay(
     api_key: API_KEY = "",
 ) -> None:
     """Put all approved payouts in the account's currency into a payment file; another approves."""
-    said = {"account_id": str(account), "execute_on": _day(on).isoformat()}
+    said = {"account_id": str(account), "execute_on": day(on)}
     where = f"/v1/bank/payment-files/{ids.new(clock.now())}"
     told = Desk(exchange, api_key).ask("PUT", where, said)
     sum_ = major(told["sum_minor"], told["currency"])
@@ -124,9 +115,8 @@ def approve(
     api_key: API_KEY = "",
 ) -> None:
     """Approve a payment file that another person prepared; asks for your password."""
-    where, desk = f"/v1/bank/payment-files/{batch}/approval", Desk(exchange, api_key)
-    proof = prove(desk)
-    told = desk.ask("POST", where, {"content_sha256": sha256, "proof": proof})
+    where = f"/v1/bank/payment-files/{batch}"
+    told = terminal.approve(Desk(exchange, api_key), where, sha256)
     out.print(f"payment file {batch} is {told['state']}: exchange bank fetch {batch}")
 
 
@@ -144,12 +134,6 @@ def fetch(
         raise FileInTheWay(f"{target} is there already.")
     target.write_bytes(content)
     out.print(f"wrote {target.resolve()}: SHA-256 {canonical.sha256_hex(content)}")
-
-
-def prove(desk: Desk) -> str:
-    """Ask for the password, and return the proof that it gives for one decision."""
-    password = typer.prompt("Your password at the exchange", hide_input=True)
-    return str(desk.ask("POST", "/v1/proofs", {"password": password})["proof"])
 
 
 def _told(file: Path) -> dict[str, Any]:
@@ -224,17 +208,3 @@ def _print(told: dict[str, Any]) -> None:
             out.print(f"  warning: {said}")
     if told["refused"] is not None:
         out.print(f"  {told['refused']['code']}: {told['refused']['detail']}")
-
-
-def major(minor: int, currency: str) -> str:
-    """Return an amount as people write it; a currency not handled here in its minor units."""
-    if currency in EXPONENTS:
-        return f"{Money(minor, currency).decimal()} {currency}"
-    return f"{minor} minor units of {currency}"
-
-
-def _day(said: str) -> date:
-    try:
-        return date.fromisoformat(said)
-    except ValueError as wrong:
-        raise typer.BadParameter("--on is a day, e.g. 2026-11-24") from wrong

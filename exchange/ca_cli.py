@@ -28,10 +28,10 @@ from exchange import clock
 from exchange.authority import open_authority
 from exchange.context import open_context
 from exchange.settings import Settings
+from exchange.terminal import Json
 
 app = typer.Typer(help="The exchange's certificate authority.", no_args_is_help=True)
 out = Console(soft_wrap=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Without the database: the keys folder alone.")
 ]

@@ -19,11 +19,11 @@ from contracts.log.note import BadNote, Verifier
 from contracts.log.site import LogSite, Source
 from contracts.log.splitting import SplitView
 from exchange.log_remote import TIMEOUT_S, LogAway, RemoteSite
+from exchange.terminal import Json
 
 err = Console(stderr=True)
 KEY_PATH = "/v1/log/key"
 ZIP = b"PK"
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 Key = Annotated[
     str,
     typer.Option(

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from exchange.settings import Settings
+from exchange.terminal import Json
 from listings.masters import chunks, gateway, store
 from listings.packages import imf_reading
 from listings.packages.imf_reading import Folder, Report
 
 imf_app = typer.Typer(help="IMF packages (SMPTE ST 2067).", no_args_is_help=True)
 out = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 def hash_file(

@@ -27,6 +27,7 @@ from exchange import clock, saying
 from exchange.context import open_context
 from exchange.demo import avails as example_register
 from exchange.settings import Settings
+from exchange.terminal import Json
 
 out = Console()
 _STATUS = {"free": 0, "partly": 3, "no": 3, "unknown": 4}
@@ -39,7 +40,6 @@ class Tongue(Enum):
     CHINESE = "zh"
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 Lang = Annotated[Tongue, typer.Option("--lang", help="Language of the answer.")]
 WorkId = Annotated[UUID, typer.Argument(metavar="WORK", help="The id of the work.")]
 Territories = Annotated[

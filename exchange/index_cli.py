@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 import typer
 from rich.console import Console
@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from exchange import clock
 from exchange.context import Context, open_context
 from exchange.settings import Settings
+from exchange.terminal import Json
 from listings.index import gateway, keeping, service
 from listings.index.keeping import MOST_WAITING, State
 
 app = typer.Typer(help="The index of pictures.", no_args_is_help=True)
 out = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 Answer = TypeVar("Answer")
 Verb = Callable[[AsyncSession], Awaitable[Answer]]
 ADDED_AT_ONCE = 100

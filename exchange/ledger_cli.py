@@ -1,30 +1,23 @@
 """`exchange ledger …`: statements, holds and quotes, and orders that two people give the ledger."""
 
-import json
-import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote as quoted
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contracts import canonical, ids
-from contracts.money import Money
-from exchange import clock
-from exchange.bank_cli import API_KEY, prove
+from exchange import clock, terminal
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_client import Desk
+from exchange.terminal import API_KEY, Json, Reason, day, every, major, out, write_json
 
 app = typer.Typer(help="The books.", no_args_is_help=True)
-out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 CODE = Annotated[str, typer.Argument(help="The account, its currency last: commission:CNY")]
 ORDER = Annotated[UUID, typer.Argument(help="The order's id.")]
 SHA256 = Annotated[str, typer.Argument(help="The hash of the order that you have read.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 @app.command()
@@ -37,18 +30,21 @@ def statement(
     as_json: Json = False,
 ) -> None:
     """Print the statement of an account (对账单): opening balance, every line, closing balance."""
-    days = f"from={_day(since)}&until={_day(until)}"
+    days = f"from={day(since)}&until={day(until)}"
     where = f"/v1/ledger/accounts/{quoted(account, safe='')}/statement?{days}"
     told = Desk(exchange, api_key).ask("GET", where)
     if as_json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        write_json(told)
         return
     table = Table("took effect", "what", "key", "amount", "balance")
-    table.add_row("", "opening", "", "", _amount(told["opening_minor"], told))
+    table.add_row("", "opening", "", "", major(told["opening_minor"], told["currency"]))
     for line in told["moved"]:
-        amounts = (_amount(line["amount_minor"], told), _amount(line["balance_minor"], told))
+        amounts = (
+            major(line["amount_minor"], told["currency"]),
+            major(line["balance_minor"], told["currency"]),
+        )
         table.add_row(line["effective_at"], line["kind"], line["key"], *amounts)
-    table.add_row("", "closing", "", "", _amount(told["closing_minor"], told))
+    table.add_row("", "closing", "", "", major(told["closing_minor"], told["currency"]))
     out.print(table)
 
 
@@ -70,13 +66,10 @@ def order(
 @app.command()
 def orders(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -> None:
     """List the orders that wait for a decision."""
-    desk, after, found = Desk(exchange, api_key), "", []
-    while after is not None:
-        told = desk.ask("GET", f"/v1/ledger/orders?limit=200{after and f'&after={after}'}")
-        found += [one for one in told["items"] if one["state"] == "prepared"]
-        after = told["next"]
+    told = every(Desk(exchange, api_key), "/v1/ledger/orders")
+    found = [one for one in told if one["state"] == "prepared"]
     if as_json:
-        sys.stdout.write(json.dumps({"orders": found}, ensure_ascii=False) + "\n")
+        write_json({"orders": found})
         return
     table = Table("order", "what", "reason", "content")
     for one in found:
@@ -89,9 +82,8 @@ def approve(
     order_id: ORDER, sha256: SHA256, exchange: EXCHANGE = "", api_key: API_KEY = ""
 ) -> None:
     """Approve an order that another person prepared; asks for your password."""
-    desk = Desk(exchange, api_key)
-    said = {"content_sha256": sha256, "proof": prove(desk)}
-    told = desk.ask("POST", f"/v1/ledger/orders/{order_id}/approval", said)
+    desk, where = Desk(exchange, api_key), f"/v1/ledger/orders/{order_id}"
+    told = terminal.approve(desk, where, sha256)
     out.print(f"order {order_id} is {told['state']}{_booked(told)}")
 
 
@@ -99,13 +91,13 @@ def approve(
 def refuse(
     order_id: ORDER,
     sha256: SHA256,
-    reason: Annotated[str, typer.Option(help="Why.")],
+    reason: Reason,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
     """Refuse an order that another person prepared, with a reason."""
-    said = {"content_sha256": sha256, "reason": reason}
-    told = Desk(exchange, api_key).ask("POST", f"/v1/ledger/orders/{order_id}/refusal", said)
+    desk, where = Desk(exchange, api_key), f"/v1/ledger/orders/{order_id}"
+    told = terminal.refuse(desk, where, sha256, reason=reason)
     out.print(f"order {order_id} is {told['state']}")
 
 
@@ -114,7 +106,7 @@ def hold(
     account: CODE,
     amount_minor: Annotated[int, typer.Option(help="Debit positive: what is owed to somebody.")],
     until: Annotated[str, typer.Option(help="An instant: 2026-12-31T16:00:00Z")],
-    reason: Annotated[str, typer.Option(help="Why.")],
+    reason: Reason,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
@@ -130,7 +122,7 @@ def holds(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False)
     """List the holds that have not ended (the first two hundred)."""
     told = Desk(exchange, api_key).ask("GET", "/v1/ledger/holds?limit=200")["items"]
     if as_json:
-        sys.stdout.write(json.dumps({"holds": told}, ensure_ascii=False) + "\n")
+        write_json({"holds": told})
         return
     table = Table("hold", "account", "minor units", "until", "reason")
     for one in told:
@@ -153,14 +145,3 @@ def release(
 
 def _booked(told: dict[str, Any]) -> str:
     return f", booked as {told['journal']}" if told["journal"] else ""
-
-
-def _amount(minor: int, told: dict[str, Any]) -> str:
-    return f"{Money(minor, told['currency']).decimal()} {told['currency']}"
-
-
-def _day(said: str) -> str:
-    try:
-        return date.fromisoformat(said).isoformat()
-    except ValueError as wrong:
-        raise typer.BadParameter("a day is written 2026-11-24") from wrong

@@ -22,12 +22,12 @@ from exchange.context import open_context
 from exchange.keys import log_signer
 from exchange.log_remote import TIMEOUT_S, RemoteSite
 from exchange.settings import Settings
+from exchange.terminal import Json
 
 app = typer.Typer(help="The transparency log.", no_args_is_help=True)
 app.command("compare")(compare_cli.compare)
 app.command("split-view")(compare_cli.split_view)
 out = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 @app.command()

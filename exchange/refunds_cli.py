@@ -6,24 +6,20 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contracts import ids
 from contracts.money import EXPONENTS, WrongCurrency
-from exchange import clock
-from exchange.bank_cli import API_KEY, major, prove
+from exchange import clock, terminal
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_client import Desk
+from exchange.terminal import API_KEY, Json, Reason, every, major, out, write_json
 
 refunds = typer.Typer(help="Money that goes back to payers.", no_args_is_help=True)
 disputes = typer.Typer(help="What card holders contest.", no_args_is_help=True)
-out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 REFUND = Annotated[UUID, typer.Argument(help="The refund's id.")]
 DISPUTE = Annotated[UUID, typer.Argument(help="The dispute's id.")]
 SHA256 = Annotated[str, typer.Argument(help="The hash of the refund that you have read.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
-PAGE = 200
 
 
 @refunds.command("list")
@@ -34,7 +30,7 @@ def list_refunds(
     as_json: Json = False,
 ) -> None:
     """List refunds, the oldest first."""
-    found = _all(Desk(exchange, api_key), "/v1/refunds")
+    found = every(Desk(exchange, api_key), "/v1/refunds")
     found = [one for one in found if state in ("", one["state"])]
     _tell(found, "refunds", ("id", "state", "goes_to", "reason"), as_json=as_json)
 
@@ -50,7 +46,7 @@ def draft(
     payment: Annotated[UUID, typer.Argument(help="The payment that is given back.")],
     amount_minor: Annotated[int, typer.Argument(min=1, help="In minor units: 12345 is 123.45.")],
     currency: Annotated[str, typer.Argument(help="The payment's currency, e.g. CNY.")],
-    reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
+    reason: Reason,
     goes_to: Annotated[
         str, typer.Option("--to", help="card, payer-account or verified-account.")
     ] = "card",
@@ -74,11 +70,7 @@ def draft(
 @refunds.command()
 def approve(refund: REFUND, sha256: SHA256, exchange: EXCHANGE = "", api_key: API_KEY = "") -> None:
     """Approve a refund that another person prepared (复核); asks for your password."""
-    desk = Desk(exchange, api_key)
-    proof = prove(desk)
-    told = desk.ask(
-        "POST", f"/v1/refunds/{refund}/approval", {"content_sha256": sha256, "proof": proof}
-    )
+    told = terminal.approve(Desk(exchange, api_key), f"/v1/refunds/{refund}", sha256)
     out.print(f"refund {refund} is {told['state']}")
     if told["payment_file_id"] is not None:
         out.print(f"its file for the bank: exchange bank fetch {told['payment_file_id']}")
@@ -88,20 +80,20 @@ def approve(refund: REFUND, sha256: SHA256, exchange: EXCHANGE = "", api_key: AP
 def refuse(
     refund: REFUND,
     sha256: SHA256,
-    reason: Annotated[str, typer.Option(help="Why, in a sentence.")],
+    reason: Reason,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
     """Refuse a refund that another person prepared, with a reason."""
-    said = {"content_sha256": sha256, "reason": reason}
-    told = Desk(exchange, api_key).ask("POST", f"/v1/refunds/{refund}/refusal", said)
+    desk, where = Desk(exchange, api_key), f"/v1/refunds/{refund}"
+    told = terminal.refuse(desk, where, sha256, reason=reason)
     out.print(f"refund {refund} is {told['state']}")
 
 
 @disputes.command("list")
 def list_disputes(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -> None:
     """List disputes with the instant until which the bank takes evidence."""
-    found = _all(Desk(exchange, api_key), "/v1/disputes")
+    found = every(Desk(exchange, api_key), "/v1/disputes")
     _tell(found, "disputes", ("id", "state", "reason", "evidence_due_at"), as_json=as_json)
 
 
@@ -111,21 +103,11 @@ def show_dispute(dispute: DISPUTE, exchange: EXCHANGE = "", api_key: API_KEY = "
     _print(Desk(exchange, api_key).ask("GET", f"/v1/disputes/{dispute}"))
 
 
-def _all(desk: Desk, path: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after: str | None = ""
-    while after is not None:
-        told = desk.ask("GET", f"{path}?limit={PAGE}{after and f'&after={after}'}")
-        found += told["items"]
-        after = told["next"]
-    return found
-
-
 def _tell(
     found: list[dict[str, Any]], name: str, columns: tuple[str, ...], *, as_json: bool
 ) -> None:
     if as_json:
-        sys.stdout.write(json.dumps({name: found}, ensure_ascii=False) + "\n")
+        write_json({name: found})
         return
     table = Table("amount", *columns)
     for one in found:

@@ -1,27 +1,22 @@
 """`exchange remit …`: what was withheld and is due, remittances by two people, their receipts."""
 
-import json
 import sys
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contracts import calendar, ids
-from contracts.money import Money
-from exchange import clock
-from exchange.bank_cli import API_KEY, prove
+from exchange import clock, terminal
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_client import Desk
+from exchange.terminal import API_KEY, Json, Reason, day, every, major, out, write_json
 
 app = typer.Typer(help="Withheld taxes and the tax authority.", no_args_is_help=True)
-out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
 REMITTANCE = Annotated[UUID, typer.Argument(help="The remittance's id.")]
 SHA256 = Annotated[str, typer.Argument(help="The hash of the remittance that you have read.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 @app.command()
@@ -29,7 +24,7 @@ def due(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -
     """List what waits to be remitted, the first due first; exit status 3 if something is late."""
     told = Desk(exchange, api_key).ask("GET", "/v1/withholding-dues")["items"]
     if as_json:
-        sys.stdout.write(json.dumps({"dues": told}, ensure_ascii=False) + "\n")
+        write_json({"dues": told})
     else:
         table = Table("due on", "authority", "tax", "period", "taxes", "amount")
         for one in told:
@@ -43,13 +38,9 @@ def due(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -
 @app.command()
 def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -> None:
     """List every remittance: what it pays, until when, how far it is, its receipt."""
-    desk, after, found = Desk(exchange, api_key), "", []
-    while after is not None:
-        told = desk.ask("GET", f"/v1/remittances?limit=200{after and f'&after={after}'}")
-        found += told["items"]
-        after = told["next"]
+    found = every(Desk(exchange, api_key), "/v1/remittances")
     if as_json:
-        sys.stdout.write(json.dumps({"remittances": found}, ensure_ascii=False) + "\n")
+        write_json({"remittances": found})
         return
     table = Table("remittance", "due on", "tax", "period", "amount", "state", "receipt")
     for one in found:
@@ -80,9 +71,7 @@ def approve(
     remittance: REMITTANCE, sha256: SHA256, exchange: EXCHANGE = "", api_key: API_KEY = ""
 ) -> None:
     """Approve a remittance that another person prepared; asks for your password."""
-    desk = Desk(exchange, api_key)
-    said = {"content_sha256": sha256, "proof": prove(desk)}
-    told = desk.ask("POST", f"/v1/remittances/{remittance}/approval", said)
+    told = terminal.approve(Desk(exchange, api_key), f"/v1/remittances/{remittance}", sha256)
     out.print(f"remittance {remittance} is {told['state']}: exchange bank pay ACCOUNT --on DAY")
 
 
@@ -90,13 +79,13 @@ def approve(
 def refuse(
     remittance: REMITTANCE,
     sha256: SHA256,
-    reason: Annotated[str, typer.Option(help="Why.")],
+    reason: Reason,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
     """Refuse a remittance that another person prepared, with a reason."""
-    said = {"content_sha256": sha256, "reason": reason}
-    told = Desk(exchange, api_key).ask("POST", f"/v1/remittances/{remittance}/refusal", said)
+    desk, where = Desk(exchange, api_key), f"/v1/remittances/{remittance}"
+    told = terminal.refuse(desk, where, sha256, reason=reason)
     out.print(f"remittance {remittance} is {told['state']}")
 
 
@@ -109,14 +98,10 @@ def receipt(
     api_key: API_KEY = "",
 ) -> None:
     """Record the tax office's receipt (完税凭证); payees' certificates name it from then on."""
-    try:
-        day = date.fromisoformat(on)
-    except ValueError as wrong:
-        raise typer.BadParameter("a day is written 2026-11-24") from wrong
-    said = {"number": number, "issued_on": day.isoformat()}
+    said = {"number": number, "issued_on": day(on)}
     told = Desk(exchange, api_key).ask("POST", f"/v1/remittances/{remittance}/receipt", said)
     out.print(f"remittance {remittance}: receipt {told['receipt_no']} of {told['receipt_on']}")
 
 
 def _amount(told: dict[str, Any]) -> str:
-    return f"{Money(told['amount_minor'], told['currency']).decimal()} {told['currency']}"
+    return major(told["amount_minor"], told["currency"])

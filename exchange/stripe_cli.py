@@ -8,25 +8,21 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contracts.refusal import Kind, Refusal
 from exchange import clock
-from exchange.bank_cli import major
 from exchange.context import open_context
 from exchange.settings import Settings
+from exchange.terminal import Json, major, out
 from settlement.clearing import queries
 from settlement.clearing.tables import PspCutoff, PspItem
 from settlement.stripe import balancing, watching
 from settlement.stripe.gateway import AnswerLost, open_gateway
 
 app = typer.Typer(help="The payment provider.", no_args_is_help=True)
-out = Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 class ProviderAway(Refusal):

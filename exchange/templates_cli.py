@@ -9,10 +9,10 @@ from rich.table import Table
 
 from contracts.deals import publishing, templates
 from contracts.deals.templates import Template
+from exchange.terminal import Json
 
 app = typer.Typer(help="Templates of contracts (合同模板).", invoke_without_command=True)
 out = Console()
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 @app.callback()
