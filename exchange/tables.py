@@ -3,8 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, LargeBinary, SmallInteger
+from sqlalchemy import CheckConstraint, Column, DateTime, SmallInteger
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class ReactionDone(SQLModel, table=True):
@@ -14,7 +16,7 @@ class ReactionDone(SQLModel, table=True):
 
     fact_id: UUID = Field(primary_key=True, foreign_key="fact.id")
     reaction: str = Field(primary_key=True)
-    done_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    done_at: datetime = Field(sa_column=column.instant())
 
 
 class IdempotencyKey(SQLModel, table=True):
@@ -36,5 +38,5 @@ class IdempotencyKey(SQLModel, table=True):
     request_sha256: str
     status: int | None = Field(default=None, sa_column=Column(SmallInteger, nullable=True))
     content_type: str | None = None
-    answer: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    answer: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     made_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))

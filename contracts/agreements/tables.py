@@ -3,12 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class Agreement(SQLModel, table=True):
@@ -34,13 +32,13 @@ class Agreement(SQLModel, table=True):
     kind: str
     subject_id: UUID
     party_id: UUID = Field(foreign_key="party.id", index=True)
-    terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    terms: bytes = Field(sa_column=column.octets())
     terms_sha256: str
     base_sha256: str
     pdf_sha256: str  # with the last signature, without the archives that follow
     state: str = "certified"
-    created_at: datetime = Field(sa_column=_instant())
-    signed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    created_at: datetime = Field(sa_column=column.instant())
+    signed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class AgreementDocument(SQLModel, table=True):
@@ -54,9 +52,9 @@ class AgreementDocument(SQLModel, table=True):
 
     agreement_id: UUID = Field(primary_key=True, foreign_key="agreement.id")
     revision: int = Field(primary_key=True)
-    pdf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    pdf: bytes = Field(sa_column=column.octets())
     sha256: str
-    made_at: datetime = Field(sa_column=_instant())
+    made_at: datetime = Field(sa_column=column.instant())
 
 
 class AgreementSession(SQLModel, table=True):
@@ -85,12 +83,12 @@ class AgreementSession(SQLModel, table=True):
     spki_sha256: str
     certificate_pem: str
     on_sha256: str  # the revision that the signature is put upon
-    prepared: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    document_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    prepared: bytes = Field(sa_column=column.octets())
+    document_digest: bytes = Field(sa_column=column.octets())
     gap_start: int
     gap_end: int
-    tbs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    opened_at: datetime = Field(sa_column=_instant())
-    expires_at: datetime = Field(sa_column=_instant())
-    completed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    tbs: bytes = Field(sa_column=column.octets())
+    opened_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    completed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    signature: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
+from sqlalchemy import CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class AvailImport(SQLModel, table=True):
@@ -31,7 +33,7 @@ class AvailImport(SQLModel, table=True):
     counts: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     report: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     changes: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
-    imported_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    imported_at: datetime = Field(sa_column=column.instant())
 
 
 class AvailLine(SQLModel, table=True):
@@ -63,4 +65,4 @@ class AvailLine(SQLModel, table=True):
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
     import_id: UUID = Field(foreign_key="avail_import.id", index=True)
-    imported_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    imported_at: datetime = Field(sa_column=column.instant())

@@ -4,9 +4,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Date, DateTime
+from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class TitleDocument(SQLModel, table=True):
@@ -57,14 +59,12 @@ class TitleDocument(SQLModel, table=True):
     sha256: str
     bytes: int
     media_type: str | None = None
-    issued_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    issued_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
     from_party: str | None = None
     to_party: str | None = None
     covers: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
     grant_id: UUID | None = None
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    filed_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    created_at: datetime = Field(sa_column=column.instant())
+    filed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -5,24 +5,18 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    LargeBinary,
     Uuid,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.deals import lifecycle
 from contracts.deals.lifecycle import Life
 from contracts.money import Money
-
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class Deal(SQLModel, table=True):
@@ -112,25 +106,25 @@ class Deal(SQLModel, table=True):
     offer_id: UUID | None = Field(default=None, index=True)
     licensor_id: UUID = Field(foreign_key="party.id", index=True)
     licensee_id: UUID = Field(foreign_key="party.id", index=True)
-    terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    terms: bytes = Field(sa_column=column.octets())
     terms_sha256: str
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     currency: str
     signing: str = "drafted"
     performance: str = "pending"
     ended: str | None = None
     end_cause: str | None = None
-    ended_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     declined_by: UUID | None = None
     supersedes: UUID | None = Field(default=None, foreign_key="deal.id")
     # Who hands the contract on (转让): a party to it until now, and to this deal's text alone.
     assignor_id: UUID | None = Field(default=None, foreign_key="party.id")
     # RFC 6902 as RFC 8785 bytes: what turns the terms of the deal superseded into these.
-    patch: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    patch: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     base_sha256: str | None = None
     pdf_sha256: str | None = None
-    created_at: datetime = Field(sa_column=_instant())
-    executed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    created_at: datetime = Field(sa_column=column.instant())
+    executed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     @property
     def price(self) -> Money:
@@ -157,9 +151,9 @@ class DealDocument(SQLModel, table=True):
 
     deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
     revision: int = Field(primary_key=True)
-    pdf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    pdf: bytes = Field(sa_column=column.octets())
     sha256: str
-    made_at: datetime = Field(sa_column=_instant())
+    made_at: datetime = Field(sa_column=column.instant())
 
 
 class SigningSession(SQLModel, table=True):
@@ -182,15 +176,15 @@ class SigningSession(SQLModel, table=True):
     spki_sha256: str
     certificate_pem: str
     on_sha256: str  # the revision that the signature is put upon
-    prepared: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    document_digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    prepared: bytes = Field(sa_column=column.octets())
+    document_digest: bytes = Field(sa_column=column.octets())
     gap_start: int
     gap_end: int
-    tbs: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    opened_at: datetime = Field(sa_column=_instant())
-    expires_at: datetime = Field(sa_column=_instant())
-    completed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    tbs: bytes = Field(sa_column=column.octets())
+    opened_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    completed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    signature: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
 
 
 class DealNotice(SQLModel, table=True):
@@ -234,16 +228,16 @@ class DealNotice(SQLModel, table=True):
     kind: str
     party_id: UUID = Field(foreign_key="party.id")
     text: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
     key_id: UUID | None = Field(default=None, foreign_key="party_key.id")
-    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    signature: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     fact_id: UUID = Field(foreign_key="fact.id")
-    given_at: datetime = Field(sa_column=_instant())
-    received_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    cure_by: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    given_at: datetime = Field(sa_column=column.instant())
+    received_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    cure_by: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     outcome: str | None = None
-    settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    settled_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class DealAssignment(SQLModel, table=True):
@@ -266,11 +260,11 @@ class DealAssignment(SQLModel, table=True):
     assignor_id: UUID = Field(foreign_key="party.id")
     assignee_id: UUID = Field(foreign_key="party.id")
     key_id: UUID = Field(foreign_key="party_key.id")
-    terms: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    signature: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
-    made_at: datetime = Field(sa_column=_instant())
-    expires_at: datetime = Field(sa_column=_instant())
-    signed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    terms: bytes = Field(sa_column=column.octets())
+    signature: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
+    made_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    signed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class DealTimer(SQLModel, table=True):
@@ -293,8 +287,8 @@ class DealTimer(SQLModel, table=True):
     deal_id: UUID = Field(primary_key=True, foreign_key="deal.id")
     kind: str = Field(primary_key=True)
     ref: UUID = Field(primary_key=True)
-    due_at: datetime = Field(sa_column=_instant())
-    settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    due_at: datetime = Field(sa_column=column.instant())
+    settled_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     outcome: str | None = None
 
 
@@ -309,4 +303,4 @@ class PublishedText(SQLModel, table=True):
     name: str = Field(primary_key=True)
     id: UUID = Field(unique=True)
     sha256: str
-    published_at: datetime = Field(sa_column=_instant())
+    published_at: datetime = Field(sa_column=column.instant())

@@ -8,10 +8,11 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Date, DateTime, ForeignKeyConstraint, Index, text
+from sqlalchemy import CheckConstraint, Column, ForeignKeyConstraint, Index, text
 from sqlalchemy.dialects.postgresql import INT4MULTIRANGE, INT4RANGE, JSONB, Range
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.encumbrances.rules import Terms
 from contracts.rights import axes, vocabulary
 from contracts.rights.axes import Axis
@@ -78,21 +79,15 @@ class Encumbrance(SQLModel, table=True):
     media: list[Range[int]] = Field(sa_column=Column(INT4MULTIRANGE, nullable=False))
     territories: list[Range[int]] = Field(sa_column=Column(INT4MULTIRANGE, nullable=False))
     languages: list[Range[int]] = Field(sa_column=Column(INT4MULTIRANGE, nullable=False))
-    start_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    start_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     start_event: str | None = None
-    end_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    end_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     end_event: str | None = None
     wire: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     reference: str | None = None
     document_sha256: str | None = None
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    lifted_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    created_at: datetime = Field(sa_column=column.instant())
+    lifted_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     lifted_reason: str | None = None
 
 
@@ -120,7 +115,7 @@ class EncumbranceConsent(SQLModel, table=True):
     given_by: UUID | None = Field(default=None, foreign_key="party.id")
     wire: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     document_sha256: str | None = None
-    given_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    given_at: datetime = Field(sa_column=column.instant())
 
 
 class WorkEvent(SQLModel, table=True):
@@ -137,10 +132,10 @@ class WorkEvent(SQLModel, table=True):
 
     work_id: UUID = Field(primary_key=True, foreign_key="work.id")
     code: str = Field(primary_key=True)
-    happened_on: date = Field(sa_column=Column(Date, nullable=False))
+    happened_on: date = Field(sa_column=column.day())
     recorded_by: UUID | None = Field(default=None, foreign_key="party.id")
     reason: str | None = None
-    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    recorded_at: datetime = Field(sa_column=column.instant())
 
 
 def columns(terms: Terms) -> dict[str, Any]:

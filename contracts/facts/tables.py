@@ -8,12 +8,12 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Identity,
-    LargeBinary,
     Uuid,
 )
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class Fact(SQLModel, table=True):
@@ -26,9 +26,9 @@ class Fact(SQLModel, table=True):
     kind: str = Field(index=True)
     subject: UUID = Field(index=True)
     parties: list[UUID] = Field(sa_column=Column(ARRAY(Uuid()), nullable=False))
-    record: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    blind: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    recorded_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    record: bytes = Field(sa_column=column.octets())
+    blind: bytes = Field(sa_column=column.octets())
+    recorded_at: datetime = Field(sa_column=column.instant())
 
 
 class FactPending(SQLModel, table=True):

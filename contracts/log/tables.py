@@ -7,12 +7,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     LargeBinary,
 )
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 THE_LOG = 1  # `log_state` has this one row
 
@@ -43,7 +44,7 @@ class LogEntry(SQLModel, table=True):
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     fact_id: UUID = Field(foreign_key="fact.id", unique=True)
     subject: UUID
-    leaf: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    leaf: bytes = Field(sa_column=column.octets())
     leaf_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
 
 
@@ -59,7 +60,7 @@ class LogNode(SQLModel, table=True):
 
     level: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     index: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    hash: bytes = Field(sa_column=column.octets())
 
 
 class LogCheckpoint(SQLModel, table=True):
@@ -72,9 +73,9 @@ class LogCheckpoint(SQLModel, table=True):
     )
 
     size: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    root: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    root: bytes = Field(sa_column=column.octets())
     note: str
-    signed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    signed_at: datetime = Field(sa_column=column.instant())
 
 
 class LogPolicy(SQLModel, table=True):
@@ -101,7 +102,7 @@ class LogPolicy(SQLModel, table=True):
     sha256: str
     demands: bool
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
-    adopted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    adopted_at: datetime = Field(sa_column=column.instant())
 
 
 class LogCosignature(SQLModel, table=True):
@@ -117,8 +118,8 @@ class LogCosignature(SQLModel, table=True):
     )
     vkey: str = Field(primary_key=True)
     line: str
-    cosigned_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    kept_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    cosigned_at: datetime = Field(sa_column=column.instant())
+    kept_at: datetime = Field(sa_column=column.instant())
 
 
 class LogQuorum(SQLModel, table=True):
@@ -136,4 +137,4 @@ class LogQuorum(SQLModel, table=True):
         foreign_key="log_policy.number",
         sa_column_kwargs={"autoincrement": False},
     )
-    met_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    met_at: datetime = Field(sa_column=column.instant())

@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
 from sqlmodel import Field, SQLModel
 
+from contracts import column
+
 
 class Party(SQLModel, table=True):
     """A legal person (法人): a rights holder, a broadcaster, or the exchange itself."""
@@ -38,7 +40,7 @@ class Party(SQLModel, table=True):
     name_en: str
     uscc: str = Field(unique=True)  # 统一社会信用代码; empty for the exchange itself
     state: str = "registered"
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_at: datetime = Field(sa_column=column.instant())
 
 
 class PartyKey(SQLModel, table=True):
@@ -63,10 +65,8 @@ class PartyKey(SQLModel, table=True):
     public_key_pem: str
     certificate_pem: str
     state: str = "active"
-    registered_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    revoked_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    registered_at: datetime = Field(sa_column=column.instant())
+    revoked_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     issuer: str | None = None  # RFC 4514; null: the exchange's own authority
     endorsed_by: UUID | None = Field(default=None, foreign_key="party_key.id")
     endorsement: bytes | None = None  # what that key signed; see `endorsing`
@@ -84,7 +84,7 @@ class KeyReset(SQLModel, table=True):
     party_id: UUID = Field(foreign_key="party.id", index=True)
     allowed_by: UUID
     reason: str
-    allowed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    allowed_at: datetime = Field(sa_column=column.instant())
     used_by: UUID | None = Field(default=None, foreign_key="party_key.id", unique=True)
 
 
@@ -103,4 +103,4 @@ class RevocationList(SQLModel, table=True):
     content_sha256: str  # of what it names, so that nothing new makes no new list
     entries: int
     made_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, index=True))
-    next_update: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    next_update: datetime = Field(sa_column=column.instant())

@@ -4,12 +4,12 @@ Telecasts are only ever added; one that was logged wrongly is cancelled by a fur
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, ForeignKeyConstraint, Index
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.runs.rules import Rule, Showing
 
 RULE_CHECKS = {
@@ -25,10 +25,6 @@ _GRANT: tuple[list[str], list[str]] = (
     ["work_id", "grant_id"],
     ["rights_grant.work_id", "rights_grant.id"],
 )
-
-
-def _instant() -> Column[Any]:
-    return Column(DateTime(timezone=True), nullable=False)
 
 
 class RunRule(SQLModel, table=True):
@@ -52,7 +48,7 @@ class RunRule(SQLModel, table=True):
     same_channel: bool
     day_starts_min: int
     agreed_by: UUID | None = Field(default=None, foreign_key="party.id")
-    agreed_at: datetime = Field(sa_column=_instant())
+    agreed_at: datetime = Field(sa_column=column.instant())
 
     def rule(self) -> Rule:
         """Return the rule."""
@@ -80,10 +76,10 @@ class Telecast(SQLModel, table=True):
     grant_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
     channel: str
-    started_at: datetime = Field(sa_column=_instant())
+    started_at: datetime = Field(sa_column=column.instant())
     zone: str
     logged_by: UUID | None = Field(default=None, foreign_key="party.id")
-    logged_at: datetime = Field(sa_column=_instant())
+    logged_at: datetime = Field(sa_column=column.instant())
 
     def showing(self) -> Showing:
         """Return the showing."""
@@ -109,4 +105,4 @@ class TelecastCancelled(SQLModel, table=True):
     telecast_id: UUID = Field(primary_key=True)
     reason: str
     cancelled_by: UUID | None = Field(default=None, foreign_key="party.id")
-    cancelled_at: datetime = Field(sa_column=_instant())
+    cancelled_at: datetime = Field(sa_column=column.instant())

@@ -16,7 +16,6 @@ from uuid import UUID
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -36,6 +35,7 @@ from sqlalchemy.dialects.postgresql import (
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.rights import axes, vocabulary
 from contracts.rights.algebra import Exclusivity, RightsBox
 from contracts.rights.axes import Axis
@@ -67,9 +67,7 @@ class Share(SQLModel, table=True):
     work_id: UUID = Field(primary_key=True)
     party_id: UUID = Field(primary_key=True)
     share_bp: int
-    consented_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    consented_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class RightsGrant(SQLModel, table=True):
@@ -197,16 +195,10 @@ class RightsGrant(SQLModel, table=True):
     origin: str = Field(default="exchange", sa_column=_defaulted(String, "'exchange'"))
     licensee_name: str | None = None
     wire: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    effective_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    ended_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    expires_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    created_at: datetime = Field(sa_column=column.instant())
+    effective_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    expires_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     ended_reason: str | None = None
     ended_note: str | None = None
 

@@ -8,8 +8,10 @@ will once stand, inside it. A row's place and its dates never change (migration 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Integer, text
+from sqlalchemy import CheckConstraint, Column, Index, Integer, text
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class Work(SQLModel, table=True):
@@ -87,6 +89,6 @@ class Work(SQLModel, table=True):
     unit_after: int = Field(
         default=2**30, sa_column=Column(Integer, nullable=False, server_default=text("1073741824"))
     )
-    completed_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    published_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    completed_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    published_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    created_at: datetime = Field(sa_column=column.instant())

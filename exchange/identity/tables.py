@@ -6,6 +6,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, LargeBinary, String
 from sqlmodel import Field, SQLModel
 
+from contracts import column
+
 
 class Person(SQLModel, table=True):
     """A natural person who acts for one party."""
@@ -28,7 +30,7 @@ class Person(SQLModel, table=True):
     password_hash: str
     role: str
     state: str = "active"
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_at: datetime = Field(sa_column=column.instant())
 
 
 class SignIn(SQLModel, table=True):
@@ -46,7 +48,7 @@ class SignIn(SQLModel, table=True):
     expires_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, index=True)
     )
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_at: datetime = Field(sa_column=column.instant())
 
 
 class SignInFailures(SQLModel, table=True):
@@ -71,8 +73,8 @@ class PersonProof(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     person_id: UUID = Field(foreign_key="person.id", index=True)
-    proved_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    proved_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
 
 
 class ApiKey(SQLModel, table=True):
@@ -99,10 +101,6 @@ class ApiKey(SQLModel, table=True):
     secret_sha256: bytes = Field(sa_column=Column(LargeBinary, unique=True, nullable=False))
     last4: str
     scopes: list[str] = Field(sa_column=Column(ARRAY(String()), nullable=False))
-    expires_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    revoked_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    expires_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    revoked_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    created_at: datetime = Field(sa_column=column.instant())

@@ -8,10 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     LargeBinary,
@@ -23,11 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from listings.admissions.kinship import Relation
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class Paddle(SQLModel, table=True):
@@ -47,7 +42,7 @@ class Paddle(SQLModel, table=True):
     blind: bytes = Field(
         default=b"", sa_column=Column(LargeBinary, nullable=False, server_default=text("''::bytea"))
     )
-    admitted_at: datetime | None = Field(default=None, sa_column=_instant())
+    admitted_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class AdmissionRow(SQLModel, table=True):
@@ -90,14 +85,16 @@ class AdmissionRow(SQLModel, table=True):
     party_id: UUID = Field(primary_key=True, foreign_key="party.id")
     state: str
     reserved_number: int | None = None
-    cap_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    cap_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
     application: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
-    applied_at: datetime | None = Field(default=None, sa_column=_instant())
+    applied_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     papers_checked_by: UUID | None = Field(default=None, foreign_key="person.id")
-    papers_checked_at: datetime | None = Field(default=None, sa_column=_instant())
-    suspended_at: datetime | None = Field(default=None, sa_column=_instant())
+    papers_checked_at: datetime | None = Field(
+        default=None, sa_column=column.instant(nullable=True)
+    )
+    suspended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
 
 
@@ -112,9 +109,9 @@ class CreditLine(SQLModel, table=True):
 
     party_id: UUID = Field(primary_key=True, foreign_key="party.id")
     currency: str = Field(sa_column=Column(String(3), primary_key=True))
-    limit_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    limit_minor: int = Field(sa_column=column.minor())
     set_by: UUID = Field(foreign_key="person.id")
-    set_at: datetime = Field(sa_column=_instant(nullable=False))
+    set_at: datetime = Field(sa_column=column.instant())
 
 
 class Exposure(SQLModel, table=True):
@@ -128,8 +125,8 @@ class Exposure(SQLModel, table=True):
 
     party_id: UUID = Field(primary_key=True, foreign_key="party.id")
     auction_id: UUID = Field(primary_key=True, foreign_key="auction.id", index=True)
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=column.currency())
+    amount_minor: int = Field(sa_column=column.minor())
 
 
 class PartyBlock(SQLModel, table=True):
@@ -149,11 +146,11 @@ class PartyBlock(SQLModel, table=True):
     party_id: UUID = Field(foreign_key="party.id")
     work_id: UUID | None = None
     reason: str
-    until: datetime | None = Field(default=None, sa_column=_instant())
+    until: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     placed_by: UUID | None = Field(default=None, foreign_key="person.id")  # null: by rule
-    placed_at: datetime = Field(sa_column=_instant(nullable=False))
+    placed_at: datetime = Field(sa_column=column.instant())
     lifted_by: UUID | None = Field(default=None, foreign_key="person.id")
-    lifted_at: datetime | None = Field(default=None, sa_column=_instant())
+    lifted_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class PartyRelation(SQLModel, table=True):
@@ -189,9 +186,9 @@ class PartyRelation(SQLModel, table=True):
     share_bp: int | None = None
     evidence: str
     declared_by: UUID = Field(foreign_key="person.id")
-    declared_at: datetime = Field(sa_column=_instant(nullable=False))
+    declared_at: datetime = Field(sa_column=column.instant())
     ended_by: UUID | None = Field(default=None, foreign_key="person.id")
-    ended_at: datetime | None = Field(default=None, sa_column=_instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     def relation(self) -> Relation:
         """The value that the rules know."""

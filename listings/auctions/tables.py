@@ -17,13 +17,14 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
-    LargeBinary,
     UniqueConstraint,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class Auction(SQLModel, table=True):
@@ -66,35 +67,29 @@ class Auction(SQLModel, table=True):
     state: str
     method: str | None = None  # None: opened before auctions had logs
     supersedes: UUID | None = None
-    rulebook: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    rulebook: bytes = Field(sa_column=column.octets())
     rulebook_sha256: str
     currency: str
-    floor_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    step_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    opens_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    announced_closes_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    closes_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    floor_minor: int = Field(sa_column=column.minor())
+    step_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    opens_at: datetime = Field(sa_column=column.instant())
+    announced_closes_at: datetime = Field(sa_column=column.instant())
+    closes_at: datetime = Field(sa_column=column.instant())
     soft_close_s: int | None = None
-    hard_stop_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    hard_stop_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     extensions: int = 0
     leading_bid: UUID | None = None
     leading_amount_minor: int | None = Field(
         default=None, sa_column=Column(BigInteger, nullable=True)
     )  # the visible price
     bids: int = 0
-    closed_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    closed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     seq: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    head_sha256: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    head_sha256: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     standing: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
     # When the closer looks at it next; None while it waits for something other than the clock.
-    due_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    result: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    due_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    result: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     # What the rulebook only commits to: the hidden reserve and its nonce, the lottery's seed.
     secret: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
@@ -116,9 +111,9 @@ class AuctionEvent(SQLModel, table=True):
     auction_id: UUID = Field(primary_key=True, foreign_key="auction.id")
     seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     kind: str
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    at: datetime = Field(sa_column=column.instant())
+    body: bytes = Field(sa_column=column.octets())
+    hash: bytes = Field(sa_column=column.octets())
 
 
 class Bid(SQLModel, table=True):
@@ -139,21 +134,21 @@ class Bid(SQLModel, table=True):
     person_id: UUID
     paddle: int
     sequence: int
-    amount_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    amount_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
     currency: str
-    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    closes_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    received_at: datetime = Field(sa_column=column.instant())
+    closes_at: datetime = Field(sa_column=column.instant())
     # NULL in bids placed before auctions had logs.
-    content: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    content: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     leads: bool | None = None  # it led when it was accepted
-    price_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    event_sha256: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    price_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    event_sha256: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     # The fact that tells of it, and what its leaf will hold; where it may not be told before the
     # close it is recorded then, with this blind.
     fact_id: UUID | None = None
     commitment: str | None = None
-    blind: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
-    message: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    blind: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
+    message: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
 
 
 class RefusedBid(SQLModel, table=True):
@@ -168,10 +163,10 @@ class RefusedBid(SQLModel, table=True):
     bid_id: UUID
     party_id: UUID = Field(foreign_key="party.id")
     person_id: UUID
-    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = Field(sa_column=column.instant())
+    content: bytes = Field(sa_column=column.octets())
     code: str
-    told: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    told: bytes = Field(sa_column=column.octets())
 
 
 class Ingress(SQLModel, table=True):
@@ -180,8 +175,8 @@ class Ingress(SQLModel, table=True):
     __tablename__ = "ingress"
 
     id: UUID = Field(primary_key=True)
-    beat_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    watermark: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    beat_at: datetime = Field(sa_column=column.instant())
+    watermark: datetime = Field(sa_column=column.instant())
 
 
 class Outage(SQLModel, table=True):
@@ -191,7 +186,7 @@ class Outage(SQLModel, table=True):
     __table_args__ = (CheckConstraint("began_at < ended_at", name="outage_lasts"),)
 
     id: UUID = Field(primary_key=True)
-    began_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    began_at: datetime = Field(sa_column=column.instant())
     ended_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, index=True)
     )

@@ -3,8 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class BundleRun(SQLModel, table=True):
@@ -24,8 +26,6 @@ class BundleRun(SQLModel, table=True):
     attempts: int
     stage: str
     stage_at: int = 0  # winners whose VCG price is known, or rows of the core found
-    begun_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    changed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    ended_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    begun_at: datetime = Field(sa_column=column.instant())
+    changed_at: datetime = Field(sa_column=column.instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

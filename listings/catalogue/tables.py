@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime
+from sqlalchemy import BigInteger, CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class Listing(SQLModel, table=True):
@@ -54,15 +56,11 @@ class Listing(SQLModel, table=True):
     epoch: int | None = Field(
         default=None, sa_column=Column(BigInteger, nullable=True, unique=True)
     )
-    published_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    published_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     publication_fact: UUID | None = Field(default=None, foreign_key="fact.id")
-    ended_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    drafted_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    drafted_at: datetime = Field(sa_column=column.instant())
+    created_at: datetime = Field(sa_column=column.instant())
 
 
 class CatalogueEpoch(SQLModel, table=True):

@@ -5,22 +5,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
-    Column,
-    DateTime,
     ForeignKeyConstraint,
     Index,
-    LargeBinary,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _bytes() -> Column[bytes]:
-    return Column(LargeBinary, nullable=False)
+from contracts import column
 
 
 def _of_delivery(table: str) -> ForeignKeyConstraint:
@@ -44,11 +35,11 @@ class DeliveryKey(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id", index=True)
-    public: bytes = Field(sa_column=_bytes())
+    public: bytes = Field(sa_column=column.octets())
     sha256: str = Field(unique=True)
     state: str = "active"
-    registered_at: datetime = Field(sa_column=_instant())
-    revoked_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    registered_at: datetime = Field(sa_column=column.instant())
+    revoked_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Delivery(SQLModel, table=True):
@@ -90,16 +81,16 @@ class Delivery(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     number: int
     master_sha256: str
-    manifest: bytes = Field(sa_column=_bytes())
+    manifest: bytes = Field(sa_column=column.octets())
     manifest_sha256: str
-    escrow: bytes = Field(sa_column=_bytes())
+    escrow: bytes = Field(sa_column=column.octets())
     place: str
     state: str = "offered"
     how: str | None = None
-    offered_at: datetime = Field(sa_column=_instant())
-    released_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    accept_by: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
-    settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    offered_at: datetime = Field(sa_column=column.instant())
+    released_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    accept_by: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    settled_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class DeliveryRelease(SQLModel, table=True):
@@ -116,9 +107,9 @@ class DeliveryRelease(SQLModel, table=True):
     delivery_id: UUID = Field(primary_key=True)
     key_id: UUID = Field(primary_key=True, foreign_key="delivery_key.id")
     by: str = Field(primary_key=True)
-    sealed: bytes = Field(sa_column=_bytes())
+    sealed: bytes = Field(sa_column=column.octets())
     fact_id: UUID = Field(foreign_key="fact.id")
-    released_at: datetime = Field(sa_column=_instant())
+    released_at: datetime = Field(sa_column=column.instant())
 
 
 class DeliveryComplaint(SQLModel, table=True):
@@ -139,4 +130,4 @@ class DeliveryComplaint(SQLModel, table=True):
     segment: int
     verdict: str
     reason: str
-    filed_at: datetime = Field(sa_column=_instant())
+    filed_at: datetime = Field(sa_column=column.instant())

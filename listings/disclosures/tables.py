@@ -4,10 +4,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, DateTime, Index, text
+from sqlalchemy import CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from listings.disclosures.progress import Progress
 from listings.disclosures.rules import Notice
 
@@ -48,10 +49,10 @@ class PartyOwnership(SQLModel, table=True):
 
     party_id: UUID = Field(primary_key=True, foreign_key="party.id")
     ownership: str
-    threshold_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    threshold_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
     by_exchange: bool
     declared_by: UUID
-    declared_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    declared_at: datetime = Field(sa_column=column.instant())
 
 
 class Disclosure(SQLModel, table=True):
@@ -79,27 +80,27 @@ class Disclosure(SQLModel, table=True):
     filing: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     content_sha256: str  # of rights, method, currency and floor, as they were filed
     currency: str
-    floor_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    assessed_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    assessed_on: date = Field(sa_column=Column(Date, nullable=False))
+    floor_minor: int = Field(sa_column=column.minor())
+    assessed_minor: int = Field(sa_column=column.minor())
+    assessed_on: date = Field(sa_column=column.day())
     extension_days: int | None = None
     previous_id: UUID | None = Field(default=None, foreign_key="disclosure.listing_id")
-    first_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    first_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
     changed: bool = False
     consented: bool = False
     state: str = "filed"
     required_days: int | None = None
-    started_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    counted_from: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    started_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    counted_from: date | None = Field(default=None, sa_column=column.day(nullable=True))
     elapsed_days: int = 0
-    last_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    suspended_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    last_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    suspended_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
     extensions: int = 0
     basis: str | None = None
-    price_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    publicity_from: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    publicity_until: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
-    filed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    price_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    publicity_from: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    publicity_until: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    filed_at: datetime = Field(sa_column=column.instant())
 
     def notice(self) -> Notice:
         """Return what was filed, as the rules know it."""
@@ -153,7 +154,7 @@ class DisclosureStep(SQLModel, table=True):
     listing_id: UUID = Field(primary_key=True, foreign_key="disclosure.listing_id")
     number: int = Field(primary_key=True)
     kind: str
-    at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    at: datetime = Field(sa_column=column.instant())
     by: UUID | None = None
     reason: str | None = None
-    last_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    last_on: date | None = Field(default=None, sa_column=column.day(nullable=True))

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class ExaminationRun(SQLModel, table=True):
@@ -30,10 +32,8 @@ class ExaminationRun(SQLModel, table=True):
     pieces: int
     record: dict[str, Any] = Field(sa_column=Column(JSONB(none_as_null=True), nullable=False))
     sums: dict[str, Any] = Field(sa_column=Column(JSONB(none_as_null=True), nullable=False))
-    started_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    ended_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    started_at: datetime = Field(sa_column=column.instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class ExaminationPiece(SQLModel, table=True):
@@ -69,9 +69,5 @@ class ExaminationPiece(SQLModel, table=True):
     worker: str | None = None
     attempts: int = 0
     done_bp: int = 0
-    started_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    ended_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    started_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
+from sqlalchemy import CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 CHECKS = {
     "kind_is_known": "kind IN ('pause', 'resume', 'rebid', 'void', 'default')",
@@ -38,8 +40,6 @@ class Incident(SQLModel, table=True):
     detail: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     state: str
     proposed_by: UUID
-    proposed_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    proposed_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = None
-    decided_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

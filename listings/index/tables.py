@@ -7,14 +7,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
-    LargeBinary,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from listings.masters.fingerprint import VERSION
 
 
@@ -33,7 +32,7 @@ class IndexHead(SQLModel, table=True):
 
     id: int = Field(primary_key=True)
     entries: int = Field(sa_column=Column(BigInteger, nullable=False))
-    chain: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    chain: bytes = Field(sa_column=column.octets())
 
 
 class IndexEntry(SQLModel, table=True):
@@ -60,11 +59,9 @@ class IndexEntry(SQLModel, table=True):
     master_id: UUID = Field(foreign_key="master.id")
     version: str = VERSION
     codes: int
-    chain: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    added_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    dropped_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    chain: bytes = Field(sa_column=column.octets())
+    added_at: datetime = Field(sa_column=column.instant())
+    dropped_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class IndexSegment(SQLModel, table=True):
@@ -87,4 +84,4 @@ class IndexSegment(SQLModel, table=True):
     )
     seg: int = Field(primary_key=True)
     kept: int = Field(sa_column=Column(BigInteger, nullable=False))
-    codes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    codes: bytes = Field(sa_column=column.octets())

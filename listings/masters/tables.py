@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from contracts import canonical
+from contracts import canonical, column
 
 
 class Master(SQLModel, table=True):
@@ -67,7 +67,7 @@ class Master(SQLModel, table=True):
     sha256: str | None = None
     chunk_root: str | None = None
     purpose: str = Field(default="master", sa_column_kwargs={"server_default": text("'master'")})
-    hash_state: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    hash_state: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     reference: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
@@ -80,11 +80,9 @@ class Master(SQLModel, table=True):
     refusal: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    expires_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    examined_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    created_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    examined_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     @property
     def probe_sha256(self) -> str:
@@ -114,4 +112,4 @@ class FingerprintSegment(SQLModel, table=True):
     master_id: UUID = Field(primary_key=True, foreign_key="master.id", ondelete="CASCADE")
     track: str = Field(primary_key=True)
     seg: int = Field(primary_key=True)
-    codes: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    codes: bytes = Field(sa_column=column.octets())

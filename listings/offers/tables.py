@@ -4,15 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, Index, LargeBinary, String, text
+from sqlalchemy import ARRAY, CheckConstraint, Column, Index, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from listings.offers.rules import Thread
-
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class Offerable(SQLModel, table=True):
@@ -45,8 +42,8 @@ class Offerable(SQLModel, table=True):
     models: list[str] = Field(sa_column=Column(ARRAY(String()), nullable=False))
     audience: str
     state: str = "open"
-    created_at: datetime = Field(sa_column=_instant())
-    closed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    created_at: datetime = Field(sa_column=column.instant())
+    closed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Offer(SQLModel, table=True):
@@ -74,9 +71,9 @@ class Offer(SQLModel, table=True):
     request_id: UUID | None = None
     accepted_version: UUID | None = None
     reason: str | None = None
-    expires_at: datetime = Field(sa_column=_instant())
-    created_at: datetime = Field(sa_column=_instant())
-    ended_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    expires_at: datetime = Field(sa_column=column.instant())
+    created_at: datetime = Field(sa_column=column.instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     @property
     def sides(self) -> dict[str, UUID]:
@@ -104,11 +101,11 @@ class OfferVersion(SQLModel, table=True):
     id: UUID = Field(unique=True)
     by_side: str
     person_id: UUID
-    asked: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    asked: bytes = Field(sa_column=column.octets())
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
-    expires_at: datetime = Field(sa_column=_instant())
-    made_at: datetime = Field(sa_column=_instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    made_at: datetime = Field(sa_column=column.instant())
 
 
 def thread(offer: Offer, latest: OfferVersion) -> Thread:

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class ImfPackage(SQLModel, table=True):
@@ -41,10 +43,8 @@ class ImfPackage(SQLModel, table=True):
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
     master_id: UUID | None = Field(default=None, foreign_key="master.id", index=True)
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    checked_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    created_at: datetime = Field(sa_column=column.instant())
+    checked_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Asset(SQLModel, table=True):
@@ -92,7 +92,5 @@ class Asset(SQLModel, table=True):
     refusal: dict[str, Any] | None = Field(
         default=None, sa_column=Column(JSONB(none_as_null=True), nullable=True)
     )
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    checked_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    created_at: datetime = Field(sa_column=column.instant())
+    checked_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class ProtectedMaster(SQLModel, table=True):
@@ -60,15 +62,11 @@ class Recognition(SQLModel, table=True):
     party_id: UUID = Field(foreign_key="party.id")
     state: str
     epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
-    searched_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    opened_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    searched_at: datetime = Field(sa_column=column.instant())
+    opened_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Resemblance(SQLModel, table=True):
@@ -107,7 +105,7 @@ class Resemblance(SQLModel, table=True):
     state: str
     why: str
     settled: str | None = None
-    found_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    found_at: datetime = Field(sa_column=column.instant())
 
 
 class Declaration(SQLModel, table=True):
@@ -157,10 +155,6 @@ class Declaration(SQLModel, table=True):
     reason: str | None = None
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
     objection: str | None = None
-    objected_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    declared_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    decided_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    objected_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    declared_at: datetime = Field(sa_column=column.instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

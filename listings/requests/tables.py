@@ -7,17 +7,13 @@ from sqlalchemy import (
     ARRAY,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    LargeBinary,
     Uuid,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class ProposalRequest(SQLModel, table=True):
@@ -38,13 +34,13 @@ class ProposalRequest(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id", index=True)
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
     invited: list[UUID] | None = Field(default=None, sa_column=Column(ARRAY(Uuid()), nullable=True))
     state: str = "open"
-    deadline_at: datetime = Field(sa_column=_instant())
-    made_at: datetime = Field(sa_column=_instant())
-    ended_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    deadline_at: datetime = Field(sa_column=column.instant())
+    made_at: datetime = Field(sa_column=column.instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Proposal(SQLModel, table=True):
@@ -67,10 +63,10 @@ class Proposal(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id", index=True)
     person_id: UUID
-    asked: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    nonce: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    asked: bytes = Field(sa_column=column.octets())
+    content: bytes = Field(sa_column=column.octets())
+    nonce: bytes = Field(sa_column=column.octets())
     commitment: str
     state: str = "sealed"
-    made_at: datetime = Field(sa_column=_instant())
+    made_at: datetime = Field(sa_column=column.instant())
     offer_id: UUID | None = None

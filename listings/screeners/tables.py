@@ -3,12 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class Screener(SQLModel, table=True):
@@ -43,9 +41,9 @@ class Screener(SQLModel, table=True):
     state: str = "preparing"
     done_bp: int = 0
     secret_sha256: str = Field(unique=True)
-    created_at: datetime = Field(sa_column=_instant())
-    expires_at: datetime = Field(sa_column=_instant())
-    revoked_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    created_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    revoked_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Viewing(SQLModel, table=True):
@@ -55,4 +53,4 @@ class Viewing(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     screener_id: UUID = Field(foreign_key="screener.id", index=True)
-    opened_at: datetime = Field(sa_column=_instant())
+    opened_at: datetime = Field(sa_column=column.instant())

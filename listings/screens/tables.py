@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class ScreenRun(SQLModel, table=True):
@@ -20,7 +22,7 @@ class ScreenRun(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    ran_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    ran_at: datetime = Field(sa_column=column.instant())
     auctions: int
     leads: int
     findings: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))

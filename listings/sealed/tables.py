@@ -7,18 +7,12 @@ alone: before the close not even a mistake of ours puts two shares beside the ci
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, LargeBinary
+from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
 
+from contracts import column
+
 HOLDER = "holder IN ('seller', 'exchange', 'auditor')"
-
-
-def _instant() -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=False)
-
-
-def _bytes() -> Column[bytes]:
-    return Column(LargeBinary, nullable=False)
 
 
 class SealedKey(SQLModel, table=True):
@@ -31,9 +25,9 @@ class SealedKey(SQLModel, table=True):
 
     auction_id: UUID = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id")  # the seller
-    document: bytes = Field(sa_column=_bytes())  # RFC 8785
+    document: bytes = Field(sa_column=column.octets())  # RFC 8785
     key_sha256: str
-    registered_at: datetime = Field(sa_column=_instant())
+    registered_at: datetime = Field(sa_column=column.instant())
 
 
 class SealedAcknowledgement(SQLModel, table=True):
@@ -46,8 +40,8 @@ class SealedAcknowledgement(SQLModel, table=True):
     holder: str = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id")
     person_id: UUID
-    signature: bytes = Field(sa_column=_bytes())
-    acknowledged_at: datetime = Field(sa_column=_instant())
+    signature: bytes = Field(sa_column=column.octets())
+    acknowledged_at: datetime = Field(sa_column=column.instant())
 
 
 class SealedShare(SQLModel, table=True):
@@ -63,8 +57,8 @@ class SealedShare(SQLModel, table=True):
     holder: str = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id")
     person_id: UUID
-    share: bytes = Field(sa_column=_bytes())
-    handed_in_at: datetime = Field(sa_column=_instant())
+    share: bytes = Field(sa_column=column.octets())
+    handed_in_at: datetime = Field(sa_column=column.instant())
 
 
 class SealedReveal(SQLModel, table=True):
@@ -77,6 +71,6 @@ class SealedReveal(SQLModel, table=True):
     bid_id: UUID = Field(primary_key=True)
     party_id: UUID = Field(foreign_key="party.id")
     person_id: UUID
-    content: bytes = Field(sa_column=_bytes())  # RFC 8785
-    nonce: bytes = Field(sa_column=_bytes())
-    revealed_at: datetime = Field(sa_column=_instant())
+    content: bytes = Field(sa_column=column.octets())  # RFC 8785
+    nonce: bytes = Field(sa_column=column.octets())
+    revealed_at: datetime = Field(sa_column=column.instant())

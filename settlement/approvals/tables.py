@@ -3,12 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class Approval(SQLModel, table=True):
@@ -52,6 +50,6 @@ class Approval(SQLModel, table=True):
     outcome: str
     reason: str | None = None
     proof_id: UUID | None = Field(default=None, foreign_key="person_proof.id", unique=True)
-    decided_at: datetime = Field(sa_column=_instant(nullable=False))
-    expires_at: datetime = Field(sa_column=_instant(nullable=False))
-    used_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
+    used_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -4,38 +4,18 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Date,
-    DateTime,
     Index,
-    LargeBinary,
-    String,
     UniqueConstraint,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from settlement.bank.rules import Account, Entry
 from settlement.ledger import rules as accounts
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _day(nullable: bool = True) -> Column[date]:
-    return Column(Date, nullable=nullable)
-
-
-def _minor(nullable: bool = False) -> Column[int]:
-    return Column(BigInteger, nullable=nullable)
-
-
-def _currency() -> Column[str]:
-    return Column(String(3), nullable=False)
 
 
 class BankAccount(SQLModel, table=True):
@@ -64,14 +44,14 @@ class BankAccount(SQLModel, table=True):
     bic: str | None = None
     holder: str
     bank_name: str | None = None  # accounts followed before it was kept have none
-    currency: str = Field(sa_column=_currency())
+    currency: str = Field(sa_column=column.currency())
     instruct_only: bool
     # Mirrored apart from the exchange's own cash; accounts followed before this keep their code.
     in_escrow: bool = Field(
         default=False, sa_column=Column(Boolean, nullable=False, server_default=text("false"))
     )
     opened_by: UUID = Field(foreign_key="person.id")
-    opened_at: datetime = Field(sa_column=_instant(nullable=False))
+    opened_at: datetime = Field(sa_column=column.instant())
 
     @property
     def code(self) -> str:
@@ -115,19 +95,19 @@ class PaymentBatch(SQLModel, table=True):
     # Of a refund: its file is approved with it, and has its id.
     refund_id: UUID | None = Field(default=None, foreign_key="refund.id", unique=True, index=True)
     message_id: str = Field(unique=True)
-    currency: str = Field(sa_column=_currency())
+    currency: str = Field(sa_column=column.currency())
     items: int
-    sum_minor: int = Field(sa_column=_minor())
-    execute_on: date = Field(sa_column=_day(nullable=False))
-    document: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    sum_minor: int = Field(sa_column=column.minor())
+    execute_on: date = Field(sa_column=column.day())
+    document: bytes = Field(sa_column=column.octets())
     sha256: str
     state: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
-    given_at: datetime | None = Field(default=None, sa_column=_instant())
+    given_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class PaymentItem(SQLModel, table=True):
@@ -179,8 +159,8 @@ class PaymentItem(SQLModel, table=True):
     remittance_id: UUID | None = Field(default=None, foreign_key="remittance.id")
     refund_id: UUID | None = Field(default=None, foreign_key="refund.id", unique=True, index=True)
     deposit_movement_id: UUID | None = Field(default=None, foreign_key="deposit_movement.id")
-    amount_minor: int = Field(sa_column=_minor())
-    currency: str = Field(sa_column=_currency())
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     end_to_end_id: str = Field(unique=True)
     state: str
     return_reason: str | None = None
@@ -194,9 +174,9 @@ class BankFile(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     sha256: str = Field(unique=True)
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     received_by: UUID = Field(foreign_key="person.id")
-    received_at: datetime = Field(sa_column=_instant(nullable=False))
+    received_at: datetime = Field(sa_column=column.instant())
 
 
 class BankStatement(SQLModel, table=True):
@@ -224,13 +204,13 @@ class BankStatement(SQLModel, table=True):
     kind: str
     statement_id: str
     turn: int | None = None  # 1, 2, … of the account's statements
-    opening_minor: int | None = Field(default=None, sa_column=_minor(nullable=True))
-    movements_minor: int = Field(sa_column=_minor())
-    closing_minor: int | None = Field(default=None, sa_column=_minor(nullable=True))
-    closed_on: date | None = Field(default=None, sa_column=_day())
+    opening_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    movements_minor: int = Field(sa_column=column.minor())
+    closing_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    closed_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
     entries: int
     content_sha256: str
-    imported_at: datetime = Field(sa_column=_instant(nullable=False))
+    imported_at: datetime = Field(sa_column=column.instant())
 
 
 class BankEntry(SQLModel, table=True):
@@ -249,9 +229,9 @@ class BankEntry(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     statement_id: UUID = Field(foreign_key="bank_statement.id")
     seq: int
-    amount_minor: int = Field(sa_column=_minor())
-    booked_on: date | None = Field(default=None, sa_column=_day())
-    valued_on: date | None = Field(default=None, sa_column=_day())
+    amount_minor: int = Field(sa_column=column.minor())
+    booked_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
+    valued_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
     bank_ref: str | None = None
     end_to_end_id: str | None = None
     batch_id: str | None = None
@@ -286,7 +266,7 @@ class BankReport(SQLModel, table=True):
     accepted: int
     pending: int
     rejected: int
-    imported_at: datetime = Field(sa_column=_instant(nullable=False))
+    imported_at: datetime = Field(sa_column=column.instant())
 
 
 class BankReportItem(SQLModel, table=True):

@@ -4,23 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    DateTime,
     Index,
-    LargeBinary,
-    String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.batches.rules import Item
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class PayoutBatch(SQLModel, table=True):
@@ -53,12 +45,12 @@ class PayoutBatch(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
 
 
@@ -84,8 +76,8 @@ class PayoutBatchItem(SQLModel, table=True):
     batch_id: UUID = Field(primary_key=True, foreign_key="payout_batch.id")
     payout_id: UUID = Field(primary_key=True, foreign_key="payout.id")
     payout_sha256: str
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     state: str
 
     def item(self) -> Item:

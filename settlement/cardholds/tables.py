@@ -8,26 +8,15 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    DateTime,
     ForeignKeyConstraint,
     Index,
-    String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _minor() -> Column[int]:
-    return Column(BigInteger, nullable=False)
 
 
 class CardHold(SQLModel, table=True):
@@ -81,24 +70,24 @@ class CardHold(SQLModel, table=True):
     auction_id: UUID
     party_id: UUID
     mode: str
-    amount_minor: int = Field(sa_column=_minor())
-    captured_minor: int = Field(default=0, sa_column=_minor())
-    returned_minor: int = Field(default=0, sa_column=_minor())
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    captured_minor: int = Field(default=0, sa_column=column.minor())
+    returned_minor: int = Field(default=0, sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     state: str
     fault: str | None = None
-    needed_until: datetime | None = Field(default=None, sa_column=_instant())
-    capture_before: datetime | None = Field(default=None, sa_column=_instant())
+    needed_until: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    capture_before: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     payment_method: str | None = None
     provider_id: str | None = Field(default=None, unique=True)
     client_secret: str | None = None
     movement_id: UUID | None = Field(default=None, foreign_key="deposit_movement.id")
     requested_by: UUID = Field(foreign_key="person.id")
-    requested_at: datetime = Field(sa_column=_instant(nullable=False))
-    held_at: datetime | None = Field(default=None, sa_column=_instant())
-    ended_at: datetime | None = Field(default=None, sa_column=_instant())
+    requested_at: datetime = Field(sa_column=column.instant())
+    held_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     checks: int = 0
-    next_check_at: datetime | None = Field(default=None, sa_column=_instant())
+    next_check_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     @property
     def amount(self) -> Money:

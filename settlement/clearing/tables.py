@@ -7,22 +7,11 @@ with items that name the whole of its difference; that of 0064 asks the same of 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, DateTime, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, text
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from settlement.clearing.rules import Entry
-
-
-def _instant(nullable: bool = False) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _minor() -> Column[int]:
-    return Column(BigInteger, nullable=False)
-
-
-def _currency() -> Column[str]:
-    return Column(String(3), nullable=False)
 
 
 class PspEntry(SQLModel, table=True):
@@ -37,12 +26,12 @@ class PspEntry(SQLModel, table=True):
     id: str = Field(primary_key=True)
     kind: str
     reference: str
-    currency: str = Field(sa_column=_currency())
-    amount_minor: int = Field(sa_column=_minor())
-    fee_minor: int = Field(sa_column=_minor())
-    created_at: datetime = Field(sa_column=_instant())
-    available_at: datetime = Field(sa_column=_instant())
-    imported_at: datetime = Field(sa_column=_instant())
+    currency: str = Field(sa_column=column.currency())
+    amount_minor: int = Field(sa_column=column.minor())
+    fee_minor: int = Field(sa_column=column.minor())
+    created_at: datetime = Field(sa_column=column.instant())
+    available_at: datetime = Field(sa_column=column.instant())
+    imported_at: datetime = Field(sa_column=column.instant())
 
     @classmethod
     def of(cls, entry: Entry, *, now: datetime) -> "PspEntry":
@@ -79,12 +68,12 @@ class PspItem(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     reference: str
-    currency: str = Field(sa_column=_currency())
-    ledger_minor: int = Field(sa_column=_minor())
-    provider_minor: int = Field(sa_column=_minor())
-    opened_at: datetime = Field(sa_column=_instant())
-    due_on: date = Field(sa_column=Column(Date, nullable=False))
-    closed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    currency: str = Field(sa_column=column.currency())
+    ledger_minor: int = Field(sa_column=column.minor())
+    provider_minor: int = Field(sa_column=column.minor())
+    opened_at: datetime = Field(sa_column=column.instant())
+    due_on: date = Field(sa_column=column.day())
+    closed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class PspCutoff(SQLModel, table=True):
@@ -101,12 +90,12 @@ class PspCutoff(SQLModel, table=True):
     )
 
     id: UUID = Field(primary_key=True)
-    at: datetime = Field(sa_column=_instant())
-    currency: str = Field(sa_column=_currency())
+    at: datetime = Field(sa_column=column.instant())
+    currency: str = Field(sa_column=column.currency())
     entries: int
-    ledger_minor: int = Field(sa_column=_minor())
-    provider_minor: int = Field(sa_column=_minor())
-    open_minor: int = Field(sa_column=_minor())
+    ledger_minor: int = Field(sa_column=column.minor())
+    provider_minor: int = Field(sa_column=column.minor())
+    open_minor: int = Field(sa_column=column.minor())
     items: int
     # What has left the provider and is in no account at a bank: the sweeps on their way, by name.
     in_transit_minor: int = Field(

@@ -3,12 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, String, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class CollectingAccount(SQLModel, table=True):
@@ -54,13 +52,13 @@ class CollectingAccount(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     account_id: UUID = Field(foreign_key="bank_account.id", index=True)
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    currency: str = Field(sa_column=column.currency())
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
     proposed_by: UUID = Field(foreign_key="person.id")
-    proposed_at: datetime = Field(sa_column=_instant(nullable=False))
+    proposed_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
-    ended_at: datetime | None = Field(default=None, sa_column=_instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -13,26 +13,17 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.deposits.rules import APPROVED, DRAW, WIRE, Balance, Move, Terms
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _minor() -> Column[int]:
-    return Column(BigInteger, nullable=False)
 
 
 def _count() -> Column[int]:
@@ -80,19 +71,20 @@ class Deposit(SQLModel, table=True):
     auction_id: UUID = Field(primary_key=True)
     party_id: UUID = Field(primary_key=True, foreign_key="party.id")
     seller_id: UUID = Field(foreign_key="party.id")
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
-    required_minor: int = Field(sa_column=_minor())
-    paid_in_minor: int = Field(default=0, sa_column=_minor())
-    held_minor: int = Field(default=0, sa_column=_minor())
-    released_minor: int = Field(default=0, sa_column=_minor())
-    applied_minor: int = Field(default=0, sa_column=_minor())
-    forfeited_minor: int = Field(default=0, sa_column=_minor())
+    currency: str = Field(sa_column=column.currency())
+    required_minor: int = Field(sa_column=column.minor())
+    paid_in_minor: int = Field(default=0, sa_column=column.minor())
+    held_minor: int = Field(default=0, sa_column=column.minor())
+    released_minor: int = Field(default=0, sa_column=column.minor())
+    applied_minor: int = Field(default=0, sa_column=column.minor())
+    forfeited_minor: int = Field(default=0, sa_column=column.minor())
     state: str
-    until: datetime | None = Field(default=None, sa_column=_instant())
+    until: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     forfeits: list[str] = Field(sa_column=Column(ARRAY(String()), nullable=False))
-    required_at: datetime = Field(sa_column=_instant(nullable=False))
-    frozen_at: datetime | None = Field(default=None, sa_column=_instant())  # by the bank's date
-    free_at: datetime | None = Field(default=None, sa_column=_instant())
+    required_at: datetime = Field(sa_column=column.instant())
+    # By the bank's date.
+    frozen_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    free_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     return_by: date | None = None
     modes: list[str] = Field(
         default_factory=lambda: [WIRE],
@@ -100,13 +92,13 @@ class Deposit(SQLModel, table=True):
             ARRAY(String()), nullable=False, server_default=text("ARRAY['wire']::varchar[]")
         ),
     )
-    ends_by: datetime | None = Field(default=None, sa_column=_instant())
+    ends_by: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     card_margin_h: int = Field(default=0, sa_column=_count())
     guarantee_days: int = Field(default=0, sa_column=_count())
     pledged_minor: int = Field(
         default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
     )
-    pledged_until: datetime | None = Field(default=None, sa_column=_instant())
+    pledged_until: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     def terms(self) -> Terms:
         """Return what the notice says about it."""
@@ -165,11 +157,11 @@ class DepositReceipt(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     auction_id: UUID
     party_id: UUID
-    amount_minor: int = Field(sa_column=_minor())
+    amount_minor: int = Field(sa_column=column.minor())
     reference: str = Field(unique=True)
-    credited_at: datetime = Field(sa_column=_instant(nullable=False))
+    credited_at: datetime = Field(sa_column=column.instant())
     recorded_by: UUID = Field(foreign_key="person.id")
-    recorded_at: datetime = Field(sa_column=_instant(nullable=False))
+    recorded_at: datetime = Field(sa_column=column.instant())
     # Where the money lies; of what staff typed: the account that holds deposits alone.
     bank_account_id: UUID | None = Field(default=None, foreign_key="bank_account.id")
 
@@ -222,18 +214,18 @@ class DepositMovement(SQLModel, table=True):
     auction_id: UUID
     party_id: UUID
     kind: str
-    amount_minor: int = Field(sa_column=_minor())
+    amount_minor: int = Field(sa_column=column.minor())
     reason: str
-    fees_minor: int = Field(default=0, sa_column=_minor())
-    shortfall_minor: int = Field(default=0, sa_column=_minor())
-    claim_minor: int = Field(default=0, sa_column=_minor())
+    fees_minor: int = Field(default=0, sa_column=column.minor())
+    shortfall_minor: int = Field(default=0, sa_column=column.minor())
+    claim_minor: int = Field(default=0, sa_column=column.minor())
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     refused_reason: str | None = None
     reference: str | None = Field(default=None, unique=True)  # the bank's, of a return
 

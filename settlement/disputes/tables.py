@@ -3,12 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, String, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class Dispute(SQLModel, table=True):
@@ -36,12 +34,12 @@ class Dispute(SQLModel, table=True):
     provider_id: str = Field(unique=True)
     payment_id: UUID = Field(foreign_key="payment.id", index=True)
     deal_id: UUID = Field(foreign_key="settlement.deal_id", index=True)
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     reason: str
     state: str
-    drawn_minor: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
-    evidence_due_at: datetime | None = Field(default=None, sa_column=_instant())
-    opened_at: datetime = Field(sa_column=_instant(nullable=False))
-    closed_at: datetime | None = Field(default=None, sa_column=_instant())
-    charged_at: datetime | None = Field(default=None, sa_column=_instant())
+    drawn_minor: int = Field(default=0, sa_column=column.minor())
+    evidence_due_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    opened_at: datetime = Field(sa_column=column.instant())
+    closed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    charged_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -4,24 +4,18 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    LargeBinary,
     String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from settlement.fapiao.rules import Details
 
 LIVE = "state <> 'refused'"
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class FapiaoDetails(SQLModel, table=True):
@@ -42,7 +36,7 @@ class FapiaoDetails(SQLModel, table=True):
     bank: str
     account: str
     updated_by: UUID = Field(foreign_key="person.id")
-    updated_at: datetime = Field(sa_column=_instant(nullable=False))
+    updated_at: datetime = Field(sa_column=column.instant())
 
     def value(self) -> Details:
         """The value that the rules know."""
@@ -111,12 +105,12 @@ class Fapiao(SQLModel, table=True):
     type: str
     state: str
     confirmation: str | None = None
-    total_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    tax_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    total_minor: int = Field(sa_column=column.minor())
+    tax_minor: int = Field(sa_column=column.minor())
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     requested_by: UUID = Field(foreign_key="person.id")
-    requested_at: datetime = Field(sa_column=_instant(nullable=False))
+    requested_at: datetime = Field(sa_column=column.instant())
     number: str | None = Field(default=None, unique=True)
     issued_on: date | None = None
     recorded_by: UUID | None = Field(default=None, foreign_key="person.id")
@@ -139,7 +133,7 @@ class FapiaoFile(SQLModel, table=True):
 
     fapiao_id: UUID = Field(primary_key=True, foreign_key="fapiao.id")
     form: str = Field(primary_key=True)
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
     kept_by: UUID = Field(foreign_key="person.id")
-    kept_at: datetime = Field(sa_column=_instant(nullable=False))
+    kept_at: datetime = Field(sa_column=column.instant())

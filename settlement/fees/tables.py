@@ -3,9 +3,10 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, String
+from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.fees.rules import Agreed, Case
 
@@ -31,9 +32,9 @@ class FeeAnnouncement(SQLModel, table=True):
     valid_from: date
     schedule: str
     sha256: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     announced_by: UUID = Field(foreign_key="person.id")
-    announced_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    announced_at: datetime = Field(sa_column=column.instant())
 
 
 class SettlementFee(SQLModel, table=True):
@@ -59,12 +60,12 @@ class SettlementFee(SQLModel, table=True):
     schedule: str
     schedule_sha256: str
     sale: str
-    listed_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    price_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    before_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    seller_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    buyer_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    listed_minor: int = Field(sa_column=column.minor())
+    price_minor: int = Field(sa_column=column.minor())
+    before_minor: int = Field(sa_column=column.minor())
+    seller_minor: int = Field(sa_column=column.minor())
+    buyer_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
 
     def agreed(self) -> Agreed:
         """The value that the rules know."""

@@ -8,28 +8,16 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    DateTime,
     ForeignKeyConstraint,
     Index,
-    LargeBinary,
-    String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.guarantees.rules import Letter, Offer
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
-
-
-def _bytes() -> Column[bytes]:
-    return Column(LargeBinary, nullable=False)
 
 
 class Guarantee(SQLModel, table=True):
@@ -110,26 +98,26 @@ class Guarantee(SQLModel, table=True):
     issuer_bic: str | None = None
     issuer_cnaps: str | None = None
     number: str
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     valid_until: date
     demand_terms: str
     beneficiary: str
-    scan: bytes = Field(sa_column=_bytes())
+    scan: bytes = Field(sa_column=column.octets())
     scan_sha256: str
-    content: bytes = Field(sa_column=_bytes())
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     state: str
     offered_by: UUID = Field(foreign_key="person.id")
-    offered_at: datetime = Field(sa_column=_instant(nullable=False))
+    offered_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     refused_reason: str | None = None
-    demanded_minor: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    demanded_minor: int = Field(default=0, sa_column=column.minor())
     movement_id: UUID | None = Field(default=None, foreign_key="deposit_movement.id")
     paid_reference: str | None = None  # of the bank, where it paid the seller and not us
     ended_by: UUID | None = Field(default=None, foreign_key="person.id")
-    ended_at: datetime | None = Field(default=None, sa_column=_instant())
+    ended_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     def letter(self) -> Letter:
         """The value that the rules know."""

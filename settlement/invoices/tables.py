@@ -3,15 +3,12 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, Integer, String, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, text
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.invoices.rules import ISSUED
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 def _none_yet() -> Column[int]:
@@ -67,10 +64,10 @@ class Invoice(SQLModel, table=True):
     number: str = Field(unique=True)
     deal_id: UUID = Field(foreign_key="settlement.deal_id", unique=True)
     payer_id: UUID = Field(foreign_key="party.id", index=True)
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     # The part that a deposit has paid (保证金转价款).
     deposit_minor: int = Field(default=0, sa_column=_none_yet())
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    currency: str = Field(sa_column=column.currency())
     # The VAT that the price holds, at the rate of the day of issue (价税合计); the seller owes it.
     tax_minor: int = Field(default=0, sa_column=_none_yet())
     tax_rate_bp: int = Field(
@@ -82,15 +79,15 @@ class Invoice(SQLModel, table=True):
     reversed_minor: int = Field(default=0, sa_column=_none_yet())
     reversed_tax_minor: int = Field(default=0, sa_column=_none_yet())
     state: str
-    issued_at: datetime = Field(sa_column=_instant(nullable=False))
+    issued_at: datetime = Field(sa_column=column.instant())
     # The first instant at which it is late, and what the contract asks for each day from then on.
-    due_at: datetime | None = Field(default=None, sa_column=_instant())
+    due_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     late_bp: int | None = None
     accrued_on: date | None = None  # the last day whose interest is written down
     late_claim_id: UUID | None = Field(
         default=None, foreign_key="settlement.deal_id", unique=True, index=True
     )
-    paid_at: datetime | None = Field(default=None, sa_column=_instant())
+    paid_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     paid_by: UUID | None = None  # the payment that settled it; a further one is held in suspense
 
     @property
@@ -146,8 +143,8 @@ class Payment(SQLModel, table=True):
     invoice_id: UUID = Field(foreign_key="invoice.id", index=True)
     payer_id: UUID = Field(foreign_key="party.id")
     method: str
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     state: str
     provider_id: str | None = Field(default=None, unique=True)
     client_secret: str | None = None
@@ -156,6 +153,6 @@ class Payment(SQLModel, table=True):
     # Of a wire: the account at a bank that its money lies in; it is paid out of no other escrow.
     bank_account_id: UUID | None = Field(default=None, foreign_key="bank_account.id")
     checks: int = 0
-    next_check_at: datetime | None = Field(default=None, sa_column=_instant())
-    requested_at: datetime = Field(sa_column=_instant(nullable=False))
-    settled_at: datetime | None = Field(default=None, sa_column=_instant())
+    next_check_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    requested_at: datetime = Field(sa_column=column.instant())
+    settled_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

@@ -3,8 +3,10 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column
+from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class LateDay(SQLModel, table=True):
@@ -18,5 +20,5 @@ class LateDay(SQLModel, table=True):
 
     invoice_id: UUID = Field(primary_key=True, foreign_key="invoice.id")
     day: date = Field(primary_key=True)
-    principal_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    principal_minor: int = Field(sa_column=column.minor())
+    amount_minor: int = Field(sa_column=column.minor())

@@ -16,7 +16,6 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Identity,
     Index,
-    LargeBinary,
     Numeric,
     SmallInteger,
     String,
@@ -25,11 +24,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
-
-
-def _instant() -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=False)
 
 
 class LedgerAccount(SQLModel, table=True):
@@ -51,9 +47,9 @@ class LedgerAccount(SQLModel, table=True):
     )
     code: str = Field(unique=True)
     kind: str
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
-    floor_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    ceiling_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    currency: str = Field(sa_column=column.currency())
+    floor_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    ceiling_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
     status: str = "open"
 
 
@@ -76,7 +72,7 @@ class LedgerBalance(SQLModel, table=True):
     account_id: int = Field(
         sa_column=Column(BigInteger, ForeignKey("ledger_account.id"), primary_key=True)
     )
-    posted_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    posted_minor: int = Field(sa_column=column.minor())
     version: int = Field(sa_column=Column(BigInteger, nullable=False))
     held_debit_minor: int = Field(
         default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
@@ -86,8 +82,8 @@ class LedgerBalance(SQLModel, table=True):
     )
     # Of the account: a posting reads them under the balance's own lock.
     currency: str | None = Field(default=None, sa_column=Column(String(3), nullable=True))
-    floor_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    ceiling_minor: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
+    floor_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
+    ceiling_minor: int | None = Field(default=None, sa_column=column.minor(nullable=True))
     status: str | None = None
 
 
@@ -112,17 +108,15 @@ class LedgerJournal(SQLModel, table=True):
         default=None, sa_column=Column(BigInteger, Identity(always=True), primary_key=True)
     )
     idem_key: str = Field(unique=True)
-    request_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    request_hash: bytes = Field(sa_column=column.octets())
     kind: str
     actor: str
     deal_id: UUID | None = None
     reason: str | None = None
-    occurred_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    occurred_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reversal_of: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     lines: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    effective_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    effective_at: datetime = Field(sa_column=column.instant())
     created_at: datetime = Field(
         sa_column=Column(
             DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")
@@ -151,9 +145,9 @@ class LedgerPosting(SQLModel, table=True):
     journal_id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     line: int = Field(sa_column=Column(SmallInteger, primary_key=True))
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    balance_after_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=column.currency())
+    amount_minor: int = Field(sa_column=column.minor())
+    balance_after_minor: int = Field(sa_column=column.minor())
     account_version: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
@@ -171,7 +165,7 @@ class LedgerPending(SQLModel, table=True):
     actor: str
     reason: str | None = None
     reversal_of: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
-    effective_at: datetime = Field(sa_column=_instant())
+    effective_at: datetime = Field(sa_column=column.instant())
 
 
 class LedgerCurrency(SQLModel, table=True):
@@ -201,13 +195,13 @@ class LedgerHold(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    currency: str = Field(sa_column=column.currency())
+    amount_minor: int = Field(sa_column=column.minor())
     deal_id: UUID | None = None
     reason: str
     actor: str
-    made_at: datetime = Field(sa_column=_instant())
-    expires_at: datetime = Field(sa_column=_instant())
+    made_at: datetime = Field(sa_column=column.instant())
+    expires_at: datetime = Field(sa_column=column.instant())
 
     @property
     def amount(self) -> Money:
@@ -222,7 +216,7 @@ class LedgerHoldOpen(SQLModel, table=True):
 
     hold_id: UUID = Field(foreign_key="ledger_hold.id", primary_key=True)
     account_id: int = Field(sa_column=Column(BigInteger, nullable=False, index=True))
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     expires_at: datetime = Field(
         sa_column=Column(DateTime(timezone=True), nullable=False, index=True)
     )
@@ -245,13 +239,13 @@ class LedgerHoldEnd(SQLModel, table=True):
 
     hold_id: UUID = Field(foreign_key="ledger_hold.id", primary_key=True)
     outcome: str
-    captured_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    captured_minor: int = Field(sa_column=column.minor())
     journal_id: int | None = Field(
         default=None,
         sa_column=Column(BigInteger, ForeignKey("ledger_journal.id"), nullable=True, unique=True),
     )
     actor: str
-    ended_at: datetime = Field(sa_column=_instant())
+    ended_at: datetime = Field(sa_column=column.instant())
 
 
 class LedgerQuote(SQLModel, table=True):
@@ -276,8 +270,8 @@ class LedgerQuote(SQLModel, table=True):
     )
     rate: Decimal = Field(sa_column=Column(Numeric(20, 10), nullable=False))
     source: str
-    quoted_at: datetime = Field(sa_column=_instant())
-    valid_until: datetime = Field(sa_column=_instant())
+    quoted_at: datetime = Field(sa_column=column.instant())
+    valid_until: datetime = Field(sa_column=column.instant())
     actor: str
 
 
@@ -294,9 +288,9 @@ class LedgerExchange(SQLModel, table=True):
     )
     quote_id: UUID = Field(foreign_key="ledger_quote.id")
     sold_currency: str = Field(sa_column=Column(String(3), nullable=False))
-    sold_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sold_minor: int = Field(sa_column=column.minor())
     bought_currency: str = Field(sa_column=Column(String(3), nullable=False))
-    bought_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    bought_minor: int = Field(sa_column=column.minor())
 
 
 class LedgerAccountMark(SQLModel, table=True):
@@ -317,7 +311,7 @@ class LedgerAccountMark(SQLModel, table=True):
     status: str
     reason: str
     actor: str
-    marked_at: datetime = Field(sa_column=_instant())
+    marked_at: datetime = Field(sa_column=column.instant())
 
 
 class LedgerClose(SQLModel, table=True):
@@ -332,7 +326,7 @@ class LedgerClose(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     until: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False, unique=True))
     journals: int = Field(sa_column=Column(BigInteger, nullable=False))
-    balances_sha256: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    balances_sha256: bytes = Field(sa_column=column.octets())
     reason: str
     actor: str
-    closed_at: datetime = Field(sa_column=_instant())
+    closed_at: datetime = Field(sa_column=column.instant())

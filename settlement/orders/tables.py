@@ -7,17 +7,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKey,
     Index,
-    LargeBinary,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class LedgerOrder(SQLModel, table=True):
@@ -57,14 +53,14 @@ class LedgerOrder(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     kind: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     reason: str
     state: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     refused_reason: str | None = None
     approval_id: UUID | None = Field(default=None, foreign_key="approval.id", unique=True)
     journal_id: int | None = Field(

@@ -3,14 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from settlement.outbound.rules import Intent
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class Outbound(SQLModel, table=True):
@@ -45,20 +42,20 @@ class Outbound(SQLModel, table=True):
     op: str
     object_key: str = Field(unique=True)
     object_id: UUID
-    payload: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    payload: bytes = Field(sa_column=column.octets())
     payload_sha256: str
     state: str
     attempt: int
     idem_key: str = Field(unique=True)
     tries: int
     ever_unknown: bool
-    first_sent_at: datetime | None = Field(default=None, sa_column=_instant())
-    last_sent_at: datetime | None = Field(default=None, sa_column=_instant())
-    next_at: datetime = Field(sa_column=_instant(nullable=False))
+    first_sent_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    last_sent_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    next_at: datetime = Field(sa_column=column.instant())
     provider_id: str | None = Field(default=None, unique=True)
     fault: str | None = None
-    created_at: datetime = Field(sa_column=_instant(nullable=False))
-    done_at: datetime | None = Field(default=None, sa_column=_instant())
+    created_at: datetime = Field(sa_column=column.instant())
+    done_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     def intent(self) -> Intent:
         """The value that the rules know."""

@@ -3,14 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, String, text
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from settlement.payees.rules import Details
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class PayeeBankAccount(SQLModel, table=True):
@@ -72,18 +69,18 @@ class PayeeBankAccount(SQLModel, table=True):
     member_id: str | None = None
     holder: str
     bank_name: str
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))  # what is approved
+    currency: str = Field(sa_column=column.currency())
+    content: bytes = Field(sa_column=column.octets())  # what is approved
     sha256: str
     state: str
     declared_by: UUID = Field(foreign_key="person.id")
-    declared_at: datetime = Field(sa_column=_instant(nullable=False))
+    declared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     evidence: str | None = None  # how it was verified, or why it was refused
-    usable_from: datetime | None = Field(default=None, sa_column=_instant())
+    usable_from: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     name_reason: str | None = None  # why the holder has another name than the party
-    withdrawn_at: datetime | None = Field(default=None, sa_column=_instant())
+    withdrawn_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     def details(self) -> Details:
         """The value that the rules know."""

@@ -4,23 +4,17 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    LargeBinary,
     String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.payouts.rules import Transfer
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class PayoutAccount(SQLModel, table=True):
@@ -41,7 +35,7 @@ class PayoutAccount(SQLModel, table=True):
     country: str = Field(sa_column=Column(String(2), nullable=False))
     state: str
     provider_id: str | None = Field(default=None, unique=True)
-    requested_at: datetime = Field(sa_column=_instant(nullable=False))
+    requested_at: datetime = Field(sa_column=column.instant())
 
 
 class Payout(SQLModel, table=True):
@@ -75,14 +69,14 @@ class Payout(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     deal_id: UUID = Field(foreign_key="settlement.deal_id", index=True)
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
-    paid_at: datetime | None = Field(default=None, sa_column=_instant())
+    paid_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class PayoutTransfer(SQLModel, table=True):
@@ -108,8 +102,8 @@ class PayoutTransfer(SQLModel, table=True):
     payout_id: UUID = Field(primary_key=True, foreign_key="payout.id")
     party_id: UUID = Field(primary_key=True, foreign_key="party.id", index=True)
     account: str
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     state: str
     intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
     provider_id: str | None = Field(default=None, unique=True)

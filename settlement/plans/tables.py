@@ -3,9 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, String, text
+from sqlalchemy import CheckConstraint, Column, Index, String, text
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 
 
@@ -58,15 +59,13 @@ class Settlement(SQLModel, table=True):
     work_id: UUID
     licensor_id: UUID = Field(foreign_key="party.id", index=True)
     licensee_id: UUID = Field(foreign_key="party.id", index=True)
-    gross_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    gross_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     terms_sha256: str
     state: str
     # Of a deal: when the time of a demand for payment ran out.
-    defaulted_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    planned_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    defaulted_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    planned_at: datetime = Field(sa_column=column.instant())
 
     @property
     def gross(self) -> Money:
@@ -94,7 +93,7 @@ class SettlementLine(SQLModel, table=True):
     line: int = Field(primary_key=True)
     payee_id: UUID = Field(foreign_key="party.id", index=True)
     kind: str
-    basis_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    basis_minor: int = Field(sa_column=column.minor())
     rate_bp: int
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     reason: str

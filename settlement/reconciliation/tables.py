@@ -4,21 +4,13 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    Date,
-    DateTime,
     Index,
-    LargeBinary,
-    String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
+from contracts import column
 
 
 class ReconMatch(SQLModel, table=True):
@@ -55,12 +47,12 @@ class ReconMatch(SQLModel, table=True):
     rule: str
     score: int
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
     proposed_by: UUID | None = Field(default=None, foreign_key="person.id")
-    made_at: datetime = Field(sa_column=_instant(nullable=False))
+    made_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
 
 
@@ -87,7 +79,7 @@ class ReconSide(SQLModel, table=True):
     side: str
     kind: str
     name: str  # an id, or the account that a difference went to
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
 
 
 class SuspenseItem(SQLModel, table=True):
@@ -124,11 +116,11 @@ class SuspenseItem(SQLModel, table=True):
     cause: str
     # The one open invoice that the money names: a part of it, or more than was due.
     invoice_id: UUID | None = Field(default=None, foreign_key="invoice.id")
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     owner_id: UUID = Field(foreign_key="person.id")
-    opened_at: datetime = Field(sa_column=_instant(nullable=False))
-    due_on: date = Field(sa_column=Column(Date, nullable=False))
+    opened_at: datetime = Field(sa_column=column.instant())
+    due_on: date = Field(sa_column=column.day())
     state: str
     match_id: UUID | None = Field(default=None, foreign_key="recon_match.id", index=True)
-    released_at: datetime | None = Field(default=None, sa_column=_instant())
+    released_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))

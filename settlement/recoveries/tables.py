@@ -7,14 +7,13 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    String,
     UniqueConstraint,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 
 
@@ -56,16 +55,16 @@ class Recovery(SQLModel, table=True):
     line: int
     kind: str
     payee_id: UUID = Field(foreign_key="party.id")
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     # What of it was withheld when the payee was paid: the payee gives the rest back.
     withheld_minor: int = Field(
         default=0, sa_column=Column(BigInteger, nullable=False, server_default=text("0"))
     )
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    currency: str = Field(sa_column=column.currency())
     state: str
     intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
     provider_id: str | None = Field(default=None, unique=True)
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_at: datetime = Field(sa_column=column.instant())
 
     @property
     def amount(self) -> Money:

@@ -4,23 +4,15 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    DateTime,
     Index,
-    LargeBinary,
-    String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.redletters.rules import Ask
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class RedLetter(SQLModel, table=True):
@@ -85,18 +77,18 @@ class RedLetter(SQLModel, table=True):
     invoice_id: UUID = Field(foreign_key="invoice.id", index=True)
     refund_id: UUID | None = Field(default=None, foreign_key="refund.id")
     dispute_id: UUID | None = Field(default=None, foreign_key="dispute.id", unique=True)
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    tax_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    tax_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     reason_code: str
     reason: str
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID | None = Field(default=None, foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     refused_reason: str | None = None
 
     @property

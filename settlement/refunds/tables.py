@@ -4,23 +4,17 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    LargeBinary,
     String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.refunds.rules import TO_CARD, Ask
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class Refund(SQLModel, table=True):
@@ -77,8 +71,8 @@ class Refund(SQLModel, table=True):
     payment_id: UUID = Field(foreign_key="payment.id", index=True)
     deal_id: UUID = Field(foreign_key="settlement.deal_id", index=True)
     payer_id: UUID = Field(foreign_key="party.id")
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     reason: str
     goes_to: str = Field(
         default=TO_CARD, sa_column=Column(String, nullable=False, server_default="card")
@@ -88,18 +82,18 @@ class Refund(SQLModel, table=True):
     payee_account_id: UUID | None = Field(default=None, foreign_key="payee_bank_account.id")
     to_account: str | None = None
     to_holder: str | None = None
-    document: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    document: bytes | None = Field(default=None, sa_column=column.octets(nullable=True))
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     refused_reason: str | None = None
     intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
     provider_id: str | None = Field(default=None, unique=True)
-    made_at: datetime | None = Field(default=None, sa_column=_instant())
+    made_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     @property
     def amount(self) -> Money:

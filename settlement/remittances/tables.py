@@ -4,24 +4,18 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     Index,
-    LargeBinary,
     String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.payees.rules import Details
 from settlement.remittances.rules import Group
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class TaxAuthority(SQLModel, table=True):
@@ -47,7 +41,7 @@ class TaxAuthority(SQLModel, table=True):
     holder: str
     bank_name: str
     updated_by: UUID = Field(foreign_key="person.id")
-    updated_at: datetime = Field(sa_column=_instant(nullable=False))
+    updated_at: datetime = Field(sa_column=column.instant())
 
     def details(self) -> Details:
         """The value that the rules know."""
@@ -105,21 +99,21 @@ class Remittance(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     authority: str
     tax: str
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    currency: str = Field(sa_column=column.currency())
     period: str
     due_on: date
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     account: str
     holder: str
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     reason: str | None = None
-    paid_at: datetime | None = Field(default=None, sa_column=_instant())
+    paid_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     receipt_no: str | None = None
     receipt_on: date | None = None
     receipt_by: UUID | None = Field(default=None, foreign_key="person.id")
@@ -155,5 +149,5 @@ class RemittanceItem(SQLModel, table=True):
 
     remittance_id: UUID = Field(primary_key=True, foreign_key="remittance.id")
     withheld_id: UUID = Field(primary_key=True, foreign_key="withheld_tax.id")
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
     state: str

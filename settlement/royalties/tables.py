@@ -1,28 +1,15 @@
 """Rows of usage reports and royalty statements; both are only ever added."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    Date,
-    DateTime,
-    LargeBinary,
-    String,
     UniqueConstraint,
 )
 from sqlmodel import Field, SQLModel
 
-
-def _minor() -> Column[Any]:
-    return Column(BigInteger, nullable=False)
-
-
-def _day() -> Column[Any]:
-    return Column(Date, nullable=False)
+from contracts import column
 
 
 class UsageReport(SQLModel, table=True):
@@ -38,15 +25,15 @@ class UsageReport(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     deal_id: UUID = Field(foreign_key="deal.id")
-    first_day: date = Field(sa_column=_day())
-    last_day: date = Field(sa_column=_day())
+    first_day: date = Field(sa_column=column.day())
+    last_day: date = Field(sa_column=column.day())
     version: int
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     sha256: str
-    receipts_minor: int = Field(sa_column=_minor())
+    receipts_minor: int = Field(sa_column=column.minor())
     runs: int
     reported_by: UUID = Field(foreign_key="party.id")
-    reported_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    reported_at: datetime = Field(sa_column=column.instant())
 
     @property
     def period(self) -> tuple[date, date]:
@@ -83,18 +70,18 @@ class RoyaltyStatement(SQLModel, table=True):
     report_id: UUID = Field(primary_key=True, foreign_key="usage_report.id")
     deal_id: UUID = Field(foreign_key="deal.id")
     number: int
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    currency: str = Field(sa_column=column.currency())
     # All periods to date together, at the versions that counted when it was made.
-    receipts_minor: int = Field(sa_column=_minor())
+    receipts_minor: int = Field(sa_column=column.minor())
     runs: int
-    earned_minor: int = Field(sa_column=_minor())
-    recouped_minor: int = Field(sa_column=_minor())
-    unrecouped_minor: int = Field(sa_column=_minor())
-    payable_minor: int = Field(sa_column=_minor())
-    before_minor: int = Field(sa_column=_minor())
-    due_minor: int = Field(sa_column=_minor())
-    carried_minor: int = Field(sa_column=_minor())
+    earned_minor: int = Field(sa_column=column.minor())
+    recouped_minor: int = Field(sa_column=column.minor())
+    unrecouped_minor: int = Field(sa_column=column.minor())
+    payable_minor: int = Field(sa_column=column.minor())
+    before_minor: int = Field(sa_column=column.minor())
+    due_minor: int = Field(sa_column=column.minor())
+    carried_minor: int = Field(sa_column=column.minor())
     claim_id: UUID | None = Field(default=None, foreign_key="settlement.deal_id", unique=True)
     waterfall_sha256: str
-    due_on: date = Field(sa_column=_day())
-    made_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    due_on: date = Field(sa_column=column.day())
+    made_at: datetime = Field(sa_column=column.instant())

@@ -3,8 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 
 class InboundEvent(SQLModel, table=True):
@@ -23,13 +25,11 @@ class InboundEvent(SQLModel, table=True):
     type: str
     payment_intent: str | None = None
     payout: str | None = None
-    raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
-    received_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    raw: bytes = Field(sa_column=column.octets())
+    received_at: datetime = Field(sa_column=column.instant())
     tries: int = 0
-    next_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
-    handled_at: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
+    next_at: datetime = Field(sa_column=column.instant())
+    handled_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     outcome: str | None = None
 
 
@@ -42,7 +42,5 @@ class ProviderList(SQLModel, table=True):
     )
 
     name: str = Field(primary_key=True)
-    read_until: datetime | None = Field(
-        default=None, sa_column=Column(DateTime(timezone=True), nullable=True)
-    )
-    next_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    read_until: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    next_at: datetime = Field(sa_column=column.instant())

@@ -4,24 +4,15 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    Column,
-    Date,
-    DateTime,
     Index,
-    LargeBinary,
-    String,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
 from settlement.sweeps.rules import FAILED, Ask, Expected
-
-
-def _instant(nullable: bool = True) -> Column[datetime]:
-    return Column(DateTime(timezone=True), nullable=nullable)
 
 
 class Sweep(SQLModel, table=True):
@@ -75,24 +66,24 @@ class Sweep(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     account_id: UUID = Field(foreign_key="bank_account.id", index=True)
-    amount_minor: int = Field(sa_column=Column(BigInteger, nullable=False))
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     descriptor: str = Field(unique=True)
     state: str
-    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    content: bytes = Field(sa_column=column.octets())
     content_sha256: str
     prepared_by: UUID = Field(foreign_key="person.id")
-    prepared_at: datetime = Field(sa_column=_instant(nullable=False))
+    prepared_at: datetime = Field(sa_column=column.instant())
     decided_by: UUID | None = Field(default=None, foreign_key="person.id")
-    decided_at: datetime | None = Field(default=None, sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
     refused_reason: str | None = None
     intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
     provider_id: str | None = Field(default=None, unique=True)
-    made_at: datetime | None = Field(default=None, sa_column=_instant())
-    arrives_on: date | None = Field(default=None, sa_column=Column(Date, nullable=True))
+    made_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    arrives_on: date | None = Field(default=None, sa_column=column.day(nullable=True))
     fault: str | None = None  # the provider's word for why it came back
-    landed_at: datetime | None = Field(default=None, sa_column=_instant())
-    look_at: datetime | None = Field(default=None, sa_column=_instant())
+    landed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    look_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
     @property
     def amount(self) -> Money:

@@ -4,10 +4,8 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     ForeignKeyConstraint,
     Index,
     String,
@@ -15,11 +13,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from contracts import column
 from contracts.money import Money
-
-
-def _minor() -> Column[int]:
-    return Column(BigInteger, nullable=False)
 
 
 class WithheldTax(SQLModel, table=True):
@@ -57,13 +52,13 @@ class WithheldTax(SQLModel, table=True):
     authority: str
     country: str = Field(sa_column=Column(String(2), nullable=False))
     certificate_no: str | None = None  # where a treaty lowered it
-    gross_minor: int = Field(sa_column=_minor())
-    amount_minor: int = Field(sa_column=_minor())
-    currency: str = Field(sa_column=Column(String(3), nullable=False))
+    gross_minor: int = Field(sa_column=column.minor())
+    amount_minor: int = Field(sa_column=column.minor())
+    currency: str = Field(sa_column=column.currency())
     withheld_on: date
     period: str  # 2026-11, or a day: what is remitted together
     due_on: date
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_at: datetime = Field(sa_column=column.instant())
 
     @property
     def amount(self) -> Money:
@@ -92,6 +87,6 @@ class WithheldReturn(SQLModel, table=True):
     withheld_id: UUID = Field(foreign_key="withheld_tax.id")
     cause: str
     cause_id: UUID
-    amount_minor: int = Field(sa_column=_minor())
+    amount_minor: int = Field(sa_column=column.minor())
     state: str
-    created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    created_at: datetime = Field(sa_column=column.instant())

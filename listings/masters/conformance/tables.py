@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, DateTime
+from sqlalchemy import CheckConstraint, Column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from contracts import column
 
 _HEX = "~ '^[0-9a-f]{64}$'"
 
@@ -25,7 +27,7 @@ class MasterMeasures(SQLModel, table=True):
     tier: str
     sha256: str
     content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    measured_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    measured_at: datetime = Field(sa_column=column.instant())
 
 
 class MasterDeclaration(SQLModel, table=True):
@@ -38,7 +40,7 @@ class MasterDeclaration(SQLModel, table=True):
 
     master_id: UUID = Field(primary_key=True, foreign_key="master.id", ondelete="CASCADE")
     content: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    declared_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    declared_at: datetime = Field(sa_column=column.instant())
 
 
 class ConformanceReport(SQLModel, table=True):
@@ -64,4 +66,4 @@ class ConformanceReport(SQLModel, table=True):
     tier: str
     uhd_label: bool | None = None
     document: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
-    judged_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
+    judged_at: datetime = Field(sa_column=column.instant())
