@@ -5,7 +5,6 @@ import itertools
 import os
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -379,17 +378,6 @@ async def test_the_escrow_key_is_the_exchanges_alone_or_nothing_is_delivered(
     finally:
         path.chmod(0o600)
     assert doctor._escrow(settings).state == "ok"
-
-
-def test_in_production_an_escrow_key_is_never_made(tmp_path: Path) -> None:
-    home = Settings(home=tmp_path).keys
-    with pytest.raises(EscrowKeyMissing):
-        EscrowKey.open(home)
-    made = EscrowKey.ensure(home)
-    assert EscrowKey.ensure(home).public == made.public == EscrowKey.open(home).public
-    (home / "escrow.key").write_bytes(b"no key")
-    with pytest.raises(EscrowKeyMissing):
-        EscrowKey.ensure(home)
 
 
 def test_what_releases_a_key_is_in_the_table_of_reactions() -> None:

@@ -42,6 +42,7 @@ WURMAN = (
 CUTS = {"territories": [["CN"], ["HK"]], "days": ["2028-01-01"]}
 CHINA, HONG_KONG, JAPAN = ["c001", "c002"], ["c003", "c004"], ["c005", "c006"]
 MADE_BY = {"name": "brute force", "version": "1"}
+LIMIT_S = 60.0
 
 
 class Brute:
@@ -154,6 +155,10 @@ def goods(codes: str, **changes: Any) -> dict[str, Any]:
         for at, code in enumerate(codes)
     ]  # fmt: skip
     return terms(**changes) | {"cells": cells, "floor_minor": 0}
+
+
+# Two of Wurman's could share the cells for the same 28; three winners are preferred.
+ABC = goods("ABC", secondary="winners")
 
 
 def packages(*bids: Mapping[str, int]) -> list[Package]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +18,7 @@ from listings.auctions import service as auctions
 from listings.auctions.arrivals import Arrival
 from listings.auctions.tables import Auction
 from listings.sealed import ceremony, commitment, envelope, keys, opening, queries, service
+from listings.sealed.curve import Point
 from listings.sealed.envelope import Sealed
 from listings.sealed.opening import Opening
 from listings.sealed.rules import Found
@@ -46,6 +48,12 @@ class Ceremony:
 
     def share(self, holder: str) -> str:
         return self.shares[holder].to_bytes(32).hex()
+
+
+def openssl(scalar: int) -> Point:
+    """A multiple of the base point, as OpenSSL finds it."""
+    numbers = ec.derive_private_key(scalar, ec.SECP256R1()).public_key().public_numbers()
+    return Point(numbers.x, numbers.y)
 
 
 def ceremony_of(

@@ -1,15 +1,9 @@
 """Invariants 34 and 35: the log alone gives the result, and nothing in it can be changed unseen."""
 
-import ast
-import functools
 import json
 import random
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from contracts import canonical
-from exchange import replaying
 from listings.auctions import export, rules, verify_auction
 from listings.auctions.verify_auction import Bad
 from tests.contracts import campaign
 from tests.listings import replay_campaign, replay_play
 from tests.listings import test_auctions_machine as machine
 from tests.listings.auctions_world import World
+from tests.listings.replay_logs import COMMANDS, LOGS, joined, solved_logs, split
 from tests.listings.replay_play import EVERY, Play
 
-COMMANDS = 40
 CASES, WHOLE = 25, 3_500
-PROGRAM = Path(verify_auction.__file__)
 
 
 @pytest.mark.parametrize("method", EVERY)
@@ -67,31 +59,6 @@ def test_invariant_34_every_log_of_the_state_machine_too(monkeypatch: pytest.Mon
 
 
 # --- invariant 35 ------------------------------------------------------------------------------
-
-
-def played() -> list[Play]:
-    """A log of each method that has something to hide, with bids in it."""
-    found = []
-    for method in EVERY:
-        seed = 0
-        while True:
-            play = Play(method, seed).run(25)
-            if play.standing.bids >= (1 if method in ("fixed", "dutch") else 4):
-                found.append(play)
-                break
-            seed += 1
-    return found
-
-
-LOGS = {play.method: play for play in played()}
-
-
-def split(raw: bytes) -> list[bytes]:
-    return raw[:-1].split(b"\n")
-
-
-def joined(lines: list[bytes]) -> bytes:
-    return b"\n".join(lines) + b"\n"
 
 
 def rewritten(line: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
@@ -233,18 +200,6 @@ def test_a_forger_who_makes_every_hash_anew_is_caught_by_the_rules_or_by_the_las
             assert found["head_sha256"] != whole["head_sha256"]
 
 
-@functools.cache
-def solved_logs() -> list[tuple[Play, int]]:
-    """Package auctions with core prices and two winners or more, and where they were solved."""
-    found = []
-    for seed in range(140):
-        play = Play("package", seed).run(25)
-        for event in play.events:
-            if event.kind == "solved" and event.body["blocks"] and len(event.body["winners"]) > 1:
-                found.append((play, event.seq))
-    return found
-
-
 def dearer(body: dict[str, Any]) -> None:
     won = body["winners"][0]
     won["paid"] = str(Fraction(won["paid"]) + 1)
@@ -325,83 +280,3 @@ def test_garbage_in_the_place_of_an_event_is_named(line: bytes) -> None:
     with pytest.raises(Bad) as found:
         verify_auction.verify(joined([*lines[:2], line, *lines[3:]]))
     assert found.value.seq == 1
-
-
-# --- the program -------------------------------------------------------------------------------
-
-
-def test_the_program_runs_alone_and_tells_by_its_exit_status(tmp_path: Path) -> None:
-    play = LOGS["proxy"]
-    log = tmp_path / "log.jsonl"
-    log.write_bytes(play.exported())
-    status, said = replaying.verified(log)
-    result = play.result()
-    assert (status, said["holds"]) == (0, True)
-    assert result is not None
-    assert said["result_sha256"] == canonical.sha256_hex(result)
-    lines = split(play.exported())
-    log.write_bytes(joined([*lines[:3], *lines[4:]]))
-    status, said = replaying.verified(log)
-    assert (status, said["holds"], said["seq"]) == (1, False, 2)
-    status, said = replaying.verified(tmp_path / "no-such-file")
-    assert (status, said["holds"]) == (2, False)
-
-
-def pythons() -> list[str]:
-    """This Python, and every other from 3.9 on that this machine has."""
-    named = filter(None, (shutil.which(f"python3.{minor}") for minor in range(9, 16)))
-    installed = map(str, (Path.home() / ".pyenv/versions").glob("3.*/bin/python3"))
-    ask = "import sys; sys.exit(sys.version_info < (3, 9))"
-    found = sorted({*named, *installed})
-    good = [one for one in found if not subprocess.run([one, "-Ic", ask], check=False,
-                                                       capture_output=True).returncode]  # fmt: skip
-    return [sys.executable, *good]
-
-
-@pytest.mark.parametrize("python", pythons())
-def test_invariant_34_another_process_and_another_python_give_the_same_bytes(
-    python: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log.jsonl"
-    for play in (LOGS[method] for method in ("proxy", "dutch", "weighted", "package")):
-        log.write_bytes(play.exported())
-        status, said = replaying.verified(log, python=python)
-        result = play.result()
-        assert status == 0, said
-        assert said["result_sha256"] == (None if result is None else canonical.sha256_hex(result))
-
-
-async def test_a_second_solver_confirms_that_no_better_set_of_winners_exists() -> None:
-    play, seq = solved_logs()[0]
-    answers = await replaying.confirmed(play.exported())
-    assert len(answers) > len(play.events[seq].body["winners"])
-    assert all(answers)
-    assert await replaying.confirmed(LOGS["english"].exported()) == []
-
-
-def test_the_program_compares_with_a_head_and_a_result_known_from_elsewhere(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    play = LOGS["english"]
-    log, result = tmp_path / "log.jsonl", tmp_path / "result.json"
-    log.write_bytes(play.exported())
-    result.write_bytes(play.result() or b"")
-    head = verify_auction.verify(play.exported())["head_sha256"]
-    good = [str(log), "--head", head, "--result", str(result)]
-    assert verify_auction.main(good) == 0
-    assert verify_auction.main([str(log), "--head", "0" * 64]) == 1
-    result.write_bytes(b"{}")
-    assert verify_auction.main([str(log), "--result", str(result)]) == 1
-    assert "the result is not the one given" in capsys.readouterr().out
-
-
-def test_the_program_needs_the_standard_library_alone_and_no_new_python() -> None:
-    tree = ast.parse(PROGRAM.read_text(encoding="utf-8"), feature_version=(3, 9))
-    names = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add(str(node.module).split(".")[0])
-    assert names <= sys.stdlib_module_names
-    assert not names & {"random", "time", "socket", "subprocess"}
