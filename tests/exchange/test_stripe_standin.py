@@ -100,7 +100,7 @@ async def test_a_missing_parameter_and_a_missing_object_are_told_apart(
     assert (error.http_status, error.code) == (400, "parameter_missing")
     error = await refused(api.v1.payment_intents.retrieve_async("pi_none"))
     assert (error.http_status, error.code) == (404, "resource_missing")
-    error = await refused(api.v1.customers.list_async())
+    error = await refused(api.v1.products.list_async())
     assert error.http_status == 404
 
 

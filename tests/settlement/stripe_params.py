@@ -36,7 +36,14 @@ OPERATIONS = {
 # How a path names its operation: `POST /v1/transfers/tr_1/reversals` → transfer_reversals.create.
 _PATHS = (
     (r"/v1/transfers/[^/]+/reversals", "transfer_reversals"),
+    (r"/v1/customers/[^/]+/cash_balance_transactions", "customer_cash_balance_transactions"),
     (r"/v1/(\w+)", r"\1"),
+)
+# Those whose verb is neither of a list's nor of an item's.
+_NAMED = (
+    (r"/v1/balance", "balance.retrieve"),
+    (r"/v1/customers/[^/]+/cash_balance", "customer_cash_balances.retrieve"),
+    (r"/v1/(test_helpers)/(\w+)/[^/]+/(\w+)", r"\1.\2.\3"),
 )
 _ITEM = re.compile(r"/v1/(\w+)/[^/]+(?:/(\w+))?")
 # The types name each other in quotes without importing what the quotes hold.
@@ -66,12 +73,15 @@ def faults_of(op: str, params: Mapping[str, Any]) -> list[str]:
 
 def operation(method: str, path: str) -> str:
     """Return the operation of a request, e.g. GET /v1/refunds → `refunds.list`."""
+    for pattern, name in _NAMED:
+        found = re.fullmatch(pattern, path)
+        if found is not None:
+            return found.expand(name)
     verb = "create" if method.upper() == "POST" else "list"
     for pattern, noun in _PATHS:
         found = re.fullmatch(pattern, path)
         if found is not None:
-            noun = found.expand(noun)
-            return f"{noun}.retrieve" if noun == "balance" else f"{noun}.{verb}"
+            return f"{found.expand(noun)}.{verb}"
     item = _ITEM.fullmatch(path)
     if item is None:
         raise WrongRequestError(f"no operation is known for {method} {path}")
@@ -92,9 +102,9 @@ def check_request(method: str, path: str, params: Mapping[str, Any] | None) -> N
 
 def params_type(operation: str) -> type:
     """Return the TypedDict of an operation, e.g. `transfers.create` → TransferCreateParams."""
-    noun, verb = operation.split(".")
+    *places, noun, verb = operation.split(".")
     name = f"{noun.removesuffix('s')}_{verb}"
-    module = importlib.import_module(f"stripe.params._{name}_params")
+    module = importlib.import_module(".".join(["stripe.params", *places, f"_{name}_params"]))
     found: type = getattr(module, "".join(part.title() for part in name.split("_")) + "Params")
     return found
 

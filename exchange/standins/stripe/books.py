@@ -1,8 +1,9 @@
 """The stand-in's own double-entry books, kept apart from the objects it shows.
 
 Accounts: `cards` (what card holders paid in), `fees` (what the provider earned), `banks` (what was
-paid out), `platform`, and one per connected account. A credit is positive: what the provider owes
-to the account's owner.
+paid out, less what customers sent), `platform`, one per connected account, per customer (its cash
+balance) and per payment intent that waits for the rest of a bank transfer. A credit is positive:
+what the provider owes to the account's owner.
 """
 
 from collections.abc import Mapping
@@ -110,7 +111,9 @@ def show(store: Store, *, now: int) -> dict[str, Any]:
         entry = {"account": account, "currency": currency, "amount": amount}
         journals.setdefault(journal, []).append(entry)
     shown = {
-        name: _shown(store, name, now) for name in accounts if name not in (CARDS, FEES, BANKS)
+        name: _shown(store, name, now)
+        for name in accounts
+        if name == PLATFORM or name.startswith("acct_")
     }
     return {
         "accounts": accounts,
@@ -119,8 +122,21 @@ def show(store: Store, *, now: int) -> dict[str, Any]:
         "agrees_with_balance_transactions": all(
             sums == accounts[name] for name, sums in shown.items()
         ),
+        "agrees_with_cash_balances": all(
+            sums == _cash(store, name) for name, sums in accounts.items() if name[:4] == "cus_"
+        ),
         "journals": journals,
     }
+
+
+def _cash(store: Store, customer: str) -> dict[str, int]:
+    """Return what the newest movement of each currency says is left."""
+    moved = store.select(
+        "customer_cash_balance_transaction",
+        "AND json_extract(body, '$.customer') = ? ORDER BY turn",
+        (customer,),
+    )
+    return {one["currency"]: one["ending_balance"] for one in moved}
 
 
 def _shown(store: Store, name: str, now: int) -> dict[str, int]:

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from exchange.standins.stripe import books, events
+from exchange.standins.stripe import charges, events
 from exchange.standins.stripe.call import Call
 from exchange.standins.stripe.errors import missing
-from exchange.standins.stripe.store import new_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,62 +95,25 @@ def charge(call: Call, intent: Mapping[str, Any], used: Card) -> dict[str, Any]:
         details = thing["payment_method_details"]["card"]
         details["capture_before"] = call.now + call.options.hold_s
     elif used.decline is None:
-        take(call, thing, thing["amount"], is_pending=used.is_pending)
+        charges.take(call, thing, thing["amount"], is_pending=used.is_pending)
     call.store.add("charge", thing)
     events.announce(call, "charge.failed" if used.decline else "charge.succeeded", thing)
     return thing
 
 
-def take(call: Call, thing: dict[str, Any], amount: int, *, is_pending: bool) -> None:
-    """Take money of a charge into the books: all of it, or what is captured of a hold."""
-    fee = amount * call.options.fee_bp // 10_000 + call.options.fee_fixed_minor
-    fee = min(fee, amount)
-    wait_s = call.options.pending_s if is_pending else 0
-    thing |= {"captured": True, "amount_captured": amount}
-    thing["balance_transaction"] = books.enter(
-        call, "charge", thing, amount=amount, fee=fee, available_on=call.now + wait_s
-    )
-    books.post(
-        call.store, thing["id"], thing["currency"],
-        {books.CARDS: -amount, books.FEES: fee, books.PLATFORM: amount - fee},
-    )  # fmt: skip
-
-
 def _shape(call: Call, intent: Mapping[str, Any], used: Card) -> dict[str, Any]:
-    paid = used.decline is None
-    nothing = (
-        "application", "application_fee", "application_fee_amount", "authorization_code",
-        "balance_transaction", "customer", "failure_balance_transaction", "level3", "on_behalf_of",
-        "presentment_details", "receipt_number", "receipt_url", "refunds", "review", "shipping",
-        "source", "source_transfer", "transfer", "transfer_data",
-    )  # fmt: skip
-    copied = ("currency", "description", "metadata", "receipt_email", "statement_descriptor",
-              "statement_descriptor_suffix", "transfer_group")  # fmt: skip
+    details = {"type": "card", "card": _details(used, intent["amount"])}
+    thing = {**charges.shape(call, intent, details), "outcome": _outcome(used)}
+    if used.decline is None:
+        return thing
     return {
-        "id": new_id("charge"),
-        "object": "charge",
-        **dict.fromkeys(nothing),
-        **{name: intent[name] for name in copied},
-        "amount": intent["amount"],
-        "amount_captured": intent["amount"] if paid else 0,
-        "amount_refunded": 0,
-        "billing_details": dict.fromkeys(("address", "email", "name", "phone", "tax_id")),
-        "calculated_statement_descriptor": "STAND-IN",
-        "captured": paid,
-        "created": call.now,
-        "disputed": False,
+        **thing,
+        "amount_captured": 0,
+        "captured": False,
         "failure_code": used.decline,
-        "failure_message": None if paid else message(used),
-        "fraud_details": {},
-        "livemode": False,
-        "outcome": _outcome(used),
-        "paid": paid,
-        "payment_intent": intent["id"],
-        "payment_method": intent["payment_method"],
-        "payment_method_details": {"type": "card", "card": _details(used, intent["amount"])},
-        "radar_options": {},
-        "refunded": False,
-        "status": "succeeded" if paid else "failed",
+        "failure_message": message(used),
+        "paid": False,
+        "status": "failed",
     }
 
 

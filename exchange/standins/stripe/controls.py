@@ -34,6 +34,8 @@ DIFFERS = (
     "command (/_payment_intents/{id}/authentication).",
     "Every card holds for seven days and is captured once. Refunds of cards succeed at once, and "
     "one that the balance does not cover is refused.",
+    "Bank transfers arrive by the test helper or on a page of the stand-in (EUR, GBP, JPY, USD), "
+    "bear the cards' fee and are available as late; refunds of them stay in the cash balance.",
     "Disputes are opened and decided on command (/_disputes); refunds come back on command.",
     "Payouts go to one bank account that takes every currency, and arrive on the second day, "
     "holidays or not; they fail on command, and those of a schedule are made on command.",

@@ -19,7 +19,8 @@ DECISIONS = ("under_review", "won", "lost", "warning_closed", "needs_response")
 def open_dispute(call: Call) -> dict[str, Any]:
     """Open a dispute of a charge, or an inquiry."""
     charge = call.store.get("charge", call.params["charge"])
-    if charge["disputed"] or not charge["captured"]:
+    is_card = charge["payment_method_details"]["type"] == "card"
+    if charge["disputed"] or not charge["captured"] or not is_card:
         raise invalid("This charge cannot be disputed.", param="charge")
     is_inquiry = call.params.get("inquiry", False)
     dispute = {

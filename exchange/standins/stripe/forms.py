@@ -108,8 +108,8 @@ def metadata(value: Any, name: str) -> dict[str, str]:
     return {key: item for key, item in value.items() if item}
 
 
-def nested(spec: Mapping[str, Check]) -> Check:
-    """Take a map whose members are checked by name."""
+def nested(spec: Mapping[str, Check], *, rest: Check | None = None) -> Check:
+    """Take a map whose members are checked by name; `rest` checks those of other names."""
 
     def take(value: Any, name: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
@@ -117,9 +117,10 @@ def nested(spec: Mapping[str, Check]) -> Check:
         values = {}
         for key, item in value.items():
             full = f"{name}[{key}]" if name else key
-            if key not in spec:
+            known = spec.get(key, rest)
+            if known is None:
                 raise _unknown(full)
-            values[key] = spec[key](item, full)
+            values[key] = known(item, full)
         return values
 
     return take

@@ -8,7 +8,7 @@ Differs from the source: one length for all cards, and one capture of each hold.
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.standins.stripe import cards, events
+from exchange.standins.stripe import charges, events
 from exchange.standins.stripe.call import Answer, Call
 from exchange.standins.stripe.errors import Problem, invalid
 from exchange.standins.stripe.store import Store
@@ -39,7 +39,7 @@ def capture(call: Call) -> Answer:
             code="amount_too_large",
         )
     charge = call.store.get("charge", intent["latest_charge"])
-    cards.take(call, charge, amount, is_pending=True)
+    charges.take(call, charge, amount, is_pending=True)
     call.store.change(charge)
     _forget(call, intent)
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}

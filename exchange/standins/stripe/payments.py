@@ -4,10 +4,18 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from exchange.standins.stripe import attempts, authentications, cards, events, holds
+from exchange.standins.stripe import (
+    attempts,
+    authentications,
+    cards,
+    cash,
+    events,
+    holds,
+    methods,
+)
 from exchange.standins.stripe.accounts import currency
 from exchange.standins.stripe.call import Answer, Call
-from exchange.standins.stripe.errors import invalid, unauthenticated
+from exchange.standins.stripe.errors import invalid, missing, unauthenticated
 from exchange.standins.stripe.store import new_id
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -56,13 +64,15 @@ def create(call: Call) -> Answer:
         "currency": money,
         "livemode": False,
         "metadata": given.get("metadata", {}),
-        "payment_method_options": {},
-        "payment_method_types": ["card"],
+        "payment_method_options": given.get("payment_method_options", {}),
+        "payment_method_types": given.get("allowed_payment_method_types", ["card"]),
         "status": "requires_payment_method",
     }
-    if "payment_method" in given:
-        intent |= {"payment_method": given["payment_method"], "status": "requires_confirmation"}
-        cards.card(given["payment_method"])
+    if given.get("customer") is not None:
+        intent["customer"] = _customer(call)
+    method = methods.given(call, intent)
+    if method is not None:
+        intent |= {"payment_method": method, "status": "requires_confirmation"}
     elif given.get("confirm"):
         raise invalid("A payment method is needed to confirm.", param="payment_method")
     call.store.add("payment_intent", intent)
@@ -76,7 +86,8 @@ def confirm(call: Call) -> Answer:
     _browser_may(call, intent)
     if intent["status"] not in OPEN:
         raise holds.unexpected(intent, "confirm")
-    method = call.params.get("payment_method") or intent["payment_method"]
+    intent["payment_method_options"] |= call.params.get("payment_method_options", {})
+    method = methods.given(call, intent) or intent["payment_method"]
     if method is None:
         raise invalid("A payment method is needed to confirm.", param="payment_method")
     return _confirm(call, {**intent, "payment_method": method})
@@ -94,12 +105,17 @@ def cancel(call: Call) -> Answer:
     intent = call.store.get("payment_intent", call.id)
     if intent["status"] not in (*OPEN, holds.HELD):
         raise holds.unexpected(intent, "cancel")
+    cash.release(call, intent)
     return Answer(200, holds.end(call, intent, reason=call.params.get("cancellation_reason")))
 
 
 def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
-    used = cards.card(intent["payment_method"])
     authentications.check_return(call)
+    cash.release(call, intent)
+    if methods.is_cash(call, intent["payment_method"]):
+        intent["last_payment_error"] = None
+        return cash.pay(call, intent)
+    used = cards.card(intent["payment_method"])
     intent |= {
         "last_payment_error": None,
         "next_action": None,
@@ -108,6 +124,14 @@ def _confirm(call: Call, intent: dict[str, Any]) -> Answer:
     if not used.asks:
         return attempts.attempt(call, intent, used)
     return authentications.ask(call, intent, used)
+
+
+def _customer(call: Call) -> str:
+    id_: str = call.params["customer"]
+    found = call.store.find(id_, account="")
+    if found is None or found["object"] != "customer":
+        raise missing("customer", id_, param="customer", status=400)
+    return id_
 
 
 def _browser_may(call: Call, intent: Mapping[str, Any]) -> None:

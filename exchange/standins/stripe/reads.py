@@ -10,7 +10,7 @@ MOST_PER_PAGE = 100
 # Parameters that filter by a member of the object with the same name.
 _FILTERS = (
     "transfer_group", "destination", "payment_intent", "charge", "currency", "source", "type",
-    "status",
+    "status", "customer", "email",
 )  # fmt: skip
 _COMPARE = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
@@ -20,14 +20,16 @@ def retrieve(call: Call, kind: str) -> dict[str, Any]:
     return presented(call, call.store.get(kind, call.id, account=_scope(call, kind)))
 
 
-def page(call: Call, kind: str, url: str) -> dict[str, Any]:
-    """Return a page of objects, newest first."""
+def page(call: Call, kind: str, url: str, *, of: tuple[str, str] | None = None) -> dict[str, Any]:
+    """Return a page of objects, newest first; `of` names a member and the value it has."""
     limit = call.params.get("limit", 10)
     if not 1 <= limit <= MOST_PER_PAGE:
         raise invalid(
             f"limit is 1 to {MOST_PER_PAGE}.", param="limit", code="parameter_invalid_integer"
         )
     where, values = _where(call, kind)
+    if of is not None:
+        where, values = f"{where} AND json_extract(body, '$.{of[0]}') = ?", (*values, of[1])
     order = "ASC" if "ending_before" in call.params else "DESC"
     found = call.store.select(kind, f"{where} ORDER BY turn {order} LIMIT ?", (*values, limit + 1))
     data = found[:limit] if order == "DESC" else found[:limit][::-1]

@@ -1,12 +1,13 @@
 """Refunds of charges; the fee of the charge is not given back, and transfers stay where they are.
 
 Differs from the source: a refund that the balance does not cover is refused, where Stripe may take
-the money from a bank account; and a refund of a card succeeds at once.
+the money from a bank account; and a refund succeeds at once. One of a bank transfer goes to the
+cash balance of the customer.
 """
 
 from typing import Any
 
-from exchange.standins.stripe import books, events
+from exchange.standins.stripe import books, cash, events
 from exchange.standins.stripe.call import Call
 from exchange.standins.stripe.errors import invalid, missing
 from exchange.standins.stripe.store import new_id
@@ -30,8 +31,10 @@ def create(call: Call) -> dict[str, Any]:
     if amount > sum(books.balances(call.store, account="", now=call.now).get(money, (0, 0))):
         raise invalid("The balance does not cover this.", code="balance_insufficient")
     refund = _shape(call, charge, amount=amount)
-    refund["balance_transaction"] = _enter(call, refund, amount=-amount)
+    refund["balance_transaction"] = _enter(call, refund, amount=-amount, charge=charge)
     call.store.add("refund", refund)
+    if _is_cash(charge):
+        cash.give_back(call, refund, charge["customer"])
     charge |= {"amount_refunded": charge["amount_refunded"] + amount}
     charge["refunded"] = charge["amount_refunded"] == charge["amount_captured"]
     call.store.change(charge)
@@ -43,12 +46,14 @@ def create(call: Call) -> dict[str, Any]:
 def fail(call: Call) -> dict[str, Any]:
     """Let a refund come back, as it does when the card's account is closed (on command)."""
     refund = call.store.get("refund", call.id)
-    if refund["status"] != "succeeded":
-        raise invalid("Only a refund that succeeded comes back.")
+    if refund["status"] != "succeeded" or "customer_balance" in refund["destination_details"]:
+        raise invalid("Only a refund to a card that succeeded comes back.")
     refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
-    refund["failure_balance_transaction"] = _enter(call, refund, amount=refund["amount"])
-    call.store.change(refund)
     charge = call.store.get("charge", refund["charge"])
+    refund["failure_balance_transaction"] = _enter(
+        call, refund, amount=refund["amount"], charge=charge
+    )
+    call.store.change(refund)
     charge["amount_refunded"] -= refund["amount"]
     charge["refunded"] = False
     call.store.change(charge)
@@ -88,7 +93,7 @@ def _shape(call: Call, charge: dict[str, Any], *, amount: int) -> dict[str, Any]
         "charge": charge["id"],
         "created": call.now,
         "currency": charge["currency"],
-        "destination_details": {"card": {"type": "refund"}, "type": "card"},
+        "destination_details": _destination(charge),
         "metadata": given.get("metadata", {}),
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
@@ -100,11 +105,22 @@ def _shape(call: Call, charge: dict[str, Any], *, amount: int) -> dict[str, Any]
     }
 
 
-def _enter(call: Call, refund: dict[str, Any], *, amount: int) -> str:
+def _is_cash(charge: dict[str, Any]) -> bool:
+    return bool(charge["payment_method_details"]["type"] == "customer_balance")
+
+
+def _destination(charge: dict[str, Any]) -> dict[str, Any]:
+    if _is_cash(charge):
+        return {"customer_balance": {}, "type": "customer_balance"}
+    return {"card": {"type": "refund"}, "type": "card"}
+
+
+def _enter(call: Call, refund: dict[str, Any], *, amount: int, charge: dict[str, Any]) -> str:
     kind = "refund" if amount < 0 else "refund_failure"
     entry = books.enter(call, kind, refund, amount=amount, available_on=call.now)
-    books.post(
-        call.store, f"{refund['id']}:{kind}", refund["currency"],
-        {books.CARDS: -amount, books.PLATFORM: amount},
-    )  # fmt: skip
+    if not _is_cash(charge):
+        books.post(
+            call.store, f"{refund['id']}:{kind}", refund["currency"],
+            {books.CARDS: -amount, books.PLATFORM: amount},
+        )  # fmt: skip
     return entry

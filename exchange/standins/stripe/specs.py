@@ -6,6 +6,7 @@ marked `no` exists at Stripe and is refused here with `standin_unsupported`, nev
 
 from collections.abc import Mapping
 
+from exchange.standins.stripe.addresses import KINDS
 from exchange.standins.stripe.forms import (
     Check,
     created,
@@ -36,6 +37,26 @@ _CONTROLLER = nested(
         "stripe_dashboard": nested({"type": one_of("express", "full", "none")}),
     }
 )
+_BANK_TRANSFER = nested(
+    {
+        "eu_bank_transfer": nested({"country": one_of("DE")}),
+        "requested_address_types": no,
+        "type": one_of(*(kind for kind, *_ in KINDS.values())),
+    }
+)
+_METHOD: Spec = {
+    "payment_method_data": nested(
+        {"type": one_of("customer_balance"), "customer_balance": nested({})}, rest=no
+    ),
+    "payment_method_options": nested(
+        {
+            "customer_balance": nested(
+                {"bank_transfer": _BANK_TRANSFER, "funding_type": one_of("bank_transfer")}, rest=no
+            )
+        },
+        rest=no,
+    ),
+}
 
 SPECS: Mapping[str, Spec] = {
     "accounts.create": {
@@ -55,6 +76,7 @@ SPECS: Mapping[str, Spec] = {
     "accounts.list": PAGE,
     "payment_intents.create": {
         **EXPAND,
+        **_METHOD,
         "allowed_payment_method_types": texts,
         "amount": positive,
         "automatic_payment_methods": nested(
@@ -62,29 +84,30 @@ SPECS: Mapping[str, Spec] = {
         ),
         "capture_method": one_of("automatic", "automatic_async", "manual"),
         "confirm": flag, "confirmation_method": one_of("automatic", "manual"), "currency": text,
-        "description": text, "error_on_requires_action": flag, "metadata": metadata,
-        "off_session": flag, "payment_method": text, "receipt_email": text, "return_url": text,
+        "customer": text, "description": text, "error_on_requires_action": flag,
+        "metadata": metadata, "off_session": flag, "payment_method": text,
+        "receipt_email": text, "return_url": text,
         "statement_descriptor": text, "statement_descriptor_suffix": text, "transfer_group": text,
         "use_stripe_sdk": flag,
         **dict.fromkeys(
-            ("amount_details", "application_fee_amount", "confirmation_token", "customer",
-             "customer_account", "excluded_payment_method_types", "hooks", "mandate",
-             "mandate_data", "on_behalf_of", "payment_details", "payment_method_configuration",
-             "payment_method_data", "payment_method_options", "radar_options",
+            ("amount_details", "application_fee_amount", "confirmation_token", "customer_account",
+             "excluded_payment_method_types", "hooks", "mandate", "mandate_data", "on_behalf_of",
+             "payment_details", "payment_method_configuration", "radar_options",
              "setup_future_usage", "shipping", "transfer_data"), no,
         ),
     },
     "payment_intents.retrieve": {**EXPAND, "client_secret": text},
     "payment_intents.confirm": {
         **EXPAND,
+        **_METHOD,
         "capture_method": one_of("automatic", "automatic_async"),
         "error_on_requires_action": flag, "off_session": flag, "payment_method": text,
         "receipt_email": text, "return_url": text, "use_stripe_sdk": flag,
         **dict.fromkeys(
             ("allowed_payment_method_types", "amount_details", "amount_to_confirm",
              "confirmation_token", "excluded_payment_method_types", "hooks", "mandate",
-             "mandate_data", "payment_details", "payment_method_data", "payment_method_options",
-             "radar_options", "setup_future_usage", "shipping"), no,
+             "mandate_data", "payment_details", "radar_options", "setup_future_usage",
+             "shipping"), no,
         ),
     },
     "payment_intents.capture": {
@@ -101,9 +124,28 @@ SPECS: Mapping[str, Spec] = {
             "abandoned", "duplicate", "fraudulent", "requested_by_customer"
         ),
     },
-    "payment_intents.list": {**PAGE, "customer": no, "customer_account": no},
+    "payment_intents.list": {**PAGE, "customer": text, "customer_account": no},
+    "customers.create": {
+        **EXPAND,
+        "business_name": text, "description": text, "email": text, "individual_name": text,
+        "metadata": metadata, "name": text, "phone": text, "preferred_locales": texts,
+        **dict.fromkeys(
+            ("address", "balance", "cash_balance", "invoice_prefix", "invoice_settings",
+             "next_invoice_sequence", "payment_method", "shipping", "source", "tax", "tax_exempt",
+             "tax_id_data", "test_clock", "validate"), no,
+        ),
+    },
+    "customers.retrieve": EXPAND,
+    "customers.list": {**PAGE, "email": text, "test_clock": no},
+    "customer_cash_balances.retrieve": EXPAND,
+    "customer_cash_balance_transactions.list": {
+        "ending_before": text, "expand": texts, "limit": whole, "starting_after": text,
+    },
+    "test_helpers.customers.fund_cash_balance": {
+        **EXPAND, "amount": positive, "currency": text, "reference": text,
+    },
     "charges.retrieve": EXPAND,
-    "charges.list": {**PAGE, "customer": no, "payment_intent": text, "transfer_group": text},
+    "charges.list": {**PAGE, "customer": text, "payment_intent": text, "transfer_group": text},
     "transfers.create": {
         **EXPAND,
         "amount": positive, "currency": text, "description": text, "destination": text,
@@ -159,6 +201,7 @@ REQUIRED: Mapping[str, frozenset[str]] = {
     "payment_intents.create": frozenset({"amount", "currency"}),
     "transfers.create": frozenset({"currency", "destination"}),
     "payouts.create": frozenset({"amount", "currency"}),
+    "test_helpers.customers.fund_cash_balance": frozenset({"amount", "currency"}),
 }
 
 # The browser side confirms with a publishable key and the client secret (Stripe.js does).

@@ -17,7 +17,7 @@ PREFIXES = {
     "account": "acct", "payment_intent": "pi", "charge": "ch", "payment_method": "pm",
     "transfer": "tr", "balance_transaction": "txn", "event": "evt", "payment": "py",
     "request": "req", "source": "src", "refund": "re", "transfer_reversal": "trr", "dispute": "du",
-    "payout": "po",
+    "payout": "po", "customer": "cus", "cash_balance_transaction": "ccsbtxn",
 }  # fmt: skip
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (

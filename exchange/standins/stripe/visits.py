@@ -1,12 +1,14 @@
-"""Where people come in: the pages on which a card's holder answers its bank."""
+"""Where people come in: the pages on which a card's holder answers, and a customer pays."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from exchange.standins.stripe import authentications, pages
+from exchange.standins.stripe import authentications, cash, pages
 from exchange.standins.stripe.desk import Desk
 from exchange.standins.stripe.errors import Problem
 
@@ -14,7 +16,10 @@ from exchange.standins.stripe.errors import Problem
 def routes(desk: Desk) -> list[Route]:
     """Return the pages."""
     visits = Visits(desk)
-    return [Route("/_authentications/{id}", visits.authentication, methods=["GET", "POST"])]
+    return [
+        Route("/_authentications/{id}", visits.authentication, methods=["GET", "POST"]),
+        Route("/_transfers/{id}", visits.transfer, methods=["GET", "POST"]),
+    ]
 
 
 class Visits:
@@ -40,6 +45,40 @@ class Visits:
         if back:
             return RedirectResponse(authentications.way_back(intent, back), 303)
         return pages.page("已回答 / Answered", (f"{id_}: {intent['status']}",), {})
+
+    async def transfer(self, request: Request) -> Response:
+        """Say where a customer sends its bank transfer; let it send what is missing."""
+        id_, desk = request.path_params["id"], self.desk
+        try:
+            desk.catch_up()
+            intent = desk.store.get("payment_intent", id_)
+            if not cash.awaits(intent):
+                return pages.page("无需转账 / Nothing to transfer", (intent["status"],), {})
+            said = intent["next_action"][cash.SHOWN]
+            if request.method == "GET":
+                return _instruct(said)
+            given = {
+                "amount": said["amount_remaining"], "currency": said["currency"],
+                "reference": said["reference"],
+            }  # fmt: skip
+            desk.command(cash.fund, intent["customer"], given)
+        except Problem as problem:
+            return pages.page("无法转账 / No transfer", (str(problem),), {}, status=400)
+        return RedirectResponse(request.url.path, 303)
+
+
+def _instruct(said: Mapping[str, Any]) -> Response:
+    amount, money = said["amount_remaining"], said["currency"].upper()
+    address = said["financial_addresses"][0]
+    return pages.page(
+        "银行转账 / Bank transfer",
+        (
+            f"还需转账 {amount} 最小单位 {money}，附言 {said['reference']}。",
+            f"{amount} minor units of {money} are missing; reference {said['reference']}.",
+            ", ".join(str(part) for part in address[address["type"]].values() if part),
+        ),
+        {"send": "转账 / Transfer it"},
+    )
 
 
 def _ask(last4: str, amount: int, currency: str) -> Response:
