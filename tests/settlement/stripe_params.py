@@ -38,6 +38,7 @@ _PATHS = (
     (r"/v1/transfers/[^/]+/reversals", "transfer_reversals"),
     (r"/v1/customers/[^/]+/cash_balance_transactions", "customer_cash_balance_transactions"),
     (r"/v1/(\w+)", r"\1"),
+    (r"/v2/core/(\w+)", r"v2.core.\1"),
 )
 # Those whose verb is neither of a list's nor of an item's.
 _NAMED = (
@@ -45,7 +46,7 @@ _NAMED = (
     (r"/v1/customers/[^/]+/cash_balance", "customer_cash_balances.retrieve"),
     (r"/v1/(test_helpers)/(\w+)/[^/]+/(\w+)", r"\1.\2.\3"),
 )
-_ITEM = re.compile(r"/v1/(\w+)/[^/]+(?:/(\w+))?")
+_ITEM = re.compile(r"/(?:v1|(v2)/(core))/(\w+)/[^/]+(?:/(\w+))?")
 # The types name each other in quotes without importing what the quotes hold.
 _NAMES: dict[str, Any] = {
     **{name: getattr(typing, name) for name in typing.__all__},
@@ -85,7 +86,8 @@ def operation(method: str, path: str) -> str:
     item = _ITEM.fullmatch(path)
     if item is None:
         raise WrongRequestError(f"no operation is known for {method} {path}")
-    return f"{item[1]}.{item[2] or ('retrieve' if method.upper() == 'GET' else 'update')}"
+    verb = item[4] or ("retrieve" if method.upper() == "GET" else "update")
+    return ".".join([*(part for part in item.group(1, 2) if part), item[3], verb])
 
 
 def check_request(method: str, path: str, params: Mapping[str, Any] | None) -> None:

@@ -46,6 +46,7 @@ def main() -> None:
     asked.add_argument("--fee-fixed-minor", type=int, default=usual.fee_fixed_minor)
     asked.add_argument("--most-minor", type=int, default=usual.most_minor)
     asked.add_argument("--pending-s", type=int, default=usual.pending_s)
+    asked.add_argument("--onboards", action="store_true", help="accounts begin restricted")
     given = vars(asked.parse_args())
     host, port, state = given.pop("host"), given.pop("port"), given.pop("state")
     desk = Desk(Store(state), Options(**given))

@@ -18,6 +18,7 @@ class Options:
     fee_bp: int = 290
     fee_fixed_minor: int = 30
     most_minor: int = 999_999_999_999
+    onboards: bool = False  # accounts wait for what is required of them
     pending_s: int = 2 * 86_400
     # Source: docs.stripe.com/payments/place-a-hold-on-a-payment-method: seven days for cards.
     hold_s: int = 7 * 86_400

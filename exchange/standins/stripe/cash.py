@@ -97,7 +97,7 @@ def give_back(call: Call, refund: Mapping[str, Any], customer: str) -> None:
 
 def awaits(intent: Mapping[str, Any]) -> bool:
     """Tell whether an intent waits for a bank transfer."""
-    return intent["status"] == ASKED and intent["next_action"]["type"] == SHOWN
+    return bool(intent["status"] == ASKED and intent["next_action"]["type"] == SHOWN)
 
 
 def remaining(intent: Mapping[str, Any]) -> int:

@@ -13,6 +13,7 @@ from exchange.standins.stripe import (
     disputes,
     events,
     faults,
+    onboarding,
     payouts,
     refunds,
 )
@@ -25,7 +26,10 @@ DIFFERS = (
     "No money moves, no card is charged, nobody is paid.",
     "It does only the operations listed; parameters it does not act upon are refused "
     "(standin_unsupported), never ignored.",
-    "Capabilities of accounts are active at once; at Stripe onboarding takes people and papers. "
+    "Capabilities of accounts of the first version are active at once, unless it was started with "
+    "--onboards. Onboarding is a page of the stand-in that asks for no papers, or is done on "
+    "command (/_accounts/{id}); what it requires is always the same. Lists of accounts show those "
+    "of the first version. Events of the second version are asked for and not delivered.",
     "Every country and every listed currency is taken; Stripe pays out to fewer.",
     "Amounts may have twelve digits, at Stripe eight for most currencies; start it with "
     "--most-minor 99999999 to have Stripe's limit.",
@@ -57,6 +61,7 @@ def routes(desk: Desk) -> list[Route]:
         Route("/_payouts", controls.pay_out, methods=["POST"]),
         Route("/_payouts/{id}/failure", controls.fail_payout, methods=["POST"]),
         Route("/_payment_intents/{id}/authentication", controls.authenticate, methods=["POST"]),
+        Route("/_accounts/{id}", controls.move_account, methods=["POST"]),
         Route("/_webhooks", controls.webhooks, methods=["GET", "POST"]),
         Route("/_webhooks/resend", controls.resend, methods=["POST"]),
     ]
@@ -143,6 +148,10 @@ class Controls:
         """Answer for a card's holder: `{"succeeds": true}`; false lets the authentication fail."""
         id_ = request.path_params["id"]
         return self._done(authentications.answer, id_, await _body(request))
+
+    async def move_account(self, request: Request) -> Response:
+        """Set how an account stands: `{"status": "active" | "pending" | "restricted"}`."""
+        return self._done(onboarding.command, request.path_params["id"], await _body(request))
 
     async def webhooks(self, request: Request) -> Response:
         """Order mischief: `{"kind", "count": 1, "seconds": 0}`; list the deliveries."""

@@ -1,5 +1,6 @@
 """Form-encoded parameters: `a[b][0]=c` to nested values, and checks by specification."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +28,21 @@ def decode(raw: str) -> dict[str, Any]:
     for name, value in pairs:
         _place(tree, name, value)
     return {name: _listed(value) for name, value in tree.items()}
+
+
+def decode_json(raw: str) -> dict[str, Any]:
+    """Return the values of a JSON body.
+
+    Raises:
+        Problem: it is no object of JSON.
+    """
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise invalid("The body is not JSON.") from error
+    if not isinstance(body, dict):
+        raise invalid("The body is no object.")
+    return body
 
 
 def check(given: Mapping[str, Any], spec: Mapping[str, Check], required: frozenset[str]) -> Any:
@@ -69,6 +85,13 @@ def positive(value: Any, name: str) -> int:
     return number
 
 
+def truth(value: Any, name: str) -> bool:
+    """Take `true` or `false` of a JSON body."""
+    if not isinstance(value, bool):
+        raise invalid(f"Invalid boolean: {value}", param=name)
+    return value
+
+
 def flag(value: Any, name: str) -> bool:
     """Take `true` or `false`."""
     if value not in ("true", "false"):
@@ -83,6 +106,16 @@ def one_of(*choices: str) -> Check:
         if value not in choices:
             raise invalid(f"Invalid {name}: must be one of {', '.join(choices)}", param=name)
         return str(value)
+
+    return take
+
+
+def each_of(*choices: str) -> Check:
+    """Take a list of some of the texts."""
+    one = one_of(*choices)
+
+    def take(value: Any, name: str) -> list[str]:
+        return [one(item, name) for item in texts(value, name)]
 
     return take
 

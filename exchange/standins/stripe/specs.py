@@ -10,6 +10,7 @@ from exchange.standins.stripe.addresses import KINDS
 from exchange.standins.stripe.forms import (
     Check,
     created,
+    each_of,
     flag,
     metadata,
     nested,
@@ -18,8 +19,10 @@ from exchange.standins.stripe.forms import (
     positive,
     text,
     texts,
+    truth,
     whole,
 )
+from exchange.standins.stripe.recipients import INCLUDED
 
 Spec = Mapping[str, Check]
 
@@ -37,6 +40,24 @@ _CONTROLLER = nested(
         "stripe_dashboard": nested({"type": one_of("express", "full", "none")}),
     }
 )
+_RECEIVES = nested(
+    {"stripe_balance": nested({"stripe_transfers": nested({"requested": truth})}, rest=no)}, rest=no
+)
+_RESPONSIBLE = nested(
+    {
+        "fees_collector": one_of(
+            "application", "application_custom", "application_express", "stripe"
+        ),
+        "losses_collector": one_of("application", "stripe"),
+    }
+)
+_COLLECTED = nested(
+    {
+        "fields": one_of("currently_due", "eventually_due"),
+        "future_requirements": one_of("include", "omit"),
+    }
+)
+_HOSTED = nested({"collection_options": _COLLECTED, "refresh_url": text, "return_url": text})
 _BANK_TRANSFER = nested(
     {
         "eu_bank_transfer": nested({"country": one_of("DE")}),
@@ -71,6 +92,38 @@ SPECS: Mapping[str, Spec] = {
             ("account_token", "company", "documents", "external_account", "groups", "individual",
              "settings", "tos_acceptance"), no,
         ),
+    },
+    "v2.core.accounts.create": {
+        "configuration": nested({"recipient": nested({"capabilities": _RECEIVES}, rest=no)},
+                                rest=no),
+        "contact_email": text, "contact_phone": text,
+        "dashboard": one_of("express", "full", "none"),
+        "defaults": nested({"currency": text, "responsibilities": _RESPONSIBLE}, rest=no),
+        "display_name": text,
+        "identity": nested(
+            {"country": text,
+             "entity_type": one_of("company", "government_entity", "individual", "non_profit")},
+            rest=no,
+        ),
+        "include": each_of(*INCLUDED), "metadata": metadata, "account_token": no,
+    },
+    "v2.core.accounts.retrieve": {"include": each_of(*INCLUDED)},
+    "v2.core.account_links.create": {
+        "account": text,
+        "use_case": nested(
+            {"account_onboarding": _HOSTED, "account_update": _HOSTED,
+             "type": one_of("account_onboarding", "account_update")},
+        ),
+    },
+    "v2.core.events.list": {
+        "created": no, "limit": whole, "object_id": text, "types": texts,
+    },
+    "v2.core.events.retrieve": {},
+    "account_links.create": {
+        **EXPAND,
+        "account": text, "collect": one_of("currently_due", "eventually_due"),
+        "collection_options": _COLLECTED, "refresh_url": text, "return_url": text,
+        "type": one_of("account_onboarding", "account_update"),
     },
     "accounts.retrieve": EXPAND,
     "accounts.list": PAGE,
@@ -199,6 +252,8 @@ SPECS: Mapping[str, Spec] = {
 
 REQUIRED: Mapping[str, frozenset[str]] = {
     "payment_intents.create": frozenset({"amount", "currency"}),
+    "account_links.create": frozenset({"account", "type"}),
+    "v2.core.account_links.create": frozenset({"account", "use_case"}),
     "transfers.create": frozenset({"currency", "destination"}),
     "payouts.create": frozenset({"amount", "currency"}),
     "test_helpers.customers.fund_cash_balance": frozenset({"amount", "currency"}),

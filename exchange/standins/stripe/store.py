@@ -14,7 +14,8 @@ from typing import Any
 from exchange.standins.stripe.errors import missing
 
 PREFIXES = {
-    "account": "acct", "payment_intent": "pi", "charge": "ch", "payment_method": "pm",
+    "account": "acct", "v2.core.account": "acct", "payment_intent": "pi",
+    "charge": "ch", "payment_method": "pm",
     "transfer": "tr", "balance_transaction": "txn", "event": "evt", "payment": "py",
     "request": "req", "source": "src", "refund": "re", "transfer_reversal": "trr", "dispute": "du",
     "payout": "po", "customer": "cus", "cash_balance_transaction": "ccsbtxn",
@@ -39,6 +40,9 @@ CREATE TABLE IF NOT EXISTS trick (
 CREATE TABLE IF NOT EXISTS hold (intent TEXT PRIMARY KEY, until INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS authentication (
   intent TEXT PRIMARY KEY, card TEXT NOT NULL, return_url TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS link (
+  token TEXT PRIMARY KEY, account TEXT NOT NULL, purpose TEXT NOT NULL, until INTEGER NOT NULL,
+  refresh_url TEXT NOT NULL, return_url TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -66,11 +70,14 @@ class Store:
             raise
         self.db.execute("COMMIT")
 
-    def add(self, kind: str, body: Mapping[str, Any], *, account: str = "") -> None:
-        """Keep a new object."""
+    def add(
+        self, kind: str, body: Mapping[str, Any], *, account: str = "", created: int | None = None
+    ) -> None:
+        """Keep a new object; `created` in Unix seconds where its body says it otherwise."""
+        made_at = body["created"] if created is None else created
         self.db.execute(
             "INSERT INTO object (id, kind, account, created, body) VALUES (?, ?, ?, ?, ?)",
-            (body["id"], kind, account, body["created"], json.dumps(body)),
+            (body["id"], kind, account, made_at, json.dumps(body)),
         )
 
     def change(self, body: Mapping[str, Any]) -> None:
@@ -84,6 +91,11 @@ class Store:
             return None
         body: dict[str, Any] = json.loads(row[0])
         return body
+
+    def created(self, id_: str) -> int:
+        """Return when a known object was made, in Unix seconds."""
+        row = self.db.execute("SELECT created FROM object WHERE id = ?", (id_,)).fetchone()
+        return int(row[0])
 
     def get(self, kind: str, id_: str, *, account: str = "") -> dict[str, Any]:
         """Return an object of that kind.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from exchange.standins.stripe import books, events
+from exchange.standins.stripe import books, events, onboarding
 from exchange.standins.stripe.accounts import currency
 from exchange.standins.stripe.call import Call
 from exchange.standins.stripe.errors import invalid, missing
@@ -39,11 +39,12 @@ def create(call: Call) -> dict[str, Any]:
 def _destination(call: Call) -> None:
     id_ = call.params["destination"]
     account = call.store.find(id_)
-    if account is None or account["object"] != "account":
+    if account is None or account["object"] not in onboarding.KINDS:
         raise missing("destination", id_, param="destination", status=400)
-    if account["capabilities"].get("transfers") != "active":
+    if not onboarding.may_receive(call, account):
         raise invalid(
-            "The destination account needs the capability `transfers`.",
+            "Your destination account needs to have at least one of the following capabilities "
+            "enabled: transfers, crypto_transfers, legacy_payments",
             code="insufficient_capabilities_for_transfer",
         )
 

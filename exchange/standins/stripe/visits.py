@@ -1,4 +1,4 @@
-"""Where people come in: the pages on which a card's holder answers, and a customer pays."""
+"""Where people come in: pages on which holders answer, customers pay, payees are onboarded."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,9 +8,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from exchange.standins.stripe import authentications, cash, pages
+from exchange.standins.stripe import authentications, cash, links, pages
+from exchange.standins.stripe.accounts import REQUIRED
 from exchange.standins.stripe.desk import Desk
 from exchange.standins.stripe.errors import Problem
+from exchange.standins.stripe.links import Link
+
+# What an account's owner answers, and how the account then stands.
+_STATUS = {"complete": "active", "review": "pending"}
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -18,6 +23,7 @@ def routes(desk: Desk) -> list[Route]:
     visits = Visits(desk)
     return [
         Route("/_authentications/{id}", visits.authentication, methods=["GET", "POST"]),
+        Route("/_onboarding/{token}", visits.onboarding, methods=["GET", "POST"]),
         Route("/_transfers/{id}", visits.transfer, methods=["GET", "POST"]),
     ]
 
@@ -65,6 +71,45 @@ class Visits:
         except Problem as problem:
             return pages.page("无法转账 / No transfer", (str(problem),), {}, status=400)
         return RedirectResponse(request.url.path, 303)
+
+    async def onboarding(self, request: Request) -> Response:
+        """Say what an account is asked for, once; take what its owner answers."""
+        token, desk = request.path_params["token"], self.desk
+        link = links.find(desk.own_call({}, token))
+        if link is None:
+            return pages.page("没有这个链接 / No such link", (), {}, status=404)
+        if request.method == "GET":
+            account = desk.command(links.open_once, token, {})
+            if account:
+                return _onboard(link, account)
+            return RedirectResponse(link.refresh_url, 303)
+        chosen = _STATUS.get(await _answer(request))
+        account = desk.command(links.answer, token, {} if chosen is None else {"status": chosen})
+        if not account:
+            return RedirectResponse(link.refresh_url, 303)
+        if link.return_url:
+            return RedirectResponse(link.return_url, 303)
+        return pages.page("已完成 / Done", (link.account,), {})
+
+
+def _onboard(link: Link, account: Mapping[str, Any]) -> Response:
+    names = {"account_onboarding": "开户 / Onboarding", "account_update": "更新资料 / Update"}
+    return pages.page(
+        names[link.purpose],
+        (
+            f"账户 {link.account} 将接收平台的转账。真实的 Stripe 在此核实身份、证件与银行账户；"
+            "本替身不要求任何资料。",
+            f"The account {link.account} ({account['metadata'].get('party', '')}) is to receive "
+            "transfers of the platform. Stripe itself verifies identity, papers and a bank account "
+            "here; this stand-in asks for none.",
+            ", ".join(REQUIRED),
+        ),
+        {
+            "complete": "全部提交并通过 / All given, and verified",
+            "review": "提交待审 / All given, to be reviewed",
+            "later": "稍后再说 / Later",
+        },
+    )
 
 
 def _instruct(said: Mapping[str, Any]) -> Response:
