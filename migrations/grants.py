@@ -18,6 +18,16 @@ APPEND_ONLY = (
 # Moved by triggers alone (SECURITY DEFINER functions).
 READ_ONLY = ("ledger_balance", "ledger_currency", "ledger_hold_open", "ledger_pending")
 
+# What a hand may say of a journal and of its lines. The rest is said by the verbs alone, and told
+# from them where it is absent: the triggers ask for no more than that.
+BY_HAND = {
+    "ledger_journal": (
+        "idem_key", "request_hash", "kind", "actor", "deal_id", "reversal_of", "lines",
+        "effective_at", "reason", "occurred_at",
+    ),
+    "ledger_posting": ("journal_id", "line", "account_id", "currency", "amount_minor"),
+}  # fmt: skip
+
 
 def ensure_role(connection: Connection) -> None:
     """Create the role once per server; two migrations at the same time are fine."""
@@ -46,3 +56,7 @@ def apply(connection: Connection) -> None:
         connection.execute(text(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {ROLE}"))
     for table in present.intersection(READ_ONLY):
         connection.execute(text(f"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {table} FROM {ROLE}"))
+    for table in present.intersection(BY_HAND):
+        connection.execute(text(f"REVOKE INSERT ON {table} FROM {ROLE}"))
+        columns = ", ".join(BY_HAND[table])
+        connection.execute(text(f"GRANT INSERT ({columns}) ON {table} TO {ROLE}"))

@@ -122,11 +122,7 @@ class LedgerJournal(SQLModel, table=True):
             DateTime(timezone=True), nullable=False, server_default=text("clock_timestamp()")
         )
     )
-    xid: int = Field(
-        sa_column=Column(
-            BigInteger, nullable=False, server_default=text("pg_current_xact_id()::text::bigint")
-        )
-    )
+    xid: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class LedgerPosting(SQLModel, table=True):

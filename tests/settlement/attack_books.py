@@ -15,9 +15,8 @@ JOURNAL = (
     "VALUES (:key, 'test', 'me', now(), '\\x00', :lines) RETURNING id"
 )
 POSTING = (
-    "INSERT INTO ledger_posting (journal_id, line, account_id, currency, amount_minor, "
-    "balance_after_minor, account_version) "
-    "VALUES (:journal, :line, :account, :currency, :amount, 0, 0)"
+    "INSERT INTO ledger_posting (journal_id, line, account_id, currency, amount_minor) "
+    "VALUES (:journal, :line, :account, :currency, :amount)"
 )
 
 

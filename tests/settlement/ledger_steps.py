@@ -100,8 +100,8 @@ BEGIN
         of_what := 'close';
         what := jsonb_build_object('until', _epoch + (step->>'until')::int * second);
       WHEN 'append' THEN
-        INSERT INTO ledger_posting
-          SELECT id, 2, accounts[1], 'CNY', 5, 0, 0 FROM ledger_journal
+        INSERT INTO ledger_posting (journal_id, line, account_id, currency, amount_minor)
+          SELECT id, 2, accounts[1], 'CNY', 5 FROM ledger_journal
           WHERE idem_key = step->>'key';
       WHEN 'forbidden' THEN
         EXECUTE step->>'sql';

@@ -19,18 +19,21 @@ async def books(db: Database) -> AsyncIterator[Books]:
         await session.rollback()
 
 
-async def test_a17_who_pretends_to_be_a_verb_is_still_looked_at(books: Books) -> None:
-    """The verbs write their lines at once under a setting; anybody can set it, to no avail."""
-    await books.session.execute(text("SET LOCAL exchange.booking = 'on'"))
+async def test_a17_who_pretends_to_be_a_verb_is_refused(books: Books) -> None:
+    """What a verb works out is what tells it from a hand, and no hand may write it."""
     journal = await books.journal("k17", 2)
-    await books.line(journal, 1, 0, 5)
-    assert await books.posted(0) == 5
-    with pytest.raises(DBAPIError, match="no room"):
-        await books.line(journal, 3, 1, -5)
+    with pytest.raises(DBAPIError, match="permission denied for table ledger_posting"):
+        await books.session.execute(
+            text(
+                "INSERT INTO ledger_posting (journal_id, line, account_id, currency, amount_minor, "
+                "balance_after_minor, account_version) "
+                "VALUES (:journal, 1, :account, 'CNY', 5, 5, 1)"
+            ),
+            {"journal": journal, "account": books.accounts[0]},
+        )
 
 
 async def test_a17_a_part_of_a_verb_called_by_itself_writes_no_balance(books: Books) -> None:
-    await books.session.execute(text("SET LOCAL exchange.booking = 'on'"))
     journal = await books.journal("k17b", 2)
     with pytest.raises(DBAPIError, match="permission denied for table ledger_balance"):
         await books.session.execute(

@@ -41,7 +41,8 @@ async def test_invariant_12_a_line_is_in_its_accounts_currency(session: AsyncSes
         )
         await session.execute(
             text(
-                "INSERT INTO ledger_posting SELECT id, 1, :account, 'USD', 5, 0, 0 "
+                "INSERT INTO ledger_posting (journal_id, line, account_id, currency, "
+                "amount_minor) SELECT id, 1, :account, 'USD', 5 "
                 "FROM ledger_journal WHERE idem_key = :key"
             ),
             {"key": str(one.id), "account": accounts[f"{one.due}:CNY"]},

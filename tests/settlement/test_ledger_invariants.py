@@ -122,8 +122,9 @@ async def test_invariant_05_a_journal_takes_no_line_after_its_own_transaction(
         with pytest.raises(DBAPIError, match="is sealed"):
             await session.execute(
                 text(
-                    "INSERT INTO ledger_posting SELECT journal_id, 3, account_id, currency, 5, "
-                    "0, 0 FROM ledger_posting WHERE journal_id = :journal AND line = 1"
+                    "INSERT INTO ledger_posting (journal_id, line, account_id, currency, "
+                    "amount_minor) SELECT journal_id, 3, account_id, currency, 5 "
+                    "FROM ledger_posting WHERE journal_id = :journal AND line = 1"
                 ),
                 {"journal": journal},
             )
