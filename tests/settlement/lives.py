@@ -2,8 +2,8 @@
 
 A trade is a list of steps. A decision is played again as it was taken, with the same ids; what was
 told is played again from the inbox. The provider of a replay makes nothing: it shows each payment
-as it stood after the step that the replay has reached, and answers an instruction with what it once
-made for the same one.
+and payout as it stood after the step that the replay has reached, and answers an instruction with
+what it once made for the same one. A bank's file is the same bytes again.
 """
 
 import json
@@ -18,37 +18,37 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts import ids
 from contracts.money import Money
 from exchange.db import Database
-from settlement.bank import service as files
-from settlement.bank.rules import message_id
-from settlement.bank.tables import BankAccount
 from settlement.deposits import service as deposits
 from settlement.invoices import queries as invoices
 from settlement.invoices import service as invoicing
 from settlement.outbound.rules import CREATE_REFUND, Answer, Made
 from settlement.payouts import service as paying
 from settlement.plans import queries as plans
-from settlement.reconciliation import releasing
-from settlement.reconciliation.rules import Part
 from settlement.stripe.rules import History
+from settlement.sweeps.rules import SeenSweep
 from tests.conftest import NOW
 from tests.settlement.approvals_factory import decided
-from tests.settlement.bank_factory import Bank, followed, imported, suspended, with_bank_account
 from tests.settlement.fake_stripe import FakeStripe
 from tests.settlement.returns_factory import Staff, disputed, refunded
 from tests.settlement.settlement_factory import invoiced, with_accounts
+from tests.settlement.sweeps_factory import told
 from tests.settlement.test_deposits_service import received
 from tests.settlement.test_instalments import sold
 from tests.settlement.test_stripe_service import PRICE, event, payment
 
 Decide = Callable[[Database], Awaitable[None]]
+Act = Callable[[AsyncSession], Awaitable[object]]
 Happen = Callable[[FakeStripe, str], None]
-WIRED = Money(1_000_000, "EUR")
+Shown = History | SeenSweep
 FOREIGN = "re_foreign"  # begins the ids of refunds that somebody made at the provider's page
 
 
 @dataclass(frozen=True)
 class Step:
-    """A decision of ours, or what happens to a payment at the provider and is told in events."""
+    """A decision of ours, or what happens to a payment at the provider and is told in events.
+
+    A sweep takes the place of a payment where the provider pays out to us.
+    """
 
     payment_id: UUID
     decide: Decide | None = None
@@ -62,7 +62,7 @@ class Life:
 
     name: str
     steps: Sequence[Step]
-    shown: list[dict[str, History]] = field(default_factory=list)
+    shown: list[dict[str, Shown]] = field(default_factory=list)
     heard: list[list[str]] = field(default_factory=list)
 
 
@@ -71,7 +71,7 @@ class Replayed:
     """The provider as a replay meets it."""
 
     made: list[tuple[str, str, Mapping[str, Any]]]
-    shown: dict[str, History] = field(default_factory=dict)
+    shown: dict[str, Shown] = field(default_factory=dict)
 
     async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
         """Answer with what was made for the same instruction; there must be one, once."""
@@ -84,7 +84,12 @@ class Replayed:
         raise AssertionError(f"no answer was lost; why look for {op} {params} of {intent_id}?")
 
     async def see_payment(self, provider_id: str) -> History | None:
-        return self.shown.get(provider_id)
+        found = self.shown.get(provider_id)
+        return found if isinstance(found, History) else None
+
+    async def see_payout(self, provider_id: str) -> SeenSweep | None:
+        found = self.shown.get(provider_id)
+        return found if isinstance(found, SeenSweep) else None
 
 
 def _said(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -107,7 +112,6 @@ async def lives(session: AsyncSession, people: Staff) -> list[Life]:
             _in_parts,
             _with_deposit,
             _astray,
-            _by_wire,
         )
     ]
 
@@ -121,15 +125,15 @@ async def live(db: Database, gateway: FakeStripe, life: Life, number: int) -> li
     assert step.happens is not None
     provider_id = await provider_of(db, step.payment_id)
     step.happens(gateway, provider_id)
-    return [event(provider_id, type) for type in step.types]
+    return [_event(provider_id, type) for type in step.types]
 
 
 async def note(db: Database, gateway: FakeStripe, life: Life, raws: Sequence[str]) -> None:
     """Write down what the provider shows after a step, and which events it sent."""
-    shown: dict[str, History] = {}
+    shown: dict[str, Shown] = {}
     for payment_id in {step.payment_id for step in life.steps}:
         provider_id = await provider_of(db, payment_id)
-        seen = await gateway.see_payment(provider_id) if provider_id else None
+        seen = await gateway.see_payment(provider_id) or await gateway.see_payout(provider_id)
         if seen is not None:
             shown[provider_id] = seen
     life.shown.append(shown)
@@ -137,16 +141,31 @@ async def note(db: Database, gateway: FakeStripe, life: Life, raws: Sequence[str
 
 
 async def provider_of(db: Database, payment_id: UUID) -> str:
-    """The provider's id of a payment or of a deposit on a card; nothing while there is none."""
+    """The provider's id of a payment, a deposit on a card or a sweep; nothing before it has one."""
     asked = text(
         "SELECT provider_id FROM payment WHERE id = :id "
-        "UNION ALL SELECT provider_id FROM card_hold WHERE id = :id"
+        "UNION ALL SELECT provider_id FROM card_hold WHERE id = :id "
+        "UNION ALL SELECT provider_id FROM sweep WHERE id = :id"
     )
     async with db.sessions() as session:
         return str(await session.scalar(asked, {"id": payment_id}) or "")
 
 
-def _asks(payment_id: UUID, settlement_id: UUID) -> Step:
+def _event(provider_id: str, type: str) -> str:
+    return told(provider_id, type) if type.startswith("payout.") else event(provider_id, type)
+
+
+def decides(act: Act, payment_id: UUID | None = None) -> Step:
+    """A decision that takes one transaction; unless it names one, it is about no card payment."""
+
+    async def decide(db: Database) -> None:
+        async with db.transaction() as session:
+            await act(session)
+
+    return Step(payment_id or ids.new(NOW), decide)
+
+
+def asks(payment_id: UUID, settlement_id: UUID) -> Step:
     """The buyer asks to pay by card all that is due."""
 
     async def decide(db: Database) -> None:
@@ -160,7 +179,9 @@ def _asks(payment_id: UUID, settlement_id: UUID) -> Step:
     return Step(payment_id, decide)
 
 
-def _pays(payment_id: UUID, received: Money, fee: Money | None = None) -> Step:
+def pays(payment_id: UUID, received: Money, fee: Money | None = None) -> Step:
+    """The card is charged, and the provider keeps a fee."""
+
     def happens(gateway: FakeStripe, provider_id: str) -> None:
         gateway.pay(provider_id, received)
         if fee is not None:
@@ -170,7 +191,8 @@ def _pays(payment_id: UUID, received: Money, fee: Money | None = None) -> Step:
     return Step(payment_id, happens=happens, types=types)
 
 
-def _pays_out(payment_id: UUID, settlement_id: UUID, people: Staff) -> Step:
+def pays_out(payment_id: UUID, settlement_id: UUID, people: Staff) -> Step:
+    """Two people pay a settlement's payees."""
     payout_id = ids.new(NOW)
 
     async def decide(db: Database) -> None:
@@ -184,7 +206,8 @@ def _pays_out(payment_id: UUID, settlement_id: UUID, people: Staff) -> Step:
     return Step(payment_id, decide)
 
 
-def _refunds(payment_id: UUID, minor: int, people: Staff) -> Sequence[Step]:
+def refunds(payment_id: UUID, minor: int, people: Staff) -> Sequence[Step]:
+    """Two people refund a part of a card payment, and the provider tells of it."""
     refund_id = ids.new(NOW)
 
     async def decide(db: Database) -> None:
@@ -223,7 +246,7 @@ async def _bought(session: AsyncSession, fee: Money | None = None) -> tuple[UUID
     trade = await invoiced(session, price=PRICE, now=NOW)
     await with_accounts(session, trade, now=NOW)
     payment_id = ids.new(NOW)
-    steps = [_asks(payment_id, trade.deal_id), _pays(payment_id, PRICE, fee)]
+    steps = [asks(payment_id, trade.deal_id), pays(payment_id, PRICE, fee)]
     return trade.deal_id, payment_id, steps
 
 
@@ -232,10 +255,10 @@ async def _refunded(session: AsyncSession, people: Staff) -> list[Step]:
     deal_id, payment_id, steps = await _bought(session, Money(3_480_030, "CNY"))
     return [
         *steps,
-        *_refunds(payment_id, 10_000_001, people),
-        *_refunds(payment_id, 500, people),
+        *refunds(payment_id, 10_000_001, people),
+        *refunds(payment_id, 500, people),
         Step(payment_id, happens=_refund_fails, types=["refund.failed"]),
-        _pays_out(payment_id, deal_id, people),
+        pays_out(payment_id, deal_id, people),
     ]
 
 
@@ -244,9 +267,9 @@ async def _reversed(session: AsyncSession, people: Staff) -> list[Step]:
     deal_id, payment_id, steps = await _bought(session)
     return [
         *steps,
-        _pays_out(payment_id, deal_id, people),
-        *_refunds(payment_id, 40_000_001, people),
-        *_refunds(payment_id, 80_000_000, people),
+        pays_out(payment_id, deal_id, people),
+        *refunds(payment_id, 40_000_001, people),
+        *refunds(payment_id, 80_000_000, people),
     ]
 
 
@@ -256,7 +279,7 @@ async def _lost(session: AsyncSession, people: Staff) -> list[Step]:
     statuses = ("warning_needs_response", "needs_response", "lost")
     return [
         *steps,
-        _pays_out(payment_id, deal_id, people),
+        pays_out(payment_id, deal_id, people),
         *_stands(payment_id, 50_000_000, *statuses),
     ]
 
@@ -267,8 +290,8 @@ async def _won(session: AsyncSession, people: Staff) -> list[Step]:
     return [
         *steps,
         *_stands(payment_id, PRICE.amount_minor, "needs_response", "under_review", "won"),
-        _pays_out(payment_id, deal_id, people),
-        *_refunds(payment_id, 777, people),
+        pays_out(payment_id, deal_id, people),
+        *refunds(payment_id, 777, people),
     ]
 
 
@@ -280,13 +303,13 @@ async def _in_parts(session: AsyncSession, people: Staff) -> list[Step]:
     dues = [await invoices.find_invoice_of_deal(session, each.deal_id) for each in (first, second)]
     assert dues[0] is not None and dues[1] is not None
     return [
-        _asks(one, first.deal_id),
-        _pays(one, dues[0].due),
-        _asks(two, second.deal_id),
-        _pays(two, dues[1].due),
-        _pays_out(one, first.deal_id, people),
-        *_refunds(two, dues[1].due.amount_minor, people),
-        *_refunds(one, 12_345, people),
+        asks(one, first.deal_id),
+        pays(one, dues[0].due),
+        asks(two, second.deal_id),
+        pays(two, dues[1].due),
+        pays_out(one, first.deal_id, people),
+        *refunds(two, dues[1].due.amount_minor, people),
+        *refunds(one, 12_345, people),
     ]
 
 
@@ -304,10 +327,10 @@ async def _with_deposit(session: AsyncSession, people: Staff) -> list[Step]:
 
     return [
         Step(payment_id, becomes_price),
-        _asks(payment_id, trade.deal_id),
-        _pays(payment_id, PRICE - Money(1_500, "CNY")),
-        *_refunds(payment_id, 2_000, people),
-        _pays_out(payment_id, trade.deal_id, people),
+        asks(payment_id, trade.deal_id),
+        pays(payment_id, PRICE - Money(1_500, "CNY")),
+        *refunds(payment_id, 2_000, people),
+        pays_out(payment_id, trade.deal_id, people),
     ]
 
 
@@ -325,65 +348,7 @@ async def _astray(session: AsyncSession, people: Staff) -> list[Step]:
 
     return [
         asks,
-        _pays(payment_id, Money(5_000, "CNY")),
-        *_refunds(payment_id, 4_000, people),
+        pays(payment_id, Money(5_000, "CNY")),
+        *refunds(payment_id, 4_000, people),
         Step(payment_id, happens=refunded_elsewhere, types=["refund.created"]),
     ]
-
-
-async def _by_wire(session: AsyncSession, people: Staff) -> list[Step]:
-    """Paid by wire and out by a file, beside money that nobody knew; the bank's files return."""
-    bank = Bank(await followed(session))
-    trade = await invoiced(session, price=WIRED, now=NOW)
-    for owner in trade.owners:
-        await with_bank_account(session, owner.id, currency=WIRED.currency)
-    bank.line(WIRED.amount_minor, text=trade.invoice.number)
-    bank.line(700, text="nobody knows")
-    before, batch_id, none = bank.statement(0), ids.new(NOW), ids.new(NOW)
-    opening, paid = bank.balance_minor, WIRED.amount_minor * 95 // 100  # less the commission
-    bank.line(-paid, batch=message_id(batch_id))
-    after = bank.statement(opening)
-
-    def imports(raw: bytes) -> Step:
-        async def decide(db: Database) -> None:
-            async with db.transaction() as session:
-                await imported(session, raw)
-
-        return Step(none, decide)
-
-    return [
-        imports(before),
-        _releases(none, bank.account, people),
-        _pays_out(none, trade.deal_id, people),
-        _files(none, batch_id, bank.account, people),
-        imports(after),
-    ]
-
-
-def _releases(payment_id: UUID, account: BankAccount, people: Staff) -> Step:
-    release_id = ids.new(NOW)
-
-    async def decide(db: Database) -> None:
-        async with db.transaction() as session:
-            (item,) = await suspended(session, account)
-            parts = [Part("account", "opening", item.amount_minor)]
-            release, _ = await releasing.propose(
-                session, release_id, items=[item.id], parts=parts, person_id=people.maker, now=NOW
-            )
-            decision = await decided(session, people.checker, release.sha256, now=NOW)
-            await releasing.approve(session, release.id, decision=decision, now=NOW)
-
-    return Step(payment_id, decide)
-
-
-def _files(payment_id: UUID, batch_id: UUID, account: BankAccount, people: Staff) -> Step:
-    async def decide(db: Database) -> None:
-        async with db.transaction() as session:
-            batch, _ = await files.prepare(
-                session, batch_id, account_id=account.id, execute_on=NOW.date(),
-                person_id=people.maker, now=NOW,
-            )  # fmt: skip
-            decision = await decided(session, people.checker, batch.sha256, now=NOW)
-            await files.approve(session, batch.id, decision=decision, now=NOW)
-
-    return Step(payment_id, decide)

@@ -1,5 +1,6 @@
 """Sweeps for tests: money that is free at the provider, swept by two people."""
 
+import json
 from datetime import datetime
 from uuid import UUID
 
@@ -88,6 +89,12 @@ async def swept(
 async def seen(db: Database, sweep_id: UUID) -> Sweep:
     async with db.sessions() as session:
         return await queries.get_sweep(session, sweep_id)
+
+
+def told(provider_id: str, type: str) -> str:
+    """An event about a payout of the provider."""
+    thing = {"object": "payout", "id": provider_id, "status": "whatever"}
+    return json.dumps({"id": f"evt_{ids.new(NOW).hex}", "type": type, "data": {"object": thing}})
 
 
 async def of_one(session: AsyncSession, *, now: datetime) -> dict[str, str]:

@@ -40,6 +40,7 @@ from tests.settlement.sweeps_factory import (
     prepared,
     seen,
     swept,
+    told,
 )
 from tests.settlement.test_replay import on_server
 from tests.settlement.test_stripe_service import PRICE, deliver
@@ -194,11 +195,6 @@ async def test_a_sweep_that_fails_gives_the_balance_its_money_once(db: Database)
             "SELECT count(*) FROM ledger_journal WHERE idem_key LIKE :key AND kind = 'sweep.failed'"
         )
         assert await session.scalar(journals, {"key": f"{provider_id}:%"}) == 1
-
-
-def told(provider_id: str, kind: str) -> str:
-    thing = {"object": "payout", "id": provider_id, "status": "whatever"}
-    return json.dumps({"id": f"evt_{ids.new(NOW).hex}", "type": kind, "data": {"object": thing}})
 
 
 async def test_without_any_event_a_sweep_is_asked_after(db: Database) -> None:
