@@ -47,7 +47,7 @@ CLIENTS, ACCOUNTS = 4, 1_000
 # The key comes from the caller, as the service's does; it falls anywhere into its index.
 KEY = "\\set key random(1, 9000000000000000000)\n"
 BOOK = KEY + (
-    "SELECT ledger_book('bench:' || :key, 'bench', 'bench', NULL, now(), '\\x00', "
+    "SELECT ledger_book('bench:' || :key, 'invoice.issued', 'bench', NULL, now(), '\\x00', "
     "{accounts}, {amounts}, NULL, NULL, NULL);\n"
 )
 AMOUNT = "\\set amount random(1, 1000)\n"
@@ -95,7 +95,7 @@ ONE_STATEMENT = "".join(
 FILL = """
 DO $$ DECLARE n int; BEGIN
   FOR n IN 1..{journals} LOOP
-    PERFORM ledger_book(gen_random_uuid()::text, 'bench', 'bench', NULL, now(), '\\x00',
+    PERFORM ledger_book(gen_random_uuid()::text, 'invoice.issued', 'bench', NULL, now(), '\\x00',
       ARRAY(SELECT {first} + k * 125 + (n * 7919 + k * 31) % 125 FROM generate_series(0, 7) k),
       ARRAY[7, -1, -1, -1, -1, -1, -1, -1]::bigint[], NULL, NULL, NULL);
   END LOOP;
@@ -230,7 +230,7 @@ async def through_the_service(url: str) -> float:
             await service.post(
                 session,
                 idem_key=str(ids.new(now + timedelta(milliseconds=done))),
-                kind="bench",
+                kind="invoice.issued",
                 actor="bench",
                 deal_id=None,
                 lines=[

@@ -51,6 +51,8 @@ COPIES = {
     "settlement_line": ("deal_id = first.deal", {"deal_id": "copy.deal"}),
     "invoice": ("id = first.invoice", {"id": "copy.invoice", "deal_id": "copy.deal",
                 "number": "'COPY-' || copy.n"}),
+    "payment": ("invoice_id = first.invoice", {"id": "copy.invoice", "invoice_id": "copy.invoice",
+                "provider_id": "'copy:' || copy.n", "charge_id": "'copy:' || copy.n"}),
     "payout": ("id = first.payout", {"id": "copy.payout", "deal_id": "copy.deal",
                "content": CONTENT, "content_sha256": f"encode(sha256({CONTENT}), 'hex')"}),
     "payout_transfer": ("payout_id = first.payout", {"payout_id": "copy.payout",
@@ -64,6 +66,7 @@ COPIES = {
 }  # fmt: skip
 BOOK = """
 SELECT ledger_book(CASE j.kind WHEN 'payout.approved' THEN 'payout:' || copy.payout || ':approved'
+  WHEN 'payment.received' THEN 'copy:' || copy.n || ':received'
   ELSE 'copy:' || copy.n || ':' || j.id END, j.kind, j.actor, copy.deal, j.effective_at,
   j.request_hash, j.accounts, j.amounts, NULL, NULL, NULL)
 FROM copy, (SELECT j.id, j.kind, j.actor, j.effective_at, j.request_hash,

@@ -22,7 +22,6 @@ from exchange import clock
 from exchange.context import Context
 from exchange.identity.tables import Person
 from exchange.remit_cli import app
-from settlement.ledger.rules import BANK_DEPOSITS
 from settlement.remittances import queries as remittances
 from settlement.remittances import service as remitting
 from settlement.withholding import queries
@@ -40,6 +39,7 @@ from tests.settlement.withholding_factory import (
     authority,
     receipted,
     resident,
+    shown,
     treaty,
 )
 
@@ -275,9 +275,8 @@ async def test_staff_remit_on_pages_in_both_languages(context: Context) -> None:
         async with visit(browser, site, locale="zh-CN", viewport=NARROW) as seen:
             await approve_in_chinese(seen, who, address)
         async with context.db.transaction() as session:
-            id = (await remittances.of_withheld(session, [who.row.id]))[who.row.id].id
-            key = f"test:{id}"
-            await remitting.paid(session, id, key=key, out_of=BANK_DEPOSITS, now=clock.now())
+            remittance = (await remittances.of_withheld(session, [who.row.id]))[who.row.id]
+            await shown(session, remittance, now=clock.now())
         async with visit(browser, site) as seen:
             await record_receipt(seen, who, address, number)
         async with visit(browser, site, locale="zh-CN", viewport=NARROW) as seen:

@@ -7,12 +7,12 @@ from contracts import ids
 from tests.conftest import NOW
 
 POST = (
-    "SELECT ledger_post(:key, 'test', 'me', NULL, now(), CAST(:hash AS bytea), "
+    "SELECT ledger_post(:key, 'invoice.issued', 'me', NULL, now(), CAST(:hash AS bytea), "
     "CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]))"
 )
 JOURNAL = (
     "INSERT INTO ledger_journal (idem_key, kind, actor, effective_at, request_hash, lines) "
-    "VALUES (:key, 'test', 'me', now(), '\\x00', :lines) RETURNING id"
+    "VALUES (:key, 'invoice.issued', 'me', now(), '\\x00', :lines) RETURNING id"
 )
 POSTING = (
     "INSERT INTO ledger_posting (journal_id, line, account_id, currency, amount_minor) "

@@ -47,6 +47,7 @@ from tests.settlement.withholding_factory import authority, resident
 PRICE_MINOR = 1_000_000
 TO_OWNERS_MINOR = PRICE_MINOR * 95 // 100  # less the commission
 Moves = Callable[[AsyncSession, Bank], Awaitable[None]]
+SaysWhat = Callable[[AsyncSession, int], Awaitable[Part]]
 
 
 async def lives(session: AsyncSession, people: Staff) -> list[Life]:
@@ -117,19 +118,20 @@ async def _by_wire(session: AsyncSession, people: Staff) -> list[Step]:
 
     return [
         says(bank, come_in),
-        _releases(bank.account, people),
+        _releases(bank.account, people, _opening),
         pays_out(trade.deal_id, trade.deal_id, people),
         pays_by_file(batch_id, bank.account, people),
         shows(bank, -TO_OWNERS_MINOR, batch=message_id(batch_id)),
     ]
 
 
-def _releases(account: BankAccount, people: Staff) -> Step:
+def _releases(account: BankAccount, people: Staff, says_what: SaysWhat) -> Step:
+    """Two people say what the one suspended amount of an account is."""
     release_id = ids.new(NOW)
 
     async def release(session: AsyncSession) -> None:
         (item,) = await suspended(session, account)
-        parts = [Part("account", "opening", item.amount_minor)]
+        parts = [await says_what(session, item.amount_minor)]
         row, _ = await releasing.propose(
             session, release_id, items=[item.id], parts=parts, person_id=people.maker, now=NOW
         )
@@ -137,6 +139,20 @@ def _releases(account: BankAccount, people: Staff) -> Step:
         await releasing.approve(session, row.id, decision=decision, now=NOW)
 
     return decides(release)
+
+
+async def _opening(_session: AsyncSession, minor: int) -> Part:
+    return Part("account", "opening", minor)
+
+
+def _recognises(remittance_id: UUID, account: BankAccount, people: Staff) -> Step:
+    """A line without any name is the payment of a remittance."""
+    asked = text("SELECT id::text FROM payment_item WHERE remittance_id = :id")
+
+    async def says_what(session: AsyncSession, minor: int) -> Part:
+        return Part("payment", str(await session.scalar(asked, {"id": remittance_id})), minor)
+
+    return _releases(account, people, says_what)
 
 
 async def _sent_back(session: AsyncSession, people: Staff) -> list[Step]:
@@ -186,7 +202,7 @@ async def _remitted(session: AsyncSession, people: Staff) -> list[Step]:
     async def pays_the_rest(session: AsyncSession, bank: Bank) -> None:
         left = text("SELECT amount_minor FROM remittance WHERE id = :id")
         minor = await session.scalar(left, {"id": vat})
-        bank.line(-int(minor), batch=message_id(second))
+        bank.line(-int(minor), text="by order")
 
     async def pays_first(session: AsyncSession, bank: Bank) -> None:
         kept = await _kept(session, trade, WITHHELD_VAT)
@@ -204,6 +220,7 @@ async def _remitted(session: AsyncSession, people: Staff) -> list[Step]:
         _remits(vat, trade, WITHHELD_VAT, people),
         pays_by_file(second, bank.account, people),
         says(bank, pays_the_rest),
+        _recognises(vat, bank.account, people),
         _notes_receipt(vat, people),
     ]
 

@@ -50,7 +50,8 @@ async def booked(
 ) -> int:
     """Book a journal under a key of its own."""
     values: dict[str, Any] = {
-        "idem_key": f"test:{ids.new(NOW)}", "kind": "test", "actor": "test", "deal_id": None,
+        "idem_key": f"test:{ids.new(NOW)}", "kind": "invoice.issued", "actor": "test",
+        "deal_id": None,
     }  # fmt: skip
     return await service.post(session, lines=lines, now=now, **(values | more))
 
@@ -83,7 +84,7 @@ async def captured(
     """Capture a hold into the clearing account."""
     minus = Money(-amount.amount_minor, amount.currency)
     return await holds.capture(
-        session, hold_id, idem_key=f"{hold_id}:captured", kind="test", actor="test",
+        session, hold_id, idem_key=f"{hold_id}:captured", kind="invoice.issued", actor="test",
         lines=[(payee.due, amount), (payee.clearing, minus)], now=now,
     )  # fmt: skip
 

@@ -15,8 +15,8 @@ import psycopg
 from tests.settlement.ledger_auditor import CURRENCIES, Account
 
 JOURNAL = (
-    "step->>'key', 'campaign', _people[2]::text, NULL, _epoch + (step->>'at')::int * second, "
-    "decode(step->>'hash', 'hex'), accounts, amounts"
+    "step->>'key', 'invoice.issued', _people[2]::text, NULL, "
+    "_epoch + (step->>'at')::int * second, decode(step->>'hash', 'hex'), accounts, amounts"
 )
 # What two people decide: prepared by the first, approved by the second, carried out.
 ORDERED = """

@@ -32,7 +32,7 @@ async def owed(session: AsyncSession, *, currency: str = "CNY", now: datetime) -
     await ledger.post(
         session,
         idem_key=f"test:{payee}",
-        kind="payment.received",
+        kind="invoice.issued",
         actor="test",
         deal_id=None,
         lines=[

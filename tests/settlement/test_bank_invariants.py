@@ -93,7 +93,8 @@ async def test_invariant_32_a_journal_past_the_named_items_is_told_by_every_chec
     await closed(session, bank, since=50_000)
     assert await faults_of(session, "EUR") == []
     await ledger.post(
-        session, idem_key=f"past:{bank.account.id}", kind="test", actor="test", deal_id=None,
+        session, idem_key=f"past:{bank.account.id}", kind="invoice.issued", actor="test",
+        deal_id=None,
         lines=[(accounts.BANK_FEES, PRICE), (accounts.SUSPENSE_BANK, Money(-2_000_000, "EUR"))],
         now=NOW,
     )  # fmt: skip

@@ -40,7 +40,7 @@ async def traded(context: Context) -> Trade:
         await ledger.post(
             session,
             idem_key=f"export:{trade.deal_id}",
-            kind="test",
+            kind="invoice.issued",
             actor="me",
             deal_id=trade.deal_id,
             lines=[("psp:stripe:clearing", Money(5, "CNY")), ("suspense:psp", Money(-5, "CNY"))],

@@ -212,7 +212,7 @@ async def test_a15_a_journal_cannot_pretend_to_belong_to_a_later_transaction(
         await books.session.execute(
             text(
                 "INSERT INTO ledger_journal (idem_key, kind, actor, effective_at, request_hash, "
-                "lines, xid) VALUES (:key, 'test', 'me', now(), '\\x00', 2, 999999999)"
+                "lines, xid) VALUES (:key, 'invoice.issued', 'me', now(), '\\x00', 2, 999999999)"
             ),
             {"key": f"{books.mark}:k15"},
         )

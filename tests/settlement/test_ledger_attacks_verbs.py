@@ -144,7 +144,8 @@ async def test_a21_a_journal_that_on_conflict_drops_leaves_nothing_to_judge(book
     await books.post("k21d", [0, 1], [5, -5])
     await books.session.execute(
         text("INSERT INTO ledger_journal (idem_key, kind, actor, effective_at, request_hash, "
-             "lines) VALUES (:key, 'test', 'me', now(), '\\x00', 2) ON CONFLICT DO NOTHING"),
+             "lines) VALUES (:key, 'invoice.issued', 'me', now(), '\\x00', 2) "
+             "ON CONFLICT DO NOTHING"),
         {"key": f"{books.mark}:k21d"},
     )  # fmt: skip
     await books.commit_checks()

@@ -34,7 +34,8 @@ async def test_invariant_12_a_line_is_in_its_accounts_currency(session: AsyncSes
         await session.execute(
             text(
                 "WITH made AS (INSERT INTO ledger_journal (idem_key, kind, actor, effective_at, "
-                "request_hash, lines) VALUES (:key, 'test', 'me', now(), '\\x00', 2) RETURNING id) "
+                "request_hash, lines) VALUES (:key, 'invoice.issued', 'me', now(), '\\x00', 2) "
+                "RETURNING id) "
                 "SELECT id FROM made"
             ),
             {"key": str(one.id)},

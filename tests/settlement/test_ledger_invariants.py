@@ -65,7 +65,7 @@ async def test_invariant_02_a_journal_has_two_lines_and_balances(
     with pytest.raises(DBAPIError, match=fault):
         await session.execute(
             text(
-                "SELECT ledger_post(:key, 'test', 'me', NULL, now(), '\\x00', "
+                "SELECT ledger_post(:key, 'invoice.issued', 'me', NULL, now(), '\\x00', "
                 "CAST(:accounts AS bigint[]), CAST(:amounts AS bigint[]))"
             ),
             {

@@ -23,7 +23,7 @@ async def booked(session: AsyncSession, key: str, **change: Any) -> int:
     buyer = change.pop("buyer", ids.new(NOW))
     values: dict[str, Any] = {
         "idem_key": key,
-        "kind": "test",
+        "kind": "invoice.issued",
         "actor": "test",
         "deal_id": None,
         "lines": [(rules.receivable(buyer), cny(500)), (rules.SUSPENSE_PSP, cny(-500))],
@@ -114,7 +114,7 @@ async def test_journals_over_the_same_accounts_in_any_order_do_not_wait_in_a_cir
             await service.post(
                 session,
                 idem_key=f"{payees[0]}:{number}",
-                kind="test",
+                kind="invoice.issued",
                 actor="test",
                 deal_id=None,
                 lines=[*lines, (rules.SUSPENSE_PSP, cny(40))],
@@ -131,7 +131,7 @@ async def test_journals_over_the_same_accounts_in_any_order_do_not_wait_in_a_cir
 
 def entry(key: str, code: str, amount: int, *, deal: UUID | None = None) -> Entry:
     lines = [(code, cny(amount)), (rules.PSP_CLEARING, cny(-amount))]
-    return Entry(key, "test", "me", deal, lines)
+    return Entry(key, "invoice.issued", "me", deal, lines)
 
 
 async def test_journals_booked_together_are_those_booked_one_by_one(session: AsyncSession) -> None:
@@ -142,7 +142,7 @@ async def test_journals_booked_together_are_those_booked_one_by_one(session: Asy
     assert len(set(made)) == 5
     assert await service.post_many(session, entries[::-1], now=NOW) == made[::-1]
     alone = await service.post(
-        session, idem_key=f"{run}:3", kind="test", actor="me", deal_id=deal,
+        session, idem_key=f"{run}:3", kind="invoice.issued", actor="me", deal_id=deal,
         lines=entries[3].lines, now=NOW,
     )  # fmt: skip
     assert alone == made[3]

@@ -165,7 +165,7 @@ async def test_no_journal_by_hand_takes_more_than_a_party_is_owed(session: Async
     assert payee is not None
     moved = [(accounts.payee_due(payee), Money(1, "CNY")), (accounts.COMMISSION, Money(-1, "CNY"))]
     await ledger.post(
-        session, idem_key=f"less:{payee}", kind="payment.received", actor="test", deal_id=None,
+        session, idem_key=f"less:{payee}", kind="invoice.issued", actor="test", deal_id=None,
         lines=moved, now=NOW,
     )  # fmt: skip
     with pytest.raises(LimitReached):
@@ -181,7 +181,7 @@ async def in_suspense(session: AsyncSession) -> str:
     key, amount = f"re_{ids.new(NOW)}:foreign", Money(OWED, "CNY")
     lines = [(accounts.PSP_CLEARING, amount), (accounts.SUSPENSE_PSP, Money(-OWED, "CNY"))]
     await ledger.post(
-        session, idem_key=key, kind="refund.suspended", actor="test", deal_id=None, lines=lines,
+        session, idem_key=key, kind="invoice.issued", actor="test", deal_id=None, lines=lines,
         now=NOW,
     )  # fmt: skip
     return key

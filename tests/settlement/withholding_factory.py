@@ -4,11 +4,12 @@ from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col, select
 
 from contracts import ids
 from contracts.calendar import day_of
 from contracts.money import Money
-from settlement.ledger.rules import BANK_DEPOSITS
+from settlement.bank.tables import PaymentItem
 from settlement.payees.rules import Details
 from settlement.remittances import service as remitting
 from settlement.remittances.rules import Group
@@ -19,7 +20,15 @@ from settlement.residences.tables import TaxResidence
 from settlement.withholding import queries
 from tests.conftest import NOW
 from tests.settlement.approvals_factory import decided
-from tests.settlement.bank_factory import approved_payout, iban, staff
+from tests.settlement.bank_factory import (
+    Bank,
+    approved_file,
+    approved_payout,
+    closed,
+    followed,
+    iban,
+    staff,
+)
 from tests.settlement.settlement_factory import invoiced, paid, with_accounts
 
 FROM, TO = date(2026, 1, 1), date(2026, 12, 31)
@@ -114,10 +123,19 @@ async def of_one(session: AsyncSession, *, now: datetime) -> dict[str, str]:
     }
 
 
+async def shown(session: AsyncSession, remittance: Remittance, *, now: datetime) -> None:
+    """A payment file pays a remittance, and the bank's statement shows it."""
+    bank = Bank(await followed(session, remittance.currency))
+    await approved_file(session, bank.account, now=now)
+    wanted = select(PaymentItem).where(col(PaymentItem.remittance_id) == remittance.id)
+    item = (await session.scalars(wanted)).one()
+    bank.line(-item.amount_minor, ref=item.end_to_end_id)
+    assert (await closed(session, bank, since=0)).matched == 1
+
+
 async def receipted(session: AsyncSession, remittance: Remittance, *, now: datetime) -> str:
-    """The number of a remittance's receipt, after a bank paid it."""
-    key = f"test:{remittance.id}"
-    await remitting.paid(session, remittance.id, key=key, out_of=BANK_DEPOSITS, now=now)
+    """The number of a remittance's receipt, after a bank's statement showed its payment."""
+    await shown(session, remittance, now=now)
     number = receipt()
     await remitting.record_receipt(
         session,
