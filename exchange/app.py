@@ -39,6 +39,7 @@ from exchange.api import (
     exports,
     facts,
     fapiaos,
+    fee_announcements,
     fees,
     grants,
     health,
@@ -101,7 +102,8 @@ from exchange.signing import Signing
 
 ROUTERS = (
     sessions, keys, parties, works, grants, documents, masters, references, packages, listings,
-    auctions, methods, fees, bids, auction_log, streams, facts, log, deals, invoices, payouts,
+    auctions, methods, fees, fee_announcements,
+    bids, auction_log, streams, facts, log, deals, invoices, payouts,
     ledger, proofs, timelines, exports, stripe, avails, availability, odrl, conformance,
     encumbrances, events, runs, screeners, sealed,
     pictures, recognition, declarations, matches, thumbs, disclosures, incidents, screens,

@@ -1,6 +1,10 @@
-"""`exchange fees …`: read the fee schedules, reckon what a price costs, announce a new one."""
+"""`exchange fees …`: read the fee schedules, reckon what a price costs, announce a new one.
+
+A new one is prepared by one person and approved by another; until then it is in force for nobody.
+"""
 
 import json
+import sys
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -11,21 +15,22 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from contracts import ids
-from contracts.money import EXPONENTS, Money, percent
+from contracts import canonical, ids
+from contracts.money import EXPONENTS, Money, WrongCurrency, percent
 from contracts.refusal import InvalidContent
 from exchange import clock
+from exchange.bank_cli import API_KEY, prove
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_client import Desk
-from settlement.fees import gateway, rules
+from settlement.fees import gateway, reading, rules
 from settlement.fees.rules import Case, Fee, Schedule
 
 app = typer.Typer(help="Service fees: schedules, what a price costs.", no_args_is_help=True)
 out = Console(highlight=False, soft_wrap=True)
 NAME = Annotated[str, typer.Option("--schedule", help="One that ships; the one in force without.")]
-API_KEY = Annotated[
-    str, typer.Option("--api-key", envvar="EXCHANGE_KEY", help="An approver's; scope `money`.")
-]
+FILE = Annotated[Path, typer.Argument(help="A schedule as JSON.", exists=True, dir_okay=False)]
+PREPARED = Annotated[UUID, typer.Argument(help="The announcement's id.")]
+SHA256 = Annotated[str, typer.Argument(help="The hash of the announcement that you have read.")]
 JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
@@ -67,13 +72,19 @@ def quote(
     listed: Annotated[str, typer.Option(help="The listed price; the price without.")] = "",
     sale: Annotated[str, typer.Option(help="bid or negotiated.")] = rules.BID,
     schedule: NAME = "",
+    file: Annotated[
+        Path | None,
+        typer.Option(help="By a schedule of your own, as JSON.", exists=True, dir_okay=False),
+    ] = None,
     currency: Annotated[str, typer.Option(help="ISO 4217.")] = "CNY",
 ) -> None:
-    """Reckon what a price would cost both sides, by a schedule that ships."""
+    """Reckon what a price would cost both sides, by a schedule that ships or one of a file."""
     if sale not in rules.SALES:
         raise InvalidContent("A sale is by bids or negotiated.", known=list(rules.SALES))
-    found = _schedule(schedule, currency)
+    found = _schedule(schedule, currency) if file is None else _read(file)
     deal = _money(price, currency)
+    if not found.serves(currency):
+        raise WrongCurrency("This schedule is in another currency.", wanted=found.currency)
     case = Case(sale, _money(listed or price, currency), deal)
     seller, buyer = (rules.fee(found, side, case) for side in rules.SIDES)
     out.print(f"{found.id} ({sale}), listed {case.listed.decimal()}, price {deal.decimal()}")
@@ -85,7 +96,7 @@ def quote(
 
 @app.command()
 def announce(
-    file: Annotated[Path, typer.Argument(help="A schedule as JSON.", exists=True, dir_okay=False)],
+    file: FILE,
     valid_from: Annotated[
         str, typer.Option("--from", metavar="YYYY-MM-DD", help="The day from which it is in force.")
     ],
@@ -95,12 +106,61 @@ def announce(
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
-    """Announce a schedule for what is published from a day on; what is on sale keeps its own."""
-    date.fromisoformat(valid_from)
-    body = {"schedule": json.loads(file.read_text("utf-8")), "valid_from": valid_from}
+    """Prepare a schedule for what is published from a day on; another person approves."""
+    try:
+        day = date.fromisoformat(valid_from)
+    except ValueError as wrong:
+        raise typer.BadParameter("a day is written 2027-01-01") from wrong
+    wire = canonical.loads(file.read_bytes())
     where = f"/v1/fees/announcements/{announcement_id or ids.new(clock.now())}"
+    body = {"schedule": wire, "valid_from": day.isoformat()}
     told = Desk(exchange, api_key).ask("PUT", where, body)
+    out.print(f"announcement {told['id']}: {told['schedule']} from {told['valid_from']}")
+    out.print(f"another person runs: exchange fees approve {told['id']} {told['content_sha256']}")
+
+
+@app.command()
+def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: JSON = False) -> None:
+    """List the schedules that were prepared, and what became of each."""
+    desk, after, found = Desk(exchange, api_key), "", []
+    while after is not None:
+        told = desk.ask("GET", f"/v1/fees/announcements?limit=200{after and f'&after={after}'}")
+        found += told["items"]
+        after = told["next"]
+    if as_json:
+        sys.stdout.write(json.dumps({"announcements": found}, ensure_ascii=False) + "\n")
+        return
+    table = Table("announcement", "schedule", "from", "state", "content sha256", "reason")
+    for one in found:
+        named = (one["id"], one["schedule"], one["valid_from"], one["state"])
+        table.add_row(*named, one["content_sha256"], one["reason"] or "")
+    out.print(table)
+
+
+@app.command()
+def approve(
+    announcement: PREPARED, sha256: SHA256, exchange: EXCHANGE = "", api_key: API_KEY = ""
+) -> None:
+    """Approve a schedule that another person prepared; asks for your password."""
+    desk = Desk(exchange, api_key)
+    said = {"content_sha256": sha256, "proof": prove(desk)}
+    told = desk.ask("POST", f"/v1/fees/announcements/{announcement}/approval", said)
     out.print(f"{told['schedule']} is in force from {told['valid_from']}: {told['sha256']}")
+
+
+@app.command()
+def refuse(
+    announcement: PREPARED,
+    sha256: SHA256,
+    reason: Annotated[str, typer.Option(help="Why.")],
+    exchange: EXCHANGE = "",
+    api_key: API_KEY = "",
+) -> None:
+    """Refuse a schedule that another person prepared, with a reason."""
+    said = {"content_sha256": sha256, "reason": reason}
+    where = f"/v1/fees/announcements/{announcement}/refusal"
+    told = Desk(exchange, api_key).ask("POST", where, said)
+    out.print(f"announcement {announcement} is {told['state']}")
 
 
 def _schedule(name: str, currency: str) -> Schedule:
@@ -111,6 +171,21 @@ def _schedule(name: str, currency: str) -> Schedule:
         return shipped[name]
     today = rules.day_of(clock.now())
     return rules.in_force(gateway.days(), on=today, currency=currency)[1]
+
+
+def _read(file: Path) -> Schedule:
+    """Return the schedule of a file.
+
+    Raises:
+        NotCanonical: it is no strict JSON.
+        InvalidContent: it has not the form of a schedule.
+        BadFeeSchedule: it does not hold together.
+    """
+    wire = canonical.loads(file.read_bytes())
+    try:
+        return reading.read_new(wire)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidContent("This is no schedule.", file=file.name) from error
 
 
 def _money(text: str, currency: str) -> Money:

@@ -192,6 +192,8 @@ KINDS: Mapping[str, KindOfFact] = {
     "fees.announced": KindOfFact(
         _PUBLIC, {"announcement": str, "schedule": str, "sha256": str, "valid_from": str}
     ),
+    "fees.prepared": KindOfFact(_STAFF, {"announcement": str, "content_sha256": str}),
+    "fees.refused": KindOfFact(_STAFF, {"announcement": str, "content_sha256": str}),
     "auction.opened": KindOfFact(
         _PUBLIC,
         {"auction": str, "listing": str, "rulebook_sha256": str, "opens_at": str, "closes_at": str},

@@ -5,19 +5,17 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict, Field
 
 from contracts.money import MOST_MINOR, Money, WrongCurrency
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import InvalidContent, Unknown
 from exchange.api import problems
-from exchange.api.deps import Now, Session, Shape, Signed
+from exchange.api.deps import Now, Session, Shape
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
-from settlement.fees import gateway, queries, rules, service
-from settlement.fees.reading import LONGEST_TEXT, MOST_ROWS, BadFeeSchedule
+from settlement.fees import queries, rules
+from settlement.fees.reading import LONGEST_TEXT, MOST_ROWS
 from settlement.fees.rules import Case, Fee, Schedule
-from settlement.fees.service import FeesNotAhead
 from settlement.fees.tables import FeeAnnouncement
 from settlement.taxes import gateway as taxes
 from settlement.taxes import rules as tax_rules
@@ -137,20 +135,6 @@ class QuoteOut(Shape):
     buyer_pays_minor: int
 
 
-class AnnouncementIn(Shape):
-    """A schedule, and the day from which it is in force; the day has not begun."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"schedule": gateway.shipped()["gemas-2024"].wire(),
-                          "valid_from": "2027-01-01"}]
-        }
-    )  # fmt: skip
-
-    schedule: ScheduleShape
-    valid_from: date
-
-
 @router.get("/fees", responses=problems.responses(InvalidContent, WrongCurrency))
 async def get_fees(
     *, session: Session, now: Now, currency: Currency = "CNY", on: On = None
@@ -191,21 +175,9 @@ async def quote_fees(  # noqa: PLR0913 - each argument is one word of the questi
         found = await queries.named(session, schedule)
     if not found.serves(currency):
         raise WrongCurrency("This schedule is in another currency.", wanted=found.currency)
-    price = Money(price_minor, currency)
-    case = Case(sale, Money(listed_minor or price_minor, currency), price)
-    seller, buyer = (rules.fee(found, side, case) for side in rules.SIDES)
-    return QuoteOut(
-        schedule=found.id,
-        sha256=found.sha256,
-        sale=sale,
-        currency=currency,
-        listed_minor=case.listed.amount_minor,
-        price_minor=price_minor,
-        seller=_fee(seller, on=on or rules.day_of(now)),
-        buyer=_fee(buyer, on=on or rules.day_of(now)),
-        seller_receives_minor=(price - seller.amount).amount_minor,
-        buyer_pays_minor=price_minor + buyer.amount.amount_minor,
-    )
+    listed = Money(listed_minor or price_minor, currency)
+    case = Case(sale, listed, Money(price_minor, currency))
+    return quote_of(found, case, on=on or rules.day_of(now))
 
 
 @router.get("/fees/schedules/{sha256}", responses=problems.responses(InvalidContent, Unknown))
@@ -216,37 +188,22 @@ async def get_fee_schedule(
     return shape_of(await queries.named(session, sha256))
 
 
-@router.put(
-    "/fees/announcements/{announcement_id}",
-    status_code=201,
-    responses={
-        200: {"model": AnnouncementOut, "description": "It was announced before."},
-        **problems.responses(
-            SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Malformed, IdReused,
-            BadFeeSchedule, FeesNotAhead,
-        ),
-    },
-)  # fmt: skip
-async def announce_fees(
-    *,
-    announcement_id: UUID,
-    body: AnnouncementIn,
-    response: Response,
-    session: Session,
-    caller: Signed,
-    now: Now,
-) -> AnnouncementOut:
-    """Announce a schedule for everything that is published from a day on (staff: approvers).
-
-    What is on sale, agreed or signed keeps the schedule that it names.
-    """
-    caller.need("money", Role.APPROVER)
-    row, is_new = await service.announce(
-        session, announcement_id, wire=body.schedule.model_dump(), valid_from=body.valid_from,
-        person_id=caller.person_id, now=now,
-    )  # fmt: skip
-    response.status_code = 201 if is_new else 200
-    return _announced(row)
+def quote_of(schedule: Schedule, case: Case, *, on: date) -> QuoteOut:
+    """Return what a price costs both sides by a schedule; `on` is the day of its VAT."""
+    price = case.deal
+    seller, buyer = (rules.fee(schedule, side, case) for side in rules.SIDES)
+    return QuoteOut(
+        schedule=schedule.id,
+        sha256=schedule.sha256,
+        sale=case.sale,
+        currency=price.currency,
+        listed_minor=case.listed.amount_minor,
+        price_minor=price.amount_minor,
+        seller=_fee(seller, on=on),
+        buyer=_fee(buyer, on=on),
+        seller_receives_minor=(price - seller.amount).amount_minor,
+        buyer_pays_minor=(price + buyer.amount).amount_minor,
+    )
 
 
 def shape_of(schedule: Schedule) -> ScheduleShape:

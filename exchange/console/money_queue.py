@@ -1,6 +1,6 @@
 """What waits for the staff about money: decisions, evidence, suspense, files, what is overdue."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
@@ -17,6 +17,7 @@ from settlement.bank.tables import PaymentBatch
 from settlement.batches import queries as batches
 from settlement.clearing.tables import PspItem
 from settlement.disputes.tables import Dispute
+from settlement.fees import queries as fees
 from settlement.invoices.tables import Invoice
 from settlement.orders import queries as orders
 from settlement.outbound.tables import Outbound
@@ -46,6 +47,7 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
         *await _files(session),
         *await _payees(session, spoken),
         *await tax_queue.waiting(session, spoken),
+        *await _fees(session),
         *await _unpaid(session, now=now),
         *await _in_doubt(session),
     ]
@@ -215,6 +217,22 @@ async def _payees(session: AsyncSession, spoken: Language) -> Tasks:
             since=row.declared_at,
         )
         for row in await payees.waiting(session, limit=MOST)
+    ]
+
+
+async def _fees(session: AsyncSession) -> Tasks:
+    """Return fee schedules that wait; on the day from which they would be in force it is late."""
+    return [
+        task(
+            mark("Decide on a fee schedule"),
+            f"/console/fees/{row.id}",
+            role=APPROVER,
+            whose=row.schedule,
+            since=row.prepared_at,
+            due_on=row.valid_from - timedelta(days=1),
+            maker=row.prepared_by,
+        )
+        for row in await fees.waiting(session, limit=MOST)
     ]
 
 

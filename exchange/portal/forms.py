@@ -35,6 +35,13 @@ class Form:
         """Return the text, trimmed; empty when nothing was sent."""
         return self.many(name)[0] if self.many(name) else ""
 
+    def long(self, name: str, *, most: int) -> str:
+        """Return a text of up to `most` characters, trimmed; empty when nothing was sent."""
+        found = "".join(self._fields.get(name, [])[:1]).strip()
+        if len(found) > most:
+            raise _wrong(name, "too long")
+        return found
+
     def maybe(self, name: str) -> str | None:
         """Return the text, or None when the field was left empty."""
         return self.text(name) or None

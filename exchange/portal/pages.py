@@ -27,6 +27,7 @@ from exchange.console import (
     sweeps,
 )
 from exchange.console import fapiaos as console_fapiaos
+from exchange.console import fees as console_fees
 from exchange.console import recognition as cases
 from exchange.console import statements as bank_statements
 from exchange.portal import (
@@ -110,7 +111,10 @@ def install(app: FastAPI) -> None:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router, include_in_schema=False, max_body_size=LONGEST_FORM_BYTES)
-    for module in (avails, title_documents, pledges, bank_statements, console_fapiaos):
+    with_files = (
+        avails, title_documents, pledges, bank_statements, console_fapiaos, console_fees,
+    )  # fmt: skip
+    for module in with_files:
         app.include_router(
             module.router, include_in_schema=False, max_body_size=module.LONGEST_FILE_BYTES
         )

@@ -7,11 +7,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import canonical
 from contracts.refusal import Unknown
-from settlement.fees import gateway, reading, rules
+from settlement.approvals.rules import PREPARED
+from settlement.fees import gateway, rules
 from settlement.fees.rules import Schedule
-from settlement.fees.tables import FeeAnnouncement, SettlementFee
+from settlement.fees.tables import FeeAnnouncement, FeeProposal, SettlementFee
 
 
 async def dated(session: AsyncSession) -> list[tuple[date, Schedule]]:
@@ -19,7 +19,7 @@ async def dated(session: AsyncSession) -> list[tuple[date, Schedule]]:
     wanted = select(FeeAnnouncement).order_by(
         col(FeeAnnouncement.valid_from), col(FeeAnnouncement.announced_at), col(FeeAnnouncement.id)
     )
-    announced = [(row.valid_from, _read(row)) for row in await session.scalars(wanted)]
+    announced = [(row.valid_from, row.read()) for row in await session.scalars(wanted)]
     return [*gateway.days(), *announced]
 
 
@@ -41,7 +41,7 @@ async def named(session: AsyncSession, sha256: str) -> Schedule:
     row = (await session.scalars(wanted)).first()
     if row is None:
         raise Unknown("There is no such fee schedule.", sha256=sha256)
-    return _read(row)
+    return row.read()
 
 
 async def announcements(session: AsyncSession) -> Sequence[FeeAnnouncement]:
@@ -52,12 +52,37 @@ async def announcements(session: AsyncSession) -> Sequence[FeeAnnouncement]:
     return (await session.scalars(wanted)).all()
 
 
+async def get_proposal(session: AsyncSession, announcement_id: UUID) -> FeeProposal:
+    """Return a schedule that was prepared, decided or not.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = await session.get(FeeProposal, announcement_id)
+    if found is None:
+        raise Unknown("No such announcement was prepared.")
+    return found
+
+
+async def proposals(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[FeeProposal]:
+    """Return schedules that were prepared, decided or not, in the order of their ids."""
+    wanted = select(FeeProposal).where(col(FeeProposal.id) > after).order_by(col(FeeProposal.id))
+    return (await session.scalars(wanted.limit(limit))).all()
+
+
+async def latest(session: AsyncSession, *, limit: int) -> Sequence[FeeProposal]:
+    """Return the schedules that were prepared last, decided or not, the newest first."""
+    wanted = select(FeeProposal).order_by(col(FeeProposal.prepared_at).desc()).limit(limit)
+    return (await session.scalars(wanted)).all()
+
+
+async def waiting(session: AsyncSession, *, limit: int) -> Sequence[FeeProposal]:
+    """Return the schedules that wait for a decision, the oldest first."""
+    wanted = select(FeeProposal).where(col(FeeProposal.state) == PREPARED)
+    ordered = wanted.order_by(col(FeeProposal.prepared_at), col(FeeProposal.id))
+    return (await session.scalars(ordered.limit(limit))).all()
+
+
 async def find_of(session: AsyncSession, deal_id: UUID) -> SettlementFee | None:
     """Return what a settlement agreed about fees; None for one from before fees were agreed."""
     return await session.get(SettlementFee, deal_id)
-
-
-def _read(row: FeeAnnouncement) -> Schedule:
-    wire = canonical.loads(row.content)
-    del wire["typ"]
-    return reading.read_wire(wire)

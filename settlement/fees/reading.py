@@ -85,6 +85,29 @@ def read_wire(wire: Mapping[str, Any]) -> Schedule:
         raise BadFeeSchedule(f"{error}.") from error
 
 
+def read_new(wire: Mapping[str, Any]) -> Schedule:
+    """Return a schedule that is to be announced, whose texts are lines without breaks.
+
+    Raises:
+        BadFeeSchedule: it does not hold together.
+    """
+    made = read_wire(wire)
+    texts = [made.id, made.name_zh, made.name_en]
+    texts += [text for row in made.rows for text in (row.legal_basis, row.source)]
+    if any(min(text) < " " for text in texts):
+        raise BadFeeSchedule("A text has breaks or signs that nobody sees.")
+    return made
+
+
+def read_typed(wire: Mapping[str, Any]) -> Schedule:
+    """Return the schedule of `Schedule.content`, read from its JSON.
+
+    Raises:
+        BadFeeSchedule: it does not hold together.
+    """
+    return read_wire({name: said for name, said in wire.items() if name != "typ"})
+
+
 def _row(row: Mapping[str, str]) -> Row:
     return Row(
         side=row["side"],

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from contracts import canonical
@@ -222,6 +223,16 @@ def charge(schedule: Schedule, found: Fee, *, of: Money) -> Charge:
     least = " → minimum (最低收费)" if found.is_minimum else ""
     named = f"service fee (服务费) {schedule.id}: {' + '.join(parts) or '0'}{least}"
     return Charge(found.amount, min(effective, WHOLE_BP), named)
+
+
+def announcement(announcement_id: UUID, schedule: Schedule, *, valid_from: date) -> bytes:
+    """Return the canonical bytes of what is approved: the whole schedule, and from which day."""
+    said = {
+        "announcement": str(announcement_id),
+        "schedule": {"typ": TYPE, **schedule.wire()},
+        "valid_from": valid_from.isoformat(),
+    }
+    return canonical.dumps(said)
 
 
 def said(row: Row) -> str:

@@ -1,18 +1,75 @@
-"""Rows of fee schedules announced, and of what a settlement agreed to."""
+"""Rows of fee schedules prepared and announced, and of what a settlement agreed to."""
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from contracts import column
+from contracts import canonical, column
 from contracts.money import Money
-from settlement.fees.rules import Agreed, Case
+from settlement.fees import reading
+from settlement.fees.rules import Agreed, Case, Schedule
+
+
+class FeeProposal(SQLModel, table=True):
+    """A schedule that one person prepared and another decides; `content` holds all of it.
+
+    `sha256` is the schedule's own hash, by which sales will name it.
+    """
+
+    __tablename__ = "fee_proposal"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('prepared', 'approved', 'refused')", name="fee_proposal_state_is_known"
+        ),
+        CheckConstraint("prepared_by <> decided_by", name="fee_proposal_needs_two_people"),
+        CheckConstraint(
+            "(state = 'prepared') = (decided_by IS NULL) "
+            "AND (decided_by IS NULL) = (decided_at IS NULL)",
+            name="fee_proposal_decided_by_whom_and_when",
+        ),
+        CheckConstraint(
+            "(state = 'refused') = (reason IS NOT NULL)", name="fee_proposal_refused_with_a_reason"
+        ),
+        CheckConstraint(
+            "sha256 ~ '^[0-9a-f]{64}$' AND content_sha256 ~ '^[0-9a-f]{64}$'",
+            name="fee_proposal_sha256_is_hex",
+        ),
+        CheckConstraint(
+            "valid_from > (prepared_at AT TIME ZONE 'Asia/Shanghai')::date",
+            name="fee_proposal_comes_before",
+        ),
+        Index(
+            "ix_fee_proposal_waiting",
+            "prepared_at",
+            postgresql_where=text("state = 'prepared'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    valid_from: date
+    schedule: str
+    sha256: str
+    state: str
+    content: bytes = Field(sa_column=column.octets())
+    content_sha256: str
+    prepared_by: UUID = Field(foreign_key="person.id")
+    prepared_at: datetime = Field(sa_column=column.instant())
+    decided_by: UUID | None = Field(default=None, foreign_key="person.id")
+    decided_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    reason: str | None = None
+
+    def read(self) -> Schedule:
+        """The schedule that the content holds."""
+        return reading.read_typed(canonical.loads(self.content)["schedule"])
 
 
 class FeeAnnouncement(SQLModel, table=True):
-    """A schedule announced before the day from which it is in force. Never changed."""
+    """A schedule announced before the day from which it is in force. Never changed.
+
+    Who announced it approved what another had prepared; the oldest were announced by one person.
+    """
 
     __tablename__ = "fee_announcement"
     __table_args__ = (
@@ -35,6 +92,10 @@ class FeeAnnouncement(SQLModel, table=True):
     content: bytes = Field(sa_column=column.octets())
     announced_by: UUID = Field(foreign_key="person.id")
     announced_at: datetime = Field(sa_column=column.instant())
+
+    def read(self) -> Schedule:
+        """The schedule that was announced."""
+        return reading.read_typed(canonical.loads(self.content))
 
 
 class SettlementFee(SQLModel, table=True):

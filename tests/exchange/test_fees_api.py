@@ -2,21 +2,27 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from playwright.async_api import expect
 from typer.testing import CliRunner
 
 from contracts import ids
+from contracts.refusal import Refusal
 from exchange import clock
 from exchange.cli import app
 from exchange.context import Context
 from settlement.fees import rules
 from tests.conftest import NOW
-from tests.exchange.identity_factory import signed_client
+from tests.contracts.parties_factory import party
+from tests.exchange.identity_factory import PASSWORD, api_key, person, signed_client
 from tests.exchange.portal_site import chromium, served, visit
 from tests.exchange.test_portal_pages import browser
-from tests.settlement.fees_factory import gemas, usual
+from tests.settlement.approvals_factory import proved
+from tests.settlement.fees_factory import gemas, own, usual
 
 NARROW = {"width": 390, "height": 844}
 # Announced for what others sell in no test, so that nothing else is charged by it.
@@ -52,35 +58,104 @@ async def test_anybody_reads_what_is_in_force_and_reckons_a_price(context: Conte
             assert (await client.get(address)).status_code == status, address
 
 
-async def test_an_approver_announces_a_schedule_for_a_day_to_come(context: Context) -> None:
+async def test_a_schedule_is_announced_by_two_people(context: Context) -> None:
     day = rules.day_of(clock.now()) + timedelta(days=40)
     wire = {**usual().wire(), "id": "rare", "currency": RARE}
     body = {"schedule": wire, "valid_from": day.isoformat()}
     at = f"/v1/fees/announcements/{ids.new(NOW)}"
     async with (
         signed_client(context, role="approver", of=None) as (approver, _),
+        signed_client(context, role="approver", of=None) as (maker, _),
         signed_client(context, role="operator", of=None) as (operator, _),
+        signed_client(context, role="auditor", of=None) as (auditor, _),
+        signed_client(context, role="holder") as (stranger, _),
+        browser(context) as anybody,
     ):
-        assert (await operator.put(at, json=body)).status_code == 403
-        made = await approver.put(at, json=body)
+        assert (await auditor.put(at, json=body)).status_code == 403
+        made = await maker.put(at, json=body)
         assert (made.status_code, made.json()["valid_from"]) == (201, day.isoformat())
-        assert (await approver.put(at, json=body)).status_code == 200
-        late = {**body, "valid_from": rules.day_of(clock.now()).isoformat()}
-        again = await approver.put(f"/v1/fees/announcements/{ids.new(NOW)}", json=late)
-        assert (again.status_code, again.json()["code"]) == (422, "fees-not-ahead")
-        odd = {**body, "schedule": {**wire, "seller_minimum_minor": -1}}
-        assert (await approver.put(at, json=odd)).status_code == 422
-        gap = {**wire, "rows": [{**wire["rows"][0], "above_minor": 5}]}
-        bad = await approver.put(
-            f"/v1/fees/announcements/{ids.new(NOW)}", json={**body, "schedule": gap}
-        )
-        assert (bad.status_code, bad.json()["code"]) == (422, "bad-fee-schedule")
-    async with browser(context) as client:
-        today = (await client.get(f"/v1/fees?currency={RARE}")).json()
+        assert made.json()["state"] == "prepared"
+        assert (await operator.put(at, json=body)).status_code == 200
+        assert (await stranger.get(at)).status_code == 403
+        assert (await auditor.get(at)).json() == made.json()
+        early = (await anybody.get(f"/v1/fees?currency={RARE}&on={day}")).json()
+        assert early["schedule"]["id"] == "uhdx-2026"
+        assert made.json()["id"] not in {one["id"] for one in early["announced"]}
+        hidden = await anybody.get(f"/v1/fees/schedules/{made.json()['sha256']}")
+        assert hidden.status_code == 404
+        seen = {"content_sha256": made.json()["content_sha256"]}
+        other = {"content_sha256": made.json()["sha256"]}
+        for client, said, code in (
+            (maker, await proved(maker, **seen), "same-person"),
+            (operator, await proved(operator, **seen), "not-allowed"),
+            (approver, await proved(approver, **other), "content-changed"),
+            (approver, await proved(operator, **seen), "proof-needed"),
+        ):
+            answer = await client.post(f"{at}/approval", json=said)
+            assert answer.json()["code"] == code
+        done = await approver.post(f"{at}/approval", json=await proved(approver, **seen))
+        assert (done.status_code, done.json()["state"]) == (200, "approved")
+        late = await approver.post(f"{at}/refusal", json={**seen, "reason": "no"})
+        assert (late.status_code, late.json()["code"]) == (409, "already-decided")
+        today = (await anybody.get(f"/v1/fees?currency={RARE}")).json()
         assert today["schedule"]["id"] == "uhdx-2026"
-        assert made.json() in today["announced"]
-        then = (await client.get(f"/v1/fees?currency={RARE}&on={day}")).json()
+        assert made.json()["id"] in {one["id"] for one in today["announced"]}
+        then = (await anybody.get(f"/v1/fees?currency={RARE}&on={day}")).json()
         assert (then["schedule"]["id"], then["sha256"]) == ("rare", made.json()["sha256"])
+
+
+async def test_a_schedule_that_cannot_be_announced_is_refused_at_once(context: Context) -> None:
+    today = rules.day_of(clock.now())
+    wire = {**usual().wire(), "id": "rare", "currency": RARE}
+    body = {"schedule": wire, "valid_from": (today + timedelta(days=40)).isoformat()}
+    wrong: dict[str, dict[str, Any]] = {
+        "fees-not-ahead": {**body, "valid_from": today.isoformat()},
+        "bad-fee-schedule": {
+            **body, "schedule": {**wire, "rows": [{**wire["rows"][0], "above_minor": 5}]}
+        },
+        "invalid-content": {**body, "schedule": {**wire, "seller_minimum_minor": -1}},
+        "not-canonical": {**body, "schedule": {**wire, "name_en": "e\u0301"}},
+    }  # fmt: skip
+    async with signed_client(context, role="operator", of=None) as (operator, _):
+        for code, said in wrong.items():
+            answer = await operator.put(f"/v1/fees/announcements/{ids.new(NOW)}", json=said)
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
+async def test_two_people_announce_at_a_terminal(context: Context, tmp_path: Path) -> None:
+    now, keys = clock.now(), {}
+    day = rules.day_of(now) + timedelta(days=41)
+    file = tmp_path / "fees.json"
+    file.write_text(json.dumps(own("typed", 250, RARE)))
+    async with context.db.transaction() as session:
+        home = await party(session, now=now)
+        for name in ("one", "other"):
+            who = await person(session, party_id=home.id, role="approver", now=now)
+            keys[name] = await api_key(session, person=who, now=now)
+    async with served(context) as site:
+
+        async def ask(who: str, *words: str) -> str:
+            at = ("--exchange", site, "--api-key", keys[who])
+            return await anyio.to_thread.run_sync(run, *words, *at)
+
+        said = await ask("one", "announce", str(file), "--from", day.isoformat())
+        id, sha256 = said.split("exchange fees approve ")[1].split()
+        assert "same-person" in await ask("one", "approve", id, sha256)
+        assert f"typed is in force from {day}" in await ask("other", "approve", id, sha256)
+        said = await ask("one", "announce", str(file), "--from", day.isoformat())
+        second, sha256 = said.split("exchange fees approve ")[1].split()
+        refused = await ask("other", "refuse", second, sha256, "--reason", "twice")
+        assert f"announcement {second} is refused" in refused
+        listed = json.loads(await ask("one", "status", "--json"))["announcements"]
+    states = {one["id"]: (one["state"], one["reason"]) for one in listed}
+    assert (states[id], states[second]) == (("approved", None), ("refused", "twice"))
+
+
+def run(*words: str) -> str:
+    done = CliRunner().invoke(app, ["fees", *words], input=f"{PASSWORD}\n")
+    if isinstance(done.exception, Refusal):
+        return f"{done.exception.code} {done.exception.detail}"
+    return done.output
 
 
 @pytest.mark.parametrize(
@@ -126,3 +201,13 @@ def test_the_command_shows_a_schedule_and_reckons_a_price() -> None:
     assert "the buyer pays 3764000.00 CNY" in said.output
     shown = run.invoke(app, ["fees", "show", "--schedule", "gemas-2024", "--json"])
     assert json.loads(shown.output) == gemas().wire()
+
+
+def test_the_command_reckons_by_a_file_and_refuses_what_is_no_schedule(tmp_path: Path) -> None:
+    file = tmp_path / "fees.json"
+    file.write_text(json.dumps(own("mine", 250, "CNY")))
+    assert "seller 2500.00" in run("quote", "100000", "--file", str(file))
+    assert "wrong-currency" in run("quote", "100", "--currency", "USD", "--file", str(file))
+    for text, code in (("{", "not-canonical"), ("[1]", "invalid-content"), ("{}", "invalid-")):
+        file.write_text(text)
+        assert code in run("quote", "100000", "--file", str(file))

@@ -3,27 +3,19 @@
 import random
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
 from contracts.money import Money
-from contracts.refusal import IdReused, Unknown
-from settlement.fees import gateway, queries, reading, rules, service
+from settlement.fees import gateway, reading, rules
 from settlement.fees.reading import BadFeeSchedule
 from settlement.fees.rules import BID, BUYER, NEGOTIATED, SALES, SELLER, SIDES, Schedule
-from settlement.fees.service import FeesNotAhead
 from tests.conftest import NOW
-from tests.contracts.parties_factory import party
-from tests.exchange.identity_factory import person
 from tests.settlement.fees_factory import case, gemas, usual
 
 PRICES = st.integers(1, 1_500_000_000_000)
@@ -226,56 +218,3 @@ def changed(row: Mapping[str, Any], **names: Any) -> dict[str, Any]:
 def test_a_schedule_that_does_not_hold_together_is_refused(wire: dict[str, Any]) -> None:
     with pytest.raises(BadFeeSchedule):
         reading.read_wire(wire)
-
-
-def own(name: str, rate_bp: int) -> dict[str, Any]:
-    """A schedule of one rate, in a currency that no other test's announcement serves."""
-    return changed({"rate_bp": rate_bp}, id=name, currency="SEK")
-
-
-async def test_an_announced_schedule_is_in_force_from_its_day_and_found_by_its_hash(
-    session: AsyncSession,
-) -> None:
-    by = await person(session, party_id=(await party(session, now=NOW)).id, now=NOW)
-    day = rules.day_of(NOW) + timedelta(days=30)
-    said: dict[str, Any] = {"valid_from": day, "person_id": by.id, "now": NOW}
-    one = ids.new(NOW)
-    row, is_new = await service.announce(session, one, wire=own("sek", 700), **said)
-    assert is_new
-    again = await service.announce(session, one, wire=own("sek", 700), **said)
-    assert again == (row, False)
-    with pytest.raises(IdReused):
-        await service.announce(session, one, wire=own("sek", 701), **said)
-    at = datetime(day.year, day.month, day.day, tzinfo=rules.SEAT)
-    eve = at - timedelta(seconds=1)
-    found = [(await queries.in_force(session, currency="SEK", at=when))[1] for when in (eve, at)]
-    assert [schedule.id for schedule in found] == ["uhdx-2026", "sek"]
-    assert await queries.named(session, row.sha256) == found[1]
-    with pytest.raises(Unknown):
-        await queries.named(session, "0" * 64)
-
-
-async def test_nothing_is_announced_for_a_day_that_has_begun(session: AsyncSession) -> None:
-    by = await person(session, party_id=(await party(session, now=NOW)).id, now=NOW)
-    with pytest.raises(FeesNotAhead):
-        await service.announce(
-            session, ids.new(NOW), wire=own("late", 1), valid_from=rules.day_of(NOW),
-            person_id=by.id, now=NOW,
-        )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        pytest.param("UPDATE fee_announcement SET valid_from = '2020-01-01'", id="dated-back"),
-        pytest.param("DELETE FROM fee_announcement", id="taken-back"),
-    ],
-)
-async def test_an_announcement_stays_what_it_was(session: AsyncSession, statement: str) -> None:
-    by = await person(session, party_id=(await party(session, now=NOW)).id, now=NOW)
-    await service.announce(
-        session, ids.new(NOW), wire=own("stays", 1),
-        valid_from=rules.day_of(NOW) + timedelta(days=1), person_id=by.id, now=NOW,
-    )  # fmt: skip
-    with pytest.raises(DBAPIError):
-        await session.execute(text(statement))
