@@ -47,6 +47,7 @@ def refused(request: Request, refusal: Refusal) -> Response:
     if request.headers.get("HX-Request"):
         box = render.page(request, "refusal.html", status=status, refusal=refusal)
         box.headers["HX-Retarget"] = "#refusal"
+        box.headers["HX-Reselect"] = ".note"  # the form may select a part of the page it expects
         box.headers["HX-Reswap"] = "innerHTML show:top"
         return box
     back = kept.page_before(request) if request.method == "POST" else None
