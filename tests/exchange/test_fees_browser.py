@@ -46,6 +46,8 @@ async def prepare_a_file(seen: Visit, who: Person, file: Path) -> str:
     await seen.sign_in(who.email, PASSWORD)
     await seen.go("/console/fees")
     await expect(page.locator("#standing")).to_contain_text(usual().name_en)
+    laid = await page.locator("#standing").evaluate("table => getComputedStyle(table).display")
+    assert laid == "table"  # cards are for telephones
     await page.set_input_files("#file", file)
     await page.fill("#valid_from", day(50))
     await page.get_by_role("button", name="Show what it charges").click()
