@@ -4,34 +4,29 @@ A new one is prepared by one person and approved by another; until then it is in
 """
 
 import json
-import sys
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from contracts import canonical, ids
 from contracts.money import EXPONENTS, Money, WrongCurrency, percent
 from contracts.refusal import InvalidContent
-from exchange import clock
-from exchange.bank_cli import API_KEY, prove
+from exchange import clock, terminal
 from exchange.sealed_cli import EXCHANGE
 from exchange.signing_client import Desk
+from exchange.terminal import API_KEY, Json, Reason, day, every, out, write_json
 from settlement.fees import gateway, reading, rules
 from settlement.fees.rules import Case, Fee, Schedule
 
 app = typer.Typer(help="Service fees: schedules, what a price costs.", no_args_is_help=True)
-out = Console(highlight=False, soft_wrap=True)
 NAME = Annotated[str, typer.Option("--schedule", help="One that ships; the one in force without.")]
 FILE = Annotated[Path, typer.Argument(help="A schedule as JSON.", exists=True, dir_okay=False)]
 PREPARED = Annotated[UUID, typer.Argument(help="The announcement's id.")]
 SHA256 = Annotated[str, typer.Argument(help="The hash of the announcement that you have read.")]
-JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document for programs.")]
 
 
 @app.callback()
@@ -43,14 +38,14 @@ def fees() -> None:
 def show(
     schedule: NAME = "",
     currency: Annotated[str, typer.Option(help="ISO 4217.")] = "CNY",
-    as_json: JSON = False,
+    as_json: Json = False,
 ) -> None:
     """Show a schedule that ships, tier by tier; the JSON is what `announce` takes."""
     found = _schedule(schedule, currency)
     if as_json:
-        out.print(json.dumps(found.wire(), ensure_ascii=False, indent=2), markup=False)
+        out.print(json.dumps(found.wire(), ensure_ascii=False, indent=2))
         return
-    out.print(f"{found.id}  {found.name_zh} · {found.name_en}", markup=False)
+    out.print(f"{found.id}  {found.name_zh} · {found.name_en}")
     out.print(f"sha256 {found.sha256}")
     table = Table("side", "sale", "basis", "above", "up to", "%", "read", "legal basis")
     for row in found.rows:
@@ -107,28 +102,20 @@ def announce(
     api_key: API_KEY = "",
 ) -> None:
     """Prepare a schedule for what is published from a day on; another person approves."""
-    try:
-        day = date.fromisoformat(valid_from)
-    except ValueError as wrong:
-        raise typer.BadParameter("a day is written 2027-01-01") from wrong
     wire = canonical.loads(file.read_bytes())
     where = f"/v1/fees/announcements/{announcement_id or ids.new(clock.now())}"
-    body = {"schedule": wire, "valid_from": day.isoformat()}
+    body = {"schedule": wire, "valid_from": day(valid_from)}
     told = Desk(exchange, api_key).ask("PUT", where, body)
     out.print(f"announcement {told['id']}: {told['schedule']} from {told['valid_from']}")
     out.print(f"another person runs: exchange fees approve {told['id']} {told['content_sha256']}")
 
 
 @app.command()
-def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: JSON = False) -> None:
+def status(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json = False) -> None:
     """List the schedules that were prepared, and what became of each."""
-    desk, after, found = Desk(exchange, api_key), "", []
-    while after is not None:
-        told = desk.ask("GET", f"/v1/fees/announcements?limit=200{after and f'&after={after}'}")
-        found += told["items"]
-        after = told["next"]
+    found = every(Desk(exchange, api_key), "/v1/fees/announcements")
     if as_json:
-        sys.stdout.write(json.dumps({"announcements": found}, ensure_ascii=False) + "\n")
+        write_json({"announcements": found})
         return
     table = Table("announcement", "schedule", "from", "state", "content sha256", "reason")
     for one in found:
@@ -142,9 +129,8 @@ def approve(
     announcement: PREPARED, sha256: SHA256, exchange: EXCHANGE = "", api_key: API_KEY = ""
 ) -> None:
     """Approve a schedule that another person prepared; asks for your password."""
-    desk = Desk(exchange, api_key)
-    said = {"content_sha256": sha256, "proof": prove(desk)}
-    told = desk.ask("POST", f"/v1/fees/announcements/{announcement}/approval", said)
+    where = f"/v1/fees/announcements/{announcement}"
+    told = terminal.approve(Desk(exchange, api_key), where, sha256)
     out.print(f"{told['schedule']} is in force from {told['valid_from']}: {told['sha256']}")
 
 
@@ -152,14 +138,13 @@ def approve(
 def refuse(
     announcement: PREPARED,
     sha256: SHA256,
-    reason: Annotated[str, typer.Option(help="Why.")],
+    reason: Reason,
     exchange: EXCHANGE = "",
     api_key: API_KEY = "",
 ) -> None:
     """Refuse a schedule that another person prepared, with a reason."""
-    said = {"content_sha256": sha256, "reason": reason}
-    where = f"/v1/fees/announcements/{announcement}/refusal"
-    told = Desk(exchange, api_key).ask("POST", where, said)
+    desk, where = Desk(exchange, api_key), f"/v1/fees/announcements/{announcement}"
+    told = terminal.refuse(desk, where, sha256, reason=reason)
     out.print(f"announcement {announcement} is {told['state']}")
 
 
@@ -215,5 +200,5 @@ def _said(fee: Fee) -> None:
         read = "read" if step.row.verified else "not verified"
         out.print(
             f"  {amount} {step.row.basis} at {percent(step.row.rate_bp)} %, {read}: "
-            f"{step.row.legal_basis}", markup=False,
-        )  # fmt: skip
+            f"{step.row.legal_basis}"
+        )
