@@ -24,7 +24,6 @@ from settlement.deposits.rules import Terms as DepositTerms
 from settlement.deposits.tables import DepositReceipt
 from settlement.fees import queries as fees
 from settlement.fees import rules as fee_rules
-from settlement.fees import service as announcing
 from settlement.fees.rules import Schedule
 from settlement.invoices import queries as invoices
 from settlement.invoices import service as invoicing
@@ -41,6 +40,7 @@ from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import person
 from tests.listings.catalogue_factory import published_listing
 from tests.listings.offers_factory import negotiated
+from tests.settlement import fees_factory
 from tests.settlement.fees_factory import gemas, usual
 from tests.settlement.settlement_factory import executed_deal
 
@@ -52,11 +52,8 @@ DAY = timedelta(days=1)
 
 async def announced(session: AsyncSession, schedule: Schedule, *, days: int) -> None:
     """Put a schedule in force so many days after NOW; rolled back with the test."""
-    by = await person(session, party_id=(await party(session, now=NOW)).id, now=NOW)
-    await announcing.announce(
-        session, ids.new(NOW), wire=schedule.wire(),
-        valid_from=fee_rules.day_of(NOW) + days * DAY, person_id=by.id, now=NOW,
-    )  # fmt: skip
+    day = fee_rules.day_of(NOW) + days * DAY
+    await fees_factory.announced(session, schedule.wire(), valid_from=day)
 
 
 async def awarded_deal(context: Context, session: AsyncSession) -> tuple[Deal, Party, Party]:
