@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0079"
-down_revision = "0077"
+down_revision = "0078"
 
 INSTANT = sa.DateTime(timezone=True)
 _PLAIN = "LANGUAGE plpgsql SET search_path = public, pg_temp AS $$\n"
