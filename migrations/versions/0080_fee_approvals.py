@@ -9,8 +9,8 @@ from importlib import import_module
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0079"
-down_revision = "0078"
+revision = "0080"
+down_revision = "0079"
 
 INSTANT = sa.DateTime(timezone=True)
 _PLAIN = "LANGUAGE plpgsql SET search_path = public, pg_temp AS $$\n"
