@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
@@ -21,3 +22,15 @@ async def find_locked(
     wanted = select(kind).where(*where).with_for_update(key_share=True)
     found = await session.execute(wanted.execution_options(populate_existing=True))
     return found.scalar_one_or_none()
+
+
+async def get_locked(session: AsyncSession, kind: type[Row], *where: ColumnElement[bool]) -> Row:
+    """Return the row, locked as `find_locked` does, where something names it and none is deleted.
+
+    Raises:
+        NoResultFound: there is none; a bug, and no refusal.
+    """
+    found = await find_locked(session, kind, *where)
+    if found is None:
+        raise NoResultFound(f"No {kind.__name__} is there, and one is named.")
+    return found

@@ -272,9 +272,9 @@ def _list(words: Mapping[str, str], lang: str, *, as_json: bool) -> None:
         _print({"profiles": told})
         return
     table = Table("", words["name"], words["checks"], words["source"])
-    for row in told:
-        name = row["name"]["zh" if lang == "zh" else "en"]  # type: ignore[index]  # two words
-        table.add_row(str(row["id"]), escape(name), str(row["checks"]), escape(str(row["source"])))
+    for each in found:
+        name = each.name["zh" if lang == "zh" else "en"]
+        table.add_row(each.id, escape(name), str(len(each.requirements)), escape(each.source))
     out.print(table)
 
 

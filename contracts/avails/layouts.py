@@ -7,7 +7,7 @@ does the order of columns; the column alone decides, its group is only compared.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -108,12 +108,11 @@ def _alike(name: str, taken: set[str]) -> str | None:
     return key
 
 
-def _version(sheet: Sheet, columns: Sequence[str] | object, findings: list[Finding]) -> str:
+def _version(sheet: Sheet, columns: Iterable[str | None], findings: list[Finding]) -> str:
     rules = _row(sheet, _RULES_ROW)
     said = rules[0] if rules else ""
     if said in mddf.SHEET_VERSIONS:
         return said
-    assert hasattr(columns, "__iter__")  # noqa: S101 - the values of a mapping.
     given = {column for column in columns if column}
     version = min(mddf.SHEET_VERSIONS, key=lambda one: len(given - _names(one)))
     findings.append(

@@ -78,8 +78,7 @@ async def described(session: AsyncSession, work: Work) -> Described:
     above: list[Work] = []
     here = work
     while here.parent_id is not None:
-        parent = await session.get(Work, here.parent_id)
-        assert parent is not None  # noqa: S101 - a foreign key holds it.
+        parent = await session.get_one(Work, here.parent_id)
         above.append(parent)
         here = parent
     chain = [_described(one, parent) for one, parent in zip(above, [*above, None][1:], strict=True)]

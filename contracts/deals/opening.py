@@ -181,10 +181,12 @@ async def _hold(
 
 def _granted(award: Mapping[str, Any], listing: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """Return the rights of a deal: those of the listing, or the part of them that was awarded."""
-    part, whole = award.get("rights"), listing["rights"]
-    if part is not None:
-        parting.check_inside(part, whole)
-    return whole if part is None else part  # type: ignore[no-any-return]  # JSON
+    whole: Sequence[Mapping[str, Any]] = listing["rights"]
+    part: Sequence[Mapping[str, Any]] | None = award.get("rights")
+    if part is None:
+        return whole
+    parting.check_inside(part, whole)
+    return part
 
 
 def _source(award: Mapping[str, Any]) -> str:

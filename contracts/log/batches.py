@@ -19,6 +19,7 @@ from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts import driver
 from contracts.log import arrays, merkle, queries, tiles
 from contracts.log.arrays import Bigints, Hashes, Texts, Uuids
 from contracts.log.drafts import Draft
@@ -295,7 +296,4 @@ def _answers(connection: PGconn, query: bytes) -> PQGen[list[PGresult]]:
 async def _driver(session: AsyncSession) -> AsyncConnection[Any]:
     """Return the driver's own connection of the session's transaction."""
     await session.flush()  # what is read there does not pass through the session
-    raw = await (await session.connection()).get_raw_connection()
-    connection = raw.driver_connection
-    assert isinstance(connection, AsyncConnection)  # noqa: S101 - the one driver there is.
-    return connection
+    return await driver.beneath(session)

@@ -88,7 +88,8 @@ def policy(granting: Granting) -> Node:
     if granting.number is not None:
         node["dct:identifier"] = granting.number
     if granting.licensee and granting.holdbacks:
-        node["prohibition"] = [_kept(granting, held) for held in granting.holdbacks]
+        licensee = granting.licensee
+        node["prohibition"] = [_kept(granting, licensee, held) for held in granting.holdbacks]
     if granting.licensee and granting.price:
         node["obligation"] = [_payment(granting, granting.price)]
     return node
@@ -105,7 +106,7 @@ def _permissions(granting: Granting, wire: Mapping[str, Any]) -> list[Node]:
     if wire.get("round_no"):
         permission["uhdx:round"] = wire["round_no"]
     if granting.licensee and box.exclusivity is not Exclusivity.NON_EXCLUSIVE:
-        permission["duty"] = [_swapped(granting, action="ensureExclusivity")]
+        permission["duty"] = [_swapped(granting, granting.licensee, action="ensureExclusivity")]
     depth = wire.get("sublicence_depth") or 0
     if not depth:
         return [permission]
@@ -116,7 +117,7 @@ def _permissions(granting: Granting, wire: Mapping[str, Any]) -> list[Node]:
     return [permission, {**_rule(granting, action="grantUse"), "constraint": [*limits, *onward]}]
 
 
-def _kept(granting: Granting, held: Holdback) -> Node:
+def _kept(granting: Granting, licensee: UUID, held: Holdback) -> Node:
     """Return the prohibition that binds the licensor."""
     included, left_out = axes.TERRITORIES.said(held.territories)
     limits = [
@@ -126,7 +127,7 @@ def _kept(granting: Granting, held: Holdback) -> Node:
     ]
     if held.waits_for:
         limits.append(_test("event", "eq", {"@id": vocabulary.EVENT + held.waits_for}))
-    rule = _swapped(granting, action=_action(held.right))
+    rule = _swapped(granting, licensee, action=_action(held.right))
     return {**rule, "target": uuid_iri(granting.work.id), "constraint": limits}
 
 
@@ -154,11 +155,10 @@ def _rule(granting: Granting, *, action: Any) -> Node:
     return {**rule, "target": uuid_iri(granting.work.id), "action": action}
 
 
-def _swapped(granting: Granting, *, action: Any) -> Node:
+def _swapped(granting: Granting, licensee: UUID, *, action: Any) -> Node:
     """Return a rule that binds the licensor towards the licensee."""
-    assert granting.licensee is not None  # noqa: S101 - the callers looked.
     return {
-        "assigner": uuid_iri(granting.licensee),
+        "assigner": uuid_iri(licensee),
         "assignee": uuid_iri(granting.licensor),
         "action": action,
     }

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeGuard
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -340,10 +340,9 @@ def checked_key(csr_pem: bytes) -> PartyPublicKey:
         raise BadCsr("The key of the request is neither a P-256 nor an Ed25519 key.")
     if not signed:
         raise BadCsr("The request is not signed by its own key.")
-    assert isinstance(public, PartyPublicKey)  # noqa: S101 - one of the two, as was just seen.
     return public
 
 
-def is_p256(public: object) -> bool:
+def is_p256(public: object) -> TypeGuard[ec.EllipticCurvePublicKey]:
     """Tell whether a public key is one that signs contracts."""
     return isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1"

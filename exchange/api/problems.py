@@ -128,19 +128,17 @@ def joined(some: Responses, more: Responses) -> Responses:
 
 def install(app: FastAPI) -> None:
     """Make every no of the application a problem document, and a bug's answer too."""
-    app.add_exception_handler(Refusal, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _bug)
+    app.exception_handler(Refusal)(_refused)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_http)
+    app.exception_handler(Exception)(_bug)
 
 
-async def _refused(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Refusal)  # noqa: S101 - registered for this type alone.
+async def _refused(_request: Request, error: Refusal) -> JSONResponse:
     return response(error)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone.
+async def _invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
     found = error.errors()
     errors = [_error(item) for item in found[:MOST_ERRORS]]
     if any(item["type"] == "json_invalid" for item in found):
@@ -154,8 +152,7 @@ def _error(item: dict[str, Any]) -> dict[str, str]:
     return {"field": field[:LONGEST_FIELD], "rule": str(told)}
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone.
+async def _http(_request: Request, error: HTTPException) -> JSONResponse:
     if isinstance(error, RefusedOnTheWay):
         return response(error.refusal)
     if error.status_code == 404:

@@ -23,11 +23,10 @@ def install(app: FastAPI) -> None:
     for kind in (Refusal, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _for_people_or(app.exception_handlers[kind]))
     app.add_exception_handler(Exception, _for_people_or(app.exception_handlers[Exception]))
-    app.add_exception_handler(SignInFirst, _sign_in)
+    app.exception_handler(SignInFirst)(_sign_in)
 
 
-async def _sign_in(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SignInFirst)  # noqa: S101 - registered for this type alone.
+async def _sign_in(request: Request, error: SignInFirst) -> Response:
     return render.see(request, error.address)
 
 

@@ -13,12 +13,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
-from contracts import canonical
+from contracts import canonical, driver
 from contracts.facts import service as facts
 from contracts.refusal import Refusal, Unknown
 from listings.admissions import queries as admission_queries
@@ -164,7 +163,7 @@ async def _load(
     """Lock the auction, take the bids and read what they need; tell whether exposure is written."""
     await session.flush()  # what is read here does not pass through the session
     frozen = _FROZEN.get(auction_id) or await _freeze(session, auction_id)
-    connection = await _driver(session)
+    connection = await driver.beneath(session)
     async with connection.pipeline():
         locking = await connection.execute(_LOCK, {"auction": auction_id})
         fencing = await connection.execute(_FENCE, {"auction": auction_id, "door": door})
@@ -266,7 +265,7 @@ async def _write(session: AsyncSession, batch: Batch, before: int) -> int:
     if not (batch.bids or batch.refused):
         return before
     columns = service.columns(batch.standing)
-    connection = await _driver(session)
+    connection = await driver.beneath(session)
     done = await connection.execute(
         _WRITE,
         {
@@ -296,11 +295,3 @@ async def _expose(session: AsyncSession, batch: Batch) -> None:
     whose = await admission_queries.parties_of(session, batch.auction_id)
     by_party = {whose[paddle]: minor for paddle, minor in bound.items() if minor}
     await admissions.expose(session, batch.auction_id, by_party, currency=batch.book.currency)
-
-
-async def _driver(session: AsyncSession) -> AsyncConnection[Any]:
-    """Return the driver's own connection of the session's transaction."""
-    raw = await (await session.connection()).get_raw_connection()
-    connection = raw.driver_connection
-    assert isinstance(connection, AsyncConnection)  # noqa: S101 - the one driver there is.
-    return connection

@@ -78,9 +78,7 @@ async def turn(session: AsyncSession) -> int:
 
 
 async def _locked_head(session: AsyncSession) -> IndexHead:
-    head = await locking.find_locked(session, IndexHead, col(IndexHead.id) == 1)
-    assert head is not None  # noqa: S101 - the migration wrote the row.
-    return head
+    return await locking.get_locked(session, IndexHead, col(IndexHead.id) == 1)
 
 
 def _chain(head: IndexHead, master_id: UUID, kept: list[Segment]) -> bytes:

@@ -122,11 +122,10 @@ def check_essence(
     where: str, found: Composition, paths: Mapping[UUID, str], seen: Mapping[str, Essence]
 ) -> Iterator[Fault]:
     """Yield what is wrong with the track files that a composition plays."""
-    for track, resource in played(found):
-        assert resource.track_file is not None  # noqa: S101 - `played` leaves out the others.
-        path = paths.get(resource.track_file)
+    for file_id, track, resource in played(found):
+        path = paths.get(file_id)
         if path is None:
-            yield Fault("track-file-missing", where, {"id": str(resource.track_file)})
+            yield Fault("track-file-missing", where, {"id": str(file_id)})
         elif path in seen:
             yield from _check_track_file(path, seen[path], track, resource)
 
@@ -149,7 +148,7 @@ def _check_track_file(
             yield Fault("track-file-duration", path, told)
 
 
-def played(found: Composition) -> Iterator[tuple[Track, Resource]]:
+def played(found: Composition) -> Iterator[tuple[UUID, Track, Resource]]:
     """Yield each track file that a composition plays, once, with the track that plays it."""
     known = set()
     for segment in found.segments:
@@ -157,7 +156,7 @@ def played(found: Composition) -> Iterator[tuple[Track, Resource]]:
             for resource in track.resources:
                 if resource.track_file is not None and resource.track_file not in known:
                     known.add(resource.track_file)
-                    yield track, resource
+                    yield resource.track_file, track, resource
 
 
 def _ms(seconds: Fraction) -> int:

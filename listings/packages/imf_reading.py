@@ -190,8 +190,8 @@ class _Reading:
         """Look into every track file that is played, once."""
         seen: dict[str, Essence] = {}
         for found in self.report.compositions:
-            for track, resource in imf_checks.played(found):
-                path = self.paths.get(resource.track_file or UUID(int=0), "")
+            for file_id, track, _ in imf_checks.played(found):
+                path = self.paths.get(file_id, "")
                 if path not in self.sizes or path in seen or len(seen) >= MOST_TRACK_FILES:
                     continue
                 seen[path] = await self._look(path)

@@ -57,8 +57,8 @@ async def opened(
     }  # fmt: skip
     made = insert(Recognition).values(**first).on_conflict_do_nothing()
     new = await session.scalar(made.returning(col(Recognition.master_id)))
-    row = await locked(session, master.id)
-    assert row is not None  # noqa: S101 - it was written above, and rows of masters that exist stay.
+    here = col(Recognition.master_id) == master.id
+    row = await locking.get_locked(session, Recognition, here)
     return row, new is not None
 
 

@@ -163,10 +163,11 @@ def read_public(pem: bytes) -> Point:
     Raises:
         ValueError: it is neither, or for another curve.
     """
+    key: object
     if b"CERTIFICATE" in pem:
         key = x509.load_pem_x509_certificate(pem).public_key()
     else:
-        key = serialization.load_pem_public_key(pem)  # type: ignore[assignment]  # judged below
+        key = serialization.load_pem_public_key(pem)
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != "secp256r1":
         raise ValueError("this is no P-256 key")
     return curve.read(_written(key))

@@ -122,9 +122,7 @@ async def _account(session: AsyncSession, statement: Statement) -> BankAccount:
             account=statement.account,
             currency=statement.currency,
         )
-    locked = await locking.find_locked(session, BankAccount, col(BankAccount.id) == found.id)
-    assert locked is not None  # noqa: S101 - accounts are never deleted.
-    return locked
+    return await locking.get_locked(session, BankAccount, col(BankAccount.id) == found.id)
 
 
 async def _keep_entries(

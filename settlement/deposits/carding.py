@@ -282,7 +282,6 @@ async def _gone(session: AsyncSession, deposit: Deposit, hold: CardHold, *, now:
 
 async def _both(session: AsyncSession, hold_id: UUID) -> tuple[CardHold, Deposit]:
     """Return a card and its deposit, both locked: the deposit first, as everywhere."""
-    seen = await session.get(CardHold, hold_id)
-    assert seen is not None  # noqa: S101 - instructions and rows name it, and none is deleted.
+    seen = await session.get_one(CardHold, hold_id)
     deposit = await booking.locked(session, seen.auction_id, seen.party_id)
     return await service.find_locked(session, hold_id) or seen, deposit

@@ -37,10 +37,8 @@ async def apply_seen(
     However often, late or out of order this is called, each effect happens once: every movement of
     money is a journal of its own, and the state only climbs.
     """
-    payment = await locking.find_locked(session, Payment, col(Payment.id) == payment_id)
-    assert payment is not None  # noqa: S101 - the caller has just seen it.
-    invoice = await session.get(Invoice, payment.invoice_id)
-    assert invoice is not None  # noqa: S101 - the payment refers to it.
+    payment = await locking.get_locked(session, Payment, col(Payment.id) == payment_id)
+    invoice = await session.get_one(Invoice, payment.invoice_id)
     dispute = await _row(session, payment, invoice, seen, now=now)
     for movement in seen.movements:
         await ledger.post(
@@ -77,11 +75,9 @@ async def charge_due(session: AsyncSession, *, now: datetime) -> bool:
     found = (await session.execute(wanted)).one_or_none()
     if found is None:
         return False
-    payment = await locking.find_locked(session, Payment, col(Payment.id) == found[0])
-    dispute = await locking.find_locked(session, Dispute, col(Dispute.id) == found[1])
-    assert payment is not None and dispute is not None  # noqa: S101 - both were just read.
-    invoice = await session.get(Invoice, payment.invoice_id)
-    assert invoice is not None  # noqa: S101 - the payment refers to it.
+    payment = await locking.get_locked(session, Payment, col(Payment.id) == found[0])
+    dispute = await locking.get_locked(session, Dispute, col(Dispute.id) == found[1])
+    invoice = await session.get_one(Invoice, payment.invoice_id)
     await _charge(session, dispute, payment, invoice, now=now)
     return True
 

@@ -16,10 +16,9 @@ from sqlmodel import col, select
 from contracts.deals import queries as deals
 from contracts.money import Money
 from contracts.parties import service as parties
-from contracts.refusal import IdReused
 from settlement.fapiao import gateway, queries, rules, service
-from settlement.fapiao.documents import Asked, Reds
-from settlement.fapiao.rules import COMMISSION, Between, Details
+from settlement.fapiao.documents import Asked, Reds, Wanted
+from settlement.fapiao.rules import COMMISSION, Between
 from settlement.fapiao.tables import Fapiao, FapiaoDetails
 from settlement.invoices import service as invoicer
 from settlement.invoices.tables import Invoice
@@ -82,12 +81,9 @@ async def ask(
         FapiaoDetailsMissing: who bears it, or the exchange, has not said its tax id.
     """
     fee = await _fee(session, invoice_id)
-    known = await session.get(Fapiao, fapiao_id)
+    said = {"invoice_id": invoice_id, "red_letter_id": None, "type": type, "kind": COMMISSION}
+    known = await service.find_known(session, fapiao_id, said)
     if known is not None:
-        if (known.invoice_id, known.red_letter_id, known.type, known.kind) != (
-            invoice_id, None, type, COMMISSION,
-        ):  # fmt: skip
-            raise IdReused("This id names another fapiao.")
         return known, False
     other = await queries.find_blue(session, invoice_id, COMMISSION)
     if other is not None:
@@ -98,9 +94,8 @@ async def ask(
     gone = fee.line.amount_minor - gross.amount_minor
     tax = Money(fee.invoice.fee_tax_minor, gross.currency) - fee.tax_back(0, gone)
     buyer = await _details(session, fee.buyer_id)
-    asked = await _asked(
-        session, fapiao_id, fee, type=type, gross=gross, tax=tax, buyer=buyer.value(), now=now
-    )
+    wanted = Wanted(type, buyer.value(), gross, tax)
+    asked = await _asked(session, fapiao_id, fee, wanted, now=now)
     between = await _between(session, fee, now=now)
     return await service.write(session, asked, between, person_id=person_id, now=now), True
 
@@ -125,20 +120,17 @@ async def ask_red(
     """
     letter = await red_letters.get_red_letter(session, red_letter_id, party_id=None)
     fee = await _fee(session, letter.invoice_id)
-    known = await session.get(Fapiao, fapiao_id)
+    said = {"red_letter_id": red_letter_id, "kind": COMMISSION}
+    known = await service.find_known(session, fapiao_id, said)
     if known is not None:
-        if (known.red_letter_id, known.kind) != (red_letter_id, COMMISSION):
-            raise IdReused("This id names another fapiao.")
         return known, False
     other = await queries.find_red(session, red_letter_id, COMMISSION)
     if other is not None:
         raise rules.FapiaoExists("This red letter has a fapiao.", fapiao=str(other.id))
     blue, amount, tax = await _taken(session, fee, letter)
-    asked = await _asked(
-        session, fapiao_id, fee, type=blue.type, gross=amount, tax=tax,
-        buyer=queries.buyer_of(blue), red=Reds(str(blue.number), CODES[letter.reason_code]),
-        now=now,
-    )  # fmt: skip
+    red = Reds(str(blue.number), CODES[letter.reason_code])
+    wanted = Wanted(blue.type, queries.buyer_of(blue), amount, tax, red)
+    asked = await _asked(session, fapiao_id, fee, wanted, now=now)
     between = await _between(session, fee, sheet=(letter.id, confirmation), now=now)
     return await service.write(session, asked, between, person_id=person_id, now=now), True
 
@@ -187,17 +179,8 @@ def _cause(letter: RedLetter) -> Cause:
     return Cause(taking.RED_LETTER, letter.id)
 
 
-async def _asked(  # noqa: PLR0913 - a fapiao has this many fields
-    session: AsyncSession,
-    fapiao_id: UUID,
-    fee: Fee,
-    *,
-    type: str,
-    gross: Money,
-    tax: Money,
-    buyer: Details,
-    red: Reds | None = None,
-    now: datetime,
+async def _asked(
+    session: AsyncSession, fapiao_id: UUID, fee: Fee, wanted: Wanted, *, now: datetime
 ) -> Asked:
     exchange = await parties.ensure_exchange(session, now=now)
     seller = await _details(session, exchange.id)
@@ -205,17 +188,17 @@ async def _asked(  # noqa: PLR0913 - a fapiao has this many fields
     code, short = gateway.codes()[COMMISSION]
     return Asked(
         id=fapiao_id,
-        type=type,
+        type=wanted.type,
         seller_name=seller.title,
         seller_tax_id=seller.tax_id,
-        buyer=buyer,
+        buyer=wanted.buyer,
         item=f"*{short}*交易服务费",
         tax_code=code,
-        net=gross - tax,
-        tax=tax,
+        net=wanted.gross - wanted.tax,
+        tax=wanted.tax,
         rate_bp=fee.invoice.tax_rate_bp,
         remark=f"{deal.contract_no} {fee.invoice.number}",
-        red=red,
+        red=wanted.red,
     )
 
 

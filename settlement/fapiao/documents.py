@@ -32,6 +32,17 @@ class Reds:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a fapiao is to say: its type, to whom it is made out, how much with its tax."""
+
+    type: str
+    buyer: Details
+    gross: Money
+    tax: Money
+    red: Reds | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A fapiao asked for. Amounts are positive; those of a red one are written with a minus."""
 

@@ -1,6 +1,7 @@
 """Asking for fapiao (开票申请), taking over that they were issued, keeping their files."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from uuid import UUID
@@ -14,7 +15,7 @@ from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.fapiao import documents, gateway, queries, rules
-from settlement.fapiao.documents import Asked, Reds
+from settlement.fapiao.documents import Asked, Reds, Wanted
 from settlement.fapiao.rules import Between, Details
 from settlement.fapiao.tables import Fapiao, FapiaoDetails, FapiaoFile
 from settlement.invoices import queries as invoices
@@ -70,12 +71,9 @@ async def ask(
         FapiaoDetailsMissing: the buyer has not said to whom it is made out.
     """
     invoice = await invoicer.locked(session, invoice_id)
-    known = await session.get(Fapiao, fapiao_id)
+    said = {"invoice_id": invoice_id, "red_letter_id": None, "type": type, "kind": rules.PRICE}
+    known = await find_known(session, fapiao_id, said)
     if known is not None:
-        if (known.invoice_id, known.red_letter_id, known.type, known.kind) != (
-            invoice_id, None, type, rules.PRICE,
-        ):  # fmt: skip
-            raise IdReused("This id names another fapiao.")
         return known, False
     other = await queries.find_blue(session, invoice_id)
     if other is not None:
@@ -92,9 +90,8 @@ async def ask(
         raise rules.FapiaoDetailsMissing(
             "The buyer has not said to whom it is made out.", party=str(invoice.payer_id)
         )
-    asked = await _asked(
-        session, fapiao_id, invoice, type=type, gross=gross, tax=tax, buyer=buyer.value(), red=None
-    )
+    wanted = Wanted(type, buyer.value(), gross, tax)
+    asked = await _asked(session, fapiao_id, invoice, wanted)
     between = await _sides(session, invoice)
     return await write(session, asked, between, person_id=person_id, now=now), True
 
@@ -118,25 +115,18 @@ async def ask_red(
     """
     letter = await red_letters.get_red_letter(session, red_letter_id, party_id=None)
     invoice = await invoicer.locked(session, letter.invoice_id)
-    known = await session.get(Fapiao, fapiao_id)
+    said = {"red_letter_id": red_letter_id, "kind": rules.PRICE}
+    known = await find_known(session, fapiao_id, said)
     if known is not None:
-        if (known.red_letter_id, known.kind) != (red_letter_id, rules.PRICE):
-            raise IdReused("This id names another fapiao.")
         return known, False
     other = await queries.find_red(session, red_letter_id)
     if other is not None:
         raise rules.FapiaoExists("This red letter has a fapiao.", fapiao=str(other.id))
     blue = await _blue_of(session, letter)
-    asked = await _asked(
-        session,
-        fapiao_id,
-        invoice,
-        type=blue.type,
-        gross=letter.amount,
-        tax=Money(letter.tax_minor, letter.currency),
-        buyer=queries.buyer_of(blue),
-        red=Reds(str(blue.number), CODES[letter.reason_code]),
-    )  # fmt: skip
+    tax = Money(letter.tax_minor, letter.currency)
+    red = Reds(str(blue.number), CODES[letter.reason_code])
+    wanted = Wanted(blue.type, queries.buyer_of(blue), letter.amount, tax, red)
+    asked = await _asked(session, fapiao_id, invoice, wanted)
     between = replace(await _sides(session, invoice), sheet=(letter.id, confirmation))
     return await write(session, asked, between, person_id=person_id, now=now), True
 
@@ -276,33 +266,37 @@ async def _blue_of(session: AsyncSession, letter: RedLetter) -> Fapiao:
     return blue
 
 
-async def _asked(  # noqa: PLR0913 - a fapiao has this many fields
-    session: AsyncSession,
-    fapiao_id: UUID,
-    invoice: Invoice,
-    *,
-    type: str,
-    gross: Money,
-    tax: Money,
-    buyer: Details,
-    red: Reds | None,
-) -> Asked:
+async def find_known(
+    session: AsyncSession, fapiao_id: UUID, said: Mapping[str, object]
+) -> Fapiao | None:
+    """Return the fapiao of this id, where there is one and it is of the same.
+
+    Raises:
+        IdReused: it is of something else.
+    """
+    known = await session.get(Fapiao, fapiao_id)
+    if known is not None and any(getattr(known, name) != value for name, value in said.items()):
+        raise IdReused("This id names another fapiao.")
+    return known
+
+
+async def _asked(session: AsyncSession, fapiao_id: UUID, invoice: Invoice, wanted: Wanted) -> Asked:
     page = await invoices.issued(session, invoice.id, party_id=None)
     settlement = await plans.get_settlement(session, invoice.deal_id)
     code, short = gateway.codes()[settlement.kind]
     return Asked(
         id=fapiao_id,
-        type=type,
+        type=wanted.type,
         seller_name=page.seller.name_zh,
         seller_tax_id=page.seller.uscc,
-        buyer=buyer,
+        buyer=wanted.buyer,
         item=f"*{short}*《{page.title['zh']}》",
         tax_code=code,
-        net=gross - tax,
-        tax=tax,
+        net=wanted.gross - wanted.tax,
+        tax=wanted.tax,
         rate_bp=invoice.tax_rate_bp,
         remark=f"{page.contract_no} {invoice.number}",
-        red=red,
+        red=wanted.red,
     )
 
 

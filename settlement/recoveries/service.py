@@ -161,8 +161,7 @@ async def reversed_at_provider(
     session: AsyncSession, recovery_id: UUID, *, provider_id: str, now: datetime
 ) -> None:
     """Book a reversal that the provider made: the payee owes no more."""
-    row = await locking.find_locked(session, Recovery, col(Recovery.id) == recovery_id)
-    assert row is not None  # noqa: S101 - the instruction names it, and none is ever deleted.
+    row = await locking.get_locked(session, Recovery, col(Recovery.id) == recovery_id)
     if row.state == rules.REVERSED:
         return
     row.state, row.provider_id = rules.REVERSED, provider_id

@@ -262,8 +262,7 @@ async def _given_back(
     if dispute is not None:
         raise rules.PaymentDisputed("The card holder disputes it.", dispute=str(dispute.id))
     rules.check_amount(amount, left=await queries.left(session, payment, besides=refund_id))
-    invoice = await session.get(Invoice, payment.invoice_id)
-    assert invoice is not None  # noqa: S101 - the payment refers to it.
+    invoice = await session.get_one(Invoice, payment.invoice_id)
     if invoice.paid_by != payment.id:
         suspense = accounts.SUSPENSE_PSP if by_card else accounts.SUSPENSE_BANK
         return invoice, [], [(suspense, amount)]

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
+from sqlalchemy.exc import NoResultFound
 from sqlmodel import col
 
-from contracts import locking
+from contracts import ids, locking
 from contracts.titles.tables import Share
 from contracts.works.tables import Work
 from exchange.db import Database
@@ -43,3 +45,12 @@ async def test_a_locked_row_is_read_afresh(db: Database) -> None:
         assert before.title_en != "Another Title"
         after = await locking.find_locked(reader, Work, col(Work.id) == subject.id)
         assert after is before and after.title_en == "Another Title"
+
+
+async def test_a_row_that_is_named_and_not_there_is_a_bug_and_no_refusal(db: Database) -> None:
+    async with db.transaction() as session:
+        owner = await party(session, kind="rights_holder", now=NOW)
+        subject = await work(session, party_id=owner.id, now=NOW)
+        assert await locking.get_locked(session, Work, col(Work.id) == subject.id) is subject
+        with pytest.raises(NoResultFound):
+            await locking.get_locked(session, Work, col(Work.id) == ids.new(NOW))
