@@ -47,15 +47,6 @@ async def lines(
     return found
 
 
-async def lines_of_work(session: AsyncSession, work_id: UUID) -> Sequence[AvailLine]:
-    """Return the lines that offer a work and stand."""
-    wanted = select(AvailLine).where(
-        col(AvailLine.work_id) == work_id, col(AvailLine.state) == "offered"
-    )
-    ordered = wanted.order_by(col(AvailLine.alid), col(AvailLine.key))
-    return (await session.scalars(ordered)).all()
-
-
 async def works_named(
     session: AsyncSession, party_id: UUID, names: Collection[Name]
 ) -> dict[Name, UUID]:

@@ -136,12 +136,6 @@ def supplement(base: Deal, deal: Deal) -> Money | None:
     return Money(more, deal.currency) if more > 0 else None
 
 
-def check_law(before: bytes, patch: bytes, after: bytes) -> bool:
-    """Tell whether the patch turns one terms object into the other, byte for byte (pure)."""
-    made = patching.apply(canonical.loads(patch), canonical.loads(before))
-    return canonical.dumps(made) == after
-
-
 def changes_of(deal: Deal) -> list[dict[str, Any]]:
     """Return what an amendment changes in substance, without what every contract has of its own."""
     if deal.patch is None:

@@ -41,7 +41,6 @@ router = APIRouter(route_class=JsonRoute, tags=["sealed bids"])
 
 HOLDER_OF = {Role.HOLDER: "seller", Role.OPERATOR: "exchange", Role.AUDITOR: "auditor"}
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_SAME = {200: {"description": "It was done before; nothing changed."}}
 Holder = Literal["seller", "exchange", "auditor"]
 Point = Annotated[
     str, Field(pattern="^04[0-9a-f]{128}$", description="An uncompressed P-256 point.")

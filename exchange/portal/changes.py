@@ -34,8 +34,6 @@ FIELDS: Mapping[str, str] = {
     "notice_days": mark("Days to tell of force majeure"),
     "convenience_days": mark("Days of notice of an early end"),
 }
-# The fields of a right that the page may change; the rest of it stays as it is.
-RIGHT_FIELDS = ("territories", "excluded", "first_day", "last_day", "runs_max")
 
 
 async def shown(

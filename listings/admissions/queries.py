@@ -101,13 +101,6 @@ async def roll(session: AsyncSession, auction_id: UUID) -> list[dict[str, Any]]:
     ]
 
 
-async def blinds(session: AsyncSession, auction_id: UUID) -> dict[int, tuple[UUID, bytes]]:
-    """Return what opens each commitment of the roll: the party and the blind, by number."""
-    wanted = select(Paddle).where(col(Paddle.auction_id) == auction_id)
-    found = await session.scalars(wanted)
-    return {paddle.number: (paddle.party_id, paddle.blind) for paddle in found}
-
-
 async def relations_around(session: AsyncSession, parties: Collection[UUID]) -> list[Relation]:
     """Return every relation that leads to one of the parties, over any number of steps."""
     nodes = [kinship.party_node(party) for party in parties]

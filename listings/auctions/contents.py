@@ -14,7 +14,6 @@ from listings.auctions.model import Book
 from listings.auctions.refusals import BidNotSealed
 from listings.sealed import commitment as seals
 
-AMOUNT = {"amount_minor", "currency"}
 MOST_PACKAGES, MOST_CELLS, MOST_VALUES = 200, 5_000, 50
 MOST_TICK = 1_000_000
 MOST_SEALED = 400_000  # base64 digits

@@ -14,7 +14,7 @@ import numpy.typing as npt
 WORDS, ELEMENTS = 5, 380
 ROW = 1 + WORDS + ELEMENTS // 5
 ROW_BITS = 8 * ROW
-COUNT_AT, UNIT_AT, SEGMENTS_AT = 129, 161, 242  # bits
+COUNT_AT, SEGMENTS_AT = 129, 242  # bits
 HEAD_BITS = SEGMENTS_AT + 32
 FRAME_BITS = 1 + 32 + ROW_BITS
 BAG = 243  # values of a word: five ternary digits

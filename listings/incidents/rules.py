@@ -13,7 +13,6 @@ from contracts.refusal import Kind, Refusal
 
 PAUSE, RESUME, REBID, VOID, DEFAULT = "pause", "resume", "rebid", "void", "default"
 AT_ONCE = (PAUSE, RESUME)
-BY_TWO = (REBID, VOID, DEFAULT)
 PROPOSED, DONE, REFUSED = "proposed", "done", "refused"
 
 

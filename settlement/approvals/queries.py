@@ -1,6 +1,5 @@
 """Reading approvals."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,16 +7,6 @@ from sqlmodel import col, select
 
 from settlement.approvals.rules import APPROVED, Subject
 from settlement.approvals.tables import Approval
-
-
-async def of_object(session: AsyncSession, object_type: str, object_id: UUID) -> Sequence[Approval]:
-    """Return every decision on a thing, the oldest first."""
-    wanted = (
-        select(Approval)
-        .where(col(Approval.object_type) == object_type, col(Approval.object_id) == object_id)
-        .order_by(col(Approval.decided_at), col(Approval.id))
-    )
-    return (await session.scalars(wanted)).all()
 
 
 async def find_by_proof(session: AsyncSession, proof_id: UUID) -> Approval | None:

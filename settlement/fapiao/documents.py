@@ -1,8 +1,8 @@
 """The fields of a fapiao (发票), as whoever issues it has to enter them (pure).
 
-Source: the fields that issuers' interfaces for fully digitalised fapiao share: type 81 or 82, both
-sides with their tax ids, lines with a tax classification code of 19 digits, amounts with two
-places, and a total that is the sum of the amounts and of the taxes.
+Source: the fields that issuers' interfaces for fully digitalised fapiao share: type 81 (数电专票)
+or 82 (数电普票), both sides with their tax ids, lines with a tax classification code of 19 digits,
+amounts with two places, and a total that is the sum of the amounts and of the taxes.
 """
 
 from collections.abc import Mapping, Sequence

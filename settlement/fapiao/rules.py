@@ -14,7 +14,6 @@ from uuid import UUID
 from contracts.parties import rules as parties
 from contracts.refusal import InvalidContent, Kind, Refusal
 
-SPECIAL, ORDINARY = "81", "82"  # 数电专票, 数电普票
 PRICE, COMMISSION = "price", "commission"  # what the licensor sold, and what the exchange did
 RENMINBI = "CNY"
 REQUESTED, ISSUED, REFUSED = "requested", "issued", "refused"

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from settlement.plans.tables import SettlementLine
-from settlement.recoveries.rules import OWED, SENDING, Cause
+from settlement.recoveries.rules import Cause
 from settlement.recoveries.tables import Recovery
 
 
@@ -43,14 +43,3 @@ async def of_payee(session: AsyncSession, party_id: UUID, *, limit: int) -> Sequ
     wanted = select(Recovery).where(col(Recovery.payee_id) == party_id)
     newest = wanted.order_by(col(Recovery.created_at).desc(), col(Recovery.id)).limit(limit)
     return (await session.scalars(newest)).all()
-
-
-async def still_owed(session: AsyncSession, *, limit: int) -> Sequence[Recovery]:
-    """Return what payees were asked to give back and have not, the oldest first."""
-    wanted = (
-        select(Recovery)
-        .where(col(Recovery.state).in_((OWED, SENDING)))
-        .order_by(col(Recovery.created_at))
-        .limit(limit)
-    )
-    return (await session.scalars(wanted)).all()

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts import ids
+from contracts import canonical, ids
 from contracts.deals import (
     amending,
+    patching,
     rows,
     service,
     transfers,
@@ -94,3 +95,9 @@ async def drafted(
     )  # fmt: skip
     assert new
     return draft, assignee
+
+
+def turns(before: bytes, patch: bytes, after: bytes) -> bool:
+    """Whether the patch turns one terms object into the other, byte for byte."""
+    made = patching.apply(canonical.loads(patch), canonical.loads(before))
+    return canonical.dumps(made) == after

@@ -28,6 +28,12 @@ EIDR, ISAN = works_factory.new_eidr(), works_factory.new_isan()
 LATER = NOW + timedelta(days=1)
 
 
+async def lines_of(session: AsyncSession, work: Work) -> list[AvailLine]:
+    """The lines that offer a work and stand."""
+    mine, stands = col(AvailLine.work_id) == work.id, col(AvailLine.state) == "offered"
+    return list(await session.scalars(select(AvailLine).where(mine, stands)))
+
+
 @pytest.fixture
 async def holder(session: AsyncSession) -> Party:
     return await parties_factory.party(session, now=NOW)
@@ -159,7 +165,7 @@ async def test_what_the_exchange_wrote_finds_its_work_and_its_rights(
     row, _ = await put(
         session, files.to_workbook(said) if form == "xlsx" else files.to_xml(said), of=holder
     )
-    (line,) = await queries.lines_of_work(session, work.id)
+    (line,) = await lines_of(session, work)
     assert row.report["findings"] == []
     assert line.wire is not None
     assert {**wire(), "media": ["satellite"]} == line.wire
@@ -176,7 +182,7 @@ async def test_a_work_is_known_by_its_eidr_or_isan(
     asset = movie().assets[0]
     named = movie(assets=(type(asset)("Movie", "md:cid:x", (*asset.facts, (column, value))),))
     await put(session, xml(named), of=holder)
-    assert len(await queries.lines_of_work(session, work.id)) == 1
+    assert len(await lines_of(session, work)) == 1
 
 
 async def test_a_work_of_somebody_else_is_not_matched(session: AsyncSession, holder: Party) -> None:
@@ -185,7 +191,7 @@ async def test_a_work_of_somebody_else_is_not_matched(session: AsyncSession, hol
     said = Document((offers.avail_of(described(work), [("t1", wire())], licensor="X"),))
     row, _ = await put(session, files.to_xml(said), of=holder)
     assert [one["code"] for one in row.report["findings"]] == ["work-unmatched"]
-    assert await queries.lines_of_work(session, work.id) == []
+    assert await lines_of(session, work) == []
 
 
 async def test_a_line_finds_its_work_once_the_work_has_its_identifier(
@@ -194,13 +200,13 @@ async def test_a_line_finds_its_work_once_the_work_has_its_identifier(
     work = await works_factory.work(session, party_id=holder.id, now=NOW)
     content = xml(movie(alid=f"md:alid:eidr-s:{EIDR.removeprefix('10.5240/')}"))
     await put(session, content, of=holder)
-    assert await queries.lines_of_work(session, work.id) == []
+    assert await lines_of(session, work) == []
     work.eidr = EIDR
     await session.flush()
     row, _ = await put(session, content, of=holder, now=LATER)
     assert row.counts["changed"] == 1
     assert row.changes[0]["fields"] == {"work": [None, str(work.id)]}
-    assert len(await queries.lines_of_work(session, work.id)) == 1
+    assert len(await lines_of(session, work)) == 1
 
 
 async def test_an_episode_says_its_season_and_series(session: AsyncSession, holder: Party) -> None:
@@ -215,7 +221,7 @@ async def test_an_episode_says_its_season_and_series(session: AsyncSession, hold
             read = files.read(content)
             assert (read.report.errors, read.report.warnings) == (0, 0), read.report
             row, _ = await put(session, content, of=holder)
-        assert [line.work_id for line in await queries.lines_of_work(session, work.id)] == [work.id]
+        assert [line.work_id for line in await lines_of(session, work)] == [work.id]
         assert row.counts["unchanged"] == 1
     assert read.document.avails[0].assets[0].fact("EpisodeNumber") == "2"
 

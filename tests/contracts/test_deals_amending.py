@@ -24,6 +24,7 @@ from contracts.parties.gateway import LocalAuthority
 from contracts.refusal import IdReused, Unknown
 from contracts.titles import queries as titles
 from tests.conftest import NOW
+from tests.contracts.changing_factory import turns
 from tests.contracts.deals_factory import (
     PRESS,
     sign,
@@ -65,8 +66,8 @@ async def test_invariant_38_an_amendment_is_its_base_with_the_patch_applied(
     pair = await in_force(session, authority)
     amendment = await proposed(session, pair)
     assert amendment.patch is not None
-    assert amending.check_law(pair.deal.terms, amendment.patch, amendment.terms)
-    assert not amending.check_law(amendment.terms, amendment.patch, pair.deal.terms)
+    assert turns(pair.deal.terms, amendment.patch, amendment.terms)
+    assert not turns(amendment.terms, amendment.patch, pair.deal.terms)
     assert amending.changes_of(amendment) == DAYS
     before, after = canonical.loads(pair.deal.terms), canonical.loads(amendment.terms)
     assert after["supersedes"] == {

@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids
 from contracts.deals import (
-    amending,
     carrying,
     lifecycle,
     notices,
@@ -41,6 +40,7 @@ from tests.contracts.changing_factory import (
     paid,
     reserve,
     settled,
+    turns,
 )
 from tests.contracts.deals_factory import RIGHTS
 from tests.contracts.lives_factory import (
@@ -246,7 +246,7 @@ async def test_a_price_is_raised_once_it_is_paid_and_never_lowered(
     said = canonical.loads(deal.terms)["consideration"]
     assert (said["amount"], said["in_words"]) == ("1250000.00", "人民币壹佰贰拾伍万元整")
     assert deal.patch is not None
-    assert amending.check_law(pair.deal.terms, deal.patch, deal.terms)
+    assert turns(pair.deal.terms, deal.patch, deal.terms)
     await executed(session, deal, pair.licensor, pair.licensee)
     (changed,) = await told(session, deal.id, "price.changed")
     assert (changed["before_minor"], changed["amount_minor"], changed["due_minor"]) == (

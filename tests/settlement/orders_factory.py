@@ -96,7 +96,7 @@ async def carried_out(
     subject = Subject(service.OBJECT, order.id, order.content_sha256, order.prepared_by)
     given = await approvals.approve_and_use(session, subject, decision=decision, now=now)
     done = await act(order.id, str(decision.person_id))
-    order.journal_id = done if kind in rules.BOOKING else None
+    order.journal_id = None if kind in (rules.MARK, rules.CLOSE) else done
     order.state, order.approval_id = APPROVED, given.id
     order.decided_by, order.decided_at = decision.person_id, now
     await session.flush()

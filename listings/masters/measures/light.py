@@ -85,12 +85,6 @@ def pq_light(value: Floats) -> Floats:
     return (PQ_PEAK * np.power(ratio, np.float32(1 / PQ_M1))).astype(np.float32, copy=False)
 
 
-def pq_signal(light: float) -> float:
-    """Return the PQ signal of cd/m² (the inverse EOTF)."""
-    root = (light / PQ_PEAK) ** PQ_M1
-    return float(((PQ_C1 + PQ_C2 * root) / (1 + PQ_C3 * root)) ** PQ_M2)
-
-
 def code(value: float, depth: int = 10) -> int:
     """Return the code value of a signal in narrow range."""
     return round((219 * value + 16) * (1 << (depth - 8)))
