@@ -113,17 +113,7 @@ async def open_session(  # noqa: PLR0913 - a session has that many parts.
     laid = await papers.prepared(session, key, lay, press=press, now=now)
     begun = AgreementSession(
         agreement_id=agreement_id, id=session_id, party_id=party_id, key_id=key_id,
-        role=rules.ROLE,
-        spki_sha256=key.spki_sha256,
-        certificate_pem=key.certificate_pem,
-        on_sha256=latest.sha256,
-        prepared=laid.pdf,
-        document_digest=laid.document_digest,
-        gap_start=laid.gap_start,
-        gap_end=laid.gap_end,
-        tbs=laid.tbs,
-        opened_at=now,
-        expires_at=now + signing.SESSION_LASTS,
+        role=rules.ROLE, **papers.opened(key, laid, on_sha256=latest.sha256, now=now),
     )  # fmt: skip
     session.add(begun)
     await session.flush()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import anyio.to_thread
@@ -117,6 +117,25 @@ async def prepared(
     certificate_pem = key.certificate_pem.encode()
     prepare = partial(lay, certificate_pem=certificate_pem, stamp=mark, at=now)
     return await anyio.to_thread.run_sync(prepare)
+
+
+def opened(key: PartyKey, laid: Prepared, *, on_sha256: str, now: datetime) -> dict[str, Any]:
+    """Return what the row of a session keeps of its key and of the bytes prepared to be signed.
+
+    `on_sha256` is of the revision that the signature is put upon.
+    """
+    return {
+        "spki_sha256": key.spki_sha256,
+        "certificate_pem": key.certificate_pem,
+        "on_sha256": on_sha256,
+        "prepared": laid.pdf,
+        "document_digest": laid.document_digest,
+        "gap_start": laid.gap_start,
+        "gap_end": laid.gap_end,
+        "tbs": laid.tbs,
+        "opened_at": now,
+        "expires_at": now + rules.SESSION_LASTS,
+    }
 
 
 async def check_key(

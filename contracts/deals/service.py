@@ -104,19 +104,10 @@ async def open_session(  # noqa: PLR0913 - a session has that many parts.
     key = await parties.active_key(session, party_id, key_id)
     latest = await queries.document(session, deal_id)
     lay = partial(sealing.prepare, latest.pdf, role=role, room=room)
-    prepared = await papers.prepared(session, key, lay, press=press, now=now)
+    laid = await papers.prepared(session, key, lay, press=press, now=now)
     begun = SigningSession(
         deal_id=deal_id, id=session_id, party_id=party_id, key_id=key_id, role=role,
-        spki_sha256=key.spki_sha256,
-        certificate_pem=key.certificate_pem,
-        on_sha256=latest.sha256,
-        prepared=prepared.pdf,
-        document_digest=prepared.document_digest,
-        gap_start=prepared.gap_start,
-        gap_end=prepared.gap_end,
-        tbs=prepared.tbs,
-        opened_at=now,
-        expires_at=now + rules.SESSION_LASTS,
+        **papers.opened(key, laid, on_sha256=latest.sha256, now=now),
     )  # fmt: skip
     session.add(begun)
     await session.flush()

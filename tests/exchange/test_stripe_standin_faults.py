@@ -42,9 +42,9 @@ async def test_the_same_key_gets_the_first_answer(api: stripe.StripeClient) -> N
     first = await api.v1.payment_intents.create_async(PAYMENT, {"idempotency_key": "key-1"})
     again = await api.v1.payment_intents.create_async(PAYMENT, {"idempotency_key": "key-1"})
     assert first.id == again.id
-    headers: Any = again.last_response.headers  # type: ignore[attr-defined]  # the SDK sets it
+    headers: Any = again.last_response.headers
     assert headers["idempotent-replayed"] == "true"
-    assert headers["original-request"] == first.last_response.headers["request-id"]  # type: ignore[attr-defined]  # the SDK sets it
+    assert headers["original-request"] == first.last_response.headers["request-id"]
     other: Any = {**PAYMENT, "amount": 7}
     error = await refused(api.v1.payment_intents.create_async(other, {"idempotency_key": "key-1"}))
     assert isinstance(error, stripe.IdempotencyError)
