@@ -1,6 +1,7 @@
 """Payouts: accounts of payees, what is paid out, who prepared it and who decided it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from contracts import canonical
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import (
     STAFF,
@@ -22,9 +23,11 @@ from exchange.identity.rules import (
     ScopeMissing,
     SignInNeeded,
 )
-from settlement.payouts import queries, service
+from settlement.payouts import onboarding, queries, rules, service
 from settlement.payouts.rules import (
+    PayoutAccountActive,
     PayoutAccountMissing,
+    PayoutAccountNotReady,
     PayoutAlreadyPrepared,
     SettlementNotFunded,
 )
@@ -46,13 +49,29 @@ class PayoutAccountIn(Shape):
     country: Annotated[str, Field(pattern="^[A-Z]{2}$", description="ISO 3166-1 alpha-2")]
 
 
+class OnboardingOut(Shape):
+    """A link to the provider's page, good for one visit; null while the provider is asked."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"url": None, "until": None}]})
+
+    url: str | None
+    until: AwareDatetime | None
+
+
 class PayoutAccountOut(Shape):
     """Where a party is paid (收款账户)."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
-                {"party_id": _ID, "country": "HK", "state": "ready", "provider_id": "acct_1"}
+                {
+                    "party_id": _ID,
+                    "country": "HK",
+                    "state": "ready",
+                    "provider_id": "acct_1",
+                    "capability": "inactive",
+                    "onboarding": None,
+                }
             ]
         }
     )
@@ -61,6 +80,14 @@ class PayoutAccountOut(Shape):
     country: str
     state: Literal["requested", "ready", "failed"]
     provider_id: str | None
+    capability: Annotated[
+        Literal["active", "pending", "inactive"] | None,
+        Field(description="Whether the provider lets it be paid; null until it was asked."),
+    ]
+    onboarding: Annotated[
+        OnboardingOut | None,
+        Field(description="Told to its own organisation alone, once it asked for a link."),
+    ]
 
 
 class PayoutIn(Shape):
@@ -80,6 +107,10 @@ class TransferOut(Shape):
     currency: str
     state: Literal["pending", "sending", "made"]
     provider_id: str | None
+    waits_for: Annotated[
+        Literal["onboarding"] | None,
+        Field(description="`onboarding`: approved, and sent once the payee's account is active."),
+    ]
 
 
 class PayoutWithheldOut(Shape):
@@ -118,6 +149,7 @@ class PayoutOut(Shape):
                             "currency": "CNY",
                             "state": "pending",
                             "provider_id": None,
+                            "waits_for": None,
                         }
                     ],
                     "withheld": [],
@@ -171,16 +203,40 @@ async def open_payout_account(
     account, new = await service.open_account(session, party_id, country=body.country, now=now)
     if not new:
         response.status_code = 200
-    return _account_out(account)
+    return _account_out(account, now=now)
+
+
+@router.post(
+    "/parties/{party_id}/payout-account/onboarding",
+    responses=problems.responses(
+        *_SIGNED, Malformed, Unknown, PayoutAccountNotReady, PayoutAccountActive
+    ),
+)
+async def start_onboarding(
+    party_id: UUID, session: Session, caller: Signed, context: Ctx, now: Now
+) -> PayoutAccountOut:
+    """Ask for a link to the provider's page on which the account is onboarded (开通收款账户).
+
+    Read the account until `onboarding.url` is there; a link is good for one visit and some minutes.
+    """
+    caller.need("money", Role.HOLDER)
+    _own(party_id, caller)
+    back = f"{context.settings.public_url}/money"
+    account = await onboarding.ask(session, party_id, return_url=back, now=now)
+    return _account_out(account, now=now)
 
 
 @router.get("/parties/{party_id}/payout-account", responses=problems.responses(*_SIGNED, Unknown))
-async def get_payout_account(party_id: UUID, session: Session, caller: Signed) -> PayoutAccountOut:
+async def get_payout_account(
+    party_id: UUID, session: Session, caller: Signed, now: Now
+) -> PayoutAccountOut:
     """Return an organisation's payout account to itself and staff."""
     caller.need("read")
     if not caller.is_staff:
         _own(party_id, caller)
-    return _account_out(await queries.get_account(session, party_id))
+    shown = _account_out(await queries.get_account(session, party_id), now=now)
+    is_own = party_id == caller.party_id
+    return shown if is_own else shown.model_copy(update={"onboarding": None})
 
 
 @router.put(
@@ -268,8 +324,14 @@ def _own(party_id: UUID, caller: Caller) -> None:
         raise Unknown("There is no such party.")
 
 
-def _account_out(account: PayoutAccount) -> PayoutAccountOut:
-    return PayoutAccountOut.model_validate(account.model_dump(exclude={"requested_at"}))
+def _account_out(account: PayoutAccount, *, now: datetime) -> PayoutAccountOut:
+    link = None
+    if account.return_url is not None:
+        link = OnboardingOut(url=None, until=None)
+    elif account.link_until is not None and now < account.link_until:
+        link = OnboardingOut(url=account.link_url, until=account.link_until)
+    said = account.model_dump(include=set(PayoutAccountOut.model_fields))
+    return PayoutAccountOut.model_validate({**said, "onboarding": link})
 
 
 async def _out(session: AsyncSession, payout: Payout) -> PayoutOut:
@@ -278,7 +340,14 @@ async def _out(session: AsyncSession, payout: Payout) -> PayoutOut:
 
 def _shown(payout: Payout, transfers: Sequence[PayoutTransfer]) -> PayoutOut:
     shown = [
-        TransferOut.model_validate(row.model_dump(exclude={"payout_id", "intent_id"}))
+        TransferOut.model_validate(
+            {
+                **row.model_dump(exclude={"payout_id", "intent_id"}),
+                "waits_for": "onboarding"
+                if rules.waits(payout.state, row.state, row.account)
+                else None,
+            }
+        )
         for row in transfers
     ]
     row = payout.model_dump(exclude={"content", "paid_at"})

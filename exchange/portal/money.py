@@ -14,7 +14,7 @@ from contracts.refusal import Unknown
 from exchange.api import invoices as invoices_api
 from exchange.api import ledger as ledger_api
 from exchange.api import payouts as payouts_api
-from exchange.api.deps import Now, Session, page_after
+from exchange.api.deps import Ctx, Now, Session, page_after
 from exchange.identity.rules import Caller, Role
 from exchange.portal import names, render, returns
 from exchange.portal.forms import Sent, shape
@@ -23,6 +23,7 @@ from exchange.portal.visitors import SignedIn
 from settlement.invoices import queries as invoices
 from settlement.invoices.printing import A_MOMENT
 from settlement.invoices.tables import Payment
+from settlement.payouts import rules as paying
 from settlement.payouts.tables import Payout, PayoutTransfer
 from settlement.plans.tables import Settlement, SettlementLine
 from settlement.redletters import queries as red_letters
@@ -54,7 +55,7 @@ async def money_page(request: Request, visitor: SignedIn, session: Session, now:
         ],
         transfers=await _transfers_to(session, caller.party_id),
         returns=await returns.of_party(session, caller.party_id),
-        account=await _account(session, caller) if holder else None,
+        account=await _account(session, caller, now=now) if holder else None,
         holder=holder,
     )
 
@@ -88,6 +89,17 @@ async def send_payout_account(
         session=session,
         caller=visitor.caller,
         now=now,
+    )
+    return render.see(request, "/money")
+
+
+@router.post("/payout-account/onboarding")
+async def send_onboarding(
+    request: Request, visitor: SignedIn, session: Session, context: Ctx, now: Now
+) -> Response:
+    """Ask for a link to the provider's page on which the account is onboarded."""
+    await payouts_api.start_onboarding(
+        visitor.caller.party_id, session, visitor.caller, context, now
     )
     return render.see(request, "/money")
 
@@ -130,10 +142,12 @@ def _invoice(
     }
 
 
-async def _account(session: AsyncSession, caller: Caller) -> payouts_api.PayoutAccountOut | None:
+async def _account(
+    session: AsyncSession, caller: Caller, *, now: Now
+) -> payouts_api.PayoutAccountOut | None:
     try:
         return await payouts_api.get_payout_account(
-            party_id=caller.party_id, session=session, caller=caller
+            party_id=caller.party_id, session=session, caller=caller, now=now
         )
     except Unknown:
         return None
@@ -165,6 +179,7 @@ async def _transfers_to(session: AsyncSession, party_id: UUID) -> list[dict[str,
             **transfer.model_dump(),
             "deal_id": settled.root_id,
             "payout": payout.state,
+            "waits": paying.waits(payout.state, transfer.state, transfer.account),
             "licensor_id": settled.licensor_id,
             "kind": f"due_{settled.kind}",
         }

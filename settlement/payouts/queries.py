@@ -7,7 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.refusal import Unknown
-from settlement.payouts.rules import ACCOUNT_READY, REFUSED
+from settlement.payouts.rules import (
+    ACCOUNT_READY,
+    APPROVED,
+    INACTIVE,
+    PENDING,
+    REFUSED,
+    TRANSFER_PENDING,
+)
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 
 
@@ -29,6 +36,33 @@ async def ready_accounts(session: AsyncSession, parties: Collection[UUID]) -> di
         col(PayoutAccount.party_id).in_(parties), col(PayoutAccount.state) == ACCOUNT_READY
     )
     return {party: account for party, account in await session.execute(wanted) if account}
+
+
+async def held_up(session: AsyncSession, parties: Collection[UUID]) -> set[UUID]:
+    """Return the parties whose account is known not to be active.
+
+    They stay so until the transaction ends: who finds one active later sees what it writes.
+    """
+    wanted = select(PayoutAccount).where(col(PayoutAccount.party_id).in_(parties))
+    held = wanted.order_by(col(PayoutAccount.party_id)).with_for_update(read=True)
+    found = await session.scalars(held.execution_options(populate_existing=True))
+    return {one.party_id for one in found if one.capability in (PENDING, INACTIVE)}
+
+
+async def waiting_for(session: AsyncSession, party_id: UUID) -> Sequence[Payout]:
+    """Return the approved payouts of which a transfer waits for a party's account."""
+    wanted = (
+        select(Payout)
+        .join(PayoutTransfer, col(PayoutTransfer.payout_id) == col(Payout.id))
+        .where(
+            col(PayoutTransfer.party_id) == party_id,
+            col(PayoutTransfer.state) == TRANSFER_PENDING,
+            col(Payout.state) == APPROVED,
+            ~col(PayoutTransfer.account).regexp_match("^(iban|cnaps):"),
+        )
+        .order_by(col(Payout.id))
+    )
+    return (await session.scalars(wanted)).all()
 
 
 async def get_payout(session: AsyncSession, payout_id: UUID) -> Payout:

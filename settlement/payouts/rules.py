@@ -6,6 +6,7 @@ Who prepared a payout may not decide it, and a decision names the SHA-256 of wha
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts import canonical
@@ -13,11 +14,17 @@ from contracts.money import Money
 from contracts.refusal import Kind, Refusal
 from settlement.ledger import rules as accounts
 from settlement.ledger.rules import Line
+from settlement.payees.rules import is_at_a_bank
 from settlement.withholding import rules as withholding
 from settlement.withholding.rules import Cut
 
 PREPARED, APPROVED, REFUSED, PAID = "prepared", "approved", "refused", "paid"
 ACCOUNT_REQUESTED, ACCOUNT_READY, ACCOUNT_FAILED = "requested", "ready", "failed"
+# How the provider's capability to receive transfers stands.
+ACTIVE, PENDING, INACTIVE = "active", "pending", "inactive"
+CAPABILITIES = (ACTIVE, PENDING, INACTIVE)
+# An account that is not active is looked at again by itself; its event comes sooner.
+LOOK_AGAIN = timedelta(minutes=10)
 TRANSFER_PENDING, TRANSFER_SENDING, TRANSFER_MADE = "pending", "sending", "made"
 
 
@@ -33,6 +40,20 @@ class PayoutAccountMissing(Refusal):
 
     kind, code = Kind.CONFLICT, "payout-account-missing"
     hint = "The parties named in `parties` open one with PUT /v1/parties/{id}/payout-account."
+
+
+class PayoutAccountNotReady(Refusal):
+    """The provider has not opened the account."""
+
+    kind, code = Kind.CONFLICT, "payout-account-not-ready"
+    hint = "Read the account until its `state` is `ready`; `failed` needs the exchange's help."
+
+
+class PayoutAccountActive(Refusal):
+    """The account may be paid: its onboarding is done."""
+
+    kind, code = Kind.CONFLICT, "payout-account-active"
+    hint = "Nothing is missing; ask again when `capability` is no longer `active`."
 
 
 class PayoutAlreadyPrepared(Refusal):
@@ -53,6 +74,41 @@ class Transfer:
     account: str
     amount: Money
     cut: Cut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAccount:
+    """How the provider shows a payee's account: whether it may receive transfers."""
+
+    provider_id: str
+    capability: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An address of the provider's page, good for one visit and until then."""
+
+    url: str
+    until: datetime
+
+
+def check_onboards(state: str, capability: str | None) -> None:
+    """Check that there is something to onboard.
+
+    Raises:
+        PayoutAccountNotReady: the provider has not opened the account.
+        PayoutAccountActive: nothing is missing.
+    """
+    if state != ACCOUNT_READY:
+        raise PayoutAccountNotReady("The provider has not opened the account.", state=state)
+    if capability == ACTIVE:
+        raise PayoutAccountActive("The account may be paid.")
+
+
+def waits(payout: str, transfer: str, account: str) -> bool:
+    """Tell whether an approved transfer waits for its payee's account to be active."""
+    is_unsent = payout == APPROVED and transfer == TRANSFER_PENDING
+    return is_unsent and not is_at_a_bank(account)
 
 
 def content(

@@ -252,12 +252,22 @@ async def _content(
     return transfers, raw
 
 
+async def go_on(session: AsyncSession, party_id: UUID, *, now: datetime) -> None:
+    """Instruct the approved transfers that waited for a party's account, which is active now."""
+    for payout in await queries.waiting_for(session, party_id):
+        await _instruct(session, payout, now=now)
+
+
 async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
     charge = canonical.loads(payout.content)["charge"]
     instructed = []
-    for row in await queries.transfers(session, payout.id):
+    rows = await queries.transfers(session, payout.id)
+    held_up = await queries.held_up(session, [row.party_id for row in rows])
+    for row in rows:
         if is_at_a_bank(row.account):
             continue  # a payment file instructs it: settlement/bank
+        if row.state != rules.TRANSFER_PENDING or row.party_id in held_up:
+            continue  # its account is onboarded first: settlement/payouts/onboarding.py
         intent_id = ids.new(now)
         names = {
             "deal": str(payout.deal_id),
@@ -274,7 +284,8 @@ async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> 
         key = f"transfer:{payout.id}:{row.party_id}"
         instructed.append(Instruction(intent_id, key, payout.id, params))
         row.state, row.intent_id = rules.TRANSFER_SENDING, intent_id
-    await outbound.intend_many(session, outbound_rules.CREATE_TRANSFER, instructed, now=now)
+    if instructed:
+        await outbound.intend_many(session, outbound_rules.CREATE_TRANSFER, instructed, now=now)
 
 
 async def _tell(

@@ -29,6 +29,20 @@ class PayoutAccount(SQLModel, table=True):
             "(state = 'ready') = (provider_id IS NOT NULL)", name="payout_account_ready_has_an_id"
         ),
         CheckConstraint("country ~ '^[A-Z]{2}$'", name="payout_account_country_is_a_code"),
+        CheckConstraint(
+            "capability IN ('active', 'pending', 'inactive')",
+            name="payout_account_capability_is_known",
+        ),
+        CheckConstraint(
+            "(capability IS NULL) = (seen_at IS NULL)", name="payout_account_seen_when"
+        ),
+        CheckConstraint(
+            "(link_url IS NULL) = (link_until IS NULL)", name="payout_account_link_until_when"
+        ),
+        CheckConstraint(
+            "look_at IS NULL OR state = 'ready'", name="payout_account_looked_at_when_ready"
+        ),
+        Index("ix_payout_account_look", "look_at", postgresql_where=text("look_at IS NOT NULL")),
     )
 
     party_id: UUID = Field(primary_key=True, foreign_key="party.id")
@@ -36,6 +50,12 @@ class PayoutAccount(SQLModel, table=True):
     state: str
     provider_id: str | None = Field(default=None, unique=True)
     requested_at: datetime = Field(sa_column=column.instant())
+    capability: str | None = None  # to receive transfers; None until it was asked for
+    seen_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    look_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    return_url: str | None = None  # a link is wanted, and leads back here
+    link_url: str | None = None  # to the provider's page, for one visit
+    link_until: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
 class Payout(SQLModel, table=True):

@@ -10,7 +10,7 @@ from settlement.invoices import service as invoices
 from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Answer, Made
 from settlement.outbound.tables import Outbound
-from settlement.payouts import making
+from settlement.payouts import making, onboarding
 from settlement.payouts import service as payouts
 from settlement.payouts.making import Told
 from settlement.recoveries import service as recoveries
@@ -59,7 +59,7 @@ async def _made(session: AsyncSession, ended: Outbound, answer: Made, *, now: da
             now=now,
         )
     elif ended.op == outbound.CREATE_ACCOUNT:
-        await payouts.account_ready(session, ended.object_id, provider_id=answer.provider_id)
+        await onboarding.opened(session, ended.object_id, provider_id=answer.provider_id, now=now)
     elif ended.op in OF_CARDS:
         await carding.made(
             session,

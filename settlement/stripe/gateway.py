@@ -14,6 +14,7 @@ import stripe
 from settlement.clearing.rules import Entry
 from settlement.outbound import rules as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Rejected
+from settlement.payouts.rules import Link, SeenAccount
 from settlement.stripe import rules
 from settlement.stripe.rules import History, Listed
 from settlement.sweeps.rules import SeenSweep
@@ -63,6 +64,22 @@ class Gateway(Protocol):
 
         Raises:
             AnswerLost: nobody answered.
+        """
+        ...
+
+    async def see_account(self, provider_id: str) -> SeenAccount | None:
+        """Return how a payee's account stands now; None when there is none.
+
+        Raises:
+            AnswerLost: nobody answered.
+        """
+        ...
+
+    async def link_account(self, provider_id: str, *, return_url: str) -> Link:
+        """Return a fresh link to the page on which a payee's account is onboarded.
+
+        Raises:
+            AnswerLost: nobody answered, or no link was made.
         """
         ...
 
@@ -193,6 +210,26 @@ class StripeGateway:
         """Ask for a Payout as it stands now."""
         payout = await _found(self._client.v1.payouts.retrieve_async(provider_id))
         return None if payout is None else rules.seen_sweep(payout.to_dict())
+
+    async def see_account(self, provider_id: str) -> SeenAccount | None:
+        """Ask for an Account as it stands now."""
+        account = await _found(self._client.v1.accounts.retrieve_async(provider_id))
+        return None if account is None else rules.seen_account(account.to_dict())
+
+    async def link_account(self, provider_id: str, *, return_url: str) -> Link:
+        """Make an AccountLink; one that is used up leads back to where another can be asked for."""
+        try:
+            made = await self._client.v1.account_links.create_async(
+                {
+                    "account": provider_id,
+                    "type": "account_onboarding",
+                    "refresh_url": return_url,
+                    "return_url": return_url,
+                }
+            )
+        except stripe.StripeError as error:
+            raise AnswerLost(_fault(error)) from error
+        return rules.seen_link(made.to_dict())
 
     async def _see(self, provider_id: str) -> History:
         v1 = self._client.v1

@@ -20,6 +20,7 @@ from settlement.clearing.rules import Entry
 from settlement.disputes.rules import Movement, SeenDispute
 from settlement.invoices.rules import FAILED, READY, SUCCEEDED, Seen
 from settlement.outbound.rules import CANCEL_PAYMENT, CAPTURE_PAYMENT, CONFIRM_PAYMENT
+from settlement.payouts.rules import CAPABILITIES, INACTIVE, Link, SeenAccount
 from settlement.refunds.rules import SeenRefund
 from settlement.sweeps.rules import SeenSweep
 
@@ -67,6 +68,7 @@ class Event:
     type: str
     payment_intent: str | None
     payout: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,10 @@ def read_event(raw: bytes) -> Event:
         value = json.loads(raw)
         thing = value["data"]["object"]
         payout = _text(thing["id"]) if thing["object"] == "payout" else None
-        event = Event(_text(value["id"]), _text(value["type"]), _payment_intent(thing), payout)
+        event = Event(
+            _text(value["id"]), _text(value["type"]), _payment_intent(thing), payout,
+            account=_account(thing),
+        )  # fmt: skip
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadEvent("The body is no event.") from error
     return event
@@ -228,6 +233,18 @@ def seen_sweep(payout: Mapping[str, Any]) -> SeenSweep:
     )
 
 
+def seen_account(account: Mapping[str, Any]) -> SeenAccount:
+    """Return an Account, as the API shows it now, in our words: what is not said is not there."""
+    capability = (account.get("capabilities") or {}).get("transfers")
+    known = capability if capability in CAPABILITIES else INACTIVE
+    return SeenAccount(provider_id=account["id"], capability=known)
+
+
+def seen_link(link: Mapping[str, Any]) -> Link:
+    """Return an AccountLink in our words."""
+    return Link(url=link["url"], until=datetime.fromtimestamp(link["expires_at"], UTC))
+
+
 def entry(moved: Mapping[str, Any]) -> Entry:
     """Return a BalanceTransaction whose source is expanded; it is of its payment, or its source."""
     source = moved.get("source")
@@ -279,6 +296,11 @@ def _payment_intent(thing: Mapping[str, Any]) -> str | None:
         return _text(thing["id"])
     about = thing.get("payment_intent")
     return about if isinstance(about, str) else None
+
+
+def _account(thing: Mapping[str, Any]) -> str | None:
+    about = thing.get("id") if thing["object"] == "account" else None
+    return None if about is None else _text(about)
 
 
 def _read_header(header: str) -> tuple[int, list[str]]:

@@ -28,6 +28,8 @@ from settlement.outbound import rules as outbound_rules
 from settlement.outbound import service as outbound
 from settlement.outbound.rules import Answer, Lost, Made, Step
 from settlement.outbound.service import Claim
+from settlement.payouts import onboarding
+from settlement.payouts.rules import ACTIVE
 from settlement.refunds import service as refunds
 from settlement.stripe import effects, rules
 from settlement.stripe.gateway import AnswerLost, Gateway
@@ -210,6 +212,7 @@ async def receive(
             type=event.type,
             payment_intent=event.payment_intent,
             payout=event.payout,
+            account=event.account,
             raw=raw,
             received_at=now,
             tries=0,
@@ -233,6 +236,7 @@ async def apply_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int
             or await _look_after(db, gateway, now=now)
             or await _look_after_sweeps(db, gateway, now=now)
             or await _charge_lost(db, now=now)
+            or await _look_after_accounts(db, gateway, now=now)
         ):
             return done
     return MOST_AT_ONCE
@@ -243,17 +247,22 @@ async def _apply_event(db: Transactions, gateway: Gateway, *, now: datetime) -> 
         event = await _next_event(session, now=now)
         if event is None:
             return False
-        event_id, named, payout = event.id, event.payment_intent, event.payout
-    outcome, seen, swept = "about nothing of ours", None, None
+        event_id, named, payout, payee = (
+            event.id, event.payment_intent, event.payout, event.account,
+        )  # fmt: skip
+    outcome, seen, swept, account = "about nothing of ours", None, None, None
     try:
         seen = None if named is None else await gateway.see_payment(named)
         swept = None if payout is None else await gateway.see_payout(payout)
+        account = None if payee is None else await gateway.see_account(payee)
     except AnswerLost:
         return True
     async with db.transaction() as session:
         if seen is not None and await apply_history(session, seen, now=now):
             outcome = "applied"
         if swept is not None and await sweeps.apply_seen(session, swept, now=now):
+            outcome = "applied"
+        if account is not None and await onboarding.apply_seen(session, account, now=now):
             outcome = "applied"
         await _handled(session, event_id, outcome=outcome, now=now)
     return True
@@ -288,6 +297,31 @@ async def _look_after_sweeps(db: Transactions, gateway: Gateway, *, now: datetim
     if seen is not None:
         async with db.transaction() as session:
             await sweeps.apply_seen(session, seen, now=now)
+    return True
+
+
+async def _look_after_accounts(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
+    """Look at a payee's account, and make the link that its owner asked for."""
+    async with db.transaction() as session:
+        due = await onboarding.due(session, now=now)
+    if due is None:
+        return False
+    try:
+        seen = await gateway.see_account(due.provider_id)
+    except AnswerLost:
+        return True
+    if seen is None:
+        return True
+    async with db.transaction() as session:
+        await onboarding.apply_seen(session, seen, now=now)
+    if due.return_url is None or seen.capability == ACTIVE:
+        return True
+    try:
+        link = await gateway.link_account(due.provider_id, return_url=due.return_url)
+    except AnswerLost:
+        return True
+    async with db.transaction() as session:
+        await onboarding.linked(session, due.party_id, link)
     return True
 
 

@@ -25,6 +25,7 @@ class InboundEvent(SQLModel, table=True):
     type: str
     payment_intent: str | None = None
     payout: str | None = None
+    account: str | None = None
     raw: bytes = Field(sa_column=column.octets())
     received_at: datetime = Field(sa_column=column.instant())
     tries: int = 0

@@ -80,6 +80,7 @@ NEEDS: dict[str, tuple[str, frozenset[Role]]] = {
     "match_delivery": ("read", ANYBODY),
     "my_listings": ("read", ANYBODY),
     "open_payout_account": ("money", HOLDER),
+    "start_onboarding": ("money", HOLDER),
     "list_signing_keys": ("read", ANYBODY),
     "open_signing_session": ("deal", TRADERS),
     "pay_invoice": ("money", BROADCASTER),

@@ -29,6 +29,7 @@ from settlement.outbound.rules import (
     Made,
     Rejected,
 )
+from settlement.payouts.rules import Link, SeenAccount
 from settlement.refunds.rules import SeenRefund
 from settlement.stripe.gateway import AnswerLost
 from settlement.stripe.rules import History, Listed
@@ -75,6 +76,8 @@ class FakeStripe:
     moved: list[Entry] = field(default_factory=list)
     failed: set[str] = field(default_factory=set)
     payouts: dict[str, str] = field(default_factory=dict)
+    capabilities: dict[str, str] = field(default_factory=dict)
+    links: int = 0
     disputes: dict[str, list[SeenDispute]] = field(default_factory=dict)
 
     async def create(self, op: str, params: Mapping[str, Any], *, idem_key: str) -> Answer:
@@ -151,6 +154,23 @@ class FakeStripe:
                     sweep_id=UUID(params["metadata"]["sweep"]),
                 )
         return None
+
+    async def see_account(self, provider_id: str) -> SeenAccount | None:
+        self._act_late()
+        if self._happens(0.15):
+            raise AnswerLost("look-up lost")
+        for op, made, _ in self.made:
+            if op == CREATE_ACCOUNT and made == provider_id:
+                return SeenAccount(made, self.capabilities.get(made, "active"))
+        return None
+
+    async def link_account(self, provider_id: str, *, return_url: str) -> Link:
+        self._act_late()
+        if self._happens(0.15):
+            raise AnswerLost("no link")
+        self.links += 1
+        address = f"https://provider.example/{provider_id}/{self.links}?back={return_url}"
+        return Link(address, self.now + timedelta(minutes=5))
 
     async def movements(self, since: datetime | None) -> list[Entry]:
         return [one for one in self.moved if since is None or one.created_at >= since]

@@ -115,6 +115,14 @@ class Weathered:
         """Look at a payout; no schedule does."""
         return await self.real.see_payout(provider_id)
 
+    async def see_account(self, provider_id: str) -> Any:
+        """Look at a payee's account; no schedule does."""
+        return await self.real.see_account(provider_id)
+
+    async def link_account(self, provider_id: str, *, return_url: str) -> Any:
+        """Make a link; no schedule does."""
+        return await self.real.link_account(provider_id, return_url=return_url)
+
     async def returns(self, **since: Any) -> Any:
         """List what went back; no schedule does."""
         return await self.real.returns(**since)

@@ -26,8 +26,10 @@ from settlement.invoices.tables import Payment
 from settlement.ledger import queries as books
 from settlement.outbound.rules import CREATE_ACCOUNT, CREATE_TRANSFER, Answer, Made, Rejected
 from settlement.outbound.tables import Outbound
+from settlement.payouts import onboarding
 from settlement.payouts import queries as payouts
 from settlement.payouts import service as paying
+from settlement.payouts.rules import SeenAccount
 from settlement.payouts.tables import Payout
 from settlement.plans import queries as plans
 from settlement.stripe import service
@@ -83,12 +85,17 @@ def fake(**change: Any) -> FakeStripe:
     return FakeStripe(NOW, mark=ids.new(NOW).hex, **change)
 
 
-async def approved(db: Database) -> tuple[Trade, UUID]:
-    """A paid trade whose payout two people have prepared and approved."""
+async def approved(db: Database, capability: str = "active") -> tuple[Trade, UUID]:
+    """A paid trade whose payout two people have prepared and approved.
+
+    `capability` is how the account of its last owner stands.
+    """
     async with db.transaction() as session:
         trade = await invoiced(session, price=PRICE, now=NOW)
         await paid(session, trade, now=NOW)
         await with_accounts(session, trade, now=NOW)
+        last = SeenAccount(f"acct_{trade.owners[-1].id}", capability)
+        await onboarding.apply_seen(session, last, now=NOW)
         home = await party(session, now=NOW)
         maker = await person(session, party_id=home.id, role="operator", now=NOW)
         checker = await person(session, party_id=home.id, role="approver", now=NOW)
