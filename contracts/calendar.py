@@ -20,6 +20,8 @@ from contracts.refusal import Kind, Refusal
 ZONE = ZoneInfo("Asia/Shanghai")
 _DAY = timedelta(days=1)
 _FRIDAY = 4
+# The notice of a year comes out in the last months of the year before it.
+NOTICES_FROM_MONTH = 11
 # Ten years of working days: nobody counts further, and a typing error should not count for hours.
 MOST_DAYS = 2_500
 
@@ -65,6 +67,14 @@ class Calendar:
                 loaded=sorted(self.years),
             )
         return self.moved.get(day, day.weekday() <= _FRIDAY)
+
+    def lacks(self, day: date) -> int | None:
+        """Return the year that should be loaded on a day and is not: its own, or the next one's.
+
+        The next one's from November on.
+        """
+        due = [day.year] + [day.year + 1] * (day.month >= NOTICES_FROM_MONTH)
+        return next((year for year in due if year not in self.years), None)
 
     def add_working_days(self, day: date, count: int) -> date:
         """Return the `count`-th working day after `day`, which is itself not counted.

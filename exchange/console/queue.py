@@ -1,5 +1,6 @@
 """The queue of what needs action, oldest first, and who can act."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from contracts import calendar
+from contracts.calendar import Calendar
 from contracts.deals.tables import Deal
 from contracts.parties.tables import Party
 from exchange import jobs
@@ -53,6 +55,7 @@ async def queue_page(request: Request, visitor: Staff, session: Session, now: No
         *await _of_sealed_bids(session),
         *await _stuck(session),
         *await money_queue.waiting(session, spoken, now=now),
+        *year_to_load(calendar.loaded(), calendar.day_of(now)),
     ]
     tasks.sort(key=lambda one: one["since"])
     for one in tasks:
@@ -60,6 +63,23 @@ async def queue_page(request: Request, visitor: Staff, session: Session, now: No
         one["late"] = one["due_on"] is not None and one["due_on"] < calendar.day_of(now)
         one["mine"] = one["maker"] == visitor.caller.person_id
     return render.page(request, "console.html", tasks=tasks)
+
+
+def year_to_load(known: Calendar, today: date) -> list[dict[str, Any]]:
+    """Return the year whose working days are to be loaded before it begins, from November on."""
+    year = known.lacks(today)
+    if year is None:
+        return []
+    return [
+        task(
+            mark("The working days of a year are not loaded: follow the State Council's notice"),
+            "/console",
+            role=OPERATOR,
+            whose=str(year),
+            since=calendar.start_of(date(year - 1, calendar.NOTICES_FROM_MONTH, 1)),
+            due_on=date(year - 1, 12, 31),
+        )
+    ]
 
 
 async def _to_verify(session: AsyncSession, spoken: Language) -> list[dict[str, Any]]:

@@ -114,3 +114,21 @@ def test_a_day_in_shanghai_lies_between_its_two_midnights(day: date) -> None:
 def test_evening_in_greenwich_is_the_next_day_in_shanghai() -> None:
     assert calendar.day_of(datetime(2026, 11, 20, 15, 59, tzinfo=UTC)) == date(2026, 11, 20)
     assert calendar.day_of(datetime(2026, 11, 20, 16, 0, tzinfo=UTC)) == date(2026, 11, 21)
+
+
+@pytest.mark.parametrize(
+    ("day", "year"),
+    [
+        pytest.param(date(2026, 10, 31), None, id="too-early-to-ask"),
+        pytest.param(date(2026, 11, 1), 2027, id="the-next-from-november"),
+        pytest.param(date(2026, 12, 31), 2027, id="the-next-on-its-eve"),
+        pytest.param(date(2027, 3, 1), 2027, id="its-own"),
+    ],
+)
+def test_a_year_that_is_not_loaded_is_asked_for_from_november_on(
+    day: date, year: int | None
+) -> None:
+    known = calendar.Calendar({2026: "notice"}, {})
+    assert known.lacks(day) == year
+    whole = calendar.Calendar({2026: "notice", 2027: "notice", 2028: "notice"}, {})
+    assert whole.lacks(day) is None

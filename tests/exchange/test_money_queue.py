@@ -1,6 +1,6 @@
 """What waits for the staff about money: each thing with its due date, its role and its maker."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import calendar
+from contracts.calendar import Calendar
 from contracts.money import Money
-from exchange.console import money_queue
+from exchange.console import money_queue, queue
 from exchange.portal.language import Language
 from settlement.timeline import rules as timeline
 from tests.conftest import NOW
@@ -81,3 +82,13 @@ async def test_an_instruction_in_doubt_is_looked_up_by_people(session: AsyncSess
     found = await told(session, "/console/settlements")
     (mine,) = [one for one in found if key in one["whose"]]
     assert (mine["role"], mine["since"]) == ("operator", NOW)
+
+
+def test_staff_are_told_before_a_year_begins_whose_working_days_are_not_loaded() -> None:
+    known = Calendar({2026: "notice"}, {})
+    (told,) = queue.year_to_load(known, date(2026, 11, 1))
+    assert (told["whose"], told["due_on"], told["role"]) == ("2027", date(2026, 12, 31), "operator")
+    assert told["since"] == datetime(2026, 10, 31, 16, tzinfo=UTC)
+    assert queue.year_to_load(known, date(2026, 10, 31)) == []
+    both = Calendar({2026: "notice", 2027: "notice"}, {})
+    assert queue.year_to_load(both, date(2026, 12, 31)) == []
