@@ -60,11 +60,24 @@ def draft(
         "payment_id": str(payment), "amount_minor": amount_minor, "currency": currency,
         "reason": reason, "goes_to": goes_to,
     }  # fmt: skip
-    told = Desk(exchange, api_key).ask("PUT", f"/v1/refunds/{ids.new(clock.now())}", said)
-    out.print(f"refund {told['id']}: {major(told['amount_minor'], told['currency'])}")
-    out.print(
-        f"another person runs: exchange refunds approve {told['id']} {told['content_sha256']}"
-    )
+    _prepared(Desk(exchange, api_key).ask("PUT", f"/v1/refunds/{ids.new(clock.now())}", said))
+
+
+@refunds.command()
+def resend(
+    refund: Annotated[UUID, typer.Argument(help="The refund that failed.")],
+    reason: Reason,
+    goes_to: Annotated[str, typer.Option("--to", help="card, payer-account or verified-account.")],
+    out_of: Annotated[
+        str, typer.Option(help="Of a card's refund to a bank: the account of ours that pays.")
+    ] = "",
+    exchange: EXCHANGE = "",
+    api_key: API_KEY = "",
+) -> None:
+    """Prepare that a failed refund is sent again (经办); another person approves it."""
+    said = {"reason": reason, "goes_to": goes_to, "account_id": out_of or None}
+    path = f"/v1/refunds/{refund}/resends/{ids.new(clock.now())}"
+    _prepared(Desk(exchange, api_key).ask("PUT", path, said))
 
 
 @refunds.command()
@@ -101,6 +114,13 @@ def list_disputes(exchange: EXCHANGE = "", api_key: API_KEY = "", as_json: Json 
 def show_dispute(dispute: DISPUTE, exchange: EXCHANGE = "", api_key: API_KEY = "") -> None:
     """Print a dispute, what it has drawn, and who bears it."""
     _print(Desk(exchange, api_key).ask("GET", f"/v1/disputes/{dispute}"))
+
+
+def _prepared(told: dict[str, Any]) -> None:
+    out.print(f"refund {told['id']}: {major(told['amount_minor'], told['currency'])}")
+    out.print(
+        f"another person runs: exchange refunds approve {told['id']} {told['content_sha256']}"
+    )
 
 
 def _tell(

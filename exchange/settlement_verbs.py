@@ -69,14 +69,16 @@ async def reverse_refunded(
     invoice = await invoice_rows.find_invoice_of_deal(session, refund.deal_id)
     if invoice is None or invoice.paid_by != refund.payment_id:
         return
-    if await red_letters.find_of_refund(session, refund.id) is not None:
+    # What was sent again was given back, and is taken back, by the name of the refund that failed.
+    first = refund.resends or refund.id
+    if await red_letters.find_of_refund(session, first) is not None:
         return
     whole = refund.amount_minor == invoice.amount_minor
     ask = Ask(
         invoice.id,
         refund.amount,
         reversing.SERVICE_ENDED if whole else reversing.ALLOWANCE,
-        f"退款 refund {refund.id}",
-        refund.id,
+        f"退款 refund {first}",
+        first,
     )
     await reversals.prepare(session, ids.new(now), ask=ask, person_id=refund.prepared_by, now=now)

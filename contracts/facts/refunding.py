@@ -13,6 +13,7 @@ _REFUND: Mapping[str, type | tuple[type, ...]] = {
     "content_sha256": str,
     "amount_minor": int,
     "currency": str,
+    "resends": (str, type(None)),
 }
 
 _RED_LETTER: Mapping[str, type | tuple[type, ...]] = {

@@ -24,17 +24,21 @@ from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_afte
 from exchange.api.once import OnceRoute
 from exchange.api.recoveries import RecoveryOut, given_back
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from settlement.bank.rules import CustodyMoney
 from settlement.recoveries import rules as taking
 from settlement.recoveries.rules import Cause, PayoutUnderWay
-from settlement.refunds import queries, service
+from settlement.refunds import queries, resending, service
 from settlement.refunds.rules import (
     PREPARED,
     REFUSED,
+    Again,
     Ask,
     PaymentDisputed,
     PaymentNotRefundable,
     RefundAccountMissing,
+    RefundNotFailed,
     RefundOpen,
+    RefundSentAgain,
     RefundTooLarge,
 )
 from settlement.refunds.tables import Refund
@@ -76,6 +80,30 @@ class RefundIn(Shape):
     goes_to: GoesTo = "card"
 
 
+class ResendIn(Shape):
+    """Why a failed refund is sent again, whole, and where it goes now.
+
+    A card's refund goes to its `card` again, or to a `verified-account` of the payer's, out of the
+    account of the exchange's own that `account_id` names. A transfer's goes to an account again.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "reason": "卡已注销，改为电汇 (the card is closed: by wire)",
+                    "goes_to": "verified-account",
+                    "account_id": _ID,
+                }
+            ]
+        }
+    )
+
+    reason: Reason
+    goes_to: GoesTo
+    account_id: UUID | None = None
+
+
 class RefundOut(Shape):
     """A refund: `content_sha256` is over everything it will do."""
 
@@ -102,6 +130,9 @@ class RefundOut(Shape):
                     "decided_at": None,
                     "refused_reason": None,
                     "provider_id": None,
+                    "failed_at": None,
+                    "resends": None,
+                    "resent_as": None,
                     "given_back": [],
                 }
             ]
@@ -127,6 +158,13 @@ class RefundOut(Shape):
     decided_at: AwareDatetime | None
     refused_reason: str | None
     provider_id: str | None
+    failed_at: AwareDatetime | None
+    resends: Annotated[
+        UUID | None, Field(description="The refund that failed, which this sends again.")
+    ]
+    resent_as: Annotated[
+        UUID | None, Field(description="What sends it again: waiting, on its way, or made.")
+    ]
     given_back: Sequence[RecoveryOut]
 
 
@@ -177,10 +215,63 @@ async def prepare_refund(
     return await _out(session, refund, caller)
 
 
+@router.put(
+    "/refunds/{refund_id}/resends/{resend_id}",
+    status_code=201,
+    responses={
+        200: {"model": RefundOut, "description": "It was prepared before."},
+        **problems.responses(
+            *_SIGNED,
+            Malformed,
+            Unknown,
+            IdReused,
+            PaymentNotRefundable,
+            PaymentDisputed,
+            RefundAccountMissing,
+            RefundNotFailed,
+            RefundOpen,
+            RefundSentAgain,
+            RefundTooLarge,
+            CustodyMoney,
+            WrongCurrency,
+        ),
+    },
+)
+async def resend_refund(
+    *,
+    refund_id: UUID,
+    resend_id: UUID,
+    body: ResendIn,
+    response: Response,
+    session: Session,
+    caller: Signed,
+    now: Now,
+) -> RefundOut:
+    """Prepare that a refund which failed is sent again (经办); another person decides it.
+
+    It is a refund of its own, with its own key at the provider or its own payment file. One at a
+    time waits, is on its way, or has arrived.
+    """
+    caller.need("money", Role.OPERATOR, Role.APPROVER)
+    again = Again(refund_id, body.reason.strip(), body.goes_to, body.account_id)
+    refund, new = await resending.resend(
+        session, resend_id, again=again, person_id=caller.person_id, now=now
+    )
+    if not new:
+        response.status_code = 200
+    return await _out(session, refund, caller)
+
+
 @router.post(
     "/refunds/{refund_id}/approval",
     responses=problems.responses(
-        *DECIDED, *PROVING, PaymentDisputed, PayoutUnderWay, RefundTooLarge, RefundAccountMissing
+        *DECIDED,
+        *PROVING,
+        PaymentDisputed,
+        PayoutUnderWay,
+        RefundTooLarge,
+        RefundAccountMissing,
+        RefundSentAgain,
     ),
 )
 async def approve_refund(
@@ -236,11 +327,16 @@ def _party(caller: Caller) -> UUID | None:
 
 
 async def _out(session: AsyncSession, refund: Refund, caller: Caller) -> RefundOut:
-    back = await given_back(session, Cause(taking.REFUND, refund.id), caller=caller)
+    # Those who were paid gave it back for the one that failed; for what sends it again nobody does.
+    back = await given_back(
+        session, Cause(taking.REFUND, refund.resends or refund.id), caller=caller
+    )
+    again = await queries.resent_as(session, [refund.id])
     kept = {"content", "payer_id", "intent_id", "made_at", "document", "payee_account_id"}
     is_file = refund.document is not None and refund.state not in (PREPARED, REFUSED)
     shown = refund.model_dump(exclude=kept)
     shown["payment_file_id"] = refund.id if is_file else None
+    shown["resent_as"] = again[refund.id].id if refund.id in again else None
     if not caller.is_staff:
         # Whose account it goes to is told to the staff, and to the payer by its bank.
         hidden = ("prepared_by", "decided_by", "account_id", "to_account", "to_holder",

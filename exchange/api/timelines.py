@@ -53,8 +53,8 @@ class NextOut(Shape):
     """
 
     kind: Literal[
-        "pay", "prepare", "decide", "wait", "decide-refund", "wait-refund", "decide-red-letter",
-        "evidence", "judged",
+        "pay", "prepare", "decide", "wait", "decide-refund", "wait-refund", "resend-refund",
+        "decide-red-letter", "evidence", "judged",
     ]  # fmt: skip
     role: Literal["broadcaster", "operator", "approver", "exchange", "bank"]
     due_on: date | None

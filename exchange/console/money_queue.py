@@ -26,6 +26,7 @@ from settlement.plans.tables import Settlement
 from settlement.reconciliation import queries as reconciliation
 from settlement.reconciliation.tables import SuspenseItem
 from settlement.redletters import queries as red_letters
+from settlement.refunds import queries as refunds
 from settlement.refunds.tables import Refund
 from settlement.sweeps import queries as sweeps
 from settlement.timeline.rules import DECIDE_WITHIN_DAYS
@@ -86,7 +87,8 @@ async def _orders(session: AsyncSession) -> Tasks:
 async def _refunds(session: AsyncSession) -> Tasks:
     wanted = select(Refund).where(col(Refund.state) == "prepared")
     rows = (await session.scalars(wanted.order_by(col(Refund.prepared_at)).limit(MOST))).all()
-    deals = await contracts_of(session, [row.deal_id for row in rows])
+    failed = await refunds.to_resend(session, limit=MOST)
+    deals = await contracts_of(session, [row.deal_id for row in (*rows, *failed)])
     return [
         task(
             mark("Decide on a refund"),
@@ -99,6 +101,17 @@ async def _refunds(session: AsyncSession) -> Tasks:
             maker=row.prepared_by,
         )
         for row in rows
+    ] + [
+        task(
+            mark("A refund failed: send it again"),
+            f"/console/refunds/{row.id}#again",
+            role=OPERATOR,
+            whose=deals[row.deal_id].contract_no,
+            since=row.failed_at or row.made_at or row.prepared_at,
+            amount=(row.amount_minor, row.currency),
+            within_days=DECIDE_WITHIN_DAYS,
+        )
+        for row in failed
     ]
 
 

@@ -62,7 +62,7 @@ async def send_refund(
 
 @router.get("/{refund_id}")
 async def refund_page(
-    request: Request, refund_id: UUID, visitor: Staff, session: Session
+    request: Request, refund_id: UUID, visitor: Staff, session: Session, now: Now
 ) -> Response:
     """Show a refund with all that its decision is about, and who gives back what."""
     found = await api.get_refund(refund_id=refund_id, session=session, caller=visitor.caller)
@@ -84,7 +84,34 @@ async def refund_page(
         prepared_by_name=await names.person(session, found.prepared_by),
         decided_by_name=await names.person(session, found.decided_by),
         prepared_by_me=found.prepared_by == visitor.caller.person_id,
+        again=await queries.of_refund(session, found.id),
+        to_resend=found.state == "failed" and found.resends is None and found.resent_as is None,
+        resend_id=ids.new(now),
+        payers=[
+            (one.id, f"{one.name} · {one.number}")
+            for one in await banks.accounts(session)
+            if one.currency == found.currency and not one.instruct_only
+        ],
     )
+
+
+@router.post("/{refund_id}/resends")
+async def send_again(
+    request: Request, refund_id: UUID, visitor: Staff, form: Sent, session: Session, now: Now
+) -> Response:
+    """Prepare that a failed refund is sent again; another person decides."""
+    resend_id, account_id = form.id("resend_id"), form.maybe("account_id")
+    body = shape(
+        api.ResendIn,
+        reason=form.text("reason"),
+        goes_to=form.text("goes_to"),
+        account_id=account_id if form.text("goes_to") != "card" else None,
+    )
+    await api.resend_refund(
+        refund_id=refund_id, resend_id=resend_id, body=body, response=Response(), session=session,
+        caller=visitor.caller, now=now,
+    )  # fmt: skip
+    return render.see(request, f"/console/refunds/{resend_id}")
 
 
 @router.post("/{refund_id}/{verdict}")

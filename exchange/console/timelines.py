@@ -49,6 +49,7 @@ NEXT = {
     "wait": mark("The transfers are being made."),
     "decide-refund": mark("An approver decides on the refund."),
     "wait-refund": mark("The refund is being made."),
+    "resend-refund": mark("The refund failed: an operator prepares that it is sent again."),
     "decide-red-letter": mark("An approver decides on the red letter."),
     "evidence": mark("An operator hands in the evidence for the dispute."),
     "judged": mark("The card holder's bank decides on the dispute."),
@@ -56,6 +57,7 @@ NEXT = {
 PAGES = {
     "decide-refund": "/console/refunds/",
     "wait-refund": "/console/refunds/",
+    "resend-refund": "/console/refunds/",
     "decide-red-letter": "/console/red-letters/",
     "evidence": "/console/disputes/",
     "judged": "/console/disputes/",

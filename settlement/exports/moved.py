@@ -62,7 +62,7 @@ def refund(one: Refund, name_zh: str, name_en: str) -> Row:
         one.id, one.deal_id, one.payment_id, one.payer_id, name_zh, name_en,
         decimal(one.amount_minor, one.currency), one.currency, one.reason, one.state,
         one.prepared_by, one.prepared_at, one.decided_by, one.decided_at, one.refused_reason,
-        one.made_at, one.provider_id, one.content_sha256,
+        one.made_at, one.provider_id, one.content_sha256, one.goes_to, one.failed_at, one.resends,
     )  # fmt: skip
 
 

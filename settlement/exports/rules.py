@@ -50,7 +50,8 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "refunds": (
         "refund", "settlement", "payment", "payer", "payer_zh", "payer_en", "amount", "currency",
         "reason", "state", "prepared_by", "prepared_at", "decided_by", "decided_at",
-        "refused_reason", "made_at", "provider_id", "content_sha256",
+        "refused_reason", "made_at", "provider_id", "content_sha256", "goes_to", "failed_at",
+        "resends",
     ),
     "disputes": (
         "dispute", "provider_id", "settlement", "payment", "payer", "payer_zh", "payer_en",

@@ -43,6 +43,7 @@ NAMES: tuple[tuple[str, Name], ...] = (
     (r"tax:vat:output", Name("应交税费——应交增值税（销项税额）", "Output VAT")),
     (r"tax:", Name("应交税费", "Taxes owed")),
     (r"recoverable:", Name("其他应收款——应收追回", "To be given back by a payee")),
+    (rf"refund:{_ID}:owed", Name("其他应付款——应退未退", "Refunds that failed, owed to a payer")),
     (r"refund:", Name("其他应付款——退款在途", "Refunds on their way to a payer")),
     (r"dispute:", Name("争议准备", "Drawn for disputes that are not decided")),
     (r"fx:", Name("外汇头寸", "Position in a currency")),

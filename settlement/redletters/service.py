@@ -221,6 +221,7 @@ async def _need_refund(
         raise rules.RedLetterNeedsRefund("This invoice is paid.")
     refund = await refunds.get_refund(session, ask.refund_id)
     fits = refund.payment_id == invoice.paid_by and refund.state in refunding.STANDING
+    fits = fits and refund.resends is None  # what is sent again was taken back once
     if not fits or refund.amount != ask.amount:
         raise rules.RedLetterNeedsRefund("This is no refund of this amount on the invoice.")
     other = await queries.find_of_refund(session, refund.id)

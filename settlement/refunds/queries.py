@@ -1,11 +1,12 @@
 """Reading refunds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Select, func, or_
 from sqlalchemy import select as sql_select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from contracts.money import Money
@@ -22,10 +23,15 @@ from settlement.refunds.rules import (
     FAILED,
     MADE,
     PREPARED,
+    REFUSED,
     STANDING,
     SeenRefund,
 )
 from settlement.refunds.tables import Refund
+
+# What is sent again counts once: by the refund that failed.
+FIRST = col(Refund.resends).is_(None)
+LIVE = col(Refund.state).in_((PREPARED, APPROVED, MADE))
 
 
 async def get_refund(session: AsyncSession, refund_id: UUID) -> Refund:
@@ -97,7 +103,7 @@ async def of_deal(session: AsyncSession, deal_id: UUID) -> Sequence[Refund]:
 async def counted_minor(session: AsyncSession, payment_id: UUID) -> int:
     """Return what of a payment goes or went back."""
     wanted = select(func.coalesce(func.sum(col(Refund.amount_minor)), 0)).where(
-        col(Refund.payment_id) == payment_id, col(Refund.state).in_(COUNTED)
+        col(Refund.payment_id) == payment_id, col(Refund.state).in_(COUNTED), FIRST
     )
     return int(await session.scalar(wanted) or 0)
 
@@ -121,7 +127,7 @@ async def left(session: AsyncSession, payment: Payment, *, besides: UUID | None 
 async def booked_minor(session: AsyncSession, payment_id: UUID) -> int:
     """Return what of a payment those who were paid have given back for refunds."""
     wanted = select(func.coalesce(func.sum(col(Refund.amount_minor)), 0)).where(
-        col(Refund.payment_id) == payment_id, col(Refund.state).in_(STANDING)
+        col(Refund.payment_id) == payment_id, col(Refund.state).in_(STANDING), FIRST
     )
     return int(await session.scalar(wanted) or 0)
 
@@ -132,3 +138,33 @@ async def find_open(session: AsyncSession, payment_id: UUID) -> Refund | None:
         col(Refund.payment_id) == payment_id, col(Refund.state).in_((PREPARED, APPROVED))
     )
     return (await session.scalars(wanted)).one_or_none()
+
+
+async def of_refund(session: AsyncSession, refund_id: UUID) -> Sequence[Refund]:
+    """Return the refunds that send a failed one again, the oldest first."""
+    wanted = select(Refund).where(col(Refund.resends) == refund_id)
+    wanted = wanted.order_by(col(Refund.prepared_at), col(Refund.id))
+    return (await session.scalars(wanted)).all()
+
+
+async def resent_as(session: AsyncSession, refund_ids: Collection[UUID]) -> Mapping[UUID, Refund]:
+    """Return by failed refund the one that sends it again: waiting, on its way, or arrived."""
+    wanted = select(Refund).where(col(Refund.resends).in_(refund_ids), LIVE)
+    return {row.resends: row for row in await session.scalars(wanted) if row.resends is not None}
+
+
+async def to_resend(
+    session: AsyncSession, *, limit: int, deal_id: UUID | None = None
+) -> Sequence[Refund]:
+    """Return the refunds that failed and nobody sends again, the oldest first; of one deal, or all.
+
+    The payers are still owed them.
+    """
+    again = aliased(Refund)
+    sent = sql_select(col(again.id)).where(
+        col(again.resends) == col(Refund.id), col(again.state).not_in((REFUSED, FAILED))
+    )
+    wanted = select(Refund).where(col(Refund.state) == FAILED, FIRST, ~sent.exists())
+    if deal_id is not None:
+        wanted = wanted.where(col(Refund.deal_id) == deal_id)
+    return (await session.scalars(wanted.order_by(col(Refund.id)).limit(limit))).all()

@@ -62,14 +62,52 @@ class RefundOpen(Refusal):
     hint = "Decide the refund named in `refund`, or wait until it is made."
 
 
+class RefundNotFailed(Refusal):
+    """Only what failed is sent again, and by the name of the refund that gave it back first."""
+
+    kind, code = Kind.CONFLICT, "refund-not-failed"
+    hint = "Name a refund that failed; of one that was sent again before, the one in `first`."
+
+
+class RefundSentAgain(Refusal):
+    """The payer has the money: it was sent again before, and arrived."""
+
+    kind, code = Kind.CONFLICT, "refund-sent-again"
+    hint = "Nothing is owed any more; read the refund named in `refund`."
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a refund is of: a payment, how much of it, and why; and where it goes."""
+    """What a refund is of: a payment, how much of it, and why; and where it goes.
+
+    Attributes:
+        payment_id: the payment.
+        amount: how much goes back.
+        reason: why, in a sentence.
+        goes_to: the card, or one of two accounts at a bank.
+        resends: the refund that failed and is sent again by this one, whole.
+        out_of: of one sent again to a bank, the account of ours that pays.
+    """
 
     payment_id: UUID
     amount: Money
     reason: str
     goes_to: str = TO_CARD
+    resends: UUID | None = None
+    out_of: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """How a refund that failed is sent again: why, and where it goes now.
+
+    `account_id` is the account of ours that pays, of a card's refund that goes to a bank now.
+    """
+
+    failed_id: UUID
+    reason: str
+    goes_to: str
+    account_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +142,33 @@ def check_amount(amount: Money, *, left: Money) -> None:
         )
 
 
+def check_way(ask: Ask, *, by_card: bool) -> None:
+    """Check that money goes back the way it came; what failed on a card may go to a bank then.
+
+    Raises:
+        PaymentNotRefundable: it came another way.
+    """
+    to_card = ask.goes_to == TO_CARD
+    if by_card != to_card and (to_card or ask.resends is None):
+        raise PaymentNotRefundable("It came another way than that.", state="succeeded")
+
+
+def check_failed(state: str, *, first: UUID | None) -> None:
+    """Check that a refund is one to be sent again.
+
+    Args:
+        state: its state.
+        first: the one that it sends again itself.
+
+    Raises:
+        RefundNotFailed: it did not fail, or is not the first.
+    """
+    if first is not None:
+        raise RefundNotFailed("This sends another one again.", first=str(first))
+    if state != FAILED:
+        raise RefundNotFailed(f"This refund is {state}.", state=state)
+
+
 def content(
     refund_id: UUID,
     ask: Ask,
@@ -125,6 +190,8 @@ def content(
         "reason": ask.reason,
         "given_back_by": [{"account": code, "amount_minor": minor} for code, minor in debits],
     }
+    if ask.resends is not None:
+        said["resends"] = str(ask.resends)
     return canonical.dumps(said if bank is None else {**said, "bank": dict(bank)})
 
 
@@ -141,6 +208,29 @@ def made_lines(payer_id: UUID, amount: Money, *, out_of: str = accounts.PSP_CLEA
 def failed_lines(payer_id: UUID, amount: Money, *, into: str = accounts.PSP_CLEARING) -> list[Line]:
     """Return the journal of a refund that came back: the payer is still owed it."""
     return [(code, _minus(moved)) for code, moved in made_lines(payer_id, amount, out_of=into)]
+
+
+def owed_account(payer_id: UUID) -> str:
+    """Return the code of what a payer is owed because its refund failed (应退未退)."""
+    return f"refund:{payer_id}:owed"
+
+
+def owed_key(refund_id: UUID) -> str:
+    """Return the key of the journal that says a refund is owed again."""
+    return f"refund:{refund_id}:owed"
+
+
+def owed_lines(payer_id: UUID, amount: Money) -> list[Line]:
+    """Return the journal of a refund that failed: not on its way any more, and still owed."""
+    return [
+        (accounts.refund_in_transit(payer_id), amount),
+        (owed_account(payer_id), _minus(amount)),
+    ]
+
+
+def resent_lines(payer_id: UUID, amount: Money) -> list[Line]:
+    """Return what an approval to send again takes: what is owed, and of nobody who was paid."""
+    return [(owed_account(payer_id), amount)]
 
 
 def foreign_key(provider_id: str, *, failed: bool) -> str:

@@ -26,7 +26,7 @@ from settlement.recoveries import rules as taking
 from settlement.recoveries import service as recoveries
 from settlement.recoveries.rules import Cause
 from settlement.recoveries.service import Piece
-from settlement.refunds import queries, rules, wiring
+from settlement.refunds import owing, queries, rules, wiring
 from settlement.refunds.rules import Ask, SeenRefund
 from settlement.refunds.tables import Refund
 
@@ -46,11 +46,10 @@ async def prepare(
         IdReused: the id names another refund.
         PaymentNotRefundable: it did not succeed, or came another way than it is to go back.
         RefundAccountMissing: there is no account at a bank that it could go to.
-        PaymentDisputed: the card holder disputes it.
-        RefundOpen: another refund of it is open.
-        WrongCurrency: the payment came in another one.
+        PaymentDisputed, RefundOpen, WrongCurrency: see there.
         RefundTooLarge: more would go back than refunds and disputes have left.
-        PayoutUnderWay: transfers of the deal are on their way.
+        PayoutUnderWay: transfers are on their way.
+        RefundNotFailed, RefundSentAgain, CustodyMoney: see `resending`.
     """
     payment = await _payment(session, ask.payment_id)
     known = await session.get(Refund, refund_id)
@@ -61,7 +60,7 @@ async def prepare(
     other = await queries.find_open(session, payment.id)
     if other is not None:
         raise rules.RefundOpen("Another refund of this payment is open.", refund=str(other.id))
-    invoice, _, debits = await _given_back(session, refund_id, payment, ask)
+    invoice, _, debits = await _given_back(session, refund_id, payment, ask, now=now)
     columns, bank = await wiring.prepared(session, refund_id, payment, ask, now=now)
     raw = _content(refund_id, ask, payment, debits, bank)
     refund = Refund(
@@ -73,6 +72,7 @@ async def prepare(
         currency=ask.amount.currency,
         reason=ask.reason,
         goes_to=ask.goes_to,
+        resends=ask.resends,
         **columns,
         state=rules.PREPARED,
         content=raw,
@@ -97,8 +97,8 @@ async def approve(
         Unknown: there is no such refund.
         AlreadyDecided, SamePerson, ContentChanged: see `approvals.rules`.
         ProofSpent: the proof has served for another decision.
-        PaymentDisputed, PayoutUnderWay, RefundTooLarge: what happened since keeps it from being
-            made.
+        PaymentDisputed, PayoutUnderWay, RefundTooLarge, RefundSentAgain: what happened since keeps
+            it from being made.
     """
     refund, payment = await _both(session, refund_id)
     again = decision.repeats(refund.decided_by, refund.content_sha256)
@@ -106,7 +106,7 @@ async def approve(
         return refund
     if refund.state != rules.PREPARED:
         raise AlreadyDecided(f"This refund is {refund.state}.", state=refund.state)
-    invoice, pieces, debits = await _given_back(session, refund.id, payment, refund.ask())
+    invoice, pieces, debits = await _given_back(session, refund.id, payment, refund.ask(), now=now)
     bank = await wiring.said_now(session, refund, payment, now=now)
     deciding.check_decision(
         decision,
@@ -179,11 +179,9 @@ async def made(
 async def came_back(session: AsyncSession, refund_id: UUID, *, into: str, now: datetime) -> None:
     """Book a refund that a bank sent back, once: the payer is still owed it."""
     refund, payment = await _both(session, refund_id)
-    if refund.state != rules.MADE:
-        return
-    refund.state = rules.FAILED
-    lines = rules.failed_lines(payment.payer_id, refund.amount, into=into)
-    await _book(session, refund, "refund.failed", lines, now=now)
+    if refund.state == rules.MADE:
+        lines = rules.failed_lines(payment.payer_id, refund.amount, into=into)
+        await _fail(session, refund, lines, now=now)
 
 
 async def rejected(session: AsyncSession, refund_id: UUID, *, report: str, now: datetime) -> None:
@@ -191,7 +189,9 @@ async def rejected(session: AsyncSession, refund_id: UUID, *, report: str, now: 
     refund, _ = await _both(session, refund_id)
     if refund.state == rules.APPROVED:
         refund.state, refund.provider_id = rules.FAILED, f"{report}:{refund_id}"
+        refund.failed_at = now
         await session.flush()
+        await owing.owe(session, refund, now=now)
         await _tell(session, "refund.failed", refund, now=now)
 
 
@@ -206,9 +206,15 @@ async def apply_seen(
     await made(session, refund.id, provider_id=seen.provider_id, now=now)
     refund, payment = await _both(session, refund.id)
     if seen.failed and refund.state == rules.MADE:
-        refund.state = rules.FAILED
         lines = rules.failed_lines(payment.payer_id, refund.amount)
-        await _book(session, refund, "refund.failed", lines, now=now)
+        await _fail(session, refund, lines, now=now)
+
+
+async def _fail(session: AsyncSession, refund: Refund, lines: list[Line], *, now: datetime) -> None:
+    """Book that a refund came back to where it had left from, and that it is owed again."""
+    refund.state, refund.failed_at = rules.FAILED, now
+    await _book(session, refund, "refund.failed", lines, now=now)
+    await owing.owe(session, refund, now=now)
 
 
 async def _book(
@@ -246,23 +252,25 @@ async def _foreign(
 
 
 async def _given_back(
-    session: AsyncSession, refund_id: UUID, payment: Payment, ask: Ask
+    session: AsyncSession, refund_id: UUID, payment: Payment, ask: Ask, *, now: datetime
 ) -> tuple[Invoice, list[Piece], list[Line]]:
     """Return who gives an amount back; what waits in suspense was nobody's yet.
 
-    Checked when a refund is prepared and again when it is approved: a dispute may have been lost
-    in between.
+    What is sent again was given back before. Checked when a refund is prepared and again when it
+    is approved: a dispute may have been lost in between.
     """
     amount, by_card = ask.amount, payment.method == "card"
     if payment.state != SUCCEEDED or payment.provider_id is None:
         raise rules.PaymentNotRefundable("It brought nothing in.", state=payment.state)
-    if by_card != (ask.goes_to == rules.TO_CARD):
-        raise rules.PaymentNotRefundable("It came another way than that.", state=payment.state)
+    rules.check_way(ask, by_card=by_card)
     dispute = await disputes.find_open(session, payment.id)
     if dispute is not None:
         raise rules.PaymentDisputed("The card holder disputes it.", dispute=str(dispute.id))
-    rules.check_amount(amount, left=await queries.left(session, payment, besides=refund_id))
+    besides = ask.resends or refund_id
+    rules.check_amount(amount, left=await queries.left(session, payment, besides=besides))
     invoice = await session.get_one(Invoice, payment.invoice_id)
+    if ask.resends is not None:
+        return invoice, [], await owing.debits(session, refund_id, ask.resends, now=now)
     if invoice.paid_by != payment.id:
         suspense = accounts.SUSPENSE_PSP if by_card else accounts.SUSPENSE_BANK
         return invoice, [], [(suspense, amount)]
@@ -322,6 +330,7 @@ async def _tell(session: AsyncSession, kind: str, refund: Refund, *, now: dateti
         "content_sha256": refund.content_sha256,
         "amount_minor": refund.amount_minor,
         "currency": refund.currency,
+        "resends": None if refund.resends is None else str(refund.resends),
     }
     parties = [refund.payer_id]
     await facts.record(session, kind, refund.id, record, parties=parties, now=now)

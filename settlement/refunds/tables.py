@@ -56,6 +56,7 @@ class Refund(SQLModel, table=True):
         CheckConstraint(
             "goes_to = 'card' OR intent_id IS NULL", name="refund_to_a_bank_is_no_instruction"
         ),
+        CheckConstraint("failed_at IS NULL OR state = 'failed'", name="refund_failed_when"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="refund_currency_is_a_code"),
         CheckConstraint("char_length(reason) BETWEEN 1 AND 500", name="refund_reason_has_length"),
         CheckConstraint("content_sha256 ~ '^[0-9a-f]{64}$'", name="refund_sha256_is_hex"),
@@ -64,6 +65,13 @@ class Refund(SQLModel, table=True):
             "payment_id",
             unique=True,
             postgresql_where=text("state IN ('prepared', 'approved')"),
+        ),
+        # Of all that send one refund again, one waits, is on its way, or has arrived.
+        Index(
+            "ix_refund_one_resend",
+            "resends",
+            unique=True,
+            postgresql_where=text("state IN ('prepared', 'approved', 'made')"),
         ),
     )
 
@@ -94,6 +102,10 @@ class Refund(SQLModel, table=True):
     intent_id: UUID | None = Field(default=None, foreign_key="outbound.id", unique=True)
     provider_id: str | None = Field(default=None, unique=True)
     made_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    # Refunds that failed before it was kept have none.
+    failed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
+    # The refund that failed and is sent again, whole, by this one; its trigger says so too.
+    resends: UUID | None = Field(default=None, foreign_key="refund.id")
 
     @property
     def amount(self) -> Money:
@@ -102,4 +114,11 @@ class Refund(SQLModel, table=True):
 
     def ask(self) -> Ask:
         """The value that the rules know."""
-        return Ask(self.payment_id, self.amount, self.reason, self.goes_to)
+        return Ask(
+            self.payment_id,
+            self.amount,
+            self.reason,
+            self.goes_to,
+            self.resends,
+            None if self.resends is None else self.account_id,
+        )

@@ -1,7 +1,8 @@
-"""Where a refund of a bank transfer goes, out of which account of ours, and by which file.
+"""Where a refund to an account at a bank goes, out of which account of ours, and by which file.
 
 It goes to the account that the statement showed the money to come from, or to an account of the
-payer's that two people have verified; a changed one cools off first, as a payee's does.
+payer's that two people have verified; a changed one cools off first, as a payee's does. A card
+payment goes to its card; where that failed, it goes to a verified account.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts import canonical
+from contracts.money import WrongCurrency
+from settlement.bank import queries as banks
 from settlement.bank import refunding
+from settlement.bank import rules as bank_rules
 from settlement.bank.rules import Account
 from settlement.bank.tables import BankAccount, BankEntry
 from settlement.invoices.tables import Payment
@@ -41,24 +45,49 @@ class Way:
         return Account(self.to.scheme, self.to.number, self.to.holder, self.to.member_id)
 
 
-async def way(session: AsyncSession, payment: Payment, goes_to: str, *, now: datetime) -> Way:
-    """Return the way that a refund of a bank transfer takes now.
+async def way(session: AsyncSession, payment: Payment, ask: Ask, *, now: datetime) -> Way:
+    """Return the way that a refund to an account at a bank takes now.
 
     Raises:
         RefundAccountMissing: the statement shows no account that can be paid, or the payer has none
             that is verified and usable.
+        Unknown, WrongCurrency, CustodyMoney: see `paying`.
     """
     entry = await _entry(session, payment)
-    out_of = await _out_of(session, payment)
-    if out_of is None:
-        raise RefundAccountMissing("The account that the money came into is not followed.")
-    if goes_to == rules.TO_PAYER:
+    out_of = await paying(session, payment, ask.out_of)
+    if ask.goes_to == rules.TO_PAYER:
         return Way(out_of, _seen(entry, out_of.currency), None)
     found = await payees.in_force(session, [payment.payer_id], currency=payment.currency, now=now)
     account = found.get(payment.payer_id)
     if account is None:
         raise RefundAccountMissing("The payer has no verified account that may be paid now.")
     return Way(out_of, account.details(), account.id)
+
+
+async def paying(session: AsyncSession, payment: Payment, named: UUID | None) -> BankAccount:
+    """Return the account of ours that a payment goes back out of.
+
+    A transfer goes back out of the account that it came into. A card payment lies in none; of one
+    whose refund failed people name an account of the exchange's own, which pays instead.
+
+    Raises:
+        Unknown: there is no such account of ours.
+        RefundAccountMissing: a transfer lies elsewhere, or nobody named an account for a card's.
+        WrongCurrency: the account is in another currency.
+        CustodyMoney: a bank holds the account for others.
+    """
+    if payment.method != "card":
+        found = await _out_of(session, payment)
+        if found is None or named not in (None, found.id):
+            raise RefundAccountMissing("It goes back out of the account that it came into.")
+        return found
+    if named is None:
+        raise RefundAccountMissing("No account of the exchange's was named that pays.")
+    account = await banks.get_account(session, named)
+    if account.currency != payment.currency:
+        raise WrongCurrency("The account is in another currency.", currency=account.currency)
+    bank_rules.check_own(custody=account.instruct_only)
+    return account
 
 
 async def prepared(
@@ -73,7 +102,7 @@ async def prepared(
     """
     if ask.goes_to == rules.TO_CARD:
         return {}, None
-    there = await way(session, payment, ask.goes_to, now=now)
+    there = await way(session, payment, ask, now=now)
     document = refunding.write(
         refund_id, out_of=there.out_of, to=there.account(), amount=ask.amount, now=now
     )
@@ -97,7 +126,7 @@ async def said_now(
     """
     if refund.document is None:
         return None
-    there = await way(session, payment, refund.goes_to, now=now)
+    there = await way(session, payment, refund.ask(), now=now)
     return _said(refund.id, there, refund.document)
 
 

@@ -20,9 +20,12 @@ from settlement.sweeps.tables import Sweep
 
 # Who waits for money at the provider: payees of what was not wired, payers whose card is refunded.
 # A deal without any payment counts too: a deposit paid it, and its transfers leave the balance.
+# A card's refund that is sent again by a bank waits for the bank's money instead.
 OWED = text(
-    "SELECT coalesce(-sum(p.amount_minor), 0)::bigint FROM ledger_posting p "
-    "JOIN ledger_account a ON a.id = p.account_id "
+    "SELECT coalesce(-sum(p.amount_minor), 0)::bigint - (SELECT coalesce(sum(r.amount_minor), 0) "
+    "FROM refund r JOIN payment y ON y.id = r.payment_id WHERE r.state = 'approved' "
+    "AND r.goes_to <> 'card' AND y.method = 'card' AND r.currency = :currency)::bigint "
+    "FROM ledger_posting p JOIN ledger_account a ON a.id = p.account_id "
     "JOIN ledger_balance b ON b.account_id = a.id AND b.posted_minor <> 0 "
     "JOIN ledger_journal j ON j.id = p.journal_id "
     "WHERE a.currency = :currency "

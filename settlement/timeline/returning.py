@@ -22,6 +22,8 @@ from settlement.refunds.tables import Refund
 from settlement.timeline import rules
 from settlement.timeline.rules import DECIDE_WITHIN_DAYS, STEP, Entry, Next
 
+MOST = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Returned:
@@ -37,6 +39,10 @@ async def of_settlement(session: AsyncSession, deal_id: UUID, invoices: Iterable
     found = Returned()
     for refund in await refunds.of_deal(session, deal_id):
         _add_refund(found, refund)
+    for refund in await refunds.to_resend(session, limit=MOST, deal_id=deal_id):
+        since = refund.failed_at or refund.made_at
+        due = None if since is None else rules.due_on(since, DECIDE_WITHIN_DAYS)
+        found.waiting.append(Next(rules.RESEND_REFUND, "operator", due, refund.id))
     for dispute in await disputes.of_deal(session, deal_id):
         _add_dispute(found, dispute)
     for invoice_id in invoices:
@@ -52,14 +58,18 @@ def _add_refund(found: Returned, row: Refund) -> None:
     found.subjects.append(row.id)
     made = Entry(
         row.prepared_at, STEP, "refund.prepared", by=row.prepared_by, amount=row.amount,
-        note=row.reason,
+        name=None if row.resends is None else str(row.resends), note=row.reason,
     )  # fmt: skip
     found.entries.append(made)
     found.entries.extend(_decided(row, "refund.refused", "refund.approved"))
-    if row.made_at is not None:
-        kind = "refund.failed" if row.state == refunding.FAILED else "refund.made"
+    if row.made_at is not None and (row.state == refunding.MADE or row.failed_at is not None):
         found.entries.append(
-            Entry(row.made_at, STEP, kind, amount=row.amount, name=row.provider_id)
+            Entry(row.made_at, STEP, "refund.made", amount=row.amount, name=row.provider_id)
+        )
+    failed_at = row.failed_at or row.made_at  # those that failed before it was kept tell the latter
+    if row.state == refunding.FAILED and failed_at is not None:
+        found.entries.append(
+            Entry(failed_at, STEP, "refund.failed", amount=row.amount, name=row.provider_id)
         )
     if row.state == refunding.PREPARED:
         due = rules.due_on(row.prepared_at, DECIDE_WITHIN_DAYS)

@@ -13,6 +13,7 @@ from contracts.money import Money
 PREPARE_WITHIN_DAYS, DECIDE_WITHIN_DAYS = 2, 1
 PAY, PREPARE, DECIDE, WAIT = "pay", "prepare", "decide", "wait"
 DECIDE_REFUND, WAIT_REFUND, DECIDE_RED_LETTER = "decide-refund", "wait-refund", "decide-red-letter"
+RESEND_REFUND = "resend-refund"  # it failed, and its payer is still owed it
 EVIDENCE, JUDGED = "evidence", "judged"  # of a dispute: to be handed in; with the bank
 # Where several things have one instant, they stand in this order.
 STEP, JOURNAL, FACT = "step", "journal", "fact"

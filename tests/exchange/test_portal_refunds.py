@@ -19,6 +19,7 @@ from tests.exchange.test_portal_pages import browser, someone, token_in
 from tests.settlement import returns_factory as returning
 from tests.settlement.returns_factory import disputed
 from tests.settlement.test_refunds import bought
+from tests.settlement.test_refunds_resent import failed as failing
 from tests.settlement.test_stripe_service import payment
 
 REASON = "the licence was withdrawn"
@@ -110,6 +111,40 @@ async def test_a_refused_refund_says_why(context: Context, db: Database) -> None
         )
         assert status == 303, said
         assert "金额有误" in (await first.get(where)).text
+
+
+async def test_a_failed_refund_is_in_the_queue_until_another_person_sends_it_again(
+    context: Context, db: Database
+) -> None:
+    failed = await failing(db)
+    where = f"/console/refunds/{failed.refund.id}"
+    async with browser(context) as first, browser(context) as second:
+        await enter(first, await someone(context, "operator"))
+        await enter(second, await someone(context, "approver"))
+        assert f"{where}#again" in (await first.get("/console")).text
+        page = (await first.get(where)).text
+        assert "still owed" in page and "Prepare to send it again" in page
+        zh = (await first.get(f"{where}?lang=zh-CN")).text
+        assert "款项仍欠付款方" in zh and "经办重新退款" in zh
+        await first.get(f"{where}?lang=en")
+        resend_id = str(ids.new(clock.now()))
+        sent = {"resend_id": resend_id, "reason": REASON}
+        status, said, _ = await send(
+            first, where, f"{where}/resends", goes_to="verified-account", **sent
+        )
+        assert status == 409 and "refund-account-missing" in said
+        status, said, done = await send(first, where, f"{where}/resends", goes_to="card", **sent)
+        assert status == 303, said
+        again = str(done.headers["location"])
+        queue = (await first.get("/console")).text
+        assert f"{where}#again" not in queue and again in queue
+        page = (await second.get(again)).text
+        assert where in page and "You prepared this" not in page
+        seen = {"content_sha256": hash_of(page), "password": PASSWORD}
+        status, said, _ = await send(second, again, f"{again}/approval", **seen)
+        assert status == 303, said
+        page = (await second.get(where)).text
+        assert again in page and "Prepare to send it again" not in page
 
 
 async def test_a_dispute_shows_until_when_evidence_is_due(context: Context, db: Database) -> None:

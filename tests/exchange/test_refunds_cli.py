@@ -18,6 +18,7 @@ from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
 from tests.settlement.returns_factory import of_a_payment
 from tests.settlement.test_refunds import bought
+from tests.settlement.test_refunds_resent import failed
 from tests.settlement.test_wire_refunds import wired
 
 RUNNER = CliRunner()
@@ -72,6 +73,36 @@ async def test_two_people_give_a_transfer_back_at_the_terminal(
         assert json.loads(said)["to_account"] == f"iban:{one.came_from}"
         status, said = await say("list", "--state", "approved", "--json", *first)
         assert told[1] in [each["id"] for each in json.loads(said)["refunds"]]
+
+
+async def test_two_people_send_a_failed_refund_again_at_the_terminal(
+    context: Context, db: Database, keys: dict[str, str]
+) -> None:
+    one = await failed(db, 777)
+    async with served(context) as site:
+        first = ["--exchange", site, "--api-key", keys["one"]]
+        second = ["--exchange", site, "--api-key", keys["other"]]
+
+        async def say(*words: str) -> tuple[int, str]:
+            return await anyio.to_thread.run_sync(lambda: run(refunds, *words))
+
+        again = ["resend", str(one.refund.id), "--reason", "anew", "--to"]
+        status, said = await say(*again, "verified-account", *first)
+        assert (status, "refund-account-missing" in said) == (1, True), said
+        status, said = await say(*again, "card", *first)
+        assert (status, "7.77 CNY" in said) == (0, True), said
+        told = re.search(r"approve (\S+) ([0-9a-f]{64})", said)
+        assert told is not None
+        status, said = await say("approve", *told.groups(), *first)
+        assert (status, "same-person" in said) == (1, True), said
+        status, said = await say("approve", *told.groups(), *second)
+        assert (status, "is approved" in said) == (0, True), said
+        status, said = await say("show", str(one.refund.id), *first)
+        assert json.loads(said)["resent_as"] == told[1]
+        status, said = await say("show", told[1], *first)
+        assert json.loads(said)["resends"] == str(one.refund.id)
+        status, said = await say(*again, "card", *first)
+        assert (status, "refund-open" in said) == (1, True), said
 
 
 async def test_a_dispute_is_read_at_the_terminal(

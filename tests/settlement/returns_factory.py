@@ -86,7 +86,9 @@ async def refunded(
 
 
 async def of_a_payment(session: AsyncSession, payment_id: UUID, *, now: datetime) -> dict[str, str]:
-    """A refund of a payment that waits for its decision, and an inquiry about the payment."""
+    """A refund of a payment that waits for its decision, an inquiry about the payment, and an id
+    for what would send the refund again.
+    """
     home = await party(session, now=now)
     maker = await person(session, party_id=home.id, role="operator", now=now)
     ask = Ask(payment_id, Money(1, "CNY"), "rights withdrawn")
@@ -95,7 +97,8 @@ async def of_a_payment(session: AsyncSession, payment_id: UUID, *, now: datetime
     await disputing.apply_seen(session, payment_id, seen, now=now)
     found = await disputes.find_open(session, payment_id)
     assert found is not None
-    return {"refund_id": str(refund.id), "dispute_id": str(found.id)}
+    named = {"refund_id": str(refund.id), "dispute_id": str(found.id)}
+    return {**named, "resend_id": str(ids.new(now))}
 
 
 async def balances(db: Database, trade: Trade) -> Mapping[str, int]:

@@ -174,7 +174,7 @@ async def test_a_refund_that_comes_back_is_still_owed_to_the_buyer(db: Database)
     for type in ("refund.failed", "refund.updated", "charge.refunded"):
         await deliver(db, event(provider_id, type))
     await settle(db, gateway)
-    assert (await balances(db, trade))["refund:buyer:in-transit"] == -500
+    assert (await balances(db, trade))["refund:buyer:owed"] == -500
     async with db.sessions() as session:
         assert (await queries.get_refund(session, refund.id)).state == "failed"
 
