@@ -51,6 +51,7 @@ from exchange import (
     server,
     signing_cli,
     stripe_cli,
+    sweeps_cli,
     templates_cli,
     witness_cli,
     worker,
@@ -79,6 +80,7 @@ app.add_typer(index_cli.app, name="index")
 app.add_typer(ledger_cli.app, name="ledger")
 app.add_typer(refunds_cli.refunds, name="refunds")
 app.add_typer(refunds_cli.disputes, name="disputes")
+app.add_typer(sweeps_cli.app, name="sweeps")
 app.add_typer(log_cli.app, name="log")
 app.add_typer(masters_cli.app, name="masters")
 app.add_typer(fees_cli.app, name="fees")

@@ -67,6 +67,7 @@ ALLOWED = {
         "exchange/signing_cli.py",
         "exchange/standins/",
         "exchange/stripe_cli.py",
+        "exchange/sweeps_cli.py",
         "exchange/templates_cli.py",
         "exchange/terminal.py",
         "exchange/witness_cli.py",

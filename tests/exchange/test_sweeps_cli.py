@@ -1,0 +1,158 @@
+"""`exchange sweeps` at a terminal: prepared by one, approved by another, until it landed."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import pytest
+from typer.testing import CliRunner
+
+from contracts import ids
+from contracts.refusal import Refusal
+from exchange import clock
+from exchange.context import Context
+from exchange.db import Database
+from exchange.settings import Settings
+from exchange.sweeps_cli import app
+from tests.conftest import NOW, migrate
+from tests.contracts.parties_factory import party
+from tests.exchange.identity_factory import PASSWORD, api_key, person
+from tests.exchange.portal_site import served
+from tests.settlement.bank_factory import Bank, closed, suspended
+from tests.settlement.returns_factory import drain
+from tests.settlement.sweeps_factory import a_bank, earned
+from tests.settlement.test_replay import on_server
+
+RUNNER = CliRunner()
+
+
+def run(*words: str) -> str:
+    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
+    if isinstance(done.exception, Refusal):
+        return f"{done.exception.code} {done.exception.detail} {done.exception.data}"
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def own_url(server_url: str) -> Iterator[str]:
+    """A database of this file's own: what is free is told of the provider's whole balance."""
+    on_server(server_url, "DROP DATABASE IF EXISTS sweeps_cli WITH (FORCE)")
+    on_server(server_url, "CREATE DATABASE sweeps_cli")
+    url = server_url.replace("/postgres?", "/sweeps_cli?")
+    migrate(url)
+    yield url
+    on_server(server_url, "DROP DATABASE sweeps_cli WITH (FORCE)")
+
+
+@pytest.fixture
+async def own(own_url: str, settings: Settings) -> AsyncIterator[Context]:
+    db = Database(own_url)
+    yield Context(settings, db)
+    await db.close()
+
+
+async def keys(context: Context) -> tuple[str, str]:
+    """Keys of two approvers."""
+    now = clock.now()
+    async with context.db.transaction() as session:
+        home = await party(session, now=now)
+        people = [
+            await person(session, party_id=home.id, role="approver", now=now) for _ in range(2)
+        ]
+        one, other = [await api_key(session, person=who, now=now) for who in people]
+        return one, other
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The commands as one person gives them."""
+
+    site: str
+    key: str
+
+    async def say(self, *words: str) -> str:
+        """What a command answers; a refusal too."""
+        where = ("--exchange", self.site, "--api-key", self.key)
+        return await anyio.to_thread.run_sync(lambda: run(*words, *where))
+
+    async def told(self, *words: str) -> dict[str, Any]:
+        """What a command answers to a program."""
+        return dict(json.loads(await self.say(*words)))
+
+    async def stands(self, sweep: str) -> dict[str, Any]:
+        """A sweep as the list shows it."""
+        listed = (await self.told("list", "--json"))["sweeps"]
+        return dict(next(one for one in listed if one["id"] == sweep))
+
+
+@asynccontextmanager
+async def terminals(context: Context) -> AsyncIterator[tuple[Terminal, Terminal]]:
+    one, other = await keys(context)
+    async with served(context) as site:
+        yield Terminal(site, one), Terminal(site, other)
+
+
+def named(said: str) -> tuple[str, str]:
+    """The id and the hash that another person is told to approve."""
+    found = re.search(r"approve(?:-match)? (\S+) ([0-9a-f]{64})", said)
+    assert found is not None, said
+    return found[1], found[2]
+
+
+async def sent(own: Context, first: Terminal, second: Terminal) -> tuple[str, int, Bank]:
+    """A sweep that two people ordered at their terminals, and the provider made."""
+    minor, gateway = await earned(own.db)
+    bank = await a_bank(own.db)
+    said = await first.say("prepare", str(bank.account.id), str(minor), "CNY")
+    assert f"{minor // 100}.{minor % 100:02d} CNY" in said
+    sweep = named(said)
+    assert "is approved" in await second.say("approve", *sweep)
+    await drain(own.db, gateway, clock.now())
+    return sweep[0], minor, bank
+
+
+async def test_two_people_sweep_what_is_free_and_no_more(own: Context) -> None:
+    minor, _ = await earned(own.db)
+    account = str((await a_bank(own.db)).account.id)
+    async with terminals(own) as (first, second):
+        funds = (await first.told("free", "--json"))["funds"]
+        [found] = [one for one in funds if one["currency"] == "CNY"]
+        assert found["free_minor"] >= minor
+        assert "CNY" in await first.say("free")
+        much = str(found["free_minor"] + 1)
+        assert "sweep-too-large" in await first.say("prepare", account, much, "CNY")
+        assert "wrong-currency" in await first.say("prepare", account, "1", "EUR")
+        sweep = named(await first.say("prepare", account, str(minor), "CNY"))
+        assert "same-person" in await first.say("approve", *sweep)
+        other = (sweep[0], "0" * 64)
+        assert "content-changed" in await second.say("approve", *other)
+        assert "is refused" in await second.say("refuse", *sweep, "--reason", "not today")
+        assert "already-decided" in await second.say("approve", *sweep)
+        assert (await first.told("show", sweep[0]))["refused_reason"] == "not today"
+        for state, is_there in (("refused", True), ("paid", False)):
+            listed = (await first.told("list", "--json", "--state", state))["sweeps"]
+            assert (sweep[0] in [one["id"] for one in listed]) == is_there
+        assert "refused" in await first.say("list")
+
+
+async def test_what_no_statement_names_is_matched_by_two_people(own: Context) -> None:
+    async with terminals(own) as (first, second):
+        sweep, minor, bank = await sent(own, first, second)
+        assert (await first.stands(sweep))["state"] == "in_transit"
+        bank.line(minor, text="TRANSFER")
+        async with own.db.transaction() as session:
+            assert (await closed(session, bank, since=0)).suspended == 1
+            [item] = await suspended(session, bank.account)
+        assert "unknown" in await first.say("match", str(ids.new(NOW)), sweep)
+        match = named(await first.say("match", str(item.id), sweep))
+        assert "is refused" in await second.say("refuse-match", *match, "--reason", "look again")
+        match = named(await first.say("match", str(item.id), sweep))
+        assert "release-same-person" in await first.say("approve-match", *match)
+        assert "is approved" in await second.say("approve-match", *match)
+        landed = await first.stands(sweep)
+    assert landed["landed_at"] is not None
+    assert landed["on_the_way_minor"] == 0
