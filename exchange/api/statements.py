@@ -19,7 +19,7 @@ from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing
 from listings.admissions import applying
 from settlement.bank import queries, reading, report, reporting, rules
 from settlement.bank.tables import BankReport, BankStatement
-from settlement.reconciliation import service
+from settlement.reconciliation import crediting, service
 
 router = APIRouter(tags=["bank"])
 
@@ -186,7 +186,11 @@ async def imported(
     if report.is_report(raw):
         return await _reported(session, raw, caller=caller, now=now)
     statements = await anyio.to_thread.run_sync(reading.read, raw)
-    done = await service.import_file(session, raw, statements, person_id=caller.person_id, now=now)
+    deposits = await crediting.awaited(session, statements)
+    await applying.lock(session, {one.auction_id for one in deposits.values()})
+    done = await service.import_file(
+        session, raw, statements, deposits=deposits, person_id=caller.person_id, now=now
+    )
     for auction_id, party_id in done.deposits:
         await applying.admit_paid(session, auction_id, party_id, now=now)
     return ImportedOut(

@@ -3,7 +3,7 @@
 Each verb locks the auction's row first, as a batch of bids does.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -119,6 +119,12 @@ async def receive_deposit(
     if row is not None:
         await _admit_if_complete(session, auction, row, now=now)
     return deposit
+
+
+async def lock(session: AsyncSession, auction_ids: Collection[UUID]) -> None:
+    """Lock auctions in the order of their ids, before any deposit of theirs is locked."""
+    for auction_id in sorted(auction_ids):
+        await locking.find_locked(session, Auction, col(Auction.id) == auction_id)
 
 
 async def admit_paid(

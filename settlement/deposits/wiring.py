@@ -1,6 +1,6 @@
 """Deposits by wire: credits that a statement shows, and returns that a payment file makes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -61,6 +61,15 @@ async def receive_wire(
     )
     await service.receive(session, receipt, currency=credit.amount.currency, into=credit.into)
     return True
+
+
+async def lock(session: AsyncSession, whose: Iterable[tuple[UUID, UUID]]) -> None:
+    """Lock several deposits by auction and bidder, until the transaction ends.
+
+    By auction and then by bidder, whoever asks: two who lock several never wait in a circle.
+    """
+    for auction_id, party_id in sorted(set(whose)):
+        await booking.find_locked(session, auction_id, party_id)
 
 
 async def awaited(session: AsyncSession, currency: str) -> Sequence[Deposit]:

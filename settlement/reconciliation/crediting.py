@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import calendar
 from contracts.money import Money
-from settlement.bank.rules import Entry
+from settlement.bank.rules import Statement
 from settlement.bank.tables import BankAccount, BankEntry
 from settlement.collecting.rules import of_deposit
 from settlement.deposits import wiring
@@ -17,18 +17,27 @@ from settlement.reconciliation import rules
 from settlement.reconciliation.rules import Awaited
 
 
-async def awaited(
-    session: AsyncSession, account: BankAccount, entries: Sequence[Entry]
-) -> Mapping[str, Awaited]:
-    """Return by reference the deposits that are missing, if any entry names one."""
-    if not any(rules.deposits_named(entry) for entry in entries):
-        return {}
+async def awaited(session: AsyncSession, statements: Sequence[Statement]) -> Mapping[str, Awaited]:
+    """Return by reference the deposits that are missing and that a line names.
+
+    Read before anything is locked: who imports locks the auctions of these first, because a
+    deposit is never locked before its auction.
+    """
+    named: dict[str, set[str]] = {}
+    for one in statements:
+        said = {name for entry in one.entries for name in rules.deposits_named(entry)}
+        named.setdefault(one.currency, set()).update(said)
     return {
-        of_deposit(one.auction_id, one.party_id): Awaited(
-            one.auction_id, one.party_id, one.required_minor - one.held_minor
-        )
-        for one in await wiring.awaited(session, account.currency)
+        reference: Awaited(one.auction_id, one.party_id, one.required_minor - one.held_minor)
+        for currency in sorted(code for code, said in named.items() if said)
+        for one in await wiring.awaited(session, currency)
+        if (reference := of_deposit(one.auction_id, one.party_id)) in named[currency]
     }
+
+
+async def lock(session: AsyncSession, deposits: Mapping[str, Awaited]) -> None:
+    """Lock the deposits that lines name, in the order in which everybody locks several."""
+    await wiring.lock(session, [(one.auction_id, one.party_id) for one in deposits.values()])
 
 
 async def credit(

@@ -1,6 +1,6 @@
 """Importing statements: a rule matches a line, or it is suspended with an owner and a deadline."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ from settlement.invoices import wires
 from settlement.ledger import service as ledger
 from settlement.reconciliation import crediting, noting, queries, rules, summing
 from settlement.reconciliation import paying as paying_out
-from settlement.reconciliation.rules import Known, Match, Paying
+from settlement.reconciliation.rules import Awaited, Known, Match, Paying
 from settlement.reconciliation.tables import ReconMatch, SuspenseItem
 from settlement.sweeps import queries as sweep_rows
 from settlement.sweeps import service as sweeps
@@ -53,38 +53,45 @@ async def import_file(
     raw: bytes,
     statements: Sequence[Statement],
     *,
+    deposits: Mapping[str, Awaited],
     person_id: UUID,
     now: datetime,
 ) -> Imported:
     """Import a file of a bank, whole or not at all; the same file again changes nothing.
 
+    Locks are taken in one order, also by whoever types a receipt: the deposits' auctions, which the
+    caller has locked, then the deposits, then the account and all that its lines pay.
+
     Args:
         session: the transaction of the import.
         raw: the file.
         statements: what `bank.reading.read` found in it.
+        deposits: by reference those that lines may pay, see `crediting.awaited`.
         person_id: who imports, and owns what nothing explains.
         now: the instant.
 
     Raises:
         StatementGap, StatementIdReused, OwnAccountUnknown: see `storing.keep`.
     """
+    await crediting.lock(session, deposits)
     kept = await storing.keep(session, raw, statements, person_id=person_id, now=now)
     matched = suspended = 0
-    deposits: list[tuple[UUID, UUID]] = []
+    credited: list[tuple[UUID, UUID]] = []
     for statement in kept.new:
         if statement.kind == NOTIFICATION:
             continue  # it tells references; the statement that follows books the money
         account = await bank.get_account(session, statement.account_id)
-        booked = await _book(session, account, statement, owner_id=person_id, now=now)
+        booked = await _book(session, account, statement, deposits, owner_id=person_id, now=now)
         matched, suspended = matched + booked.matched, suspended + booked.suspended
-        deposits += booked.deposits
-    return Imported(kept, matched, suspended, deposits)
+        credited += booked.deposits
+    return Imported(kept, matched, suspended, credited)
 
 
 async def _book(
     session: AsyncSession,
     account: BankAccount,
     statement: BankStatement,
+    deposits: Mapping[str, Awaited],
     *,
     owner_id: UUID,
     now: datetime,
@@ -93,7 +100,7 @@ async def _book(
     await _book_opening(session, account, statement, owner_id=owner_id, now=now)
     lines = await bank.entries(session, statement.id)
     states: dict[UUID, str] = {}
-    known = await _known(session, account, [line.entry() for line in lines], states)
+    known = await _known(session, account, [line.entry() for line in lines], deposits, states)
     left: list[BankEntry] = []
     credited: list[tuple[UUID, UUID]] = []
     for line in lines:
@@ -117,6 +124,7 @@ async def _known(
     session: AsyncSession,
     account: BankAccount,
     entries: Sequence[Entry],
+    deposits: Mapping[str, Awaited],
     states: dict[UUID, str],
 ) -> Known:
     """Load all that the entries may belong to; `states` is filled and stays the caller's."""
@@ -138,7 +146,6 @@ async def _known(
         for owed in await queries.owed(session, currency=account.currency, numbers=numbers):
             invoices[owed.number] = owed
     expected = await sweep_rows.expected(session, account.currency)
-    deposits = await crediting.awaited(session, account, entries)
     return Known(items, batches, invoices, learned, states, expected, account.id, deposits)
 
 

@@ -20,7 +20,7 @@ from settlement.payees.rules import Details
 from settlement.payees.tables import PayeeBankAccount
 from settlement.payouts import service as payouts
 from settlement.payouts.tables import Payout
-from settlement.reconciliation import releasing
+from settlement.reconciliation import crediting, releasing
 from settlement.reconciliation import service as reconciliation
 from settlement.reconciliation.rules import Part
 from settlement.reconciliation.service import Imported
@@ -142,9 +142,12 @@ class Bank:
 
 async def imported(session: AsyncSession, raw: bytes) -> Imported:
     """Import a file as somebody of the staff."""
+    statements = reading.read(raw)
+    deposits = await crediting.awaited(session, statements)
     return await reconciliation.import_file(
-        session, raw, reading.read(raw), person_id=await staff(session, "operator"), now=NOW
-    )
+        session, raw, statements, deposits=deposits,
+        person_id=await staff(session, "operator"), now=NOW,
+    )  # fmt: skip
 
 
 async def closed(session: AsyncSession, bank: Bank, *, since: int) -> Imported:
