@@ -68,6 +68,7 @@ from exchange.api import (
     pledges,
     problems,
     proofs,
+    provider_suspense,
     recognition,
     redletters,
     references,
@@ -111,8 +112,8 @@ ROUTERS = (
     offers, requests, bundles, lives, changes, verification, signing, deliveries, delivery_keys,
     complaints, payees, bank, collecting, statements, suspense, books, royalties, dues,
     royalty_statements,
-    refunds, disputes, payout_batches, clearing, sweeps, redletters, fapiaos, withholding,
-    remittances,
+    refunds, disputes, payout_batches, clearing, provider_suspense, sweeps, redletters,
+    fapiaos, withholding, remittances,
     ledger_orders, ledger_holds,
 )  # fmt: skip
 DESCRIPTION = (

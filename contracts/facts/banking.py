@@ -104,6 +104,10 @@ BANKING: Mapping[str, KindOfFact] = {
             "items": int,
         },
     ),
+    "provider-suspense.taken": KindOfFact(
+        _STAFF,
+        {"item": str, "reference": str, "owner": str, "amount_minor": int, "currency": str},
+    ),
     "sweep.prepared": KindOfFact(_STAFF, _SWEEP),
     "sweep.approved": KindOfFact(_STAFF, _SWEEP),
     "sweep.refused": KindOfFact(_STAFF, _SWEEP),

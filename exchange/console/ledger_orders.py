@@ -51,6 +51,10 @@ async def orders_page(request: Request, visitor: Staff, session: Session, now: N
         accounts=[row["code"] for row in await books.trial_balance(session)][:OFFERED],
         account=request.query_params.get("account", ""),
         journal=request.query_params.get("journal", ""),
+        first={
+            "account": request.query_params.get("item", ""),
+            "explains": request.query_params.get("explains", ""),
+        },
         statuses=[(code, spoken.say(said)) for code, said in STATUSES],
         lines=LINES,
         new_id=lambda: ids.new(now),

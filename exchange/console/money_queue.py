@@ -15,6 +15,7 @@ from exchange.portal import names
 from exchange.portal.language import Language, mark
 from settlement.bank.tables import PaymentBatch
 from settlement.batches import queries as batches
+from settlement.clearing import queries as clearing
 from settlement.clearing.tables import PspItem
 from settlement.disputes.tables import Dispute
 from settlement.fees import queries as fees
@@ -24,6 +25,7 @@ from settlement.outbound.tables import Outbound
 from settlement.payees import queries as payees
 from settlement.plans.tables import Settlement
 from settlement.reconciliation import queries as reconciliation
+from settlement.reconciliation.rules import due_on
 from settlement.reconciliation.tables import SuspenseItem
 from settlement.redletters import queries as red_letters
 from settlement.refunds import queries as refunds
@@ -44,6 +46,7 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
         *await _red_letters(session),
         *await _disputes(session),
         *await _suspense(session),
+        *await _held(session),
         *await _differences(session),
         *await _files(session),
         *await _payees(session, spoken),
@@ -194,6 +197,24 @@ async def _suspense(session: AsyncSession) -> Tasks:
             maker=release.proposed_by,
         )
         for release in await reconciliation.proposed(session, limit=MOST)
+    ]
+
+
+async def _held(session: AsyncSession) -> Tasks:
+    """Return the money in suspense at the card provider, with who has it in hand."""
+    items = (await clearing.held(session))[:MOST]
+    owners = await clearing.owners(session, [item.id for item in items])
+    return [
+        task(
+            mark("Find out what money in suspense at the card provider is"),
+            f"/console/provider/suspense#item-{item.id}",
+            role=OPERATOR,
+            whose=await names.person(session, owners.get(item.id)) or item.reference,
+            since=item.opened_at,
+            amount=(item.amount_minor, item.currency),
+            due_on=due_on(item.opened_at),
+        )
+        for item in items
     ]
 
 

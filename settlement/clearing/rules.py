@@ -9,8 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from contracts.refusal import Kind, Refusal
+from settlement.ledger import rules as accounts
 
 # What the ledger's keys of journals begin with, where the journal follows an object of Stripe's.
 OBJECT = re.compile(r"(?:pi|tr|trr|re|du|po|txn)_[^:]+(?=:)")
@@ -59,6 +61,67 @@ class Sums:
     def difference_minor(self) -> int:
         """What the ledger has more than the provider."""
         return self.ledger_minor - self.provider_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What journals of one kind and key moved on the account of what is in suspense here.
+
+    `number` is the first journal's: of several at one instant it was booked first.
+    """
+
+    key: str
+    kind: str
+    currency: str
+    posted_minor: int
+    since: datetime
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Money in suspense at the provider, of one of its objects (渠道待核销).
+
+    Attributes:
+        id: the same for the same object and currency, always.
+        reference: the provider's object, or a journal that is of none.
+        currency: its currency.
+        amount_minor: what is held for nobody; negative where it is missing.
+        kind: the kind of the journal that put it there.
+        key: that journal's key, which a line by hand names to explain it.
+        opened_at: when that was.
+    """
+
+    id: UUID
+    reference: str
+    currency: str
+    amount_minor: int
+    kind: str
+    key: str
+    opened_at: datetime
+
+    @property
+    def account(self) -> str:
+        """The ledger's account that holds it, by its stored code."""
+        return accounts.account_code(accounts.SUSPENSE_PSP, self.currency)
+
+
+def held(moved: Sequence[Moved]) -> list[Held]:
+    """Return what is left in suspense of each object, the oldest first.
+
+    What journals by hand, refunds and reversals moved is of the object whose money it was.
+    """
+    found: dict[tuple[str, str], list[Moved]] = {}
+    for one in moved:
+        found.setdefault((one.currency, reference(one.key)), []).append(one)
+    items = []
+    for (currency, named), several in found.items():
+        first = min(several, key=lambda one: (one.since, one.number))
+        left = -sum(one.posted_minor for one in several)
+        if left:
+            id = uuid5(NAMESPACE_OID, f"suspense:psp:{currency}:{named}")
+            items.append(Held(id, named, currency, left, first.kind, first.key, first.since))
+    return sorted(items, key=lambda one: (one.opened_at, one.id))
 
 
 def reference(idem_key: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -11,8 +12,8 @@ from sqlmodel import col, select
 from contracts import ids
 from contracts.facts import service as facts
 from settlement.clearing import queries, rules
-from settlement.clearing.rules import Entry, Sums
-from settlement.clearing.tables import PspCutoff, PspEntry, PspItem
+from settlement.clearing.rules import Entry, Held, Sums
+from settlement.clearing.tables import PspCutoff, PspEntry, PspItem, PspOwner
 from settlement.reconciliation.rules import due_on
 from settlement.sweeps import queries as sweeps
 
@@ -56,6 +57,38 @@ async def cut_off(
     for one in made:
         await _tell(session, one, now=now)
     return made
+
+
+async def take_up(session: AsyncSession, item_id: UUID, *, person_id: UUID, now: datetime) -> Held:
+    """Take up money in suspense at the provider: it is this person's task from then on.
+
+    Another may take it over; the same person again changes nothing.
+
+    Raises:
+        Unknown: no such money is in suspense, or it was explained.
+    """
+    item = await queries.get_held(session, item_id)
+    values = {
+        "id": item.id, "reference": item.reference, "currency": item.currency,
+        "owner_id": person_id, "since": now,
+    }  # fmt: skip
+    added = insert(PspOwner).values(values)
+    taken = added.on_conflict_do_update(
+        index_elements=[col(PspOwner.id)],
+        set_={"owner_id": person_id, "since": now},
+        where=col(PspOwner.owner_id) != person_id,
+    ).returning(col(PspOwner.id))
+    if (await session.scalars(taken)).one_or_none() is not None:
+        record = {
+            "item": str(item.id),
+            "reference": item.reference,
+            "owner": str(person_id),
+            "amount_minor": item.amount_minor,
+            "currency": item.currency,
+        }
+        kind = "provider-suspense.taken"
+        await facts.record(session, kind, item.id, record, parties=[], now=now)
+    return item
 
 
 async def _of_currency(

@@ -76,6 +76,21 @@ class PspItem(SQLModel, table=True):
     closed_at: datetime | None = Field(default=None, sa_column=column.instant(nullable=True))
 
 
+class PspOwner(SQLModel, table=True):
+    """Who has taken up money in suspense at the provider: `id` is the item's, see `rules.held`."""
+
+    __tablename__ = "psp_owner"
+    __table_args__ = (
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="psp_owner_currency_is_a_code"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    reference: str
+    currency: str = Field(sa_column=column.currency())
+    owner_id: UUID = Field(foreign_key="person.id")
+    since: datetime = Field(sa_column=column.instant())
+
+
 class PspCutoff(SQLModel, table=True):
     """How ledger and provider stood at one instant; `open_minor` is what the items name."""
 

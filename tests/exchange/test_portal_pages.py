@@ -30,7 +30,8 @@ PAGES_OF = {
     "broadcaster": ("/", "/deals", "/money", "/money/statement", "/keys"),
     "operator": (
         "/", "/console", "/console/parties", "/console/settlements", "/console/payouts",
-        "/console/ledger", "/console/bank", "/console/bank/statements",
+        "/console/ledger", "/console/bank", "/console/bank/statements", "/console/provider",
+        "/console/provider/suspense",
     ),
 }  # fmt: skip
 KINDS = {"holder": "rights_holder", "broadcaster": "broadcaster"}
