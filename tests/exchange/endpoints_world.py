@@ -40,6 +40,7 @@ from tests.settlement import (
     bank_factory,
     batches_factory,
     fapiao_factory,
+    fees_factory,
     orders_factory,
     pledges_factory,
     redletters_factory,
@@ -49,6 +50,7 @@ from tests.settlement import (
 )
 
 STRANGERS = ("holder", "broadcaster")
+AHEAD = timedelta(days=30)  # of an announcement's first day
 
 
 async def files_of_a_work(licensor: httpx.AsyncClient, work_id: str) -> dict[str, str]:
@@ -137,12 +139,16 @@ async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[
     held |= await orders_factory.of_one(session, now=now)
     held |= await sweeps_factory.of_one(session, now=now)
     held |= await withholding_factory.of_one(session, now=now)
+    announced = await fees_factory.prepared(
+        session, fees_factory.own("of-the-world", 100), valid_from=(now + AHEAD).date(), now=now
+    )
     return {
         **banked,
         **held,
         **pledged,
         **returned,
         **offers,
+        "announcement_id": str(announced.id),
         "incident_id": incident,
         "encumbrance_id": str(encumbrance.id),
         "declaration_id": str(declaration.id),
