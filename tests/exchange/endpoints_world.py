@@ -138,6 +138,7 @@ async def ids_of(context: Context, session: AsyncSession, trade: Trade) -> dict[
     returned |= await redletters_factory.of_a_claim(session, trade.deal.id, now=now)
     held |= await orders_factory.of_one(session, now=now)
     held |= await sweeps_factory.of_one(session, now=now)
+    held |= await fees_factory.of_one(session, now=now)
     held |= await withholding_factory.of_one(session, now=now)
     announced = await fees_factory.prepared(
         session, fees_factory.own("of-the-world", 100), valid_from=(now + AHEAD).date(), now=now

@@ -1,6 +1,6 @@
 """Fees for tests: a flat charge, and schedules with tiers of their own."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -64,3 +64,10 @@ async def announced(
     made = await prepared(session, wire, valid_from=valid_from, now=now)
     decision = await decided(session, await staff(session), made.content_sha256, now=now)
     return await service.approve(session, made.id, decision=decision, now=now)
+
+
+async def of_one(session: AsyncSession, *, now: datetime) -> dict[str, str]:
+    """A schedule that waits for its decision, by the name that addresses give its id."""
+    day = rules.day_of(now) + timedelta(days=30)
+    made = await prepared(session, own("waits", 1), valid_from=day, now=now)
+    return {"announcement_id": str(made.id)}
