@@ -293,13 +293,9 @@ WORDS: Mapping[str, str] = {
     "order_exchange": mark("Exchange at a quote"),
     "order_mark": mark("Freezing or closing an account"),
     "order_close": mark("Close of the books"),
-    # money in suspense at the card provider
     "held_payment.suspended": mark("A payment of another amount than was due"),
     "held_refund.suspended": mark("A refund that was not ordered here"),
-    "held_refund.approved": mark("A refund of what was explained before"),
     "held_dispute.lost": mark("A lost dispute that nobody who was paid bears"),
-    "held_journal.manual": mark("A journal by hand"),
-    "held_reversal": mark("A reversal"),
     # refunds and disputes
     "refund_prepared": mark("Waiting for approval"),
     "refund_approved": mark("On its way back"),
