@@ -21,8 +21,9 @@ from exchange.db import Database
 from settlement.deposits import service as deposits
 from settlement.invoices import queries as invoices
 from settlement.invoices import service as invoicing
-from settlement.outbound.rules import CREATE_REFUND, Answer, Made
+from settlement.outbound.rules import CREATE_ACCOUNT, CREATE_REFUND, Answer, Made
 from settlement.payouts import service as paying
+from settlement.payouts.rules import SeenAccount
 from settlement.plans import queries as plans
 from settlement.stripe.rules import History
 from settlement.sweeps.rules import SeenSweep
@@ -39,7 +40,7 @@ from tests.settlement.test_stripe_service import PRICE, event, payment
 Decide = Callable[[Database], Awaitable[None]]
 Act = Callable[[AsyncSession], Awaitable[object]]
 Happen = Callable[[FakeStripe, str], None]
-Shown = History | SeenSweep
+Shown = History | SeenSweep | SeenAccount
 FOREIGN = "re_foreign"  # begins the ids of refunds that somebody made at the provider's page
 
 
@@ -91,6 +92,10 @@ class Replayed:
         found = self.shown.get(provider_id)
         return found if isinstance(found, SeenSweep) else None
 
+    async def see_account(self, provider_id: str) -> SeenAccount | None:
+        found = self.shown.get(provider_id)
+        return found if isinstance(found, SeenAccount) else None
+
 
 def _said(params: Mapping[str, Any]) -> Mapping[str, Any]:
     """An instruction without the names that each life gives anew."""
@@ -136,6 +141,10 @@ async def note(db: Database, gateway: FakeStripe, life: Life, raws: Sequence[str
         seen = await gateway.see_payment(provider_id) or await gateway.see_payout(provider_id)
         if seen is not None:
             shown[provider_id] = seen
+    for op, made, _ in gateway.made:
+        account = await gateway.see_account(made) if op == CREATE_ACCOUNT else None
+        if account is not None:
+            shown[made] = account
     life.shown.append(shown)
     life.heard.append([json.loads(raw)["id"] for raw in raws])
 
