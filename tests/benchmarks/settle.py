@@ -115,6 +115,10 @@ class TimedGateway:
         async with self._timed():
             return await self._inner.see_payment(provider_id)
 
+    async def see_account(self, provider_id: str) -> Any:
+        async with self._timed():
+            return await self._inner.see_account(provider_id)
+
 
 class Desk:
     """The people and the work that every deal shares, and the provider."""
