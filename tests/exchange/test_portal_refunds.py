@@ -17,9 +17,9 @@ from tests.exchange.identity_factory import PASSWORD, person, signed_client
 from tests.exchange.test_portal_deals import enter
 from tests.exchange.test_portal_pages import browser, someone, token_in
 from tests.settlement import returns_factory as returning
+from tests.settlement.resent_factory import failed as failing
 from tests.settlement.returns_factory import disputed
 from tests.settlement.test_refunds import bought
-from tests.settlement.test_refunds_resent import failed as failing
 from tests.settlement.test_stripe_service import payment
 
 REASON = "the licence was withdrawn"

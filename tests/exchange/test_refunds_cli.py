@@ -16,9 +16,9 @@ from exchange.refunds_cli import disputes, refunds
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
+from tests.settlement.resent_factory import failed
 from tests.settlement.returns_factory import of_a_payment
 from tests.settlement.test_refunds import bought
-from tests.settlement.test_refunds_resent import failed
 from tests.settlement.test_wire_refunds import wired
 
 RUNNER = CliRunner()
