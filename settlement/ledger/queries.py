@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import func, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from contracts import rfc3339
@@ -109,8 +110,10 @@ async def balances(session: AsyncSession, *, after: str | None, limit: int) -> l
     """Return accounts with their balances by currency and code, from the one after a code on."""
     wanted = _ACCOUNTS.order_by(col(LedgerAccount.currency), col(LedgerAccount.code)).limit(limit)
     if after is not None:
+        last = aliased(LedgerAccount)
+        currency = select(last.currency).where(col(last.code) == after).scalar_subquery()
         place = tuple_(col(LedgerAccount.currency), col(LedgerAccount.code))
-        wanted = wanted.where(place > (after.rpartition(":")[2], after))
+        wanted = wanted.where(place > tuple_(currency, after))
     return await _balances(session, wanted)
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import ids
@@ -241,3 +242,23 @@ async def test_random_journals_leave_balances_that_an_auditor_rebuilds(
 def test_every_account_of_the_chart_has_a_name_in_both_languages(prefix: str) -> None:
     named = names.name(prefix if prefix.isalpha() else f"{prefix}x")
     assert named.zh and named.en and named.zh != named.en
+    assert named != names.OUTSIDE
+
+
+async def test_an_account_that_a_hand_opened_is_shown_and_paged_past(session: AsyncSession) -> None:
+    """The books stay readable: its code is outside the chart and names no currency."""
+    code = f"odd-{ids.new(NOW)}"
+    await booked(session, f"{code}:1")
+    await session.execute(
+        text(
+            "INSERT INTO ledger_account (code, kind, currency, status) "
+            "VALUES (:code, 'asset', 'CNY', 'open')"
+        ),
+        {"code": code},
+    )
+    listed: list[str] = []
+    while found := await queries.balances(session, after=listed[-1] if listed else None, limit=50):
+        listed += [row["code"] for row in found]
+    assert code in listed
+    assert len(listed) == len(set(listed)) == len(await queries.trial_balance(session))
+    assert names.name(code) == names.OUTSIDE
