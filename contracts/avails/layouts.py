@@ -61,13 +61,6 @@ def read(sheet: Sheet) -> tuple[Layout, list[Row], list[Finding]]:
     return layout, rows, findings
 
 
-def heading(column: str) -> tuple[str, str]:
-    """Return the group and the name under which the templates have a column."""
-    key = _known()[_plain(column)]
-    group, _, name = key.partition(":")
-    return group, name
-
-
 def template(version: str) -> tuple[str, ...]:
     """Return every column of a version for films and series, as `group:column`."""
     return tuple(dict.fromkeys((*mddf.columns(version, "Movies"), *mddf.columns(version, "TV"))))

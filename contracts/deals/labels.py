@@ -9,7 +9,6 @@ from contracts.rights import vocabulary, wording
 from contracts.rights.vocabulary import Word
 from contracts.rights.wording import Language
 
-LANGUAGES: tuple[Language, ...] = ("zh", "en")
 EXCLUSIVITY = {
     "exclusive": {"zh": "独占（专有）", "en": "exclusive"},
     "sole": {"zh": "排他（专有）", "en": "sole"},

@@ -23,7 +23,6 @@ from contracts.parties.rules import clean_name
 from contracts.refusal import IdReused, Kind, Refusal, Unknown
 
 TYPE = "uhdx.notice/v1"
-KINDS = ("breach", "payment", "mutual", "convenience")
 # Which clause lets which sides end a contract early, and which parameter is its period.
 EARLY_END: Mapping[str, tuple[tuple[str, ...], str]] = {
     "termination-convenience": (("licensee",), "convenience_days"),

@@ -275,20 +275,6 @@ def _joined(ranges: Iterable[Range]) -> list[Range]:
     return joined
 
 
-async def heads(session: AsyncSession, subjects: Collection[UUID]) -> dict[UUID, bytes]:
-    """Return the leaf hash of each object's newest sealed fact."""
-    found = await session.execute(
-        text(
-            "SELECT asked.subject, newest.leaf_hash "
-            "FROM unnest(CAST(:subjects AS uuid[])) AS asked(subject) CROSS JOIN LATERAL "
-            "(SELECT leaf_hash FROM log_entry WHERE log_entry.subject = asked.subject "
-            "ORDER BY seq DESC LIMIT 1) AS newest"
-        ),
-        {"subjects": list(set(subjects))},
-    )
-    return {subject: bytes(hashed) for subject, hashed in found.all()}
-
-
 def _readable_by(party: UUID | None) -> ColumnElement[bool]:
     public = col(Fact.kind).in_(rules.kinds_for(Audience.PUBLIC))
     if party is None:

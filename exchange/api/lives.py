@@ -33,7 +33,6 @@ router = APIRouter(route_class=JsonRoute, tags=["deals"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent, Unknown)
 _DO = (*_READ, CsrfToken, NotAllowed, Malformed)
-_ID = "01990000-0000-7000-8000-000000000001"
 Negotiation = Literal["draft", "offered", "countered", "agreed", "withdrawn", "lapsed"]
 End = Literal["none", "in_force", "expired", "terminated", "rescinded", "superseded"]
 

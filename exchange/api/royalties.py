@@ -24,7 +24,6 @@ from settlement.taxes import rules as tax_rules
 router = APIRouter(route_class=OnceRoute, tags=["royalties"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent, Unknown)
-_ID = "01990000-0000-7000-8000-000000000001"
 Minor = Annotated[int, Field(ge=0, le=MOST_MINOR)]
 
 

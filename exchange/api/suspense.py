@@ -29,7 +29,6 @@ MOST = 200
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _DECIDING = (*DECIDING, rules.ReleaseDecided, rules.ReleaseSamePerson, rules.ReleaseChanged)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
-_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 
 class SuggestionOut(Shape):

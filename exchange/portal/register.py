@@ -24,7 +24,6 @@ from exchange.portal.visitors import SignedIn, Visitor
 router = APIRouter(prefix="/works/{work_id}/register")
 MOST_SHOWN = 200
 _SELLERS = ("holder", "broadcaster")  # both may hold and record what they license on
-LIVE = ("reserved", "held", "effective")
 Found = TypeVar("Found")
 REASONS: Mapping[str, str] = {
     "default": mark("Default of payment"),

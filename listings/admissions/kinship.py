@@ -13,7 +13,6 @@ from uuid import UUID
 from contracts.refusal import InvalidContent
 
 OWNER, DIRECTOR, BANK, KEY, ADDRESS = "owner", "director", "bank-account", "key", "address"
-KINDS = (OWNER, DIRECTOR, BANK, KEY, ADDRESS)
 # From a quarter on an owner counts as one who may decide (受益所有人: 25 %, the threshold of
 # anti-money-laundering rules); a smaller share alone joins nobody.
 LEAST_OWNER_BP = 2_500

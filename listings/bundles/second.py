@@ -31,11 +31,6 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def version() -> str:
-    """Return the version of the solver."""
-    return str(pyscipopt.Model().version())
-
-
 def _read(weights: Mapping[str, str]) -> dict[int, Fraction]:
     return {int(place): Fraction(weight) for place, weight in weights.items()}
 

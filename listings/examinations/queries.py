@@ -1,11 +1,9 @@
-"""Reading examinations: the run of a master, its pieces, how far it is, its codes by window."""
+"""Reading examinations: the run of a master, its pieces, and how far it is."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import anyio.to_thread
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -13,9 +11,6 @@ from sqlmodel import col
 from listings.examinations import rules
 from listings.examinations.rules import Progress
 from listings.examinations.tables import ExaminationPiece, ExaminationRun
-from listings.masters import queries as masters
-from listings.masters.fingerprint import CODE_BYTES, WINDOWS, Luma
-from listings.masters.objects import Objects
 from listings.masters.tables import Master
 
 
@@ -44,16 +39,3 @@ async def progress(session: AsyncSession, master: Master, *, now: datetime) -> P
     if run is not None and run.ended_at is not None:
         ended = run.pieces
     return Progress(master.stage, master.done_bp, run.pieces if run else 1, ended, left)
-
-
-async def windows(session: AsyncSession, master_id: UUID, objects: Objects) -> Luma:
-    """Return a master's codes through every window, shape (looks, windows, 40), ten a second.
-
-    Raises:
-        FileNotFoundError: it has none; masters examined by older releases have them as rows.
-    """
-    raw = await masters.codes(session, master_id, "query")
-    if not raw:
-        key = f"derived/{master_id}/query.u1"
-        raw = await anyio.to_thread.run_sync(objects.read, key)
-    return np.frombuffer(raw, np.uint8).reshape(-1, len(WINDOWS), CODE_BYTES)

@@ -22,7 +22,6 @@ from listings.masters.fingerprint import LUMA_RATE, MIRROR, RATE, STATIC_BYTES
 Codes = npt.NDArray[np.uint8]
 Times = npt.NDArray[np.int64]
 
-BITS = 255
 FAR = 80  # bits that differ: 31 %; unrelated codes differ in 127.5 +- 8
 NEAR = 64  # a quarter: eight standard deviations away from unrelated codes
 LEAST_VOTES = 4  # on one line; background gives 1 or 2

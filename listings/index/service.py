@@ -72,11 +72,6 @@ async def drop(session: AsyncSession, master_id: UUID, *, now: datetime) -> bool
     return True
 
 
-async def turn(session: AsyncSession) -> int:
-    """Lock the index against additions until this transaction ends; return its last entry."""
-    return (await _locked_head(session)).entries
-
-
 async def _locked_head(session: AsyncSession) -> IndexHead:
     return await locking.get_locked(session, IndexHead, col(IndexHead.id) == 1)
 

@@ -23,7 +23,6 @@ MOST_BYTES = 32 * 1024**2  # a statement of 10,000 entries has about 15 MB
 MOST_ENTRIES = 20_000
 MOST_STATEMENTS = 400
 MOST_ITEMS = 2_000  # of one payment file
-LONGEST_REASON = 500
 # Statements may be read, never booked, in currencies that are no longer.
 READ_ONLY_EXPONENTS = {"DEM": 2}
 

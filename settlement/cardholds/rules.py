@@ -22,7 +22,6 @@ REQUESTED, READY, HELD, DRAWING, DRAWN = "requested", "ready", "held", "drawing"
 RELEASING, RELEASED, EXPIRED, FAILED = "releasing", "released", "expired", "failed"
 LIVE = (REQUESTED, READY, HELD, DRAWING)  # one of these at a time for each deposit
 PLEDGED = (HELD, DRAWING)  # these count as the deposit
-ENDED = (RELEASING, RELEASED, EXPIRED, FAILED)
 # Why one failed or was let go, as the bidder is told; the first is a refusal's code too.
 TOO_SHORT, DECLINED, REFUSED = "card-hold-too-short", "card-declined", "provider-refused"
 CARD_HOLDS = timedelta(days=7)

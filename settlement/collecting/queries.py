@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
 from contracts.money import Money
-from contracts.refusal import Unknown
 from settlement.bank.tables import BankAccount
 from settlement.collecting.rules import APPROVED, ENDED, PROPOSED, Wire
 from settlement.collecting.tables import CollectingAccount
@@ -51,18 +49,6 @@ async def find_wire(
         currency=amount.currency,
         until=until,
     )
-
-
-async def get(session: AsyncSession, proposal_id: UUID) -> CollectingAccount:
-    """Return a proposal.
-
-    Raises:
-        Unknown: there is none.
-    """
-    found = await session.get(CollectingAccount, proposal_id)
-    if found is None:
-        raise Unknown("There is no such proposal.")
-    return found
 
 
 async def standing(session: AsyncSession) -> Sequence[tuple[CollectingAccount, BankAccount]]:

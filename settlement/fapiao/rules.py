@@ -17,7 +17,6 @@ from contracts.refusal import InvalidContent, Kind, Refusal
 PRICE, COMMISSION = "price", "commission"  # what the licensor sold, and what the exchange did
 RENMINBI = "CNY"
 REQUESTED, ISSUED, REFUSED = "requested", "issued", "refused"
-NUMBER = re.compile(r"[0-9]{20}")
 TAX_ID = re.compile(r"[0-9A-Z]{15}|[0-9A-Z]{17,20}")
 ACCOUNT = re.compile(r"[0-9]{8,32}")
 TAX_CODE = re.compile(r"[0-9]{19}")

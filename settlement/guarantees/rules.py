@@ -24,7 +24,6 @@ OFFERED, ACCEPTED, REFUSED, RELEASED = "offered", "accepted", "refused", "releas
 DEMANDED, PAID, EXPIRED = "demanded", "paid", "expired"
 LIVE = (OFFERED, ACCEPTED, DEMANDED)
 PLEDGED = (ACCEPTED, DEMANDED)  # these count as the deposit
-FORMS = ("letter-of-guarantee", "standby-letter-of-credit")
 EXCHANGE, SELLER = "exchange", "seller"
 BIC = re.compile(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?")
 CNAPS = re.compile(r"[0-9]{12}")
@@ -78,7 +77,7 @@ class Letter:
     """What a letter of guarantee says.
 
     Attributes:
-        form: one of `FORMS`.
+        form: `letter-of-guarantee` or `standby-letter-of-credit`.
         issuer: the name of the bank that pays.
         issuer_bic, issuer_cnaps: which bank that is, in the one system or the other (联行号).
         number: the bank's number of the letter.

@@ -15,7 +15,6 @@ from settlement.ledger.rules import Line
 
 JOURNAL, REVERSAL, EXCHANGE = "journal", "reversal", "exchange"
 MARK, CLOSE = "mark", "close"
-KINDS = (JOURNAL, REVERSAL, EXCHANGE, MARK, CLOSE)
 MANUAL = "journal.manual"  # what a journal made by hand is called in the books
 MOST_LINES = 100
 # Each of these is kept equal to something outside the ledger, by the slice that it belongs to.

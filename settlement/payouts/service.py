@@ -22,7 +22,7 @@ from settlement.outbound import service as outbound
 from settlement.outbound.service import Instruction
 from settlement.payees import queries as bank_accounts
 from settlement.payees.rules import is_at_a_bank
-from settlement.payouts import making, queries, rules
+from settlement.payouts import queries, rules
 from settlement.payouts.rules import Transfer
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
 from settlement.plans import queries as plans
@@ -214,13 +214,6 @@ async def refuse(
     record = {"payout": str(payout.id), **_hash(payout)}
     await _tell(session, "payout.refused", payout, record, now=now)
     return payout
-
-
-async def transfer_made(
-    session: AsyncSession, payout_id: UUID, *, intent_id: UUID, provider_id: str, now: datetime
-) -> None:
-    """Book a transfer that the provider made; the last one pays the payout and the settlement."""
-    await making.transfers_made(session, [making.Told(payout_id, intent_id, provider_id)], now=now)
 
 
 async def _content(

@@ -125,12 +125,6 @@ async def open_items(session: AsyncSession, *, after: UUID, limit: int) -> Seque
     return (await session.scalars(wanted.order_by(col(SuspenseItem.id)).limit(limit))).all()
 
 
-async def items(session: AsyncSession, ids: Collection[UUID]) -> Sequence[SuspenseItem]:
-    """Return items of suspended money by their ids, in order."""
-    wanted = select(SuspenseItem).where(col(SuspenseItem.id).in_(ids))
-    return (await session.scalars(wanted.order_by(col(SuspenseItem.id)))).all()
-
-
 async def held_for(session: AsyncSession, invoice_ids: Collection[UUID]) -> Mapping[UUID, int]:
     """Return by invoice what came in for it and is suspended: parts of it, or an overpayment."""
     wanted = (

@@ -37,7 +37,6 @@ CERTAIN, ARRIVAL = 100, 90
 PROVIDER_NAMED = "stripe"  # in the payer's name, however it is written
 WORKING_DAYS = 5  # until unexplained money has to be explained
 MOST_SIDES = 100
-LONGEST_REASON = 500
 INVOICE = re.compile(r"(?<![A-Z0-9])UHDX-\d{4}-\d{6}(?!\d)")
 # Where a part of suspended money may go besides invoices and payments.
 TARGETS = {

@@ -4,7 +4,7 @@ Gross is what the settlement owes the payee; what is withheld of it and what is 
 exactly, in every payout.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -140,14 +140,6 @@ def returned_line(authority: str, tax: str, amount: Money, *, state: str) -> Lin
     """Return which account gives back withheld tax: what is owed, or a claim on the authority."""
     where = accounts.recoverable_tax if state == CLAIMED else accounts.withheld
     return where(authority, tax), amount
-
-
-def by_party(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
-    """Return what a payout's content says is withheld, by payee."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(str(row["party"]), []).append(row)
-    return found
 
 
 @dataclass(frozen=True, slots=True)

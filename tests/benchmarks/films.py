@@ -17,7 +17,6 @@ from listings.masters.fingerprint import LUMA_RATE, STATIC_BYTES
 Words = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.uint8]
 LENGTHS_S = (1_800, 3_600, 5_400)  # half an hour to an hour and a half
-DENSITY = 32  # densities are thirty-seconds: between 11/32 and 20/32
 SPARE = np.uint64(1 << 56)  # the bit that no sign fills: the last of 256, as packed
 AT_ONCE, BESIDE = (
     0.03,

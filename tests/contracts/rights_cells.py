@@ -18,7 +18,6 @@ Cells = frozenset[Cell]
 WIDTHS = (3, 2, 2, 3)  # leaves of the small world: units, uses, languages, territories
 TICKS = 5
 WORLD = Box(units=0b111, uses=0b11, languages=0b11, territories=0b111, start=0, end=TICKS)
-NOTHING: Cells = frozenset()
 
 
 def of_boxes(boxes: Iterable[Box]) -> Cells:

@@ -17,7 +17,6 @@ from contracts.window import BadWindow
 FIRST, MONTHS = date(2027, 1, 1), 4
 DAYS = [date(2027, 1, 1) + timedelta(days=number) for number in range(31 + 28 + 31 + 30)]
 PLACES = [("a", 0b0011), ("b", 0b0100), ("c", 0b1000)]
-AXES = (1, 0b11, 0b11)  # units, uses, languages
 
 
 def at(day: int) -> int:

@@ -29,8 +29,10 @@ from listings.auctions import service as auctions
 from listings.masters.tables import Master
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import Seen
+from settlement.payouts import making
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
+from settlement.payouts.making import Told
 from settlement.plans import service as plans
 from settlement.plans.rules import Terms
 from tests.conftest import NOW
@@ -210,10 +212,5 @@ async def _pay_out(session: AsyncSession, trade: Trade) -> None:
     await payouts.approve(session, payout.id, decision=decision, now=NOW)
     for transfer in await payout_queries.transfers(session, payout.id):
         assert transfer.intent_id is not None
-        await payouts.transfer_made(
-            session,
-            payout.id,
-            intent_id=transfer.intent_id,
-            provider_id=f"tr_{transfer.intent_id.hex}",
-            now=NOW,
-        )
+        made = Told(payout.id, transfer.intent_id, f"tr_{transfer.intent_id.hex}")
+        await making.transfers_made(session, [made], now=NOW)

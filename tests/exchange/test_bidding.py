@@ -23,8 +23,6 @@ from listings.auctions.refusals import AuctionClosed, BidTooLow
 from tests.exchange.bidding_room import a_room, answer_of, check_log, door, send
 from tests.listings.auctions_factory import arrival, enrol, open_auction
 
-MINUTE = timedelta(minutes=1)
-
 
 async def test_bids_that_wait_together_are_one_transaction(db: Database) -> None:
     room = await a_room(db)

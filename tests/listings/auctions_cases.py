@@ -20,7 +20,6 @@ from tests.listings import bundles_factory
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 AUCTION, LISTING, WORK = UUID(int=7), UUID(int=8), UUID(int=9)
 SEED, NONCE = b"\x05" * 32, b"\x06" * 32
-MINUTE = timedelta(minutes=1)
 CELLS = {
     "cells": [{**cell, "reserve_minor": 40_000} for cell in bundles_factory.goods("ABC")["cells"]]
 }

@@ -18,7 +18,6 @@ from listings.masters.measures.samples import Coding, Luma, Patches, Samples, St
 MEDIA = Path(__file__).parent.parent / "media"
 HLG = Coding(10, "arib-std-b67", "bt2020", "tv", "bt2020nc")
 PQ = Coding(10, "smpte2084", "bt2020", "tv", "bt2020nc")
-SDR = Coding(8, "bt709", "bt709", "tv", "bt709")
 FFV1 = ("-c:v", "ffv1")
 PRORES = ("-c:v", "prores_ks", "-profile:v", "3")
 FULL = ("-c:v", "ffv1", "-pix_fmt", "yuv444p10le")

@@ -12,8 +12,6 @@ from listings.auctions.methods import dutch
 from tests.listings import auctions_cases as cases
 from tests.listings.auctions_cases import Play, at, game
 
-SECOND = timedelta(seconds=1)
-
 
 def test_the_first_who_takes_the_price_ends_the_auction() -> None:
     play = game("fixed")

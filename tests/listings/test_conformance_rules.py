@@ -26,9 +26,6 @@ from tests.listings.conformance_factory import (
 
 CHECKS = tuple(profiles.catalogue())
 SOUND = MEASURES["sound"][0]
-DECODED = tuple(
-    check.id for check in profiles.catalogue().values() if Engine.DECODE in check.engines
-)
 
 
 def results(report: Report) -> dict[str, Result]:

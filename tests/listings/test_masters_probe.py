@@ -1,6 +1,5 @@
 """Real files through the whole probe: what one reader misses, the record has right."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ from listings.examinations import passing
 from listings.masters import gateway
 from tests.listings import masters_files as files
 from tests.listings.masters_media import ffmpeg
-
-Probe = Callable[[Path], Awaitable[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Trades whose money goes back: paid by card, paid out or not, refunded, disputed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -137,10 +137,3 @@ def disputed(provider_id: str, amount_minor: int, status: str) -> SeenDispute:
         opened_at=NOW,
         movements=movements,
     )
-
-
-def at(seen: SeenDispute, status: str) -> SeenDispute:
-    """The same dispute at another status, with what moves by then."""
-    amount = seen.amount.amount_minor
-    provider_id = seen.provider_id.removeprefix("du_")
-    return replace(disputed(provider_id, amount, status), provider_id=seen.provider_id)

@@ -1,7 +1,6 @@
 """Settlements for tests: executed deals, planned and invoiced, paid, prepared."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +12,6 @@ from contracts.deals.tables import Deal
 from contracts.money import Money
 from contracts.parties.tables import Party
 from contracts.titles.tables import Share
-from exchange.db import Database
 from settlement.invoices import service as invoices
 from settlement.invoices.rules import SUCCEEDED, Seen
 from settlement.invoices.tables import Invoice
@@ -145,10 +143,3 @@ async def with_accounts(session: AsyncSession, trade: Trade, *, now: datetime) -
     for owner in trade.owners:
         await payouts.open_account(session, owner.id, country="HK", now=now)
         await payouts.account_ready(session, owner.id, provider_id=f"acct_{owner.id}")
-
-
-@asynccontextmanager
-async def committed(db: Database) -> AsyncIterator[AsyncSession]:
-    """A session whose work the product's own transactions will see."""
-    async with db.transaction() as session:
-        yield session

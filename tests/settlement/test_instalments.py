@@ -138,14 +138,7 @@ async def approved(session: AsyncSession, settlement_id: UUID) -> list[Told]:
 
 async def paid_out(session: AsyncSession, settlement_id: UUID) -> None:
     """Pay a funded settlement out to its owners."""
-    for one in await approved(session, settlement_id):
-        await payouts.transfer_made(
-            session,
-            one.payout_id,
-            intent_id=one.intent_id,
-            provider_id=one.provider_id,
-            now=NOW,
-        )
+    await making.transfers_made(session, await approved(session, settlement_id), now=NOW)
 
 
 async def told(session: AsyncSession, deal: Deal, kind: str) -> Sequence[Any]:

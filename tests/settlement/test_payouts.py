@@ -15,7 +15,8 @@ from settlement.invoices import service as invoices
 from settlement.invoices.rules import SUCCEEDED, Seen
 from settlement.ledger import queries as books
 from settlement.outbound.tables import Outbound
-from settlement.payouts import queries, service
+from settlement.payouts import making, queries, service
+from settlement.payouts.making import Told
 from settlement.payouts.rules import (
     PayoutAccountMissing,
     PayoutAlreadyPrepared,
@@ -269,9 +270,8 @@ async def test_the_last_transfer_pays_the_payout_and_books_the_settlement(
     for turn, row in enumerate(await intents(session, payout)):
         assert payout.state == "approved"
         for _ in range(2):  # told twice, booked once
-            await service.transfer_made(
-                session, payout.id, intent_id=row.id, provider_id=f"tr_{row.id}", now=NOW
-            )
+            made = Told(payout.id, row.id, f"tr_{row.id}")
+            await making.transfers_made(session, [made], now=NOW)
         told = (await plans.get_settlement(session, trade.deal_id)).state
         assert told == ("paying", "paid_out")[turn]
     assert payout.state == "paid"

@@ -15,8 +15,10 @@ from contracts.money import Money, split
 from contracts.refusal import IdReused, Unknown
 from settlement.invoices import queries as invoices
 from settlement.ledger import queries as books
+from settlement.payouts import making
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
+from settlement.payouts.making import Told
 from settlement.plans import claims
 from settlement.plans import queries as plans
 from settlement.plans.rules import INTEREST
@@ -198,13 +200,8 @@ async def test_what_is_due_is_paid_and_paid_out_like_any_price(session: AsyncSes
     await payouts.approve(session, payout.id, decision=decision, now=NOW)
     for transfer in await payout_queries.transfers(session, payout.id):
         assert transfer.intent_id is not None
-        await payouts.transfer_made(
-            session,
-            payout.id,
-            intent_id=transfer.intent_id,
-            provider_id=f"tr_{transfer.intent_id}",
-            now=NOW,
-        )
+        made = Told(payout.id, transfer.intent_id, f"tr_{transfer.intent_id}")
+        await making.transfers_made(session, [made], now=NOW)
     assert (await plans.get_settlement(session, claim_id)).state == "paid_out"
     told = await facts_of(session, claim_id)
     assert [kind for kind, _ in told] == ["claim.booked"]

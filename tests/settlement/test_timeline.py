@@ -16,8 +16,10 @@ from exchange.console.timelines import KINDS
 from exchange.context import Context
 from exchange.db import Database
 from settlement.approvals.rules import Decision
+from settlement.payouts import making
 from settlement.payouts import queries as payout_queries
 from settlement.payouts import service as payouts
+from settlement.payouts.making import Told
 from settlement.redletters import service as red_letters
 from settlement.refunds.tables import Refund
 from settlement.timeline import queries, rules
@@ -51,13 +53,8 @@ async def paid_out(session: AsyncSession) -> tuple[Trade, list[object]]:
     await payouts.approve(session, payout.id, decision=decision, now=at)
     for transfer in await payout_queries.transfers(session, payout.id):
         assert transfer.intent_id is not None
-        await payouts.transfer_made(
-            session,
-            payout.id,
-            intent_id=transfer.intent_id,
-            provider_id=f"tr_{transfer.intent_id}",
-            now=NOW + 4 * HOUR,
-        )
+        made = Told(payout.id, transfer.intent_id, f"tr_{transfer.intent_id}")
+        await making.transfers_made(session, [made], now=NOW + 4 * HOUR)
     return trade, [maker, checker]
 
 

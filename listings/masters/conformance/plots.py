@@ -17,8 +17,6 @@ TICKS = 8
 COLOURS = ("#0d5c63", "#c77f1a", "#8a3ffc")
 Y_OF_LOWEST = HEIGHT - BOTTOM
 
-Point = tuple[float, float]
-
 
 @dataclass(frozen=True, slots=True)
 class Curve:
