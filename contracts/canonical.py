@@ -45,9 +45,12 @@ def quick(value: Any) -> bytes:
     """Return what `dumps` returns, many times faster, for a value known to be canonical.
 
     Known: no floats, integers up to 2^53 - 1. For ASCII, orjson keeps the order of names and the
-    escapes of RFC 8785; anything else goes the long way.
+    escapes of RFC 8785; anything else goes the long way, subclasses of JSON's types too.
     """
-    written = orjson.dumps(value, option=_AS_WRITTEN)
+    try:
+        written = orjson.dumps(value, option=_AS_WRITTEN)
+    except orjson.JSONEncodeError:
+        return dumps(value)
     return written if written.isascii() else dumps(value)
 
 

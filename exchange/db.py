@@ -4,6 +4,7 @@ A COMMIT whose outcome is unknown is never reported as success: a lost connectio
 "canceling wait for synchronous replication", becomes the refusal `commit-unknown`.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -11,7 +12,12 @@ from weakref import WeakSet
 
 import psycopg
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
@@ -19,6 +25,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from contracts.refusal import CommitUnknown, Kind, Refusal
 
@@ -26,6 +33,8 @@ APP_ROLE = "exchange_app"
 REPLICATION_WARNING = "canceling wait for synchronous replication"
 # States of a lost or refused connection; a connection that breaks has none.
 AWAY = (None, "57P01", "57P02", "57P03", "08006", "08003")
+
+TRUSTED_FOR_S = 1.0  # a connection that lay longer is tried out first, which takes a round trip
 
 
 class DatabaseAway(Refusal):
@@ -46,7 +55,6 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             connect_args={
                 "prepare_threshold": None,  # safe behind PgBouncer in transaction mode
                 "options": f"-c role={role} -c timezone=UTC",
@@ -55,6 +63,8 @@ class Database:
         )
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         event.listen(self.engine.sync_engine, "connect", self._watch_notices)
+        event.listen(self.engine.sync_engine, "checkin", self._put_down)
+        event.listen(self.engine.sync_engine, "checkout", self._try_out)
 
     def _watch_notices(self, dbapi_connection: Any, _record: Any) -> None:
         driver = dbapi_connection.driver_connection
@@ -64,6 +74,19 @@ class Database:
                 self._unsure.add(driver)
 
         driver.add_notice_handler(heard)
+
+    def _put_down(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    def _try_out(self, connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        """Ask a connection that lay idle whether it still lives; the pool opens others if not."""
+        idle_since = record.info.get("idle_since")
+        if idle_since is None or time.monotonic() - idle_since < TRUSTED_FOR_S:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise InvalidatePoolError("The connection was lost while idle.") from error
 
     @asynccontextmanager
     async def transaction(self, on: AsyncConnection | None = None) -> AsyncIterator[AsyncSession]:
@@ -116,8 +139,8 @@ class Database:
     async def _commit(self, session: AsyncSession) -> None:
         if not session.in_transaction():
             return
-        raw = await (await session.connection()).get_raw_connection()
-        driver = raw.driver_connection
+        connection = (await session.connection()).sync_connection
+        driver = None if connection is None else connection.connection.driver_connection
         try:
             await session.commit()
         except DBAPIError as error:

@@ -180,6 +180,9 @@ async def revoke_key(
 
 async def ensure_exchange(session: AsyncSession, *, now: datetime) -> Party:
     """Return the exchange's own party, made on first use; it is verified by being itself."""
+    known = await queries.find_party(session, rules.EXCHANGE_PARTY_ID)
+    if known is not None:
+        return known
     exchange = Party(
         id=rules.EXCHANGE_PARTY_ID,
         kind="exchange",

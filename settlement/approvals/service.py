@@ -62,14 +62,16 @@ async def approve_and_use(
     Raises:
         SamePerson, ProofSpent: see `approve`.
     """
-    await approve(
+    given = await approve(
         session,
         subject,
         checker_id=decision.person_id,
         proof_id=rules.proof_of(decision),
         now=now,
     )
-    return await use(session, subject, now=now)
+    given.used_at = now
+    await session.flush()
+    return given
 
 
 async def refuse_prepared(

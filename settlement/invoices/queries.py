@@ -1,6 +1,7 @@
 """Reading invoices and payments."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func
@@ -184,15 +185,25 @@ async def open_payments(
     return {payment.invoice_id: payment for payment in await session.scalars(wanted)}
 
 
-async def charge_of_deal(session: AsyncSession, deal_id: UUID) -> str | None:
-    """Return the charge that paid the whole of a deal's invoice; None where a deposit paid too."""
+class Source(NamedTuple):
+    """Where the money of a deal's invoice came from."""
+
+    charge: str | None  # that paid the whole of it; None where a deposit paid too
+    wired: bool  # into an account at the bank
+
+
+async def source_of_deal(session: AsyncSession, deal_id: UUID) -> Source:
+    """Return how a deal's invoice was paid; by no charge and no wire where it was not."""
     wanted = (
-        select(Payment.charge_id)
+        select(Payment.charge_id, Payment.account, Invoice.deposit_minor)
         .join(Invoice, col(Invoice.paid_by) == col(Payment.id))
-        .where(col(Invoice.deal_id) == deal_id, col(Invoice.deposit_minor) == 0)
+        .where(col(Invoice.deal_id) == deal_id)
     )
-    found: str | None = await session.scalar(wanted)
-    return found
+    paid = (await session.execute(wanted)).one_or_none()
+    if paid is None:
+        return Source(None, wired=False)
+    charge, account, deposit_minor = paid
+    return Source(charge if deposit_minor == 0 else None, wired=account is not None)
 
 
 async def fee_tax_minor(session: AsyncSession, deal_id: UUID) -> int:
@@ -209,13 +220,3 @@ async def held_at(session: AsyncSession, deal_ids: Collection[UUID]) -> Mapping[
         .where(col(Invoice.deal_id).in_(deal_ids), col(Payment.bank_account_id).is_not(None))
     )
     return {deal: account for deal, account in await session.execute(wanted) if account}
-
-
-async def was_wired(session: AsyncSession, deal_id: UUID) -> bool:
-    """Tell whether a deal's invoice was paid into an account at the bank."""
-    wanted = (
-        select(Payment.account)
-        .join(Invoice, col(Invoice.paid_by) == col(Payment.id))
-        .where(col(Invoice.deal_id) == deal_id)
-    )
-    return await session.scalar(wanted) is not None

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
 from settlement.ledger import driving, rules, service
-from settlement.ledger.rules import HoldEnded, Line
+from settlement.ledger.rules import Entry, HoldEnded, Line
 from settlement.ledger.tables import LedgerAccount, LedgerHold, LedgerHoldEnd, LedgerHoldOpen
 
 ACTOR = "exchange"
@@ -103,13 +103,11 @@ async def capture(
     held = await get_hold(session, hold_id)
     moving = rules.checked(lines)
     digest = rules.request_hash(kind, actor, held.deal_id, moving, {"hold": str(hold_id)})
-    booked = await service.find_booked(session, idem_key, digest)
+    entry = Entry(idem_key, kind, actor, held.deal_id, moving)
+    booked, values = await service.begun(session, entry, digest)
     if booked is not None:
         return booked
-    values = await service.journal_values(
-        session, idem_key=idem_key, kind=kind, actor=actor, deal_id=held.deal_id, lines=moving
-    )
-    more = {"hold_id": hold_id, "request_hash": digest, "effective_at": now}
+    more = {"hold_id": hold_id, "effective_at": now}
     made: int = await driving.asked(session, CAPTURE, values | more)
     return made
 

@@ -321,7 +321,7 @@ def request_hash(
         ),
         **(more or {}),
     }
-    return bytes.fromhex(canonical.sha256_hex(canonical.dumps(content)))
+    return bytes.fromhex(canonical.sha256_hex(canonical.quick(content)))
 
 
 def checked(lines: Sequence[Line]) -> list[Line]:

@@ -27,6 +27,11 @@ BOOK = text(
     "CAST(:occurred_at AS timestamptz))"
 )
 BOOK_MANY = text("SELECT ledger_book_many(:effective_at, CAST(:journals AS json))")
+# The accounts by their codes and, without a code, the journal booked under the key: one question.
+KNOWN = text(
+    "SELECT code, id, NULL AS request_hash FROM ledger_account WHERE code = ANY(:codes) "
+    "UNION ALL SELECT NULL, id, request_hash FROM ledger_journal WHERE idem_key = :idem_key"
+)
 
 
 async def post(  # noqa: PLR0913 - a journal has this many fields
@@ -64,16 +69,11 @@ async def post(  # noqa: PLR0913 - a journal has this many fields
     if occurred_at is not None:
         more["occurred_at"] = rfc3339.to_the_second(occurred_at)
     digest = rules.request_hash(kind, actor, deal_id, moving, more)
-    booked = await find_booked(session, idem_key, digest)
+    booked, values = await begun(session, Entry(idem_key, kind, actor, deal_id, moving), digest)
     if booked is not None:
         return booked
-    values = await journal_values(
-        session, idem_key=idem_key, kind=kind, actor=actor, deal_id=deal_id, lines=moving
-    )
     more_values = {"reversal_of": None, "reason": reason, "occurred_at": occurred_at}
-    made: int = await driving.asked(
-        session, BOOK, values | more_values | {"request_hash": digest, "effective_at": now}
-    )
+    made: int = await driving.asked(session, BOOK, values | more_values | {"effective_at": now})
     return made
 
 
@@ -133,7 +133,8 @@ async def reverse(
     lines = await _negative(session, journal_id)
     kind, more = "reversal", {"reversal_of": str(journal_id), "reason": reason}
     digest = rules.request_hash(kind, actor, journal.deal_id, lines, more)
-    booked = await find_booked(session, idem_key, digest)
+    entry = Entry(idem_key, kind, actor, journal.deal_id, lines)
+    booked, values = await begun(session, entry, digest)
     if booked is not None:
         return booked
     taken = await session.scalar(
@@ -141,28 +142,31 @@ async def reverse(
     )
     if taken is not None:
         raise AlreadyReversed("The journal has been reversed.", reversal=taken)
-    values = await journal_values(
-        session, idem_key=idem_key, kind=kind, actor=actor, deal_id=journal.deal_id, lines=lines
-    )
     more_values = {"reversal_of": journal_id, "reason": reason, "occurred_at": None}
-    made: int = await driving.asked(
-        session, BOOK, values | more_values | {"request_hash": digest, "effective_at": now}
-    )
+    made: int = await driving.asked(session, BOOK, values | more_values | {"effective_at": now})
     return made
 
 
-async def journal_values(
-    session: AsyncSession,
-    *,
-    idem_key: str,
-    kind: str,
-    actor: str,
-    deal_id: UUID | None,
-    lines: Sequence[Line],
-) -> dict[str, Any]:
-    """Return what the database's verbs are asked with; accounts that are missing are opened."""
-    accounts = await account_ids(session, lines)
-    return _values(idem_key, kind, actor, deal_id, _moved(accounts, lines))
+async def begun(
+    session: AsyncSession, entry: Entry, digest: bytes
+) -> tuple[int | None, dict[str, Any]]:
+    """Return the journal that is booked already, or what the database's verbs are asked with.
+
+    Accounts that are missing are opened.
+
+    Raises:
+        JournalKeyReused: the key stands for a journal with other content.
+    """
+    rows, key = _openings(entry.lines), entry.idem_key
+    known = (await session.execute(KNOWN, {"codes": list(rows), "idem_key": key})).all()
+    accounts = {code: number for code, number, _ in known if code is not None}
+    for journal_id, request_hash in [row[1:] for row in known if row.code is None]:
+        if request_hash != digest:
+            raise JournalKeyReused(f"Journal key {key!r} has other content.", key=key)
+        return journal_id, {}
+    moved = _moved(await _opened(session, rows, accounts), entry.lines)
+    values = _values(key, entry.kind, entry.actor, entry.deal_id, moved)
+    return None, values | {"request_hash": digest}
 
 
 def _moved(accounts: Mapping[str, int], lines: Sequence[Line]) -> list[tuple[int, int]]:
@@ -187,31 +191,14 @@ def _values(
     }
 
 
-async def find_booked(session: AsyncSession, idem_key: str, digest: bytes) -> int | None:
-    """Return the journal that is booked under the key, if any.
-
-    Raises:
-        JournalKeyReused: it has other content.
-    """
-    found = (
-        await session.execute(
-            select(LedgerJournal.id, LedgerJournal.request_hash).where(
-                col(LedgerJournal.idem_key) == idem_key
-            )
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    if found.request_hash != digest:
-        raise JournalKeyReused(f"Journal key {idem_key!r} has other content.", key=idem_key)
-    return int(found.id)
-
-
 async def account_ids(session: AsyncSession, lines: Sequence[Line]) -> Mapping[str, int]:
-    """Return the accounts by their stored codes.
+    """Return the accounts by their stored codes; what is missing is opened."""
+    rows = _openings(lines)
+    return await _opened(session, rows, await _ids(session, list(rows)))
 
-    What is missing is opened, in the order of codes so that two journals never wait in a circle.
-    """
+
+def _openings(lines: Sequence[Line]) -> dict[str, dict[str, Any]]:
+    """Return by stored code what each account is opened with, in the order of codes."""
     rows = {}
     for code, amount in sorted(lines, key=lambda line: (line[0], line[1].currency)):
         how = rules.opening(code)
@@ -223,12 +210,18 @@ async def account_ids(session: AsyncSession, lines: Sequence[Line]) -> Mapping[s
             "ceiling_minor": how.ceiling_minor,
             "status": "open",
         }
-    found = await _ids(session, list(rows))
+    return rows
+
+
+async def _opened(
+    session: AsyncSession, rows: Mapping[str, Mapping[str, Any]], found: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Open the accounts that are not there, in order, so that no two journals wait in a circle."""
     missing = [row for code, row in rows.items() if code not in found]
-    if missing:
-        await session.execute(insert(LedgerAccount).on_conflict_do_nothing(), missing)
-        found = await _ids(session, list(rows))
-    return found
+    if not missing:
+        return found
+    await session.execute(insert(LedgerAccount).on_conflict_do_nothing(), missing)
+    return await _ids(session, list(rows))
 
 
 async def _ids(session: AsyncSession, codes: list[str]) -> dict[str, int]:

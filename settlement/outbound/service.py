@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import canonical, locking
+from contracts import canonical, locking, writing
 from settlement.outbound import rules
 from settlement.outbound.rules import Answer, Lost, Made, Rejected, Step
 from settlement.outbound.tables import Outbound
@@ -46,7 +46,7 @@ async def intend(
     object_id: UUID,
     params: Mapping[str, Any],
     now: datetime,
-) -> Outbound:
+) -> None:
     """Write down an instruction, in the transaction of what makes it necessary.
 
     Args:
@@ -58,35 +58,30 @@ async def intend(
         params: the exact request, kept byte for byte for every repetition.
         now: the instant.
     """
-    [row] = await intend_many(
-        session, op, [Instruction(intent_id, object_key, object_id, params)], now=now
-    )
-    return row
+    one = Instruction(intent_id, object_key, object_id, params)
+    await intend_many(session, op, [one], now=now)
 
 
 async def intend_many(
     session: AsyncSession, op: str, several: Sequence[Instruction], *, now: datetime
-) -> list[Outbound]:
+) -> None:
     """Write down several instructions of one kind, as `intend` does."""
     columns = _columns(rules.fresh(op, now))
     rows = []
     for one in several:
-        payload = canonical.dumps(dict(one.params))
-        row = Outbound(
-            id=one.intent_id,
-            op=op,
-            object_key=one.object_key,
-            object_id=one.object_id,
-            payload=payload,
-            payload_sha256=canonical.sha256_hex(payload),
-            idem_key=rules.key(one.intent_id, 1),
-            created_at=now,
-            **columns,
-        )
-        rows.append(row)
-    session.add_all(rows)
-    await session.flush()
-    return rows
+        payload = canonical.quick(dict(one.params))
+        row = {
+            "id": one.intent_id,
+            "op": op,
+            "object_key": one.object_key,
+            "object_id": one.object_id,
+            "payload": payload,
+            "payload_sha256": canonical.sha256_hex(payload),
+            "idem_key": rules.key(one.intent_id, 1),
+            "created_at": now,
+        }
+        rows.append(row | columns)
+    await writing.write_new(session, Outbound, rows)
 
 
 async def claim(session: AsyncSession, *, now: datetime) -> Claim | None:
@@ -114,7 +109,7 @@ async def claim_many(session: AsyncSession, *, most: int, now: datetime) -> list
         row.stand(intent)
         row.idem_key = rules.key(row.id, intent.attempt)
         claims.append(_claim(row, step))
-    await session.flush()
+    await writing.write_changes(session, rows)
     return claims
 
 
@@ -164,7 +159,7 @@ async def conclude_many(
         for taken, answer in answered
         if _stands_after(rows[taken.id], taken, answer, now=now)
     ]
-    await session.flush()
+    await writing.write_changes(session, list(rows.values()))
     return ended
 
 
@@ -191,7 +186,7 @@ def _claim(row: Outbound, step: Step) -> Claim:
     return Claim(
         id=row.id,
         op=row.op,
-        params=canonical.loads(row.payload),
+        params=canonical.known(row.payload),
         idem_key=row.idem_key,
         step=step,
         tries=row.tries,

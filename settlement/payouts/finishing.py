@@ -43,7 +43,7 @@ async def finish(
         record = {
             "deal": str(settlement.root_id),
             "payout": str(payout.id),
-            "postings_sha256": canonical.sha256_hex(canonical.dumps(journals)),
+            "postings_sha256": canonical.sha256_hex(canonical.quick(journals)),
         }
         owners = {line.payee_id for line in payees[payout.deal_id]}
         everybody = sorted({settlement.licensor_id, settlement.licensee_id, *owners})
@@ -60,8 +60,11 @@ async def _parts(
 ) -> dict[Any, Sequence[Settlement]]:
     """Return by settlement those whose postings are told with it; the deals are locked first."""
     of_price = [one for one in settled if one.kind in OF_THE_PRICE]
-    await settlements.locked_many(session, {one.root_id for one in of_price})
-    parts = await plans.parts_of_deals(session, {one.root_id for one in of_price})
+    roots = {one.root_id for one in of_price}
+    further = roots - {one.deal_id for one in settled}  # the others are locked by now
+    if further:
+        await settlements.locked_many(session, further)
+    parts = await plans.parts_of_deals(session, roots)
     return {
         one.deal_id: parts[one.root_id] if one.kind in OF_THE_PRICE else [one] for one in settled
     }

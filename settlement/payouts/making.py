@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
+from contracts import writing
 from contracts.facts import service as facts
 from contracts.facts.service import Happened
 from settlement.ledger import rules as accounts
@@ -70,7 +71,7 @@ async def book(
     deals = {payout.id: payout.deal_id for payout in payouts}
     for one in made:
         one.transfer.state, one.transfer.provider_id = rules.TRANSFER_MADE, one.provider_id
-    await session.flush()
+    await writing.write_changes(session, [one.transfer for one in made])
     entries = [
         Entry(
             idem_key=f"{one.provider_id}:made",
@@ -84,13 +85,8 @@ async def book(
     await ledger.post_many(session, entries, now=now)
     told = [_told(one, now=now) for one in made]
     touched = {one.transfer.payout_id for one in made}
-    transfers = await queries.transfers_of(session, touched)
-    whole = [
-        payout
-        for payout in payouts
-        if payout.id in touched
-        and all(one.state == rules.TRANSFER_MADE for one in transfers[payout.id])
-    ]
+    unfinished = await queries.unfinished(session, touched)
+    whole = [payout for payout in payouts if payout.id in touched - unfinished]
     await facts.record_many(session, told + await finishing.finish(session, whole, now=now))
 
 

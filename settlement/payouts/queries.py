@@ -13,6 +13,7 @@ from settlement.payouts.rules import (
     INACTIVE,
     PENDING,
     REFUSED,
+    TRANSFER_MADE,
     TRANSFER_PENDING,
 )
 from settlement.payouts.tables import Payout, PayoutAccount, PayoutTransfer
@@ -104,6 +105,14 @@ async def transfers_of(
     for row in await session.scalars(ordered.execution_options(populate_existing=True)):
         found[row.payout_id].append(row)
     return found
+
+
+async def unfinished(session: AsyncSession, payout_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of the payouts of which a transfer is not made."""
+    wanted = select(PayoutTransfer.payout_id).where(
+        col(PayoutTransfer.payout_id).in_(payout_ids), col(PayoutTransfer.state) != TRANSFER_MADE
+    )
+    return set(await session.scalars(wanted.distinct()))
 
 
 async def page(session: AsyncSession, *, after: UUID, limit: int) -> Sequence[Payout]:

@@ -120,7 +120,7 @@ def content(
     Where something is withheld of a payee's gross, it says by which rows, and how much.
     """
     withheld = withholding.said(cuts(transfers))
-    return canonical.dumps(
+    return canonical.quick(
         {
             **({"withheld": withheld} if withheld else {}),
             "payout": str(payout_id),

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import canonical, ids, locking
+from contracts import canonical, ids, locking, writing
 from contracts.facts import service as facts
 from contracts.money import Money
 from contracts.refusal import IdReused, Unknown
@@ -116,10 +116,9 @@ async def prepare(
     )
     session.add(payout)
     await session.flush()
-    session.add_all(_row(payout_id, transfer) for transfer in transfers)
-    await session.flush()
+    await writing.write_new(session, PayoutTransfer, [_row(payout_id, one) for one in transfers])
     record = {"payout": str(payout_id), "deal": str(settlement.root_id), **_hash(payout)}
-    await _tell(session, "payout.prepared", payout, record, now=now)
+    await _tell(session, "payout.prepared", payout, record, transfers, now=now)
     return payout, True
 
 
@@ -191,7 +190,7 @@ async def carry_out(
     )
     await _instruct(session, payout, now=now)
     record = {"payout": str(payout.id), **_hash(payout)}
-    await _tell(session, "payout.approved", payout, record, now=now)
+    await _tell(session, "payout.approved", payout, record, transfers, now=now)
 
 
 async def refuse(
@@ -212,7 +211,8 @@ async def refuse(
     payout.reason = reason
     await session.flush()
     record = {"payout": str(payout.id), **_hash(payout)}
-    await _tell(session, "payout.refused", payout, record, now=now)
+    transfers = await queries.transfers(session, payout.id)
+    await _tell(session, "payout.refused", payout, record, transfers, now=now)
     return payout
 
 
@@ -220,7 +220,7 @@ async def _content(
     session: AsyncSession, payout_id: UUID, settlement: Settlement, *, now: datetime
 ) -> tuple[list[Transfer], bytes]:
     """Return what the payout would do if it were prepared now, as values and canonical bytes."""
-    charge = await invoices.charge_of_deal(session, settlement.deal_id)
+    source = await invoices.source_of_deal(session, settlement.deal_id)
     if settlement.state != FUNDED:
         raise rules.SettlementNotFunded(
             "The settlement has no money to pay out.", state=settlement.state
@@ -231,7 +231,7 @@ async def _content(
     payees = [payee for payee, minor in left.items() if minor]
     if not payees:
         raise rules.SettlementNotFunded("All of it went back to the buyer.", state=settlement.state)
-    if await invoices.was_wired(session, settlement.deal_id):
+    if source.wired:
         ready = await bank_accounts.usable(session, payees, currency=settlement.currency, now=now)
     else:
         ready = await queries.ready_accounts(session, payees)
@@ -241,7 +241,9 @@ async def _content(
         Transfer(cut.party_id, ready[cut.party_id], cut.net, cut)
         for cut in await withholding.reckon(session, owed, payer_id=settlement.licensee_id, now=now)
     ]
-    raw = rules.content(payout_id, deal_id=settlement.deal_id, charge=charge, transfers=transfers)
+    raw = rules.content(
+        payout_id, deal_id=settlement.deal_id, charge=source.charge, transfers=transfers
+    )
     return transfers, raw
 
 
@@ -252,8 +254,8 @@ async def go_on(session: AsyncSession, party_id: UUID, *, now: datetime) -> None
 
 
 async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> None:
-    charge = canonical.loads(payout.content)["charge"]
-    instructed = []
+    charge = canonical.known(payout.content)["charge"]
+    instructed, sending = [], []
     rows = await queries.transfers(session, payout.id)
     held_up = await queries.held_up(session, [row.party_id for row in rows])
     for row in rows:
@@ -276,16 +278,25 @@ async def _instruct(session: AsyncSession, payout: Payout, *, now: datetime) -> 
         )
         key = f"transfer:{payout.id}:{row.party_id}"
         instructed.append(Instruction(intent_id, key, payout.id, params))
-        row.state, row.intent_id = rules.TRANSFER_SENDING, intent_id
-    if instructed:
-        await outbound.intend_many(session, outbound_rules.CREATE_TRANSFER, instructed, now=now)
+        sending.append(row)
+    if not instructed:
+        return
+    await outbound.intend_many(session, outbound_rules.CREATE_TRANSFER, instructed, now=now)
+    for row, instruction in zip(sending, instructed, strict=True):
+        row.state, row.intent_id = rules.TRANSFER_SENDING, instruction.intent_id
+    await writing.write_changes(session, sending)
 
 
 async def _tell(
-    session: AsyncSession, kind: str, payout: Payout, record: dict[str, Any], *, now: datetime
+    session: AsyncSession,
+    kind: str,
+    payout: Payout,
+    record: dict[str, Any],
+    transfers: Sequence[Transfer | PayoutTransfer],
+    *,
+    now: datetime,
 ) -> None:
-    transfers: Sequence[PayoutTransfer] = await queries.transfers(session, payout.id)
-    parties = [transfer.party_id for transfer in transfers]
+    parties = sorted(transfer.party_id for transfer in transfers)
     await facts.record(session, kind, payout.id, record, parties=parties, now=now)
 
 
@@ -309,12 +320,12 @@ def _hash(payout: Payout) -> dict[str, str]:
     return {"content_sha256": payout.content_sha256}
 
 
-def _row(payout_id: UUID, transfer: Transfer) -> PayoutTransfer:
-    return PayoutTransfer(
-        payout_id=payout_id,
-        party_id=transfer.party_id,
-        account=transfer.account,
-        amount_minor=transfer.amount.amount_minor,
-        currency=transfer.amount.currency,
-        state=rules.TRANSFER_PENDING,
-    )
+def _row(payout_id: UUID, transfer: Transfer) -> dict[str, Any]:
+    return {
+        "payout_id": payout_id,
+        "party_id": transfer.party_id,
+        "account": transfer.account,
+        "amount_minor": transfer.amount.amount_minor,
+        "currency": transfer.amount.currency,
+        "state": rules.TRANSFER_PENDING,
+    }

@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col, select
 
-from contracts import ids, locking
+from contracts import ids, locking, writing
 from contracts.money import WHOLE_BP, Money
 from contracts.parties import service as parties
 from contracts.refusal import Unknown
@@ -54,8 +55,8 @@ async def add(session: AsyncSession, settlement: Settlement, parts: Sequence[rul
     """Write a settlement and its lines."""
     session.add(settlement)
     await session.flush()
-    session.add_all(_line(settlement.deal_id, number, part) for number, part in enumerate(parts, 1))
-    await session.flush()
+    lines = [_line(settlement.deal_id, number, part) for number, part in enumerate(parts, 1)]
+    await writing.write_new(session, SettlementLine, lines)
 
 
 async def _fees_of_the_day(session: AsyncSession, gross: Money, *, now: datetime) -> Agreed:
@@ -166,18 +167,17 @@ def _row(terms: Terms, gross: Money, *, part: int | None, now: datetime) -> Sett
     )
 
 
-def _line(deal_id: UUID, number: int, part: rules.Part) -> SettlementLine:
-    """Return the row of a part of a plan."""
-    return SettlementLine(
-        deal_id=deal_id,
-        line=number,
-        payee_id=part.payee_id,
-        kind=part.kind,
-        basis_minor=part.basis_minor,
-        rate_bp=part.rate_bp,
-        amount_minor=part.amount.amount_minor,
-        reason=part.reason,
-    )
+def _line(deal_id: UUID, number: int, part: rules.Part) -> dict[str, Any]:
+    return {
+        "deal_id": deal_id,
+        "line": number,
+        "payee_id": part.payee_id,
+        "kind": part.kind,
+        "basis_minor": part.basis_minor,
+        "rate_bp": part.rate_bp,
+        "amount_minor": part.amount.amount_minor,
+        "reason": part.reason,
+    }
 
 
 def _fee(

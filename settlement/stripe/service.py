@@ -7,16 +7,17 @@ before the provider hears of it.
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col, select
+from sqlmodel import col, select, update
 
 from contracts import ids
 from contracts.refusal import Refusal
@@ -48,6 +49,14 @@ class Transactions(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncSession]:
         """Open a session that commits when the block ends."""
+        ...
+
+
+class Look(Protocol):
+    """A look at one thing of the provider's, and what follows from it."""
+
+    async def __call__(self, db: Transactions, gateway: Gateway, *, now: datetime) -> None:
+        """Ask, then write down; the outcome is lost where the answer is."""
         ...
 
 
@@ -234,9 +243,7 @@ async def apply_due(db: Transactions, gateway: Gateway, *, now: datetime) -> int
         if not (
             await _apply_event(db, gateway, now=now)
             or await _look_after(db, gateway, now=now)
-            or await _look_after_sweeps(db, gateway, now=now)
             or await _charge_lost(db, now=now)
-            or await _look_after_accounts(db, gateway, now=now)
         ):
             return done
     return MOST_AT_ONCE
@@ -269,60 +276,60 @@ async def _apply_event(db: Transactions, gateway: Gateway, *, now: datetime) -> 
 
 
 async def _look_after(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
-    """Look at a payment without news, or at a deposit on a card that took a step just now."""
+    """Look at what had no news for long; False when there is nothing."""
     async with db.transaction() as session:
-        provider_id = await invoices.unheard(session, now=now)
-        provider_id = provider_id or await cardholds.unheard(session, now=now)
-    if provider_id is None:
+        look = await _unheard(session, now=now)
+    if look is None:
         return False
-    try:
-        seen = await gateway.see_payment(provider_id)
-    except AnswerLost:
-        return True
+    with suppress(AnswerLost):
+        await look(db, gateway, now=now)
+    return True
+
+
+async def _unheard(session: AsyncSession, *, now: datetime) -> Look | None:
+    """Take up a payment, a deposit on a card, a sweep or a payee's account that is due."""
+    payment = await invoices.unheard(session, now=now) or await cardholds.unheard(session, now=now)
+    if payment is not None:
+        return partial(_look_at_payment, payment)
+    sweep = await sweeps.unheard(session, now=now)
+    if sweep is not None:
+        return partial(_look_at_sweep, sweep)
+    account = await onboarding.due(session, now=now)
+    return None if account is None else partial(_look_at_account, account)
+
+
+async def _look_at_payment(
+    provider_id: str, db: Transactions, gateway: Gateway, *, now: datetime
+) -> None:
+    seen = await gateway.see_payment(provider_id)
     if seen is not None:
         async with db.transaction() as session:
             await apply_history(session, seen, now=now)
-    return True
 
 
-async def _look_after_sweeps(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
-    async with db.transaction() as session:
-        provider_id = await sweeps.unheard(session, now=now)
-    if provider_id is None:
-        return False
-    try:
-        seen = await gateway.see_payout(provider_id)
-    except AnswerLost:
-        return True
+async def _look_at_sweep(
+    provider_id: str, db: Transactions, gateway: Gateway, *, now: datetime
+) -> None:
+    seen = await gateway.see_payout(provider_id)
     if seen is not None:
         async with db.transaction() as session:
             await sweeps.apply_seen(session, seen, now=now)
-    return True
 
 
-async def _look_after_accounts(db: Transactions, gateway: Gateway, *, now: datetime) -> bool:
+async def _look_at_account(
+    due: onboarding.Due, db: Transactions, gateway: Gateway, *, now: datetime
+) -> None:
     """Look at a payee's account, and make the link that its owner asked for."""
-    async with db.transaction() as session:
-        due = await onboarding.due(session, now=now)
-    if due is None:
-        return False
-    try:
-        seen = await gateway.see_account(due.provider_id)
-    except AnswerLost:
-        return True
+    seen = await gateway.see_account(due.provider_id)
     if seen is None:
-        return True
+        return
     async with db.transaction() as session:
         await onboarding.apply_seen(session, seen, now=now)
     if due.return_url is None or seen.capability == ACTIVE:
-        return True
-    try:
-        link = await gateway.link_account(due.provider_id, return_url=due.return_url)
-    except AnswerLost:
-        return True
+        return
+    link = await gateway.link_account(due.provider_id, return_url=due.return_url)
     async with db.transaction() as session:
         await onboarding.linked(session, due.party_id, link)
-    return True
 
 
 async def _charge_lost(db: Transactions, *, now: datetime) -> bool:
@@ -361,10 +368,9 @@ async def _next_event(session: AsyncSession, *, now: datetime) -> InboundEvent |
 
 
 async def _handled(session: AsyncSession, event_id: UUID, *, outcome: str, now: datetime) -> None:
-    event = await session.get(InboundEvent, event_id, with_for_update=True)
-    if event is not None and event.handled_at is None:
-        event.handled_at, event.outcome = now, outcome
-        await session.flush()
+    waits = (col(InboundEvent.id) == event_id) & col(InboundEvent.handled_at).is_(None)
+    handled = update(InboundEvent).where(waits).values(handled_at=now, outcome=outcome)
+    await session.execute(handled, execution_options={"synchronize_session": False})
 
 
 async def _look(gateway: Gateway, claim: Claim) -> Answer | None:

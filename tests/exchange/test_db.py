@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from contracts.refusal import CommitUnknown, Kind, Refusal, Unknown
+from exchange import db as edge
 from exchange.api import problems
 from exchange.api.deps import Session
 from exchange.context import Context
@@ -85,6 +86,30 @@ async def test_a_connection_lost_under_the_driver_itself_is_told_as_such(db: Dat
             with socket.socket(fileno=os.dup(raw.driver_connection.fileno())) as wire:
                 wire.shutdown(socket.SHUT_RDWR)
             await raw.driver_connection.execute("SELECT 1")
+
+
+async def test_a_connection_lost_while_idle_is_replaced_before_anybody_notices(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, other = Database(database_url, pool_size=1), Database(database_url, pool_size=1)
+    try:
+        for trusted_for_s, is_noticed in ((0.0, False), (3600.0, True)):
+            monkeypatch.setattr(edge, "TRUSTED_FOR_S", trusted_for_s)
+            async with own.transaction() as session:
+                pid = await session.scalar(text("SELECT pg_backend_pid()"))
+            async with other.transaction() as session:
+                stop = text("SELECT pg_terminate_backend(:pid, 5000)")
+                await session.execute(text("SET LOCAL ROLE NONE"))
+                assert await session.scalar(stop, {"pid": pid})
+            if is_noticed:  # it was in use a moment ago: the next caller is told to try again
+                with pytest.raises(DatabaseAway):
+                    async with own.transaction() as session:
+                        await session.execute(text("SELECT 1"))
+            async with own.transaction() as session:
+                assert await session.scalar(text("SELECT pg_backend_pid()")) != pid
+    finally:
+        await own.close()
+        await other.close()
 
 
 async def test_a_connection_lost_while_committing_leaves_the_outcome_unknown(db: Database) -> None:

@@ -248,7 +248,7 @@ async def test_a_deposit_as_large_as_the_price_pays_it_and_the_rest_goes_back(
     assert used == 800
     assert trade.invoice.state == "paid"
     assert (await plans.get_settlement(session, trade.deal_id)).state == "funded"
-    assert await invoices.charge_of_deal(session, trade.deal_id) is None
+    assert (await invoices.source_of_deal(session, trade.deal_id)).charge is None
     await service.set_one_free(
         session, deposit.auction_id, trade.buyer.id, return_by=RETURN_BY, now=NOW
     )

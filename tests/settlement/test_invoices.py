@@ -178,7 +178,8 @@ async def test_money_received_pays_the_invoice_and_makes_the_shares_due(
     }
     settlement = await plans.get_settlement(session, trade.deal_id)
     assert (trade.invoice.state, settlement.state) == ("paid", "funded")
-    assert await queries.charge_of_deal(session, trade.deal_id) == f"ch_{payment.id}"
+    source = await queries.source_of_deal(session, trade.deal_id)
+    assert source == (f"ch_{payment.id}", False)
 
 
 async def test_whatever_order_and_number_of_looks_the_effect_is_one(
@@ -223,7 +224,7 @@ async def test_a_payment_that_comes_back_to_life_after_another_paid_is_held_in_s
     held = await balances(session, trade)
     assert held["suspense:psp:CNY"] == -PRICE.amount_minor
     assert (trade.invoice.state, trade.invoice.paid_by) == ("paid", second.id)
-    charge = await queries.charge_of_deal(session, trade.invoice.deal_id)
+    charge, _ = await queries.source_of_deal(session, trade.invoice.deal_id)
     assert charge == second.charge_id != first.charge_id
 
 

@@ -22,11 +22,12 @@ async def two_turns(session: AsyncSession) -> tuple[Outbound, Claim, Claim]:
     others = update(Outbound).where(col(Outbound.state).in_(rules.OPEN))
     await session.execute(others.values(next_at=NOW + timedelta(days=1)))  # only ours is due
     intent_id = ids.new(NOW)
-    row = await service.intend(
+    await service.intend(
         session, intent_id,
         op=CREATE_TRANSFER, object_key=f"test:{intent_id}", object_id=ids.new(NOW), params={},
         now=NOW,
     )  # fmt: skip
+    row = await session.get_one(Outbound, intent_id)
     first = await service.claim(session, now=NOW)
     assert first is not None and first.id == intent_id
     assert await service.claim(session, now=NOW + timedelta(seconds=1)) is None
