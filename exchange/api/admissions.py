@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from contracts.money import MOST_MINOR
 from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.admissions import applying, queries, rules
 from listings.admissions.tables import AdmissionRow
@@ -162,7 +162,7 @@ async def list_admissions(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> AdmissionPage:
     """List who asked to bid, for staff; nobody else learns names or number."""
     caller.need("read", *STAFF)

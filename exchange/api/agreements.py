@@ -113,7 +113,7 @@ async def list_agreements(
     """List the agreements of the caller's organisation; the staff sees all."""
     caller.need("read")
     found = await queries.agreements_of(
-        session, _viewer(caller), after=page_after(after), limit=limit
+        session, caller.for_party, after=page_after(after), limit=limit
     )
     return AgreementPage(items=[agreement_out(one) for one in found], next=next_after(found, limit))
 
@@ -294,7 +294,7 @@ async def get_agreement_evidence(
     content = await evidence.assemble(
         session,
         agreement_id,
-        party=_viewer(caller),
+        party=caller.for_party,
         signer=signer,
         authority=open_authority(context.settings, now=now),
     )
@@ -326,10 +326,6 @@ def _session_out(begun: AgreementSession, agreement: Agreement) -> SigningSessio
     )
 
 
-def _viewer(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id
-
-
 async def _visible(session: AsyncSession, agreement_id: UUID, caller: Caller) -> Agreement:
     caller.need("read")
-    return await queries.get_agreement_of(session, agreement_id, _viewer(caller))
+    return await queries.get_agreement_of(session, agreement_id, caller.for_party)

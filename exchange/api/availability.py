@@ -242,7 +242,7 @@ async def check_availability(body: AskIn, session: Session, caller: Signed, now:
     minimum = _minimum(body.minimum_days, question.window)
     register = await availability.load(session, question, now=now)
     answer = judging.judge(register, question, match=Match(body.match), minimum=minimum)
-    told = explaining.answer_out(answer, register.tree, viewer=_viewer(caller), zone=body.tz)
+    told = explaining.answer_out(answer, register.tree, viewer=caller.for_party, zone=body.tz)
     return AnswerOut.model_validate(told)
 
 
@@ -259,7 +259,7 @@ async def get_availability(
     register = await availability.load(session, question, now=now)
     minimum = _minimum(asked.minimum_days, question.window)
     answer = judging.judge(register, question, minimum=minimum)
-    told = explaining.answer_out(answer, register.tree, viewer=_viewer(caller), zone=asked.tz)
+    told = explaining.answer_out(answer, register.tree, viewer=caller.for_party, zone=asked.tz)
     return AnswerOut.model_validate(told)
 
 
@@ -317,10 +317,6 @@ def _minimum(days: int, window: Window) -> timedelta:
     if minimum > window.end - window.start:
         raise BadWindow("The window is shorter than the minimum.", minimum_days=days)
     return minimum
-
-
-def _viewer(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id
 
 
 def _grantor(body: AskIn, caller: Caller) -> UUID | None:

@@ -5,13 +5,13 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts import calendar
 from contracts.refusal import InvalidContent, NotAllowed
 from exchange.api import problems
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import STAFF, CsrfToken, ScopeMissing, SignInNeeded
 from settlement.clearing import queries
 
@@ -125,7 +125,7 @@ async def list_differences(
     caller: Signed,
     now: Now,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> DifferencePage:
     """List what ledger and provider differ in and nothing explains yet, for staff."""
     caller.need("read", *STAFF)

@@ -172,7 +172,7 @@ async def list_deals(
 ) -> DealPage:
     """List the deals of the caller's organisation; the staff sees all."""
     caller.need("read")
-    deals = await queries.deals_of(session, _viewer(caller), after=page_after(after), limit=limit)
+    deals = await queries.deals_of(session, caller.for_party, after=page_after(after), limit=limit)
     return DealPage(items=[deal_out(deal) for deal in deals], next=next_after(deals, limit))
 
 
@@ -388,10 +388,6 @@ def decoded(text: str) -> bytes:
         raise BadSignature("The signature is not base64.") from unreadable
 
 
-def _viewer(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id
-
-
 async def _visible(session: AsyncSession, deal_id: UUID, caller: Caller) -> Deal:
     caller.need("read")
-    return await queries.get_contract_of(session, deal_id, _viewer(caller))
+    return await queries.get_contract_of(session, deal_id, caller.for_party)

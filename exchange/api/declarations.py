@@ -147,7 +147,7 @@ async def get_declaration(
 ) -> DeclarationOut:
     """Show a declaration to both sides and staff."""
     caller.need("read")
-    viewer = None if caller.is_staff else caller.party_id
+    viewer = caller.for_party
     return shown(
         await queries.get_declaration(session, declaration_id, master_id=master_id, viewer=viewer)
     )

@@ -345,5 +345,5 @@ def _recipient(key: DeliveryKey) -> RecipientOut:
 
 
 async def _visible(session: AsyncSession, deal_id: UUID, caller: Caller) -> Deal:
-    viewer = None if caller.is_staff else caller.party_id
+    viewer = caller.for_party
     return await deals.get_deal_of(session, deal_id, viewer)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -47,6 +47,7 @@ Ctx = Annotated[Context, Depends(get_context)]
 # scope="function": the commit comes before the response, so a failing commit is never a success.
 Session = Annotated[AsyncSession, Depends(get_session, scope="function")]
 Now = Annotated[datetime, Depends(get_now)]
+Limit = Annotated[int, Query(ge=1, le=200)]  # of a page
 
 
 async def find_caller(request: Request, session: Session, now: Now) -> Caller | None:

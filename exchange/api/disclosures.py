@@ -15,7 +15,7 @@ from contracts.refusal import CommitUnknown, InvalidContent, Malformed, NotAllow
 from contracts.works import queries as works
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import MaybeCaller, Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Limit, MaybeCaller, Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.disclosures import filing as filings
 from listings.disclosures import progress, queries, rules, running, service
@@ -316,7 +316,7 @@ async def list_disclosures(
     session: Session,
     state: Annotated[str | None, Query(max_length=20, pattern="^[a-z]+$")] = None,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> DisclosuresOut:
     """List what has been disclosed: notices that run, and results. Public."""
     found = await queries.public_board(session, state=state, after=page_after(after), limit=limit)

@@ -1,17 +1,17 @@
 """Disputes of card holders, as the provider shows them."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Session, Shape, Signed, next_after, page_after
 from exchange.api.recoveries import RecoveryOut, given_back
 from exchange.identity.rules import Caller, CsrfToken, ScopeMissing, SignInNeeded
 from settlement.disputes import queries
@@ -82,12 +82,12 @@ async def list_disputes(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> DisputePage:
     """List disputes: every one for staff; for a party those of its payments, or that it bears."""
     caller.need("read")
     rows = await queries.page(
-        session, party_id=_party(caller), after=page_after(after), limit=limit
+        session, party_id=caller.for_party, after=page_after(after), limit=limit
     )
     return DisputePage(
         items=[await _out(session, row, caller) for row in rows], next=next_after(rows, limit)
@@ -98,13 +98,8 @@ async def list_disputes(
 async def get_dispute(dispute_id: UUID, session: Session, caller: Signed) -> DisputeOut:
     """Return a dispute: to staff, to the payer, and to payees who bear it."""
     caller.need("read")
-    row = await queries.get_told(session, dispute_id, party_id=_party(caller))
+    row = await queries.get_told(session, dispute_id, party_id=caller.for_party)
     return await _out(session, row, caller)
-
-
-def _party(caller: Caller) -> UUID | None:
-    """Return whose disputes the caller reads; None for staff, who read all."""
-    return None if caller.is_staff else caller.party_id
 
 
 async def _out(session: AsyncSession, row: Dispute, caller: Caller) -> DisputeOut:

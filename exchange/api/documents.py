@@ -25,8 +25,8 @@ from contracts.refusal import NotAllowed as RoleMissing
 from contracts.works.tables import Work
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, JsonRoute, read_file
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.listings import RIGHT, RIGHTS, Limit, RightIn
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.listings import RIGHT, RIGHTS, RightIn
 from exchange.api.works import Day
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
@@ -225,7 +225,7 @@ async def download_document(
 
 async def _seen(session: Session, work_id: UUID, caller: Caller) -> tuple[Work, UUID | None]:
     caller.need("read")
-    viewer = None if caller.is_staff else caller.party_id
+    viewer = caller.for_party
     return await queries.get_work_seen(session, work_id, viewer), viewer
 
 

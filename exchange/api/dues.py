@@ -96,7 +96,7 @@ class DemandIn(Shape):
 async def list_dues(deal_id: UUID, session: Session, caller: Signed, now: Now) -> DuesOut:
     """List what a deal owes and when it is due, for its two sides and the staff."""
     caller.need("read")
-    deal = await deals.get_deal_of(session, deal_id, None if caller.is_staff else caller.party_id)
+    deal = await deals.get_deal_of(session, deal_id, caller.for_party)
     found = await queries.under(session, deal.id)
     sums = await lateness.sums(session, [invoice.id for _, invoice in found])
     root = await plans.find_settlement(session, deal.id)

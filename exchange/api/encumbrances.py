@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.encumbrances import moments, queries, service
@@ -34,7 +34,7 @@ from contracts.rights.vocabulary import (
 from contracts.window import BadWindow
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.works import Day
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
@@ -58,7 +58,6 @@ Kind = Literal[
 Code = Annotated[str, Field(max_length=40)]
 Codes = Annotated[list[Code], Field(max_length=300)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 class MomentIn(Shape):
@@ -236,7 +235,7 @@ async def declare_encumbrance(
     )  # fmt: skip
     row = await service.declare(
         session, work_id, encumbrance_id,
-        by=asker(caller), now=now, **said, wire=_wire(body),
+        by=caller.for_party, now=now, **said, wire=_wire(body),
     )  # fmt: skip
     _again(response, is_new=row.created_at == now)
     return _out(row, await queries.days(session, [row]))
@@ -252,7 +251,7 @@ async def list_encumbrances(
     """
     caller.need("read")
     rows = await queries.page(
-        session, work_id, viewer=asker(caller), after=page_after(after), limit=limit
+        session, work_id, viewer=caller.for_party, after=page_after(after), limit=limit
     )
     days = await queries.days(session, rows)
     return EncumbrancePage(items=[_out(row, days) for row in rows], next=next_after(rows, limit))
@@ -285,7 +284,7 @@ async def lift_encumbrance(
     """Lift an encumbrance (解除): whom it serves gives it up; what serves nobody, an owner."""
     caller.need("deal", *_SERVED)
     row = await service.lift(
-        session, work_id, encumbrance_id, by=asker(caller), reason=body.reason, now=now
+        session, work_id, encumbrance_id, by=caller.for_party, reason=body.reason, now=now
     )
     return _out(row, await queries.days(session, [row]))
 
@@ -315,7 +314,7 @@ async def give_encumbrance_consent(  # noqa: PLR0913 - three ids name a consent.
     caller.need("deal", *_SERVED)
     row = await service.give_consent(
         session, work_id, encumbrance_id, consent_id,
-        by=asker(caller), now=now, wire=_wire(body), document_sha256=body.document_sha256,
+        by=caller.for_party, now=now, wire=_wire(body), document_sha256=body.document_sha256,
     )  # fmt: skip
     _again(response, is_new=row.given_at == now)
     return _consent_out(row)
@@ -343,12 +342,7 @@ async def _visible(
     session: Session, work_id: UUID, encumbrance_id: UUID, caller: Caller
 ) -> Encumbrance:
     caller.need("read")
-    return await queries.get_encumbrance(session, work_id, encumbrance_id, viewer=asker(caller))
-
-
-def asker(caller: Caller) -> UUID | None:
-    """Return the caller's party; None for the exchange's staff."""
-    return None if caller.is_staff else caller.party_id
+    return await queries.get_encumbrance(session, work_id, encumbrance_id, viewer=caller.for_party)
 
 
 def _again(response: Response, *, is_new: bool) -> None:

@@ -18,7 +18,7 @@ from contracts.window import BadWindow
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
-from exchange.api.encumbrances import READ, asker
+from exchange.api.encumbrances import READ
 from exchange.api.works import Day
 from exchange.identity.rules import Role
 
@@ -68,7 +68,7 @@ async def record_work_event(
     caller.need("list", Role.HOLDER, Role.OPERATOR)
     event = await service.record_event(
         session, work_id, code,
-        by=asker(caller), happened_on=body.happened_on, reason=body.reason, now=now,
+        by=caller.for_party, happened_on=body.happened_on, reason=body.reason, now=now,
     )  # fmt: skip
     return _event_out(event)
 
@@ -77,7 +77,7 @@ async def record_work_event(
 async def list_work_events(work_id: UUID, session: Session, caller: Signed) -> EventsOut:
     """List the events of a work that have a day; the vocabulary is short, so there are no pages."""
     caller.need("read")
-    await queries.need_owner(session, work_id, viewer=asker(caller))
+    await queries.need_owner(session, work_id, viewer=caller.for_party)
     events = await queries.events(session, work_id)
     return EventsOut(items=[_event_out(event) for event in events])
 

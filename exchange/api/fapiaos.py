@@ -1,9 +1,9 @@
 """Fapiao (发票): asked for by buyers, issued by whom the tax authority lets, kept with files."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.parties.rules import EXCHANGE_PARTY_ID, BadName
@@ -11,7 +11,7 @@ from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.decisions import SIGNED
-from exchange.api.deps import Ctx, Now, Session, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Limit, Now, Session, Signed, next_after, page_after
 from exchange.api.fapiao_shapes import (
     ConfirmationIn,
     FapiaoDetailsIn,
@@ -268,7 +268,7 @@ async def get_fapiao_file(
 ) -> Response:
     """Return a file of a fapiao to its buyer, its seller and staff, as a file to save."""
     caller.need("read")
-    row = await queries.get_fapiao(session, fapiao_id, party_id=_party(caller))
+    row = await queries.get_fapiao(session, fapiao_id, party_id=caller.for_party)
     file = await queries.get_file(session, fapiao_id, form)
     headers = {
         "Content-Disposition": f'attachment; filename="{row.number}.{form}"',
@@ -310,12 +310,12 @@ async def list_fapiaos(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> FapiaoPage:
     """List the fapiao that one's own organisation buys or sells with; staff see everybody's."""
     caller.need("read")
     rows = await queries.page(
-        session, party_id=_party(caller), after=page_after(after), limit=limit
+        session, party_id=caller.for_party, after=page_after(after), limit=limit
     )
     return FapiaoPage(items=[await out(session, row) for row in rows], next=next_after(rows, limit))
 
@@ -324,7 +324,9 @@ async def list_fapiaos(
 async def get_fapiao(fapiao_id: UUID, session: Session, caller: Signed) -> FapiaoOut:
     """Return a fapiao to its buyer, its seller and staff."""
     caller.need("read")
-    return await out(session, await queries.get_fapiao(session, fapiao_id, party_id=_party(caller)))
+    return await out(
+        session, await queries.get_fapiao(session, fapiao_id, party_id=caller.for_party)
+    )
 
 
 async def _check_buys(session: AsyncSession, caller: Caller, body: FapiaoIn) -> None:
@@ -339,7 +341,3 @@ async def _check_buys(session: AsyncSession, caller: Caller, body: FapiaoIn) -> 
     buyer_id = settlement.licensee_id if of_buyer else settlement.licensor_id
     if not caller.is_staff and caller.party_id != buyer_id:
         raise Unknown("There is no such invoice.")
-
-
-def _party(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.canonical import NotCanonical
@@ -20,7 +20,7 @@ from exchange.api.decisions import (
     approving,
     refusing,
 )
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.fees import ScheduleShape, shape_of
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Role
@@ -114,7 +114,7 @@ async def list_fee_announcements(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> ProposalPage:
     """List the schedules that were prepared, decided or not, for staff."""
     caller.need("read", *STAFF)

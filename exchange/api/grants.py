@@ -19,8 +19,8 @@ from contracts.titles.sublicence import ExceedsHolding
 from contracts.titles.tables import RightsGrant
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.listings import RIGHT, RIGHTS, Limit, RightIn, WordingOut, said
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.listings import RIGHT, RIGHTS, RightIn, WordingOut, said
 from exchange.api.sales import Instant
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 
@@ -142,7 +142,7 @@ async def list_grants(
     Its owners see all; other grantors and licensees their own.
     """
     caller.need("read")
-    viewer = None if caller.is_staff else caller.party_id
+    viewer = caller.for_party
     grants = await queries.grants_page(
         session, work_id, viewer=viewer, after=page_after(after), limit=limit
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
 from contracts.deals.rules import DealExecuted
@@ -18,7 +18,7 @@ from contracts.refusal import (
 )
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions import queries as auctions
 from listings.auctions.refusals import BadSale
@@ -158,7 +158,7 @@ async def list_incidents(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> IncidentsOut:
     """List the incidents of every auction: for the staff."""
     caller.need("read", *STAFF)

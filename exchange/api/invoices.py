@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +14,7 @@ from contracts.money import Money
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.collecting import WIRE_EXAMPLE, WireOut, wire_of
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.collecting import rules as references
@@ -182,12 +182,12 @@ async def list_invoices(
     caller: Signed,
     now: Now,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> InvoicePage:
     """List the invoices that one's own organisation owes; staff see everybody's."""
     caller.need("read")
     rows = await queries.page(
-        session, payer_id=_payer(caller), after=page_after(after), limit=limit
+        session, payer_id=caller.for_party, after=page_after(after), limit=limit
     )
     deals = await plans.deals_of(session, [row.deal_id for row in rows])
     items = [await _told(session, row, of_deal=deals[row.deal_id], now=now) for row in rows]
@@ -198,7 +198,7 @@ async def list_invoices(
 async def get_invoice(invoice_id: UUID, session: Session, caller: Signed, now: Now) -> InvoiceOut:
     """Return an invoice to its payer and staff."""
     caller.need("read")
-    found = await queries.get_invoice_of(session, invoice_id, payer_id=_payer(caller))
+    found = await queries.get_invoice_of(session, invoice_id, payer_id=caller.for_party)
     deals = await plans.deals_of(session, [found.deal_id])
     return await _told(session, found, of_deal=deals[found.deal_id], now=now)
 
@@ -214,7 +214,7 @@ async def get_invoice(invoice_id: UUID, session: Session, caller: Signed, now: N
 async def print_invoice(invoice_id: UUID, session: Session, caller: Signed) -> Response:
     """Print an invoice as it was issued, for its buyer, its seller and staff."""
     caller.need("read")
-    one = await queries.issued(session, invoice_id, party_id=_payer(caller))
+    one = await queries.issued(session, invoice_id, party_id=caller.for_party)
     pdf = await _PRESS.invoice(printing.page(one), issued_at=one.issued_at)
     return pdf_of(pdf, one.number)
 
@@ -264,7 +264,7 @@ async def pay_invoice(
 async def get_payment(payment_id: UUID, session: Session, caller: Signed) -> PaymentOut:
     """Return a payment to its payer and staff; only the payer is shown the secret."""
     caller.need("read")
-    payment = await queries.get_payment_of(session, payment_id, payer_id=_payer(caller))
+    payment = await queries.get_payment_of(session, payment_id, payer_id=caller.for_party)
     return _payment_out(payment, caller)
 
 
@@ -281,10 +281,6 @@ async def _told(
             now=now,
         )
     return invoice_out(invoice, of_deal=of_deal, wire=wire, suspended_minor=held)
-
-
-def _payer(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id
 
 
 def _payment_out(payment: Payment, caller: Caller) -> PaymentOut:

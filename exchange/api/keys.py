@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.parties.rules import BadName
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity import queries, secret
 from exchange.identity import service as identity
 from exchange.identity.rules import (
@@ -109,7 +109,7 @@ async def list_api_keys(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> ApiKeyPage:
     """List one's own API keys, those revoked or expired too."""
     caller.need("read")

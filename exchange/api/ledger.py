@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import problems
-from exchange.api.deps import Session, Shape, Signed, page_after
+from exchange.api.deps import Limit, Session, Shape, Signed, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, ScopeMissing, SignInNeeded
 from settlement.ledger import names
 from settlement.ledger import queries as books
@@ -139,7 +139,7 @@ async def list_settlements(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> SettlementPage:
     """List every settlement, for staff."""
     caller.need("read", *STAFF)

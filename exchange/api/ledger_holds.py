@@ -5,14 +5,14 @@ from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from contracts.money import WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import EXAMPLE_ID, SIGNED, Reason
-from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, page_after
 from exchange.api.ledger_orders import OrderLine
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Role
@@ -166,7 +166,7 @@ async def list_money_holds(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> MoneyHoldPage:
     """List the holds that have not ended, for staff."""
     caller.need("read", *STAFF)

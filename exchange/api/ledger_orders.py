@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from contracts import canonical
@@ -24,7 +24,7 @@ from exchange.api.decisions import (
     approving,
     refusing,
 )
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, Role
 from settlement.ledger import closing
@@ -264,7 +264,7 @@ async def list_ledger_orders(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> LedgerOrderPage:
     """List every order, for staff."""
     caller.need("read", *STAFF)

@@ -23,7 +23,17 @@ from contracts.window import BadWindow
 from exchange import recognition_verbs
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, MaybeCaller, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import (
+    Ctx,
+    Limit,
+    MaybeCaller,
+    Now,
+    Session,
+    Shape,
+    Signed,
+    next_after,
+    page_after,
+)
 from exchange.api.sales import SALE, SaleIn
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.auctions.rules import BadSale
@@ -66,7 +76,6 @@ RIGHT: dict[str, Any] = {
 
 Code = Annotated[str, Field(max_length=40)]
 Codes = Annotated[list[Code], Field(max_length=300)]
-Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 class RightIn(Shape):

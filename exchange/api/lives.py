@@ -314,5 +314,5 @@ def _may(deal: Deal, life: lifecycle.Life, caller: Caller) -> list[str]:
 
 
 async def _visible(session: AsyncSession, deal_id: UUID, caller: Caller) -> Deal:
-    viewer = None if caller.is_staff else caller.party_id
+    viewer = caller.for_party
     return await queries.get_contract_of(session, deal_id, viewer)

@@ -242,7 +242,7 @@ async def get_evidence(
     deal, content = await bundle.assemble(
         session,
         deal_id,
-        party=None if caller.is_staff else caller.party_id,
+        party=caller.for_party,
         signer=signer,
         authority=open_authority(context.settings, now=now),
     )

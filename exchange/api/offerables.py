@@ -16,8 +16,8 @@ from contracts.titles.parting import RightsNotOffered
 from exchange import recognition_verbs
 from exchange.api import listings, problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.listings import Limit, RightIn, SellerOut
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.listings import RightIn, SellerOut
 from exchange.api.offers import READ, WRITE, Model, side_out
 from exchange.identity.rules import Role
 from listings.catalogue.rules import MasterNotReady, MasterOfAnotherWork

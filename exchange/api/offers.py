@@ -33,8 +33,8 @@ from contracts.titles.parting import RightsNotOffered
 from contracts.titles.sublicence import ExceedsHolding
 from exchange.api import listings, problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.listings import Limit, RightIn, SellerOut
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.listings import RightIn, SellerOut
 from exchange.api.prices import PriceIn
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.offers import queries, rules, service

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import ConfigDict, Field
 
 from contracts.deals import glyphs
@@ -36,7 +36,7 @@ from contracts.parties.vouching import Endorsement, EndorsementBroken, KeyNotEnd
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.authority import open_authority
 from exchange.identity import service as identity
 from exchange.identity.rules import (
@@ -222,7 +222,7 @@ async def list_parties(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> PartyPage:
     """List every party; staff only."""
     caller.need("read", *STAFF)

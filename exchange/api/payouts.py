@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from contracts import canonical
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import (
     STAFF,
@@ -302,7 +302,7 @@ async def list_payouts(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> PayoutPage:
     """List every payout, for staff."""
     caller.need("read", *STAFF)

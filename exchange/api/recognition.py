@@ -1,16 +1,16 @@
 """Recognition (比对): what a master resembles, what is declared of it, and what staff decide."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import declarations, problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.masters import queries as masters
 from listings.masters.tables import Master
@@ -172,7 +172,7 @@ async def list_cases(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> CasePage:
     """List the masters that wait for staff."""
     caller.need("read", *STAFF)

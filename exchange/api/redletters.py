@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.deals import glyphs
@@ -24,10 +24,10 @@ from exchange.api.decisions import (
     approving,
     refusing,
 )
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.invoices import PDF, pdf_of
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import Caller, Role
+from exchange.identity.rules import Role
 from settlement.invoices import printing
 from settlement.invoices import queries as invoices
 from settlement.invoices.gateway import InvoicePress, TypstInvoicePress
@@ -201,12 +201,12 @@ async def list_red_letters(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> RedLetterPage:
     """List the red letters of one's own invoices; staff see everybody's, undecided ones too."""
     caller.need("read")
     rows = await queries.page(
-        session, party_id=_party(caller), after=page_after(after), limit=limit
+        session, party_id=caller.for_party, after=page_after(after), limit=limit
     )
     return RedLetterPage(items=[_out(row) for row in rows], next=next_after(rows, limit))
 
@@ -215,7 +215,7 @@ async def list_red_letters(
 async def get_red_letter(red_letter_id: UUID, session: Session, caller: Signed) -> RedLetterOut:
     """Return a red letter to staff, and once it is issued to the buyer and the seller."""
     caller.need("read")
-    return _out(await queries.get_red_letter(session, red_letter_id, party_id=_party(caller)))
+    return _out(await queries.get_red_letter(session, red_letter_id, party_id=caller.for_party))
 
 
 @router.get(
@@ -229,7 +229,7 @@ async def get_red_letter(red_letter_id: UUID, session: Session, caller: Signed) 
 async def print_red_letter(red_letter_id: UUID, session: Session, caller: Signed) -> Response:
     """Print a red letter in both languages, for both sides and staff."""
     caller.need("read")
-    row = await queries.get_red_letter(session, red_letter_id, party_id=_party(caller))
+    row = await queries.get_red_letter(session, red_letter_id, party_id=caller.for_party)
     if row.number is None or row.decided_at is None:
         raise RedLetterNotIssued("This red letter is not issued.", state=row.state)
     blue = await invoices.issued(session, row.invoice_id, party_id=None)
@@ -245,10 +245,6 @@ async def print_red_letter(red_letter_id: UUID, session: Session, caller: Signed
     )
     pdf = await _PRESS.invoice(printing.red_page(blue, red), issued_at=red.issued_at)
     return pdf_of(pdf, red.number)
-
-
-def _party(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id
 
 
 def _out(row: RedLetter) -> RedLetterOut:

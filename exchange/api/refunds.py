@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,7 +20,7 @@ from exchange.api.decisions import (
     approving,
     refusing,
 )
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.api.recoveries import RecoveryOut, given_back
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
@@ -302,12 +302,12 @@ async def list_refunds(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> RefundPage:
     """List refunds: every one for staff; for a party what comes back to it, or from it."""
     caller.need("read")
     rows = await queries.page(
-        session, party_id=_party(caller), after=page_after(after), limit=limit
+        session, party_id=caller.for_party, after=page_after(after), limit=limit
     )
     items = [await _out(session, row, caller) for row in rows]
     return RefundPage(items=items, next=next_after(rows, limit))
@@ -317,13 +317,8 @@ async def list_refunds(
 async def get_refund(refund_id: UUID, session: Session, caller: Signed) -> RefundOut:
     """Return a refund with who gives it back: to staff, its payer, and payees who give."""
     caller.need("read")
-    refund = await queries.get_told(session, refund_id, party_id=_party(caller))
+    refund = await queries.get_told(session, refund_id, party_id=caller.for_party)
     return await _out(session, refund, caller)
-
-
-def _party(caller: Caller) -> UUID | None:
-    """Return whose refunds the caller reads; None for staff, who read all."""
-    return None if caller.is_staff else caller.party_id
 
 
 async def _out(session: AsyncSession, refund: Refund, caller: Caller) -> RefundOut:

@@ -15,8 +15,8 @@ from contracts.parties.rules import PartyNotVerified
 from contracts.refusal import IdReused, Unknown
 from exchange.api import listings, problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.listings import Limit, RightIn, SellerOut
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.listings import RightIn, SellerOut
 from exchange.api.offers import (
     OFFER,
     READ,

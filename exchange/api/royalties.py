@@ -14,7 +14,7 @@ from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, U
 from exchange.api import problems
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.fees.rules import SEAT
 from settlement.royalties import queries, reports, rules, service
 from settlement.royalties.tables import RoyaltyStatement, UsageReport
@@ -167,7 +167,7 @@ async def get_royalties(deal_id: UUID, session: Session, caller: Signed) -> Roya
     each report, not its sources.
     """
     caller.need("read")
-    deal = await queries.deal_for(session, deal_id, reader=reader_of(caller))
+    deal = await queries.deal_for(session, deal_id, reader=caller.for_party)
     told_all = caller.is_staff or caller.party_id in (deal.licensor_id, deal.licensee_id)
     terms = canonical.loads(deal.terms)
     try:
@@ -182,11 +182,6 @@ async def get_royalties(deal_id: UUID, session: Session, caller: Signed) -> Roya
         ],
         statements=[_statement(row) for row in await queries.statements(session, deal_id)],
     )
-
-
-def reader_of(caller: Caller) -> UUID | None:
-    """Return the party that reads; None for the staff, who read everything."""
-    return None if caller.is_staff else caller.party_id
 
 
 def _report(row: UsageReport, *, told_all: bool) -> UsageReportOut:

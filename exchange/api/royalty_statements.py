@@ -13,7 +13,6 @@ from exchange.api import problems
 from exchange.api.deps import Session, Signed
 from exchange.api.exports import CSV
 from exchange.api.invoices import PDF, pdf_of
-from exchange.api.royalties import reader_of
 from exchange.identity.rules import ScopeMissing, SignInNeeded
 from settlement.exports.rules import written
 from settlement.royalties import queries, rules, stating
@@ -44,7 +43,7 @@ async def print_royalty_statement(
     Each payee sees what it gets and what the exchange takes; the licensee sees what it owes.
     """
     caller.need("read")
-    reader = reader_of(caller)
+    reader = caller.for_party
     deal = await queries.deal_for(session, deal_id, reader=reader)
     (one,) = await queries.stated(session, deal, number=number, reader=reader)
     pdf = await _PRESS.statement(stating.page(one), made_at=one.made_at)
@@ -59,7 +58,7 @@ async def print_royalty_statement(
 async def export_royalty_statements(deal_id: UUID, session: Session, caller: Signed) -> Response:
     """Return every statement of a deal as a table, with what the reader gets of each."""
     caller.need("read")
-    reader = reader_of(caller)
+    reader = caller.for_party
     deal = await queries.deal_for(session, deal_id, reader=reader)
     buffer = io.StringIO("\ufeff")  # the mark by which spreadsheets know UTF-8
     buffer.seek(0, io.SEEK_END)

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts import rfc3339
@@ -27,8 +27,7 @@ from contracts.runs.rules import (
 from contracts.runs.tables import RunRule, Telecast, TelecastCancelled
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
-from exchange.api.encumbrances import asker
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.sales import Instant
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 
@@ -39,7 +38,6 @@ _LICENSEES = (Role.HOLDER, Role.BROADCASTER, Role.OPERATOR)
 _GRANTORS = (Role.HOLDER, Role.OPERATOR)
 # What a spreadsheet would take for a formula (OWASP, CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-Limit = Annotated[int, Query(ge=1, le=200)]
 
 
 class TelecastIn(Shape):
@@ -181,7 +179,7 @@ async def log_telecast(  # noqa: PLR0913 - three ids name a telecast.
     caller.need("deal", *_LICENSEES)
     row = await service.log_telecast(
         session, work_id, grant_id, telecast_id,
-        by=asker(caller), now=now,
+        by=caller.for_party, now=now,
         channel=body.channel, started_at=body.started_at, zone=body.tz,
     )  # fmt: skip
     if row.logged_at != now:
@@ -207,7 +205,7 @@ async def cancel_telecast(
     caller.need("deal", *_LICENSEES)
     telecast, cancelled = await service.cancel_telecast(
         session, work_id, grant_id, telecast_id,
-        by=asker(caller), reason=body.reason, now=now,
+        by=caller.for_party, reason=body.reason, now=now,
     )  # fmt: skip
     return _telecast_out(telecast, cancelled)
 
@@ -224,7 +222,7 @@ async def list_telecasts(
 ) -> TelecastPage:
     """List what was logged under a grant, for its two sides and the owners of the work."""
     caller.need("read")
-    grant = await queries.get_grant(session, work_id, grant_id, viewer=asker(caller))
+    grant = await queries.get_grant(session, work_id, grant_id, viewer=caller.for_party)
     page = await queries.telecasts_page(session, grant, after=page_after(after), limit=limit)
     items = [_telecast_out(telecast, cancelled) for telecast, cancelled in page]
     return TelecastPage(items=items, next=next_after(items, limit))
@@ -246,7 +244,7 @@ async def agree_run_rule(
     """Say, as who granted, how showings make runs; once for each grant."""
     caller.need("deal", *_GRANTORS)
     row: RunRule = await service.agree_rule(
-        session, work_id, grant_id, by=asker(caller), rule=Rule(**body.model_dump()), now=now
+        session, work_id, grant_id, by=caller.for_party, rule=Rule(**body.model_dump()), now=now
     )
     return RunRuleOut.model_validate(row.rule(), from_attributes=True)
 
@@ -255,7 +253,7 @@ async def agree_run_rule(
 async def get_runs(work_id: UUID, grant_id: UUID, session: Session, caller: Signed) -> RunsOut:
     """Return how many runs are used and left, and which showings made each."""
     caller.need("read")
-    grant = await queries.get_grant(session, work_id, grant_id, viewer=asker(caller))
+    grant = await queries.get_grant(session, work_id, grant_id, viewer=caller.for_party)
     ledger = await queries.ledger(session, grant)
     return RunsOut(
         runs_max=grant.runs_max,
@@ -285,7 +283,7 @@ async def get_runs_statement(
 ) -> Response:
     """Return the statement of runs (播出次数对账单) as CSV, for a spreadsheet."""
     caller.need("read")
-    grant = await queries.get_grant(session, work_id, grant_id, viewer=asker(caller))
+    grant = await queries.get_grant(session, work_id, grant_id, viewer=caller.for_party)
     text = _statement(await queries.ledger(session, grant))
     # The mark at the beginning is what spreadsheets know UTF-8 by.
     headers = {

@@ -19,9 +19,8 @@ from contracts.refusal import (
 )
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.films import ANSWERS, RangeOutside, film
-from exchange.api.listings import Limit
 from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.masters import queries as masters
 from listings.screeners import gateway, queries, rules, service

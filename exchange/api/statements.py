@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import anyio
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +14,7 @@ from contracts import canonical
 from contracts.refusal import InvalidContent, NotAllowed, Unknown
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
-from exchange.api.deps import Ctx, Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from listings.admissions import applying
 from settlement.bank import queries, reading, report, reporting, rules
@@ -159,7 +159,7 @@ async def list_statements(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> StatementPage:
     """List the statements imported, for staff."""
     caller.need("read", *STAFF)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,7 +13,7 @@ from contracts import calendar, canonical
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.bank import queries as bank
@@ -127,7 +127,7 @@ async def list_suspense(
     caller: Signed,
     now: Now,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> SuspensePage:
     """List the money that nothing explains yet, with what it may be, for staff."""
     caller.need("read", *STAFF)

@@ -5,14 +5,14 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.money import MOST_MINOR, Money, WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.sweeps import queries, service
@@ -210,7 +210,7 @@ async def list_sweeps(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> SweepPage:
     """List every sweep, for staff."""
     caller.need("read", *STAFF)

@@ -1,10 +1,10 @@
 """Taxes withheld from payees abroad (代扣代缴): residences, what is withheld, certificates."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals.gateway import PressFailed
@@ -20,7 +20,7 @@ from exchange.api.decisions import (
     approving,
     refusing,
 )
-from exchange.api.deps import Now, Session, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Signed, next_after, page_after
 from exchange.api.invoices import PDF, pdf_of
 from exchange.api.once import OnceRoute
 from exchange.api.withholding_shapes import (
@@ -33,7 +33,7 @@ from exchange.api.withholding_shapes import (
     WithheldPage,
     WithholdingOut,
 )
-from exchange.identity.rules import Caller, Role
+from exchange.identity.rules import Role
 from settlement.plans import queries as plans
 from settlement.recoveries import queries as recoveries
 from settlement.remittances import certifying
@@ -111,12 +111,12 @@ async def list_tax_residences(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> TaxResidencePage:
     """List the residences recorded of one's own organisation; staff see everybody's."""
     caller.need("read")
     rows = await residences.page(
-        session, party_id=_party(caller), after=page_after(after), limit=limit
+        session, party_id=caller.for_party, after=page_after(after), limit=limit
     )
     return TaxResidencePage(items=[_residence(row) for row in rows], next=next_after(rows, limit))
 
@@ -127,7 +127,7 @@ async def get_tax_residence(
 ) -> TaxResidenceOut:
     """Return a residence to its party and staff."""
     caller.need("read")
-    return _residence(await residences.get(session, residence_id, party_id=_party(caller)))
+    return _residence(await residences.get(session, residence_id, party_id=caller.for_party))
 
 
 @router.get("/withheld-taxes", responses=problems.responses(*SIGNED))
@@ -135,12 +135,12 @@ async def list_withheld_taxes(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> WithheldPage:
     """List what was withheld of one's own organisation; staff see everybody's."""
     caller.need("read")
     rows = await queries.page(
-        session, party_id=_party(caller), after=page_after(after), limit=limit
+        session, party_id=caller.for_party, after=page_after(after), limit=limit
     )
     return WithheldPage(items=await _withheld(session, rows), next=next_after(rows, limit))
 
@@ -149,7 +149,7 @@ async def list_withheld_taxes(
 async def get_withheld_tax(withheld_id: UUID, session: Session, caller: Signed) -> WithheldOut:
     """Return a withheld tax to its payee and staff."""
     caller.need("read")
-    row = await queries.get(session, withheld_id, party_id=_party(caller))
+    row = await queries.get(session, withheld_id, party_id=caller.for_party)
     return (await _withheld(session, [row]))[0]
 
 
@@ -166,7 +166,7 @@ async def print_withholding_certificate(
 ) -> Response:
     """Print the certificate of a withheld tax in both languages, for its payee and staff."""
     caller.need("read")
-    one, at = await certifying.certified(session, withheld_id, party_id=_party(caller))
+    one, at = await certifying.certified(session, withheld_id, party_id=caller.for_party)
     pdf = await _PRESS.certificate(printing.page(one), issued_at=at)
     return pdf_of(pdf, one.number)
 
@@ -264,7 +264,3 @@ async def _withheld(session: AsyncSession, rows: Sequence[WithheldTax]) -> list[
 
 def _residence(row: TaxResidence) -> TaxResidenceOut:
     return TaxResidenceOut.model_validate(row.model_dump(exclude={"content"}))
-
-
-def _party(caller: Caller) -> UUID | None:
-    return None if caller.is_staff else caller.party_id

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,7 +26,7 @@ from contracts.works.tables import Work
 from contracts.works.tree import WorkCannotNest, WorkNeedsParent, WorkTreeFull, WorkTreeTooDeep
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
-from exchange.api.deps import Now, Session, Shape, Signed, next_after, page_after
+from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 
 router = APIRouter(route_class=JsonRoute, tags=["works"])
@@ -225,7 +225,7 @@ async def list_works(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> WorkPage:
     """List the works that one's own organisation registered; staff see everybody's."""
     caller.need("read")
@@ -270,7 +270,7 @@ async def list_work_children(
     session: Session,
     caller: Signed,
     after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Limit = 50,
 ) -> WorkPage:
     """List what stands directly below a work (seasons, episodes, edits) as it was added."""
     await _visible(session, work_id, caller)

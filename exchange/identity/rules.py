@@ -173,6 +173,11 @@ class Caller:
         """Whether the caller works for the exchange itself."""
         return self.role in STAFF
 
+    @property
+    def for_party(self) -> UUID | None:
+        """Whose things the caller sees and decides: its party's; None for staff, everybody's."""
+        return None if self.is_staff else self.party_id
+
     def need(self, scope: str, *roles: Role) -> None:
         """Refuse unless the role is one of `roles` (any, when empty) and the key covers `scope`.
 

@@ -35,7 +35,7 @@ async def runs_page(
     logged = await api.list_telecasts(
         work_id=work_id, grant_id=grant_id, session=session, caller=caller, limit=MOST_SHOWN
     )
-    viewer = None if caller.is_staff else caller.party_id
+    viewer = caller.for_party
     grant = await queries.get_grant(session, work_id, grant_id, viewer=viewer)
     licensee = grant.licensee_name or "–"
     if grant.grantee_id is not None:
