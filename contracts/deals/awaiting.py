@@ -12,15 +12,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from contracts import locking
+from contracts.deals import rows
 from contracts.deals.rules import DealNotEffective
 from contracts.deals.tables import Deal
 from contracts.facts import queries as told
-from contracts.facts import service as facts
 from contracts.log import queries as log
 from contracts.log import witnesses
 from contracts.log.tables import LogPolicy, LogQuorum
-from contracts.refusal import Unknown
 
 
 async def take_effect(session: AsyncSession, deal_id: UUID, *, now: datetime) -> Deal:
@@ -32,9 +30,7 @@ async def take_effect(session: AsyncSession, deal_id: UUID, *, now: datetime) ->
         Unknown: there is no such deal.
         DealNotEffective: it is not signed, or its execution is not witnessed yet.
     """
-    deal = await locking.find_locked(session, Deal, col(Deal.id) == deal_id)
-    if deal is None:
-        raise Unknown("There is no such deal.", deal=str(deal_id))
+    deal = await rows.locked(session, deal_id)
     if deal.performance != "pending":
         return deal
     if deal.signing != "executed":
@@ -47,8 +43,7 @@ async def take_effect(session: AsyncSession, deal_id: UUID, *, now: datetime) ->
     await session.flush()
     size, policy_sha256 = met or (None, None)
     payload = {"deal": str(deal.id), "size": size, "policy_sha256": policy_sha256}
-    sides = [deal.licensor_id, deal.licensee_id]
-    await facts.record(session, "deal.witnessed", deal.id, payload, parties=sides, now=now)
+    await rows.tell(session, "deal.witnessed", deal, payload, now=now)
     return deal
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.deals import packages, pricing, queries, sealing, templates, terms, timing
+from contracts.deals import packages, pricing, queries, rows, sealing, templates, terms, timing
 from contracts.deals.pricing import Price
 from contracts.deals.tables import Deal
 from contracts.facts import service as facts
@@ -242,5 +242,4 @@ async def make_known(session: AsyncSession, deal: Deal, *, now: datetime) -> Non
         "terms_sha256": deal.terms_sha256,
         "supersedes": deal.supersedes and str(deal.supersedes),
     }
-    sides = [deal.licensor_id, deal.licensee_id]
-    await facts.record(session, "deal.opened", deal.id, payload, parties=sides, now=now)
+    await rows.tell(session, "deal.opened", deal, payload, now=now)

@@ -1,15 +1,12 @@
 """Certifying and signing the contracts of deals, and following them to their payment."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
-from contracts import canonical, locking
+from contracts import canonical
 from contracts.deals import (
     carrying,
     holding,
@@ -17,6 +14,7 @@ from contracts.deals import (
     papers,
     queries,
     revisions,
+    rows,
     rules,
     sealing,
     timestamps,
@@ -26,7 +24,6 @@ from contracts.deals.gateway import Press
 from contracts.deals.papers import Revision
 from contracts.deals.rules import DealNotEffective, NotYourTurn, SessionUsed
 from contracts.deals.tables import Deal, SigningSession
-from contracts.facts import service as facts
 from contracts.log import witnesses
 from contracts.log.tables import LogPolicy
 from contracts.parties import queries as parties
@@ -47,7 +44,7 @@ async def certify(
         TextCannotBePrinted: a character has no glyph.
         PressFailed: the typesetter did not finish.
     """
-    deal = await _locked(session, deal_id)
+    deal = await rows.locked(session, deal_id)
     if deal.signing != "drafted":
         return deal
     base = await press.contract(deal.terms, frozen_at=deal.created_at)
@@ -66,7 +63,7 @@ async def certify(
         "base_sha256": deal.base_sha256,
         "pdf_sha256": deal.pdf_sha256,
     }
-    await _record(session, "deal.certified", deal, payload, now=now)
+    await rows.tell(session, "deal.certified", deal, payload, now=now)
     await _tell_level(session, deal, sealed, role=sealing.ROLES[0], now=now)
     return deal
 
@@ -95,8 +92,8 @@ async def open_session(  # noqa: PLR0913 - a session has that many parts.
         IdReused: the id belongs to a session for another key.
         SessionExpired: the session of this id ran out.
     """
-    deal = await _locked(session, deal_id)
-    role = _role(deal, party_id)
+    deal = await rows.locked(session, deal_id)
+    role = rows.role_of(deal, party_id)
     known = await queries.find_session(session, deal_id, session_id)
     if known is not None:
         return _again(known, party_id=party_id, key_id=key_id, now=now), False
@@ -147,7 +144,7 @@ async def complete_session(
         DocumentNotSound: the signed file does not pass its own check.
         Refusal: any of `contracts.titles.parting.keep`, where another was signed before it.
     """
-    deal = await _locked(session, deal_id)
+    deal = await rows.locked(session, deal_id)
     begun = await _begun(session, deal, session_id, party_id=party_id)
     der = rules.signature_der(signature)
     if begun.completed_at is not None:
@@ -183,7 +180,7 @@ async def void(
         DealExecuted: both parties have signed.
         DealDeclined, DealExpired: it was given up otherwise.
     """
-    deal = await _locked(session, deal_id)
+    deal = await rows.locked(session, deal_id)
     if deal.signing == "voided":
         return deal
     rules.check_voidable(deal.signing)
@@ -192,7 +189,7 @@ async def void(
     deal.signing = "voided"
     await session.flush()
     payload = {"deal": str(deal.id), "reason": reason, "by": str(by)}
-    await _record(session, "deal.voided", deal, payload, now=now)
+    await rows.tell(session, "deal.voided", deal, payload, now=now)
     return deal
 
 
@@ -205,7 +202,7 @@ async def mark_paid(session: AsyncSession, deal_id: UUID, *, now: datetime) -> D
         Unknown: there is no such deal.
         DealNotEffective: it has not taken effect.
     """
-    deal = await _locked(session, deal_id)
+    deal = await rows.locked(session, deal_id)
     if deal.performance == "pending":
         raise DealNotEffective("The deal has not taken effect.", signing=deal.signing)
     deal.performance = "paid"
@@ -255,7 +252,7 @@ async def _keep(
         "spki_sha256": begun.spki_sha256,
         "pdf_sha256": signed.sha256,
     }
-    await _record(session, "deal.signed", deal, payload, now=now)
+    await rows.tell(session, "deal.signed", deal, payload, now=now)
     await _tell_level(session, deal, made, role=begun.role, now=now)
     if state == "executed":
         await _execute(session, deal, policy=policy, now=now)
@@ -273,7 +270,7 @@ async def _tell_level(
         "pdf_sha256": deal.pdf_sha256,
         "level": made.level,
     }
-    await _record(session, "deal.unstamped", deal, payload, now=now)
+    await rows.tell(session, "deal.unstamped", deal, payload, now=now)
 
 
 async def _execute(
@@ -294,7 +291,7 @@ async def _execute(
         "currency": deal.currency,
         "policy_sha256": policy.sha256 if policy else None,
     }
-    await _record(session, "deal.executed", deal, payload, now=now)
+    await rows.tell(session, "deal.executed", deal, payload, now=now)
 
 
 async def void_overtaken(session: AsyncSession, deal_id: UUID, *, now: datetime) -> list[UUID]:
@@ -326,7 +323,7 @@ async def _keep_rights(session: AsyncSession, deal: Deal, role: str, *, now: dat
 async def _begun(
     session: AsyncSession, deal: Deal, session_id: UUID, *, party_id: UUID
 ) -> SigningSession:
-    _role(deal, party_id)
+    rows.role_of(deal, party_id)
     begun = await queries.find_session(session, deal.id, session_id)
     if begun is None or begun.party_id != party_id:
         raise Unknown("There is no such signing session.", session=str(session_id))
@@ -339,24 +336,3 @@ def _again(known: SigningSession, *, party_id: UUID, key_id: UUID, now: datetime
     if known.completed_at is None:
         rules.check_time(known.expires_at, now=now)
     return known
-
-
-def _role(deal: Deal, party_id: UUID) -> str:
-    roles = {deal.licensor_id: "licensor", deal.licensee_id: "licensee"}
-    if party_id not in roles:
-        raise Unknown("There is no such deal.", deal=str(deal.id))
-    return roles[party_id]
-
-
-async def _record(
-    session: AsyncSession, kind: str, deal: Deal, payload: Mapping[str, Any], *, now: datetime
-) -> None:
-    sides = [deal.licensor_id, deal.licensee_id]
-    await facts.record(session, kind, deal.id, payload, parties=sides, now=now)
-
-
-async def _locked(session: AsyncSession, deal_id: UUID) -> Deal:
-    deal = await locking.find_locked(session, Deal, col(Deal.id) == deal_id)
-    if deal is None:
-        raise Unknown("There is no such deal.", deal=str(deal_id))
-    return deal
