@@ -93,7 +93,7 @@ class Stamper(TimeStamper):
 
     def __init__(self, by: Source, at: datetime) -> None:
         """Stamp with a key, or let others stamp, at one instant."""
-        super().__init__(include_nonce=False)  # type: ignore[no-untyped-call]  # pyHanko
+        super().__init__(include_nonce=False)  # type: ignore[no-untyped-call]  # pyHanko tells no types
         self._by, self._at = by, at
 
     async def async_timestamp(self, message_digest: bytes, md_algorithm: str) -> cms.ContentInfo:

@@ -42,17 +42,17 @@ _CATALOG = frozenset({"/AcroForm", "/DSS", "/Extensions", "/Metadata"})
 _SIGNED = frozenset({"/AP", "/V"})
 _WRITTEN = frozenset({"/ModDate", "/Producer"})  # and their like in XMP
 _WRITTEN_XMP = (model.XMP_MODDATE, model.PDF_PRODUCER)
-_METADATA = MetadataUpdateRule()  # type: ignore[no-untyped-call]  # pyHanko's
+_METADATA = MetadataUpdateRule()
 POLICY = StandardDiffPolicy(
     global_rules=[
-        CatalogModificationRule(_CATALOG),  # type: ignore[no-untyped-call]  # pyHanko's
+        CatalogModificationRule(_CATALOG),
         DocInfoRule().as_qualified(ModificationLevel.LTA_UPDATES),
         DSSCompareRule().as_qualified(ModificationLevel.LTA_UPDATES),
         _METADATA.as_qualified(ModificationLevel.LTA_UPDATES),
     ],
     form_rule=FormUpdatingRule(
         field_rules=[
-            SigFieldCreationRule(),  # type: ignore[no-untyped-call]  # pyHanko's
+            SigFieldCreationRule(),
             SigFieldModificationRule(
                 allow_in_place_appearance_stream_changes=False,
                 always_modifiable=frozenset(),

@@ -104,7 +104,7 @@ class Revision(HistoricalResolver):
             if self._found is None:
                 self._found = _Search(self).found()
         except Unplain:
-            super()._load_reverse_xref_cache()  # type: ignore[no-untyped-call]  # pyHanko's
+            super()._load_reverse_xref_cache()  # type: ignore[no-untyped-call]  # pyHanko tells no types
 
     def _get_usages_of_ref(self, ref: Reference) -> set[RawPdfPath]:
         if self._found is None:

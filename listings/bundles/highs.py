@@ -71,7 +71,7 @@ class Highs:
 
 
 def _new() -> highspy.Highs:
-    return highspy.Highs()  # type: ignore[no-untyped-call]  # a compiled class
+    return highspy.Highs()
 
 
 def _holds(given: Problem, chosen: Chosen, kept: Sequence[Kept]) -> bool:

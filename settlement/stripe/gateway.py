@@ -287,7 +287,7 @@ class StripeGateway:
 
     async def close(self) -> None:
         """Close its connections."""
-        await self._http.close_async()  # type: ignore[no-untyped-call]  # as the SDK has it.
+        await self._http.close_async()
 
 
 def open_gateway(*, api_key: str, api_base: str, timeout_s: float = TIMEOUT_S) -> StripeGateway:

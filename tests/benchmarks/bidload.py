@@ -56,7 +56,7 @@ class Load:
         self._selector = selectors.DefaultSelector()
         self._prefix = secrets.token_hex(4)
         self._number = 0
-        ports, keys = list(plan["ports"]), list(plan["keys"])  # type: ignore[call-overload]  # JSON
+        ports, keys = list(plan["ports"]), list(plan["keys"])
         self.connections = [
             self._connect(ports[place % len(ports)], keys[place % len(keys)])
             for place in range(int(str(plan["connections"])))

@@ -143,7 +143,7 @@ def below_a_stranger(now: datetime, csr_pem: bytes, uscc: str) -> bytes:
     public = x509.load_pem_x509_csr(csr_pem).public_key()
     assert csr.read(csr_pem)
     made = certificates.documents(
-        public, certificates.subject("无名", "Nobody", uscc),  # type: ignore[arg-type]  # P-256
+        public, certificates.subject("无名", "Nobody", uscc),
         by=Issuer("root", root, key), years=1, now=now,
     )  # fmt: skip
     return made + root.public_bytes(Encoding.PEM)

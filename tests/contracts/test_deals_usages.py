@@ -30,7 +30,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Paper:
 
 
 def usages(revision: HistoricalResolver, refs: set[Ref]) -> Usages:
-    revision._load_reverse_xref_cache()  # type: ignore[no-untyped-call]  # pyHanko's
+    revision._load_reverse_xref_cache()
     return {
         ref: {tuple(path) for path in revision._get_usages_of_ref(Reference(*ref))} for ref in refs
     }
@@ -39,7 +39,7 @@ def usages(revision: HistoricalResolver, refs: set[Ref]) -> Usages:
 def theirs(pdf: bytes, number: int) -> Usages:
     """All that pyHanko finds in a revision."""
     revision = PdfFileReader(BytesIO(pdf), strict=True).get_historical_resolver(number)
-    revision._load_reverse_xref_cache()  # type: ignore[no-untyped-call]  # pyHanko's
+    revision._load_reverse_xref_cache()
     found = revision._indirect_object_access_cache or {}
     return usages(revision, {(ref.idnum, ref.generation) for ref in found})
 
@@ -92,11 +92,11 @@ def test_signatures_are_read_at_once_and_as_pyhanko_reads_them(
     plain = PdfFileReader(BytesIO(pdf), strict=True)
     found = [one.sig_object.container_ref for one in plain.embedded_signatures]
     assert len(found) == 4
-    expected = [plain.get_object(ref) for ref in found]  # type: ignore[no-untyped-call]  # pyHanko's
+    expected = [plain.get_object(ref) for ref in found]
     mine = Document(pdf)
     monkeypatch.setattr(PdfFileReader, "_read_object", None)
     for ref, one in zip(found, expected, strict=True):
-        own = mine.get_object(ref)  # type: ignore[no-untyped-call]  # pyHanko's
+        own = mine.get_object(ref)
         assert isinstance(own, DictionaryObject)
         assert own == one and own.container_ref == ref
         assert isinstance(own.container_ref, Reference) and own.container_ref.pdf is mine
@@ -110,12 +110,12 @@ def test_a_signature_written_in_another_way_is_left_to_pyhanko() -> None:
         pdf = pdf_factory.written({1: body})
         reader = PdfFileReader(BytesIO(pdf))
         try:
-            expected = reader.get_object(Reference(1))  # type: ignore[no-untyped-call]  # pyHanko's
+            expected = reader.get_object(Reference(1))
         except PdfError:
             with pytest.raises(PdfError):
-                Document(pdf).get_object(Reference(1))  # type: ignore[no-untyped-call]  # pyHanko's
+                Document(pdf).get_object(Reference(1))
         else:
-            found = Document(pdf).get_object(Reference(1))  # type: ignore[no-untyped-call]  # too
+            found = Document(pdf).get_object(Reference(1))
             assert found == expected
 
 

@@ -45,7 +45,7 @@ def at(day: int) -> Value:
     return Value((START + timedelta(days=day)).isoformat(), False)
 
 
-def atoms(left: str, operators: tuple[str, ...], values: st.SearchStrategy[tuple[Value, ...]]):  # type: ignore[no-untyped-def]  # a strategy of Atom
+def atoms(left: str, operators: tuple[str, ...], values: st.SearchStrategy[tuple[Value, ...]]):
     return st.builds(
         lambda operator, chosen: Atom(ODRL + left, ODRL + operator, chosen),
         st.sampled_from(operators),
@@ -119,7 +119,7 @@ def holds(constraint: Constraint, cell: Cell, *, unread: bool) -> bool:
     return ordered(operator, run, int(wanted))
 
 
-def ordered(operator: str, a, b) -> bool:  # type: ignore[no-untyped-def]  # any two of an order
+def ordered(operator: str, a, b) -> bool:
     return {
         "lt": a < b, "lteq": a <= b, "gt": a > b, "gteq": a >= b, "eq": a == b, "neq": a != b,
     }[operator]  # fmt: skip

@@ -56,7 +56,7 @@ def test_a_title_that_can_be_mistaken_is_refused(field: str) -> None:
         title_zh="示范", title_en="Demo", kind="film", year=2026, country="CN",
         eidr=None, isan=None, permit_no=None,
     )  # fmt: skip
-    fields[field] = "Dem\u043e"  # type: ignore[literal-required]  # one of two
+    fields[field] = "Dem\u043e"
     with pytest.raises(ConfusableName) as refusal:
         works.describe(fields)
     assert refusal.value.data["characters"] == ["U+043E CYRILLIC SMALL LETTER O"]

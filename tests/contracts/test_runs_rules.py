@@ -213,12 +213,12 @@ def test_nothing_is_shown_under_a_grant_that_had_ended() -> None:
 def test_a_showing_that_has_not_begun_is_not_logged() -> None:
     showing = local("2027-03-01T20:00")
     check = {"window": WINDOW, "ended_at": None, "rule": Rule()}
-    rules.check_showing(showing, now=showing.started_at, **check)  # type: ignore[arg-type]  # of **
+    rules.check_showing(showing, now=showing.started_at, **check)
     with pytest.raises(rules.TelecastAhead):
         rules.check_showing(
             showing,
             now=showing.started_at - timedelta(microseconds=1),
-            **check,  # type: ignore[arg-type]  # of **
+            **check,
         )
 
 

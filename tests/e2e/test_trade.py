@@ -42,7 +42,7 @@ def played(own: Settings) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_the_trade_plays_its_nine_steps(played: dict[str, object]) -> None:
-    steps = set(dict(played["steps"]))  # type: ignore[call-overload]  # JSON
+    steps = set(dict(played["steps"]))
     assert steps >= STEPS | {"evidence"}
     assert played["bids_answered"] == 200
     assert played["price_minor"] == market.FLOOR_MINOR + 199 * market.STEP_MINOR

@@ -117,7 +117,7 @@ async def test_the_root_its_authority_and_both_lists_are_public(
     issuing.verify_directly_issued_by(root)
     for name, issuer in (("root.crl", root), ("issuing.crl", issuing)):
         held = x509.load_der_x509_crl(answers[name].content)
-        assert held.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # P-256
+        assert held.is_signature_valid(issuer.public_key())
         assert held.next_update_utc is not None and held.next_update_utc > clock.now()
     refused(await client.get("/ca/other.crl"), 422, "invalid-content")
 
@@ -155,7 +155,7 @@ async def test_an_authority_that_takes_anothers_place_publishes_at_once(
     assert row is not None and x509.load_der_x509_crl(row.der).issuer == before.issuer
     held = await published(context)
     key = open_authority(context.settings, now=clock.now()).issuing.certificate.public_key()
-    assert held.is_signature_valid(key)  # type: ignore[arg-type]  # P-256
+    assert held.is_signature_valid(key)
 
 
 def test_the_roots_list_is_renewed_at_half_of_its_life_where_the_key_is(tmp_path: Path) -> None:

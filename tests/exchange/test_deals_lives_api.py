@@ -58,7 +58,7 @@ async def test_a_deal_is_signed_amended_and_ended_by_agreement(
 ) -> None:
     at_first = await life(desk)
     assert at_first["may"] == ["sign", "decline"]
-    assert [one["kind"] for one in at_first["timers"]] == [  # type: ignore[attr-defined]  # JSON
+    assert [one["kind"] for one in at_first["timers"]] == [
         "signing-reminder", "signing-expiry",
     ]  # fmt: skip
     amendment_id = ids.new(clock.now())
@@ -85,7 +85,7 @@ async def test_a_deal_is_signed_amended_and_ended_by_agreement(
     signed = (await amended.sign("licensee")).json()
     assert (signed["signing"], signed["supersedes"]) == ("executed", str(desk.deal.id))
     base, told = await life(desk), await life(desk, of=amendment_id)
-    assert [one["kind"] for one in told["timers"]] == ["window-end"]  # type: ignore[attr-defined]  # JSON
+    assert [one["kind"] for one in told["timers"]] == ["window-end"]
     assert base["timers"] == []
     assert (base["end"], base["amended_by"]) == ("superseded", str(amendment_id))
     assert (told["end"], told["amends"], told["changes"]) == (
@@ -124,7 +124,7 @@ async def test_a_notice_is_received_once_it_is_logged_and_cured_in_time(
     await turn(context)
     while await worker.fire_timers(context):
         pass
-    (received,) = (await life(desk))["notices"]  # type: ignore[misc]  # JSON
+    (received,) = (await life(desk))["notices"]
     assert received["received_at"] == given["given_at"]
     left = datetime.fromisoformat(received["cure_by"]) - datetime.fromisoformat(given["given_at"])
     assert timedelta(days=30) < left <= timedelta(days=31)

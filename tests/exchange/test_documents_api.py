@@ -210,9 +210,9 @@ async def test_no_transaction_is_open_while_a_document_arrives(
     async def body() -> AsyncIterator[bytes]:
         yield PDF[:10]
         await asyncio.sleep(0.01)
-        open_ones.append(context.db.engine.pool.checkedout())  # type: ignore[attr-defined]  # of QueuePool
+        open_ones.append(context.db.engine.pool.checkedout())
         yield PDF[10:]
 
-    before = context.db.engine.pool.checkedout()  # type: ignore[attr-defined]  # of QueuePool
+    before = context.db.engine.pool.checkedout()
     assert (await holder[0].put(f"{path}/content", content=body())).status_code == 200
     assert open_ones == [before]

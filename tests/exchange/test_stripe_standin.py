@@ -214,7 +214,7 @@ async def test_transfers_from_a_charge_are_at_most_its_amount(
     error = await refused(
         api.v1.transfers.create_async({**request, "amount": 300_001, "destination": second})
     )
-    assert (error.http_status, error.param) == (400, "amount")  # type: ignore[attr-defined]  # of Stripe's errors
+    assert (error.http_status, error.param) == (400, "amount")
     rest = await api.v1.transfers.create_async({**request, "destination": second})
     assert (rest.amount, rest.transfer_group) == (300_000, "deal-1")
     accounts = books(url)["accounts"]

@@ -210,13 +210,13 @@ async def test_a_killed_standin_comes_back_with_its_books_and_keys(tmp_path: Pat
     try:
         api = standin.client(url)
         request = await a_transfer(api, "kill")
-        transfer = await api.v1.transfers.create_async(request, key)  # type: ignore[arg-type]  # a plain dict
+        transfer = await api.v1.transfers.create_async(request, key)
         before = books(url)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         process = standin.start(tmp_path, port=port)
         assert books(url) == before
-        again = await standin.client(url).v1.transfers.create_async(request, key)  # type: ignore[arg-type]  # a plain dict
+        again = await standin.client(url).v1.transfers.create_async(request, key)
         assert again.id == transfer.id
         assert books(url) == before
     finally:

@@ -43,7 +43,7 @@ async def held(db: Database, settings: Settings, tmp_path_factory: pytest.TempPa
     with pytest.MonkeyPatch.context() as patched:
 
         class Ours(LocalAuthority):
-            ensure = staticmethod(lambda *_: authority)  # type: ignore[assignment]  # in its place
+            ensure = staticmethod(lambda *_: authority)
 
         patched.setattr(evidence_factory, "LocalAuthority", Ours)
         trade = await settled_trade(db, settings)

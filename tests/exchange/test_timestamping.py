@@ -164,7 +164,7 @@ async def test_a_contract_is_stamped_by_somebody_else_in_the_place_of_the_exchan
     assert await facts.all_of(session, deal.id, "deal.unstamped") == []
     # The evidence carries their root, and is checked with it.
     sealed = [(None, one) for one in await facts.all_of(session, deal.id, "deal.archived")]
-    files = await bundle._of_contract(session, deal, authority, sealed)  # type: ignore[arg-type]  # of the facts alone
+    files = await bundle._of_contract(session, deal, authority, sealed)
     assert files[TIME_ROOTS] == theirs
     nothing: Any = None
     held = Bundle(files, nothing, nothing, nothing, ())

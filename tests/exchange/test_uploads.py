@@ -209,10 +209,10 @@ async def test_no_transaction_is_open_while_bytes_are_awaited(
     async def body() -> AsyncIterator[bytes]:
         yield CONTENT[:HALF]
         await asyncio.sleep(0.01)
-        open_connections.append(context.db.engine.pool.checkedout())  # type: ignore[attr-defined]  # of QueuePool
+        open_connections.append(context.db.engine.pool.checkedout())
         yield CONTENT[HALF:]
 
-    before = context.db.engine.pool.checkedout()  # type: ignore[attr-defined]  # of QueuePool
+    before = context.db.engine.pool.checkedout()
     assert (await patch(holder, where, 0, body())).status_code == 204
     assert open_connections == [before]
 

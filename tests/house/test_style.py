@@ -87,7 +87,7 @@ def test_every_kind_of_fact_is_recorded_somewhere_and_none_is_recorded_without_a
             if isinstance(node, ast.Constant) and node.value in KINDS:
                 written.add(node.value)
             if _records(node):
-                recorded.add(node.args[1].value)  # type: ignore[attr-defined]  # `_records` saw it
+                recorded.add(node.args[1].value)
     assert set(KINDS) - written == set()
     assert recorded - set(KINDS) == set()
 

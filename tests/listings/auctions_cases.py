@@ -136,7 +136,7 @@ class Play:
 
     book: Book
     events: list[Event] = field(default_factory=list)
-    standing: Standing = None  # type: ignore[assignment]  # set by the first event
+    standing: Standing = None  # set by the first event
     made: int = 0
     clear: dict[str, tuple[dict[str, Any], bytes]] = field(default_factory=dict)
     withheld: set[str] = field(default_factory=set)

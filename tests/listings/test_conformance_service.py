@@ -34,7 +34,7 @@ async def master(session: AsyncSession) -> Master:
 async def judged(session: AsyncSession, of: Master) -> list[dict[str, Any]]:
     """The records of facts that it was judged."""
     found = await session.scalars(
-        select(Fact).where(Fact.subject == of.id, Fact.kind == "master.judged")  # type: ignore[arg-type]  # SQLModel
+        select(Fact).where(Fact.subject == of.id, Fact.kind == "master.judged")
     )
     return [canonical.loads(fact.record) for fact in found]
 
@@ -146,6 +146,6 @@ async def test_reports_go_with_their_master(session: AsyncSession) -> None:
     )
     await session.execute(text("DELETE FROM master WHERE id = :id"), {"id": made.id})
     left = await session.scalars(
-        select(ConformanceReport).where(ConformanceReport.master_id == made.id)  # type: ignore[arg-type]  # SQLModel
+        select(ConformanceReport).where(ConformanceReport.master_id == made.id)
     )
     assert left.all() == []

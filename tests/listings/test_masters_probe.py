@@ -243,7 +243,7 @@ async def test_the_classes_of_production_codecs_are_known(
 
 async def test_an_interlaced_picture_is_told(room: Path) -> None:
     path = files.picture(room / "fields.mp4", *files.X264, "-x264-params", "tff=1", rate="25")
-    assert (await files.probed(path))["video"]["scan"] == "interlaced"  # type: ignore[index]  # JSON
+    assert (await files.probed(path))["video"]["scan"] == "interlaced"
 
 
 async def test_uneven_pictures_are_told(room: Path) -> None:
@@ -253,7 +253,7 @@ async def test_uneven_pictures_are_told(room: Path) -> None:
         "settb=1/1000,setpts='(N+0.4*mod(N,2))*40'", "-fps_mode", "passthrough",
         "-enc_time_base", "1/1000", *files.X264, str(path),
     )  # fmt: skip
-    assert (await files.probed(path))["video"]["constant_rate"] is False  # type: ignore[index]  # JSON
+    assert (await files.probed(path))["video"]["constant_rate"] is False
 
 
 async def test_ntsc_rates_are_exact(room: Path) -> None:
@@ -279,7 +279,7 @@ async def test_mediainfo_alone_takes_the_ticks_of_a_transport_stream_for_uneven(
 async def test_the_places_of_sound_channels_are_named(room: Path) -> None:
     sound = ("-c:a", "pcm_s24le", "-af", "pan=5.1|FL=c0|FR=c0|FC=c0|LFE=c0|BL=c0|BR=c0")
     path = files.picture(room / "five.mov", *files.X264, sound=sound)
-    (heard,) = (await files.probed(path))["audio"]  # type: ignore[misc]  # JSON
+    (heard,) = (await files.probed(path))["audio"]
     assert heard["positions"] == ["FL", "FR", "FC", "LFE", "BL", "BR"]
     assert (heard["channels"], heard["bits"], heard["start_ms"]) == (6, 24, 0)
 

@@ -70,7 +70,7 @@ def test_metadata_of_any_kind_is_read_or_refused(header: str) -> None:
 def test_what_is_missing_for_uhd_is_found(
     change: dict[str, Any], code: str | None, uhd: bool
 ) -> None:
-    probe = {**PROBE, "video": {**PROBE["video"], **change}}  # type: ignore[dict-item]  # JSON
+    probe = {**PROBE, "video": {**PROBE["video"], **change}}
     found = rules.conformed(probe)
     assert [finding["code"] for finding in found["findings"]] == ([code] if code else [])
     assert found["uhd"] is uhd
@@ -79,5 +79,5 @@ def test_what_is_missing_for_uhd_is_found(
 def test_silence_and_another_sample_rate_are_found() -> None:
     mute = rules.conformed({**PROBE, "audio": []})
     assert [finding["code"] for finding in mute["findings"]] == ["sound"]
-    cd = rules.conformed({**PROBE, "audio": [{**PROBE["audio"][0], "sample_rate": 44100}]})  # type: ignore[index]  # JSON
+    cd = rules.conformed({**PROBE, "audio": [{**PROBE["audio"][0], "sample_rate": 44100}]})
     assert cd["findings"] == [{"code": "sample-rate", "wanted": "48 kHz", "seen": "44.1 kHz, aac"}]

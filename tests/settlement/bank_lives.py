@@ -79,7 +79,7 @@ def shows(bank: Bank, minor: int, **more: str) -> Step:
     """The bank moves one amount; a credit is positive."""
 
     async def moves(_session: AsyncSession, bank: Bank) -> None:
-        bank.line(minor, **more)  # type: ignore[arg-type]  # the names of a line's fields
+        bank.line(minor, **more)
 
     return says(bank, moves)
 

@@ -263,7 +263,7 @@ async def _intend_step(here: Site, op: str, now: datetime) -> UUID:
         amount_minor=PAID, currency="CNY", is_captured_at_once=False, description="保证金", names={}
     )
     payments = here.gateway._client.v1.payment_intents
-    made = await payments.create_async({**asked, "metadata": {}})  # type: ignore[typeddict-item]  # a mapping of ours.
+    made = await payments.create_async({**asked, "metadata": {}})
     params: Mapping[str, Any] = rules.confirm_params(
         payment_intent=made.id, payment_method="pm_card_visa"
     )

@@ -118,7 +118,7 @@ def names(shape: type) -> frozenset[str]:
 
 def required(shape: type) -> frozenset[str]:
     """Return the parameters that must be given."""
-    return frozenset(shape.__required_keys__) - _OPTIONS  # type: ignore[attr-defined]  # TypedDicts have it
+    return frozenset(shape.__required_keys__) - _OPTIONS
 
 
 def faults(given: Any, shape: Any, path: str = "") -> list[str]:

@@ -216,7 +216,7 @@ async def test_invariant_31_the_maker_finds_no_way_past_the_database(attack: Att
 
 async def test_invariant_31_an_approval_is_of_what_is_sent_to_the_unit(attack: Attack) -> None:
     session, second = attack.session, attack.values["second"]
-    transfer = (await payouts.transfers(session, attack.values["payout"]))[0]  # type: ignore[arg-type]  # an id
+    transfer = (await payouts.transfers(session, attack.values["payout"]))[0]
     right = {
         "amount": transfer.amount_minor,
         "currency": "cny",

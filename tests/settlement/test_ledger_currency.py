@@ -105,7 +105,7 @@ async def test_invariant_13_sql_cannot_exchange_at_another_rate_or_an_old_one(
     await books.owed(session, one, money(10_000, "USD"))
     quote = await books.quoted(session, "USD", "CNY", "7.1023")
     lines = rules.exchange_lines((one.due, money(10_000, "USD")), one.due, money(bought))
-    journal = await books.booked(session, lines, now=at)  # type: ignore[arg-type]  # a datetime
+    journal = await books.booked(session, lines, now=at)
     await session.execute(
         text("INSERT INTO ledger_exchange VALUES (:journal, :quote, 'USD', :sold, 'CNY', :bought)"),
         {"journal": journal, "quote": quote, "sold": sold, "bought": bought},

@@ -44,7 +44,7 @@ def test_an_auditor_of_other_rules_is_contradicted(database_url: str) -> None:
         forgetful(step)
         run.auditor.accounts[step["account"]].debit = 0
 
-    run.auditor._make_hold = make_hold  # type: ignore[method-assign]  # the mistake
+    run.auditor._make_hold = make_hold  # the mistake
     run.play(1_000)
     driver.connection.close()
     assert run.violations

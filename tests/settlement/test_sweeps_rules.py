@@ -71,7 +71,7 @@ def test_a_sweep_ends_where_it_was_seen_highest_in_any_order(then: list[str]) ->
 
 
 def entry(minor: int = 500, **said: object) -> Entry:
-    return Entry(minor, booked_on=DAY, **said)  # type: ignore[arg-type]  # the fields of an entry
+    return Entry(minor, booked_on=DAY, **said)
 
 
 def matched(line: Entry, *sweeps: Expected, account: UUID = A) -> tuple[str, int] | None:
