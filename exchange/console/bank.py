@@ -97,7 +97,7 @@ async def file_page(request: Request, batch_id: UUID, visitor: Staff, session: S
 
 
 async def _goes_to(session: AsyncSession, item: api.ItemOut, spoken: Language) -> dict[str, Any]:
-    """Return who is paid and where: a payee, a payer, or the tax authority of a remittance."""
+    """Return who is paid and where: a payee or bidder, a payer, or a remittance's tax authority."""
     if item.party_id is not None and item.payee_account_id is not None:
         name = await names.party(session, item.party_id, spoken=spoken)
         return {"name": name, "where": await payees.get(session, item.payee_account_id)}
@@ -109,7 +109,7 @@ async def _goes_to(session: AsyncSession, item: api.ItemOut, spoken: Language) -
             "name": await names.party(session, refund.payer_id, spoken=spoken),
             "where": {**where, "member_id": None},
         }
-    assert item.remittance_id is not None  # noqa: S101 - the database asks for one of the three.
+    assert item.remittance_id is not None  # noqa: S101 - a CHECK: it pays one of the three.
     one = await remittances.get_remittance(session, item.remittance_id)
     office = await remittances.find_authority(session, one.authority, one.currency)
     name = one.authority if office is None else spoken.pick(office.name_zh, office.name_en)

@@ -111,8 +111,8 @@ class PaymentBatch(SQLModel, table=True):
 
 
 class PaymentItem(SQLModel, table=True):
-    """One payment of a file: of a transfer to a payee, of a remittance to a tax authority, or of a
-    refund to a payer.
+    """One payment of a file: of a transfer to a payee, of a remittance to a tax authority, of a
+    refund to a payer, or of a deposit back to a bidder.
 
     Each is in one file at a time, until that is refused or it comes back; a refund in its own.
     """
