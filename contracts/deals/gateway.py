@@ -117,6 +117,26 @@ class TypstPress:
         return await set_pages(files, inputs={}, standard=CONTRACT_STANDARD, at=at)
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of other papers, and the name under which what a page says is attached to it."""
+
+    source: Path
+    attached: str
+
+    async def print(self, page: Mapping[str, Any], *, at: datetime) -> bytes:
+        """Return the PDF/A-3b of a page; its data reach the form as JSON only, never as source.
+
+        Raises:
+            TextCannotBePrinted: a character has no glyph in the fonts.
+            PressFailed: the typesetter failed or took too long.
+        """
+        raw = canonical.dumps(page)
+        files = {"main.typ": self.source.read_bytes(), self.attached: raw}
+        inputs = {"sha256": canonical.sha256_hex(raw)}
+        return await set_pages(files, inputs=inputs, standard=CONTRACT_STANDARD, at=at)
+
+
 async def set_pages(
     files: Mapping[str, bytes], *, inputs: Mapping[str, str], standard: str, at: datetime
 ) -> bytes:

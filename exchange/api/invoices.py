@@ -19,7 +19,7 @@ from exchange.api.once import OnceRoute
 from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
 from settlement.collecting import rules as references
 from settlement.invoices import printing, queries, service
-from settlement.invoices.gateway import InvoicePress, TypstInvoicePress
+from settlement.invoices.gateway import INVOICE
 from settlement.invoices.rules import ISSUED, InvoiceNotOpen, PaymentOpen
 from settlement.invoices.tables import Invoice, Payment
 from settlement.plans import queries as plans
@@ -28,7 +28,6 @@ from settlement.reconciliation import queries as suspense
 router = APIRouter(route_class=OnceRoute, tags=["invoices"])
 
 _SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
-_PRESS: InvoicePress = TypstInvoicePress()
 PDF: problems.Responses = {
     200: {
         "description": "PDF/A-3 in both languages, with its data; the same bytes at any time.",
@@ -215,7 +214,7 @@ async def print_invoice(invoice_id: UUID, session: Session, caller: Signed) -> R
     """Print an invoice as it was issued, for its buyer, its seller and staff."""
     caller.need("read")
     one = await queries.issued(session, invoice_id, party_id=caller.for_party)
-    pdf = await _PRESS.invoice(printing.page(one), issued_at=one.issued_at)
+    pdf = await INVOICE.print(printing.page(one), at=one.issued_at)
     return pdf_of(pdf, one.number)
 
 

@@ -30,7 +30,7 @@ from exchange.api.once import OnceRoute
 from exchange.identity.rules import Role
 from settlement.invoices import printing
 from settlement.invoices import queries as invoices
-from settlement.invoices.gateway import InvoicePress, TypstInvoicePress
+from settlement.invoices.gateway import INVOICE
 from settlement.invoices.printing import Red
 from settlement.invoices.rules import PaymentOpen
 from settlement.redletters import queries, rules, service
@@ -46,7 +46,6 @@ from settlement.redletters.tables import RedLetter
 
 router = APIRouter(route_class=OnceRoute, tags=["red-letters"])
 
-_PRESS: InvoicePress = TypstInvoicePress()
 _ROOM = (RedLetterTooLarge, RedLetterNeedsRefund, RefundHasRedLetter, PaymentOpen)
 ReasonCode = Literal["error", "return", "service-ended", "allowance"]
 
@@ -243,7 +242,7 @@ async def print_red_letter(red_letter_id: UUID, session: Session, caller: Signed
         kind=rules.WORDS[row.reason_code],
         reason=row.reason,
     )
-    pdf = await _PRESS.invoice(printing.red_page(blue, red), issued_at=red.issued_at)
+    pdf = await INVOICE.print(printing.red_page(blue, red), at=red.issued_at)
     return pdf_of(pdf, red.number)
 
 

@@ -16,12 +16,11 @@ from exchange.api.invoices import PDF, pdf_of
 from exchange.identity.rules import ScopeMissing, SignInNeeded
 from settlement.exports.rules import written
 from settlement.royalties import queries, rules, stating
-from settlement.royalties.gateway import StatementPress, TypstStatementPress
+from settlement.royalties.gateway import STATEMENT
 
 router = APIRouter(tags=["royalties"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent, Unknown, rules.NothingToReport)
-_PRESS: StatementPress = TypstStatementPress()
 _TABLE: problems.Responses = {
     200: {
         "description": "RFC 4180; amounts are exact decimals in major units.",
@@ -46,7 +45,7 @@ async def print_royalty_statement(
     reader = caller.for_party
     deal = await queries.deal_for(session, deal_id, reader=reader)
     (one,) = await queries.stated(session, deal, number=number, reader=reader)
-    pdf = await _PRESS.statement(stating.page(one), made_at=one.made_at)
+    pdf = await STATEMENT.print(stating.page(one), at=one.made_at)
     return pdf_of(pdf, one.name)
 
 

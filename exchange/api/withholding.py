@@ -44,13 +44,11 @@ from settlement.residences.rules import TaxResidenceOpen
 from settlement.residences.tables import TaxResidence
 from settlement.withholding import printing, queries
 from settlement.withholding import service as withholding
-from settlement.withholding.gateway import CertificatePress, TypstCertificatePress
+from settlement.withholding.gateway import CERTIFICATE
 from settlement.withholding.rules import Cut, WithheldNotRemitted
 from settlement.withholding.tables import WithheldTax
 
 router = APIRouter(route_class=OnceRoute, tags=["withholding"])
-
-_PRESS: CertificatePress = TypstCertificatePress()
 
 
 @router.put(
@@ -167,7 +165,7 @@ async def print_withholding_certificate(
     """Print the certificate of a withheld tax in both languages, for its payee and staff."""
     caller.need("read")
     one, at = await certifying.certified(session, withheld_id, party_id=caller.for_party)
-    pdf = await _PRESS.certificate(printing.page(one), issued_at=at)
+    pdf = await CERTIFICATE.print(printing.page(one), at=at)
     return pdf_of(pdf, one.number)
 
 

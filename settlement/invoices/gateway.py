@@ -1,37 +1,7 @@
-"""The press of invoices: sets their pages with the typesetter of the contracts.
+"""The form of invoices and red letters."""
 
-Source: ISO 19005-3 (PDF/A-3b). What people typed reaches the form as JSON, never as source.
-"""
-
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
 
-from contracts import canonical
-from contracts.deals.gateway import CONTRACT_STANDARD, set_pages
+from contracts.deals.gateway import Form
 
-INVOICE = Path(__file__).parent / "forms" / "invoice-1.typ"
-
-
-class InvoicePress(Protocol):
-    """Prints invoices."""
-
-    async def invoice(self, page: Mapping[str, Any], *, issued_at: datetime) -> bytes:
-        """Return the PDF/A-3b of a page, whose data are attached to it as `invoice.json`."""
-
-
-class TypstInvoicePress:
-    """The press that sets with Typst, in a child process with limits."""
-
-    async def invoice(self, page: Mapping[str, Any], *, issued_at: datetime) -> bytes:
-        """Set the page of an invoice.
-
-        Raises:
-            TextCannotBePrinted: a character has no glyph in the fonts.
-            PressFailed: the typesetter failed or took too long.
-        """
-        raw = canonical.dumps(page)
-        files = {"main.typ": INVOICE.read_bytes(), "invoice.json": raw}
-        inputs = {"sha256": canonical.sha256_hex(raw)}
-        return await set_pages(files, inputs=inputs, standard=CONTRACT_STANDARD, at=issued_at)
+INVOICE = Form(Path(__file__).parent / "forms" / "invoice-1.typ", attached="invoice.json")

@@ -1,37 +1,9 @@
-"""The press of withholding certificates: sets their pages with the typesetter of the contracts.
+"""The form of withholding certificates."""
 
-Source: ISO 19005-3 (PDF/A-3b). What people typed reaches the form as JSON, never as source.
-"""
-
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
 
-from contracts import canonical
-from contracts.deals.gateway import CONTRACT_STANDARD, set_pages
+from contracts.deals.gateway import Form
 
-CERTIFICATE = Path(__file__).parent / "forms" / "certificate-1.typ"
-
-
-class CertificatePress(Protocol):
-    """Prints withholding certificates."""
-
-    async def certificate(self, page: Mapping[str, Any], *, issued_at: datetime) -> bytes:
-        """Return the PDF/A-3b of a page, with its data attached as `certificate.json`."""
-
-
-class TypstCertificatePress:
-    """The press that sets with Typst, in a child process with limits."""
-
-    async def certificate(self, page: Mapping[str, Any], *, issued_at: datetime) -> bytes:
-        """Set the page of a certificate.
-
-        Raises:
-            TextCannotBePrinted: a character has no glyph in the fonts.
-            PressFailed: the typesetter failed or took too long.
-        """
-        raw = canonical.dumps(page)
-        files = {"main.typ": CERTIFICATE.read_bytes(), "certificate.json": raw}
-        inputs = {"sha256": canonical.sha256_hex(raw)}
-        return await set_pages(files, inputs=inputs, standard=CONTRACT_STANDARD, at=issued_at)
+CERTIFICATE = Form(
+    Path(__file__).parent / "forms" / "certificate-1.typ", attached="certificate.json"
+)

@@ -21,7 +21,7 @@ from exchange import clock
 from exchange.context import Context
 from settlement.collecting.rules import Wire, of_invoice
 from settlement.invoices import printing
-from settlement.invoices.gateway import TypstInvoicePress
+from settlement.invoices.gateway import INVOICE
 from settlement.invoices.printing import Issued
 from settlement.taxes import rules as taxes
 from tests.conftest import NOW
@@ -29,7 +29,6 @@ from tests.contracts.poppler import poppler
 from tests.exchange.identity_factory import signed_client
 from tests.settlement.settlement_factory import Trade, invoiced, paid
 
-PRESS = TypstInvoicePress()
 PRICE = Money(120_000_001, "CNY")
 
 
@@ -56,7 +55,7 @@ def issued(**changes: Any) -> Issued:
 
 
 async def printed(one: Issued) -> bytes:
-    return await PRESS.invoice(printing.page(one), issued_at=one.issued_at)
+    return await INVOICE.print(printing.page(one), at=one.issued_at)
 
 
 def text_of(pdf: bytes, folder: Path) -> str:
