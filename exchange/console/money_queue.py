@@ -10,7 +10,7 @@ from sqlmodel import col
 from contracts import calendar
 from contracts.deals.tables import Deal
 from exchange.console import tax_queue
-from exchange.console.tasks import APPROVER, MOST, OPERATOR, contracts_of, task
+from exchange.console.tasks import APPROVER, MOST, OPERATOR, contracts_of, task, to_decide
 from exchange.portal import names
 from exchange.portal.language import Language, mark
 from settlement.bank.tables import PaymentBatch
@@ -59,14 +59,11 @@ async def waiting(session: AsyncSession, spoken: Language, *, now: datetime) -> 
 
 async def _batches(session: AsyncSession) -> Tasks:
     return [
-        task(
+        to_decide(
             mark("Decide on a batch of payouts"),
             f"/console/payout-batches/{row.id}",
-            role=APPROVER,
+            row,
             whose=await names.person(session, row.prepared_by),
-            since=row.prepared_at,
-            within_days=DECIDE_WITHIN_DAYS,
-            maker=row.prepared_by,
         )
         for row in await batches.waiting(session, limit=MOST)
     ]
@@ -74,14 +71,11 @@ async def _batches(session: AsyncSession) -> Tasks:
 
 async def _orders(session: AsyncSession) -> Tasks:
     return [
-        task(
+        to_decide(
             mark("Decide on an order to the ledger"),
             f"/console/ledger/orders/{row.id}",
-            role=APPROVER,
+            row,
             whose=row.reason,
-            since=row.prepared_at,
-            within_days=DECIDE_WITHIN_DAYS,
-            maker=row.prepared_by,
         )
         for row in await orders.waiting(session, limit=MOST)
     ]
@@ -93,15 +87,12 @@ async def _refunds(session: AsyncSession) -> Tasks:
     failed = await refunds.to_resend(session, limit=MOST)
     deals = await contracts_of(session, [row.deal_id for row in (*rows, *failed)])
     return [
-        task(
+        to_decide(
             mark("Decide on a refund"),
             f"/console/refunds/{row.id}",
-            role=APPROVER,
+            row,
             whose=deals[row.deal_id].contract_no,
-            since=row.prepared_at,
             amount=(row.amount_minor, row.currency),
-            within_days=DECIDE_WITHIN_DAYS,
-            maker=row.prepared_by,
         )
         for row in rows
     ] + [
@@ -120,15 +111,12 @@ async def _refunds(session: AsyncSession) -> Tasks:
 
 async def _sweeps(session: AsyncSession) -> Tasks:
     return [
-        task(
+        to_decide(
             mark("Decide on a sweep of the provider's balance"),
             f"/console/sweeps/{row.id}",
-            role=APPROVER,
+            row,
             whose=await names.person(session, row.prepared_by),
-            since=row.prepared_at,
             amount=(row.amount_minor, row.currency),
-            within_days=DECIDE_WITHIN_DAYS,
-            maker=row.prepared_by,
         )
         for row in await sweeps.waiting(session, limit=MOST)
     ]
@@ -136,15 +124,12 @@ async def _sweeps(session: AsyncSession) -> Tasks:
 
 async def _red_letters(session: AsyncSession) -> Tasks:
     return [
-        task(
+        to_decide(
             mark("Decide on a red letter"),
             f"/console/red-letters/{row.id}",
-            role=APPROVER,
+            row,
             whose=row.reason,
-            since=row.prepared_at,
             amount=(row.amount_minor, row.currency),
-            within_days=DECIDE_WITHIN_DAYS,
-            maker=row.prepared_by,
         )
         for row in await red_letters.prepared(session, limit=MOST)
     ]

@@ -16,7 +16,7 @@ from contracts.parties.tables import Party
 from exchange import jobs
 from exchange.api.deps import Now, Session
 from exchange.console import money_queue
-from exchange.console.tasks import APPROVER, MOST, OPERATOR, contract_numbers, task
+from exchange.console.tasks import APPROVER, MOST, OPERATOR, contract_numbers, task, to_decide
 from exchange.portal import names, render
 from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
@@ -171,15 +171,12 @@ async def _to_decide(session: AsyncSession) -> list[dict[str, Any]]:
         .limit(MOST)
     )
     return [
-        task(
+        to_decide(
             mark("Decide on a payout"),
             f"/console/payouts/{payout.id}",
-            role=APPROVER,
+            payout,
             whose=deal.contract_no,
-            since=payout.prepared_at,
             amount=(settlement.gross_minor, settlement.currency),
-            within_days=timeline.DECIDE_WITHIN_DAYS,
-            maker=payout.prepared_by,
         )
         for payout, settlement, deal in (await session.execute(wanted)).all()
     ]

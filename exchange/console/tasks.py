@@ -1,7 +1,7 @@
 """One line of the staff's queue: what waits, for whom, since when and until when."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -14,6 +14,20 @@ from settlement.timeline import rules as timeline
 
 MOST = 100
 OPERATOR, APPROVER = "operator", "approver"
+
+
+class Prepared(Protocol):
+    """A row of something that was prepared."""
+
+    @property
+    def prepared_at(self) -> datetime:
+        """When."""
+        ...
+
+    @property
+    def prepared_by(self) -> UUID | None:
+        """By whom."""
+        ...
 
 
 def task(  # noqa: PLR0913 - a line of the queue has this many columns
@@ -52,6 +66,27 @@ def task(  # noqa: PLR0913 - a line of the queue has this many columns
         "currency": amount[1],
         "maker": maker,
     }
+
+
+def to_decide(
+    label: str,
+    address: str,
+    row: Prepared,
+    *,
+    whose: str,
+    amount: tuple[int | None, str] = (None, ""),
+) -> dict[str, Any]:
+    """Return the line of what one person prepared and another is to decide; see `task`."""
+    return task(
+        label,
+        address,
+        role=APPROVER,
+        whose=whose,
+        since=row.prepared_at,
+        amount=amount,
+        within_days=timeline.DECIDE_WITHIN_DAYS,
+        maker=row.prepared_by,
+    )
 
 
 async def contracts_of(session: AsyncSession, settlements: list[UUID]) -> dict[UUID, Deal]:

@@ -4,14 +4,13 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from exchange.console.tasks import APPROVER, MOST, OPERATOR, task
+from exchange.console.tasks import APPROVER, MOST, OPERATOR, task, to_decide
 from exchange.portal import names
 from exchange.portal.language import Language, mark
 from settlement.remittances import queries as remittances
 from settlement.remittances.rules import APPROVED, PREPARED
 from settlement.remittances.tables import Remittance
 from settlement.residences import queries as residences
-from settlement.timeline.rules import DECIDE_WITHIN_DAYS
 
 Tasks = list[dict[str, Any]]
 
@@ -27,14 +26,11 @@ async def waiting(session: AsyncSession, spoken: Language) -> Tasks:
 
 async def _residences(session: AsyncSession, spoken: Language) -> Tasks:
     return [
-        task(
+        to_decide(
             mark("Decide on a tax residence"),
             f"/console/tax-residences/{row.id}",
-            role=APPROVER,
+            row,
             whose=await names.party(session, row.party_id, spoken=spoken),
-            since=row.prepared_at,
-            within_days=DECIDE_WITHIN_DAYS,
-            maker=row.prepared_by,
         )
         for row in await residences.waiting(session, limit=MOST)
     ]
