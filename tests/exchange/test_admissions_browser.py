@@ -1,6 +1,5 @@
 """A bidder applies, pays a deposit and is admitted, in a real Chromium beside the staff's."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from exchange.context import Context
 from exchange.identity.tables import Person
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.portal_site import Visit, visit
 from tests.listings.catalogue_factory import published_listing
 
 pytestmark = pytest.mark.browser
@@ -22,18 +21,6 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 800}
 DEPOSIT = Money(20_000_000, "CNY")
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

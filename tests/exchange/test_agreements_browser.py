@@ -1,6 +1,5 @@
 """A bidder reads and signs its deposit agreement in a real Chromium, with a key made there."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,25 +16,13 @@ from exchange.identity.tables import Person
 from tests.contracts.parties_factory import party
 from tests.exchange.agreements_factory import ASKED
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.exchange.test_signing_browser import EXPORTS, Traffic, other_digest
 from tests.listings.catalogue_factory import published_listing
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @dataclass

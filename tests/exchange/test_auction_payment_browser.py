@@ -1,38 +1,24 @@
 """A seller lets the winner pay in instalments, in a real Chromium, in both languages."""
 
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from contracts.works.tables import Work
 from exchange import clock
-from exchange.context import Context
 from exchange.db import Database
 from listings.masters.tables import Master
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.listings.masters_factory import ready_master
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 800}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

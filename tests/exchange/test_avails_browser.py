@@ -1,33 +1,19 @@
 """A walk in a real Chromium through a file of avails; screenshots are left in tests/output/."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from exchange.context import Context
 from exchange.db import Database
 from tests.exchange.identity_factory import PASSWORD
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 SAMPLES = Path(__file__).parent.parent / "vectors" / "mddf"
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def test_a_rights_holder_checks_a_workbook_and_applies_it(

@@ -1,7 +1,5 @@
 """A walk in a real Chromium: packages are composed, bid for and explained; screenshots are kept."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -11,7 +9,7 @@ from exchange.identity.tables import Person
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import PASSWORD
-from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.portal_site import Visit, visit
 from tests.exchange.test_bundles_portal import Sale, solved
 from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 from tests.listings.bundles_factory import open_packages
@@ -19,18 +17,6 @@ from tests.listings.bundles_factory import open_packages
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def opened(context: Context) -> tuple[Sale, list[Person]]:

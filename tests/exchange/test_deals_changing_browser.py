@@ -1,7 +1,6 @@
 """Handing a contract on in a real Chromium: drafted, compared there, signed with its own key."""
 
 import base64
-from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, Route, expect
@@ -12,24 +11,12 @@ from contracts.parties import queries as parties
 from contracts.parties.tables import Party
 from exchange.context import Context
 from tests.exchange.identity_factory import PASSWORD
-from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.portal_site import Visit, visit
 from tests.exchange.signing_factory import Waiting, paid_deal
 from tests.exchange.test_signing_browser import Traffic
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def drafted(seen: Visit, waiting: Waiting, to: Party) -> None:

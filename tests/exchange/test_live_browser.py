@@ -21,18 +21,12 @@ from exchange.streams import Protocol
 from listings.auctions import queries
 from listings.catalogue.tables import Listing
 from tests.contracts.parties_factory import party
-from tests.exchange.portal_site import chromium, turn, visit
+from tests.exchange.portal_site import turn, visit
 from tests.listings import auctions_factory
 from tests.listings.catalogue_factory import published_listing
 
 pytestmark = pytest.mark.browser
 HOUR_AHEAD = "const real = Date.now; Date.now = () => real() + 3600000;"
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """A negotiation and a request walked by both sides in a real Chromium, in both languages."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from exchange.db import Database
 from exchange.identity.tables import Person
 from listings.requests import rules
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, turn, visit
+from tests.exchange.portal_site import Visit, turn, visit
 from tests.listings.offers_factory import Room, a_room
 
 pytestmark = pytest.mark.browser
@@ -21,18 +20,6 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def staged(db: Database) -> tuple[Room, Person, Person]:

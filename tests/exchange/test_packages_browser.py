@@ -1,6 +1,5 @@
 """A rights holder adds files to a work in a real Chromium, in both languages."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import UUID
 
@@ -19,24 +18,12 @@ from listings.packages.tables import ImfPackage
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, turn, visit
+from tests.exchange.portal_site import Visit, turn, visit
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 800}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from exchange.evidence.verify import verify
 from tests.contracts.deals_factory import sign, with_key
 from tests.contracts.log_factory import seal_all
 from tests.exchange.identity_factory import PASSWORD, person, signed_client
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import chromium, visit
 from tests.listings.catalogue_factory import published_listing
 from tests.listings.offers_factory import WEEK, Room, a_room, open_right
 from tests.listings.packages_factory import agreed, for_one, opened
@@ -118,12 +118,6 @@ async def test_both_sides_ask_for_one_contract_over_http(context: Context) -> No
             f"/v1/offers/{uuid4()}/versions/{uuid4()}", json={**body, "contract": "each"}
         )
         assert "contract" not in each.json()["content"]
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from settlement.stripe import service
 from settlement.stripe.gateway import StripeGateway, open_gateway
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.portal_site import Visit, visit
 from tests.listings.catalogue_factory import published_listing
 from tests.settlement.pledges_factory import SCAN
 from tests.settlement.standin import API_KEY, running_standin
@@ -30,18 +30,6 @@ expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE, NARROW = {"width": 1280, "height": 860}, {"width": 400, "height": 800}
 DEPOSIT = 20_000_000
 PAPERS = {"papers": [{"kind": "business-licence", "sha256": "0" * 64}], "licence": None}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture

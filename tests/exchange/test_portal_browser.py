@@ -5,7 +5,7 @@ Nothing on the way may come from another host, and screenshots are left in tests
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -30,7 +30,7 @@ from settlement.payouts import service as paying
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import new_eidr
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, turn, visit
+from tests.exchange.portal_site import Visit, turn, visit
 from tests.listings.auctions_factory import arrival
 from tests.listings.catalogue_factory import published_listing
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
@@ -41,18 +41,6 @@ expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 LIVING = "life=s=64x36:r=5:seed=2026:ratio=0.3,scale=640:360:flags=neighbor,fps=25"
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

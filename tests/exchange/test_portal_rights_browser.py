@@ -1,17 +1,15 @@
 """Walks in a real Chromium through the pages of rights; screenshots are left in tests/output/."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
 from playwright.async_api import Browser, expect
 
 from exchange import clock
-from exchange.context import Context
 from exchange.db import Database
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.exchange.rights_walk import burdened
 from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 
@@ -19,18 +17,6 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=30_000)
 CHINA = "rows=CN&right=broadcasting&medium=satellite&from=2027-12&months=24"
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

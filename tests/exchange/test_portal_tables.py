@@ -1,7 +1,5 @@
 """Tables on narrow screens: every cell says its column, and nothing runs out of the window."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +11,7 @@ from exchange.context import Context
 from exchange.db import Database
 from exchange.portal.tables import LEAST_COLUMNS, with_labels
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import served, visit
 from tests.exchange.test_portal_pages import someone
 from tests.settlement.settlement_factory import invoiced, paid
 from tests.settlement.test_refunds import bought
@@ -63,12 +61,6 @@ def test_a_cell_over_several_columns_has_no_label_and_those_after_it_have_theirs
         "<td>1</td><td>2</td>", '<td colspan="2">1</td>'
     )
     assert '<td colspan="2">1</td><td data-label="c">3</td>' in with_labels(page)
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def test_the_money_s_pages_are_read_on_a_narrow_screen(

@@ -1,6 +1,5 @@
 """The examination of a master in a real Chromium: it moves without a reload, piece by piece."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,25 +10,13 @@ from exchange.context import Context
 from listings.examinations import queries, service
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person, signed_client
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.exchange.test_pieces import begin, cutting, run
 from tests.listings.examinations_media import open_groups
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
 WIDE = {"width": 1280, "height": 860}
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def test_the_page_of_a_master_moves_with_its_pieces(

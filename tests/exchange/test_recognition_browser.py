@@ -21,7 +21,7 @@ from listings.catalogue.tables import Listing
 from listings.masters.tables import Master
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import PASSWORD
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 from tests.listings.catalogue_factory import drafted_listing
 from tests.listings.masters_media import FLOWER, ffmpeg
@@ -54,18 +54,6 @@ async def context(server_url: str, settings: Settings) -> AsyncIterator[Context]
     yield Context(settings, db)
     await db.close()
     on_server(server_url, "DROP DATABASE likenesses WITH (FORCE)")
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A guarantee with a share by steps: negotiated, signed, reported, stated, paid, corrected."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ from settlement.plans import queries as plans
 from tests.conftest import NOW
 from tests.exchange.identity_factory import PASSWORD, person, signed_client
 from tests.exchange.instalments_desk import Sold, sold_in_parts
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.listings.offers_factory import a_room
 from tests.settlement.test_instalments import paid_out, pay
 
@@ -26,18 +25,6 @@ PRICE: dict[str, Any] = {
 }  # fmt: skip
 YEAR = {"first_day": "2025-01-01", "last_day": "2025-12-31"}
 expect.set_options(timeout=30_000)  # the machine may be busy with other tests
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def test_the_contract_says_the_steps_and_statements_follow_them_to_the_last_payout(

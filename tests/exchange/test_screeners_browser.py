@@ -1,7 +1,6 @@
 """A screener in a real Chromium: made by the owner, watched and sought in by its viewer."""
 
 import subprocess
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -18,7 +17,7 @@ from listings.screeners import gateway as burning
 from listings.screeners import queries as screeners
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, turn, visit
+from tests.exchange.portal_site import Visit, turn, visit
 from tests.listings.masters_factory import ready_master
 
 pytestmark = pytest.mark.browser
@@ -36,18 +35,6 @@ SEEKS = """v => new Promise(found => {
 })"""
 NOTHING = UUID(int=0)
 FRIDAY = Path(__file__).parent.parent / "media" / "friday.mp4"
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """A sealed bid in a real Chromium: what leaves the browser holds no amount."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -21,25 +20,13 @@ from listings.sealed.sharing import HOLDERS
 from tests.contracts.parties_factory import party
 from tests.contracts.works_factory import work
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 from tests.listings.sealed_factory import Ceremony, ceremony_of
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=30_000)
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
 AMOUNT, MINOR = "8675309.42", 867_530_942
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def staged(context: Context) -> tuple[Ceremony, Person, Person, UUID]:

@@ -3,7 +3,6 @@
 import base64
 import json
 import subprocess
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ from exchange.context import Context
 from exchange.demo import signer
 from tests.contracts.parties_factory import party
 from tests.exchange.identity_factory import PASSWORD, person
-from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.portal_site import Visit, visit
 from tests.exchange.signing_factory import Waiting, waiting_deal
 from tests.exchange.test_signing_cli import MESSAGE_DIGEST
 
@@ -48,18 +47,6 @@ EXPORTS = """async () => {
   }
   return told;
 }"""
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 class Traffic:

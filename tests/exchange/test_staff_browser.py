@@ -1,6 +1,5 @@
 """Two people of the staff at work in a real Chromium: a batch, a journal by hand, a refund."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -11,7 +10,7 @@ from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
 from tests.exchange.identity_factory import PASSWORD
-from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.portal_site import Visit, visit
 from tests.exchange.test_portal_pages import someone
 from tests.settlement.batches_factory import waiting
 from tests.settlement.orders_factory import journal, owed
@@ -23,18 +22,6 @@ expect.set_options(timeout=30_000)  # the machine may be busy with other tests
 WIDE = {"width": 1280, "height": 860}
 NARROW = {"width": 400, "height": 800}
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 async def approve(seen: Visit, where: str, button: str) -> Page:

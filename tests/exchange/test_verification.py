@@ -1,7 +1,6 @@
 """The public check of a contract: by hash, for whoever holds a file, and telling nothing else."""
 
 import html
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +17,6 @@ from contracts.log import note, proof
 from contracts.parties.gateway import LocalAuthority
 from contracts.works.tables import Work
 from exchange import keys
-from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
 from tests.conftest import NOW
@@ -31,7 +29,7 @@ from tests.exchange.evidence_factory import (
     executed_trade,
     settled_trade,
 )
-from tests.exchange.portal_site import chromium, served, visit
+from tests.exchange.portal_site import visit
 
 expect.set_options(timeout=30_000)
 NOBODY = "UHDX-2026-0000-0000-0000-0000"
@@ -237,18 +235,6 @@ async def test_the_proof_can_be_kept_as_a_file(
     assert proof.parse(answer.text).index >= 0
     assert f'filename="{contract.number}.tlog-proof"' in answer.headers["content-disposition"]
     assert (await client.get(at + "0" * 64)).status_code == 404
-
-
-@pytest.fixture(scope="module")
-async def site(context: Context) -> AsyncIterator[str]:
-    async with served(context) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
 
 
 @pytest.mark.browser
