@@ -8,6 +8,14 @@ from contracts.deals import instalments, tiers
 from exchange.api.deps import Shape
 
 Whole = Annotated[int, Field(strict=True, ge=1)]
+Interest = Annotated[
+    int | None,
+    Field(strict=True, ge=0, description="interest a year on each part after the first"),
+]
+Security = Annotated[
+    str | None,
+    Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
+]
 
 
 class PartIn(Shape):
@@ -40,14 +48,8 @@ class PriceIn(Shape):
     parts: Annotated[
         list[PartIn] | None, Field(max_length=instalments.MOST_PARTS, description="of the price")
     ] = None
-    rate_bp: Annotated[
-        int | None,
-        Field(strict=True, ge=0, description="interest a year on each part after the first"),
-    ] = None
-    security: Annotated[
-        str | None,
-        Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
-    ] = None
+    rate_bp: Interest = None
+    security: Security = None
     fee_bp: Annotated[
         int | None,
         Field(strict=True, ge=0, description="the licensee's distribution fee, of net receipts"),

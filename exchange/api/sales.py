@@ -13,7 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 from contracts.deals import instalments
 from contracts.money import MOST_MINOR, WHOLE_BP
 from exchange.api.deps import Shape
-from exchange.api.prices import PartIn
+from exchange.api.prices import Interest, PartIn, Security
 from exchange.api.sealed import OpeningKeyIn
 
 SALE: dict[str, Any] = {
@@ -173,14 +173,8 @@ class PaymentIn(Shape):
         list[PartIn] | None,
         Field(max_length=instalments.MOST_PARTS, description="of the award; 10000 together"),
     ] = None
-    rate_bp: Annotated[
-        int | None,
-        Field(strict=True, ge=0, description="interest a year on each part after the first"),
-    ] = None
-    security: Annotated[
-        str | None,
-        Field(max_length=instalments.LONGEST_SECURITY, description="for the rest; may be empty"),
-    ] = None
+    rate_bp: Interest = None
+    security: Security = None
     share_bp: Annotated[
         int | None,
         Field(strict=True, ge=1, le=WHOLE_BP, description="of the licensee's net receipts"),

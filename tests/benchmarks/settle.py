@@ -257,7 +257,7 @@ def rows_of(url: str, deal_id: UUID) -> dict[str, list[tuple[Any, ...]]]:
     found = {}
     with psycopg.connect(plain_url(url)) as connection:
         for table, where in ROWS.items():
-            asked = f"SELECT * FROM {table} WHERE " + where.format(deal="%(deal)s::uuid")  # noqa: S608 - names of this file
+            asked = f"SELECT * FROM {table} WHERE " + where.format(deal="%(deal)s::uuid")
             found[table] = connection.execute(asked, {"deal": deal_id}).fetchall()
     return found
 
@@ -275,7 +275,7 @@ def write_again(url: str, rows: Mapping[str, list[tuple[Any, ...]]]) -> float:
         for table, values in rows.items():
             if values:
                 marks = ", ".join(["%s"] * len(values[0]))
-                cursor.executemany(f"INSERT INTO peer_{table} VALUES ({marks})", values)  # noqa: S608 - names of this file
+                cursor.executemany(f"INSERT INTO peer_{table} VALUES ({marks})", values)
         connection.commit()
         return time.perf_counter() - begun
 

@@ -112,7 +112,7 @@ def lay_down(url: str, deal_id: UUID) -> int:
         for table, (where, changed) in COPIES.items():
             pairs = ", ".join(f"'{name}', {value}" for name, value in changed.items())
             connection.execute(
-                f"INSERT INTO {table} SELECT "  # noqa: S608 - names of this file
+                f"INSERT INTO {table} SELECT "
                 f"(jsonb_populate_record(own, jsonb_build_object({pairs}))).* "
                 f"FROM first, copy, {table} own WHERE own.{where}"
             )
@@ -146,7 +146,7 @@ async def close_all(url: str, deal_id: UUID, home: Path) -> dict[str, Any]:
             "SELECT count(*) FROM settlement WHERE state <> 'paid_out'"
         ).fetchone() or [-1]
         rows = {
-            table: connection.execute(f"SELECT * FROM {table} WHERE {where}", asked).fetchall()  # noqa: S608 - names of this file
+            table: connection.execute(f"SELECT * FROM {table} WHERE {where}", asked).fetchall()
             for table, where in WRITTEN.items()
         }
     if faults or left or len(rows["ledger_journal"]) != SETTLEMENTS + 1:
@@ -165,17 +165,17 @@ def write_plainly(url: str, rows: Mapping[str, list[tuple[Any, ...]]]) -> float:
         keys = {}
         for table, (key, _) in CHANGED.items():
             cursor.execute(f"CREATE TABLE plain_{table} (LIKE {table} INCLUDING INDEXES)")
-            cursor.execute(f"INSERT INTO plain_{table} SELECT * FROM {table}")  # noqa: S608 - names of this file
-            keys[table] = cursor.execute(f"SELECT {key} FROM {table}").fetchall()  # noqa: S608 - names of this file
+            cursor.execute(f"INSERT INTO plain_{table} SELECT * FROM {table}")
+            keys[table] = cursor.execute(f"SELECT {key} FROM {table}").fetchall()
         for table in WRITTEN:
             cursor.execute(f"CREATE TABLE plain_{table} (LIKE {table} INCLUDING INDEXES)")
         connection.commit()
         begun = time.perf_counter()
         for table, values in rows.items():
             marks = ", ".join(["%s"] * len(values[0]))
-            cursor.executemany(f"INSERT INTO plain_{table} VALUES ({marks})", values)  # noqa: S608 - names of this file
+            cursor.executemany(f"INSERT INTO plain_{table} VALUES ({marks})", values)
         for table, (key, change) in CHANGED.items():
-            update = f"UPDATE plain_{table} SET {change} WHERE {key} = %s"  # noqa: S608 - names of this file
+            update = f"UPDATE plain_{table} SET {change} WHERE {key} = %s"
             cursor.executemany(update, keys[table])
         connection.commit()
         return time.perf_counter() - begun

@@ -227,7 +227,7 @@ async def test_a_signed_agreement_never_changes(desk: Desk, name: str, value: st
     with pytest.raises(DBAPIError, match="agreement"):
         async with desk.session.begin_nested():
             await desk.session.execute(
-                text(f"UPDATE agreement SET {name} = {value} WHERE id = :id"),  # noqa: S608 - names of this test.
+                text(f"UPDATE agreement SET {name} = {value} WHERE id = :id"),
                 {"id": desk.agreement.id},
             )
 

@@ -271,6 +271,6 @@ async def test_the_database_lets_nobody_hand_a_contract_to_itself(
         with pytest.raises(IntegrityError, match="deal_assignor_is_none_of_both"):
             async with session.begin_nested():
                 await session.execute(
-                    text(f"UPDATE deal SET {change} WHERE id = :id"),  # noqa: S608 - from above
+                    text(f"UPDATE deal SET {change} WHERE id = :id"),
                     {"id": deal.id},
                 )

@@ -363,7 +363,7 @@ async def test_invariant_35_a_deal_that_ended_stays_ended(
         with pytest.raises(IntegrityError, match="has ended"):
             async with session.begin_nested():
                 await session.execute(
-                    text(f"UPDATE deal SET {change} WHERE id = :id"),  # noqa: S608 - from above
+                    text(f"UPDATE deal SET {change} WHERE id = :id"),
                     {"id": pair.deal.id},
                 )
 

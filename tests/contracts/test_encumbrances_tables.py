@@ -64,7 +64,7 @@ async def test_the_database_refuses_what_the_rules_would(
     with pytest.raises(DBAPIError, match="violates check constraint"):
         await session.execute(
             text(
-                f"INSERT INTO encumbrance (id, {column}, {copied}) "  # noqa: S608 - constants of this test.
+                f"INSERT INTO encumbrance (id, {column}, {copied}) "
                 f"SELECT :new, {value}, {copied} FROM encumbrance WHERE id = :old"
             ),
             {"new": ids.new(NOW), "old": row.id},

@@ -163,7 +163,7 @@ async def test_raw_sql_cannot_sell_twice_either(session: AsyncSession) -> None:
     with pytest.raises(IntegrityError, match="rights_grant_no_double_sale"):
         await session.execute(
             text(
-                f"INSERT INTO rights_grant (work_id, id, {columns}) "  # noqa: S608 - constants.
+                f"INSERT INTO rights_grant (work_id, id, {columns}) "
                 f"SELECT work_id, :new, {columns} FROM rights_grant WHERE id = :old"
             ),
             {"new": ids.new(NOW), "old": grant.id},

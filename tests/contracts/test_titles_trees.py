@@ -110,7 +110,7 @@ async def test_what_was_said_about_depth_and_ground_stays(session: AsyncSession)
         with pytest.raises(DBAPIError, match="keeps its box"):
             async with session.begin_nested():
                 await session.execute(
-                    text(f"UPDATE rights_grant SET {change} WHERE id = :id"),  # noqa: S608 - constants.
+                    text(f"UPDATE rights_grant SET {change} WHERE id = :id"),
                     {"id": grant.id},
                 )
 

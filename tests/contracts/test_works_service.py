@@ -199,9 +199,7 @@ async def test_the_database_keeps_place_and_dates(session: AsyncSession, change:
     )
     with pytest.raises(DBAPIError, match="keeps its place"):
         async with session.begin_nested():
-            changed = text(
-                f"UPDATE work SET {change} WHERE id = :id"  # noqa: S608 - one of those written above.
-            )
+            changed = text(f"UPDATE work SET {change} WHERE id = :id")
             await session.execute(changed, {"id": season.id})
 
 

@@ -228,7 +228,7 @@ async def test_an_answer_stays_in_sql(session: AsyncSession, attack: str) -> Non
     await idempotency.keep_answer(
         session, person_id=who, key="k", status=200, content_type=None, answer=b""
     )
-    update = f"UPDATE idempotency_key SET {attack} WHERE person_id = :who"  # noqa: S608 - written above
+    update = f"UPDATE idempotency_key SET {attack} WHERE person_id = :who"
     with pytest.raises(DBAPIError, match="answered once"):
         await session.execute(text(update), {"who": who})
 

@@ -7,7 +7,7 @@ import pytest
 from exchange.context import Context
 from tests.contracts.works_factory import new_eidr, new_isan
 from tests.exchange.identity_factory import signed_client
-from tests.exchange.test_works_api import (  # noqa: F401 - pytest takes fixtures by name.
+from tests.exchange.test_works_api import (
     Holder,
     description,
     holder,
@@ -15,6 +15,8 @@ from tests.exchange.test_works_api import (  # noqa: F401 - pytest takes fixture
     other,
     refused,
 )
+
+__all__ = ["holder", "other"]  # the fixtures
 
 
 async def placed(client: httpx.AsyncClient, kind: str, parent: UUID | None, **more: Any) -> UUID:
@@ -28,7 +30,7 @@ async def placed(client: httpx.AsyncClient, kind: str, parent: UUID | None, **mo
     return work
 
 
-async def test_a_series_shows_its_children_in_pages(holder: Holder) -> None:  # noqa: F811 - the fixture of that name.
+async def test_a_series_shows_its_children_in_pages(holder: Holder) -> None:
     client, _ = holder
     series = await placed(client, "series", None)
     seasons = [await placed(client, "season", series) for _ in range(3)]
@@ -43,7 +45,7 @@ async def test_a_series_shows_its_children_in_pages(holder: Holder) -> None:  # 
 
 
 async def test_a_child_whose_answer_was_lost_is_answered_again(
-    holder: Holder,  # noqa: F811 - the fixture of that name.
+    holder: Holder,
 ) -> None:
     client, _ = holder
     series = await placed(client, "series", None)
@@ -56,8 +58,8 @@ async def test_a_child_whose_answer_was_lost_is_answered_again(
 
 
 async def test_anothers_tree_is_unknown(
-    holder: Holder,  # noqa: F811 - the fixture of that name.
-    other: Holder,  # noqa: F811 - the fixture of that name.
+    holder: Holder,
+    other: Holder,
 ) -> None:
     series = await placed(holder[0], "series", None)
     stranger, _ = other
@@ -69,7 +71,7 @@ async def test_anothers_tree_is_unknown(
 
 
 async def test_what_may_not_nest_is_told_with_what_may(
-    holder: Holder,  # noqa: F811 - the fixture of that name.
+    holder: Holder,
 ) -> None:
     client, _ = holder
     film = await placed(client, "film", None)
@@ -78,7 +80,7 @@ async def test_what_may_not_nest_is_told_with_what_may(
     assert told["below"] == ["edit"]
 
 
-async def test_identifiers_are_kept_canonically(holder: Holder) -> None:  # noqa: F811 - the fixture of that name.
+async def test_identifiers_are_kept_canonically(holder: Holder) -> None:
     client, _ = holder
     eidr, isan = new_eidr(), new_isan()
     body = description(
@@ -93,7 +95,7 @@ async def test_identifiers_are_kept_canonically(holder: Holder) -> None:  # noqa
 
 
 async def test_dates_are_given_once_and_tell_the_end_of_protection(
-    holder: Holder,  # noqa: F811 - the fixture of that name.
+    holder: Holder,
 ) -> None:
     client, _ = holder
     work = await placed(client, "film", None)
@@ -119,7 +121,7 @@ async def test_dates_are_given_once_and_tell_the_end_of_protection(
     [("2999-01-01", "bad-dates"), ("1887-12-31", "bad-dates"), (7, "invalid-content")],
 )
 async def test_a_day_that_cannot_be_is_refused(
-    holder: Holder,  # noqa: F811 - the fixture of that name.
+    holder: Holder,
     day: Any,
     code: str,
 ) -> None:

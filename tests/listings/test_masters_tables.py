@@ -30,7 +30,7 @@ async def test_the_database_keeps_a_master_sound(session: AsyncSession, change: 
     )
     with pytest.raises(IntegrityError):
         await session.execute(
-            text(f"UPDATE master SET {change} WHERE id = :id"),  # noqa: S608 - the test's own text.
+            text(f"UPDATE master SET {change} WHERE id = :id"),
             {"id": master.id},
         )
 

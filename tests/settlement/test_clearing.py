@@ -239,10 +239,10 @@ async def test_not_even_the_database_takes_a_cut_off_that_names_less(own: Contex
 @pytest.mark.parametrize("table", ["psp_entry", "psp_cutoff", "psp_item"])
 async def test_what_was_compared_is_not_rewritten(own: Context, table: str) -> None:
     async with own.db.sessions() as session:
-        if not await session.scalar(text(f"SELECT count(*) FROM {table}")):  # noqa: S608 - a name above.
+        if not await session.scalar(text(f"SELECT count(*) FROM {table}")):
             pytest.fail("nothing was compared yet")
         with pytest.raises(DBAPIError):
-            await session.execute(text(f"DELETE FROM {table}"))  # noqa: S608 - a name above.
+            await session.execute(text(f"DELETE FROM {table}"))
 
 
 async def test_a_day_has_one_comparison_whatever_number_of_workers(own: Context) -> None:

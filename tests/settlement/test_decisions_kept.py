@@ -47,8 +47,8 @@ async def test_neither_the_maker_nor_another_decides_without_an_approval(
     kept, values = TABLES[kind], {"id": await waiting(session, kind)}
     second = await approver(session, now=NOW)
     await session.execute(text("SET LOCAL ROLE exchange_app"))
-    update = f"UPDATE {kept.table} SET "  # noqa: S608 - our own words, named above
-    gone = f"DELETE FROM {kept.table}"  # noqa: S608 - our own words, named above
+    update = f"UPDATE {kept.table} SET "
+    gone = f"DELETE FROM {kept.table}"
     here = " WHERE id = :id"
     decided = f"state = '{kept.approved}', decided_at = now(), decided_by = "
     attacks = (

@@ -276,7 +276,7 @@ async def test_without_a_deposit_nothing_is_applied(session: AsyncSession) -> No
 
 def changing(change: str) -> TextClause:
     where = "WHERE auction_id = :auction AND party_id = :party"
-    return text(f"UPDATE deposit SET {change} {where}")  # noqa: S608 - the test's own words.
+    return text(f"UPDATE deposit SET {change} {where}")
 
 
 async def test_invariant_18_the_database_refuses_a_deposit_that_is_not_conserved(

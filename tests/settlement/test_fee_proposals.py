@@ -192,7 +192,7 @@ async def test_the_database_takes_what_two_people_decided_and_nothing_less(
     change = "UPDATE fee_proposal SET content = :content WHERE id = :id"
     await attack.refused(change, says="never changes", content=cheap)
     for column in ("valid_from = :now", "schedule = 'other'", "sha256 = :content_sha256"):
-        statement = f"UPDATE fee_proposal SET {column} WHERE id = :id"  # noqa: S608 - our own words, named above
+        statement = f"UPDATE fee_proposal SET {column} WHERE id = :id"
         await attack.refused(statement, says="never changes what it says")
     await attack.refused("DELETE FROM fee_proposal WHERE id = :id", says="stays")
     wrong = {"content": less.content, "sha256": less.sha256}

@@ -95,7 +95,7 @@ async def test_the_bytes_that_the_migration_wrote_have_the_hashes_that_were_kept
         person_id=await staff(session), now=NOW,
     )  # fmt: skip
     written = import_module("migrations.versions.0062_payee_accounts").CONTENT
-    query = f"SELECT {written} FROM payee_bank_account WHERE id = :id"  # noqa: S608 - our migration's
+    query = f"SELECT {written} FROM payee_bank_account WHERE id = :id"
     assert await session.scalar(text(query), {"id": account.id}) == account.content
     assert hashlib.sha256(account.content).hexdigest() == account.sha256
 
@@ -148,7 +148,7 @@ async def test_no_account_is_verified_or_changed_in_sql(
 ) -> None:
     account, other = await declared(session, await staff(session)), await staff(session)
     await session.execute(text("SET LOCAL ROLE exchange_app"))
-    update = f"UPDATE payee_bank_account SET {attack} WHERE id = :id"  # noqa: S608 - written above
+    update = f"UPDATE payee_bank_account SET {attack} WHERE id = :id"
     values = {"id": account.id, **({"other": other} if ":other" in attack else {})}
     with pytest.raises(DBAPIError, match=why):
         await session.execute(text(update), values)
@@ -167,7 +167,7 @@ async def test_no_account_is_verified_or_changed_in_sql(
 async def test_a_verified_account_stays_what_it_is(session: AsyncSession, attack: str) -> None:
     account = await with_bank_account(session, (await party(session, now=NOW)).id)
     await session.execute(text("SET LOCAL ROLE exchange_app"))
-    update = f"UPDATE payee_bank_account SET {attack} WHERE id = :id"  # noqa: S608 - written above
+    update = f"UPDATE payee_bank_account SET {attack} WHERE id = :id"
     with pytest.raises(DBAPIError, match="never changes"):
         await session.execute(text(update), {"id": account.id})
 
