@@ -339,7 +339,5 @@ async def both(session: AsyncSession, movement_id: UUID) -> tuple[DepositMovemen
     """Return a movement and its deposit, both locked: the deposit first, as everywhere."""
     seen = await queries.get_movement(session, movement_id)
     deposit = await booking.locked(session, seen.auction_id, seen.party_id)
-    locked = await locking.find_locked(
-        session, DepositMovement, col(DepositMovement.id) == movement_id
-    )
-    return locked or seen, deposit
+    here = col(DepositMovement.id) == movement_id
+    return await locking.get_locked(session, DepositMovement, here), deposit

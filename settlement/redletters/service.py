@@ -253,8 +253,8 @@ async def _both(session: AsyncSession, red_letter_id: UUID) -> tuple[RedLetter, 
     """Return a red letter and its invoice, both locked: the invoice first, as everywhere."""
     seen = await queries.get_red_letter(session, red_letter_id, party_id=None)
     invoice = await invoicer.locked(session, seen.invoice_id)
-    row = await locking.find_locked(session, RedLetter, col(RedLetter.id) == red_letter_id)
-    return row or seen, invoice
+    row = await locking.get_locked(session, RedLetter, col(RedLetter.id) == red_letter_id)
+    return row, invoice
 
 
 async def _tell(

@@ -310,8 +310,8 @@ async def _both(session: AsyncSession, refund_id: UUID) -> tuple[Refund, Payment
     """Return a refund and its payment, both locked: the payment first, as everywhere."""
     seen = await queries.get_refund(session, refund_id)
     payment = await _payment(session, seen.payment_id)
-    refund = await locking.find_locked(session, Refund, col(Refund.id) == refund_id)
-    return refund or seen, payment
+    refund = await locking.get_locked(session, Refund, col(Refund.id) == refund_id)
+    return refund, payment
 
 
 async def _of_seen(session: AsyncSession, seen: SeenRefund) -> Refund | None:
