@@ -1,7 +1,7 @@
 """Deposits decided: where one stands, what may be done with it, how a forfeited one is used (pure).
 
 A deposit is 保证金, never 定金: it does not double back, and it is no part of the price until the
-winner's deal is executed. Nothing here moves money: staff record what the bank's statement shows.
+winner's deal is executed. Nothing here moves money: a bank's statement shows what came and went.
 A card that holds, or a letter of guarantee, is a pledge: it counts as the deposit while it lasts,
 and is no money of the ledger until it is drawn on (支取).
 

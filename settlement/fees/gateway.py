@@ -17,7 +17,7 @@ def shipped() -> Mapping[str, Schedule]:
 
 @cache
 def days() -> tuple[tuple[date, Schedule], ...]:
-    """Return from which day which of them is in force, unless the operator announces others."""
+    """Return from which day which of them is in force, unless others are announced."""
     return reading.read_days(_text("in_force.csv"), shipped())
 
 

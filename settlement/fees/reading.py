@@ -1,4 +1,4 @@
-"""Reading fee schedules: from the tables that ship, and from JSON that an operator announces."""
+"""Reading fee schedules: from the tables that ship, and from JSON that staff prepare."""
 
 import csv
 import io

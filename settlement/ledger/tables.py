@@ -1,4 +1,4 @@
-"""Rows of the ledger. Balances are written by triggers alone; everything else is only ever added.
+"""Rows of the ledger. Only verbs and triggers write balances; everything else is only ever added.
 
 Amounts are signed minor units: debit positive, credit negative (借正贷负).
 """
@@ -148,7 +148,7 @@ class LedgerPosting(SQLModel, table=True):
 
 
 class LedgerPending(SQLModel, table=True):
-    """A journal to be judged when its transaction ends: by hand, a reversal, decided by two people.
+    """A journal to be judged when its transaction ends: by hand, a reversal, not explained at once.
 
     Written and emptied by the database's own verbs and triggers; no row outlives its transaction.
     """
