@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,10 +18,11 @@ from contracts.titles import holds, recording, service
 from contracts.titles.recording import Licensee
 from contracts.titles.rules import RightsAlreadyGranted
 from exchange.db import Database
-from tests.conftest import NOW, migrate
+from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.rights_factory import wire
 from tests.contracts.works_factory import child, work
+from tests.databases import on_server, own_database
 
 ATTEMPTS, CONNECTIONS = 200, 24
 DEADLOCK = "40P01"
@@ -169,20 +170,6 @@ async def _live(db: Database, tree: Tree) -> tuple[str, ...]:
 @contextmanager
 def database_without_the_constraint(server_url: str) -> Iterator[str]:
     """A database of its own in which nothing but lock and rule keeps grants apart."""
-    name = "lock_alone"
-    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    url = server_url.replace("/postgres?", f"/{name}?")
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    migrate(url)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(
-            text("ALTER TABLE rights_grant DROP CONSTRAINT rights_grant_no_double_sale")
-        )
-    engine.dispose()
-    yield url
-    with server.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    server.dispose()
+    with own_database(server_url, "lock_alone") as url:
+        on_server(url, "ALTER TABLE rights_grant DROP CONSTRAINT rights_grant_no_double_sale")
+        yield url

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from contracts import ids
 from contracts.facts import service as facts
@@ -19,23 +19,16 @@ from contracts.log.site import LogSite, PublishedOtherwise
 from contracts.log.tables import LogCosignature
 from contracts.log.tiles import NoSuchTile, Tile
 from exchange.db import Database
-from tests.conftest import NOW, ROOT, migrate
+from tests.conftest import NOW, ROOT
 from tests.contracts.log_factory import ORIGIN, a_signer, seal_all, seal_once
+from tests.databases import own_database
 
 
 @pytest.fixture(scope="module")
 def url(server_url: str) -> Iterator[str]:
     """A database of this module's own: one key signs the whole log."""
-    engine = create_engine(server_url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE IF EXISTS log_site WITH (FORCE)"))
-        connection.execute(text("CREATE DATABASE log_site"))
-    own = server_url.replace("/postgres?", "/log_site?")
-    migrate(own)
-    yield own
-    with engine.connect() as connection:
-        connection.execute(text("DROP DATABASE log_site WITH (FORCE)"))
-    engine.dispose()
+    with own_database(server_url, "log_site") as own:
+        yield own
 
 
 @pytest.fixture(scope="module")

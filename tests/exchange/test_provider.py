@@ -18,22 +18,17 @@ from exchange.settings import Settings
 from settlement.clearing import queries
 from settlement.clearing import service as clearing
 from settlement.clearing.rules import Entry
-from tests.conftest import migrate
+from tests.databases import own_database
 from tests.exchange.stripe_standin_factory import paid
 from tests.exchange.test_portal_pages import browser, signed_in
 from tests.settlement import standin
-from tests.settlement.test_replay import on_server
 
 
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
     """A database of this file's own: the provider's balance is compared with the whole of it."""
-    on_server(server_url, "DROP DATABASE IF EXISTS provider WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE provider")
-    url = server_url.replace("/postgres?", "/provider?")
-    migrate(url)
-    yield url
-    on_server(server_url, "DROP DATABASE provider WITH (FORCE)")
+    with own_database(server_url, "provider") as url:
+        yield url
 
 
 @pytest.fixture
@@ -90,11 +85,7 @@ async def test_nobody_but_staff_sees_it(own: Context) -> None:
 def test_the_command_compares_names_what_differs_and_says_so(
     server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    on_server(server_url, "DROP DATABASE IF EXISTS compared WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE compared")
-    url = server_url.replace("/postgres?", "/compared?")
-    migrate(url)
-    with standin.running_standin(tmp_path) as base:
+    with own_database(server_url, "compared") as url, standin.running_standin(tmp_path) as base:
         monkeypatch.setenv("EXCHANGE_DATABASE_URL", url.replace("postgresql+psycopg", "postgresql"))
         monkeypatch.setenv("EXCHANGE_STRIPE_API_BASE", base)
         monkeypatch.setenv("EXCHANGE_HOME", str(tmp_path))
@@ -109,4 +100,3 @@ def test_the_command_compares_names_what_differs_and_says_so(
     assert [one["reference"] for one in first["differences"]] == [charged.id]
     assert first["differences"] == again["differences"]
     assert charged.id in said.stdout
-    on_server(server_url, "DROP DATABASE compared WITH (FORCE)")

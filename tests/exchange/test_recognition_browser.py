@@ -14,19 +14,18 @@ from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
 from exchange.identity.tables import Person
-from exchange.migrating import migrate
 from exchange.settings import Settings
 from listings.catalogue import service as catalogue
 from listings.catalogue.tables import Listing
 from listings.masters.tables import Master
 from tests.contracts.works_factory import work
+from tests.databases import own_database
 from tests.exchange.identity_factory import PASSWORD
 from tests.exchange.portal_site import visit
 from tests.exchange.test_portal_browser import NARROW, WIDE, someone
 from tests.listings.catalogue_factory import drafted_listing
 from tests.listings.masters_media import FLOWER, ffmpeg
 from tests.listings.recognition_factory import master_of
-from tests.settlement.test_replay import on_server
 
 pytestmark = pytest.mark.browser
 
@@ -46,14 +45,10 @@ class Case:
 @pytest.fixture(scope="module")
 async def context(server_url: str, settings: Settings) -> AsyncIterator[Context]:
     """A context over a database of this file's own: what it lists is all that is like anything."""
-    on_server(server_url, "DROP DATABASE IF EXISTS likenesses WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE likenesses")
-    url = server_url.replace("/postgres?", "/likenesses?")
-    migrate(url)
-    db = Database(url)
-    yield Context(settings, db)
-    await db.close()
-    on_server(server_url, "DROP DATABASE likenesses WITH (FORCE)")
+    with own_database(server_url, "likenesses") as url:
+        db = Database(url)
+        yield Context(settings, db)
+        await db.close()
 
 
 @pytest.fixture(scope="module")

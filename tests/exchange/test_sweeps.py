@@ -12,7 +12,8 @@ from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
 from settlement.outbound.rules import CREATE_PAYOUT
-from tests.conftest import NOW, migrate
+from tests.conftest import NOW
+from tests.databases import own_database
 from tests.exchange.identity_factory import PASSWORD, signed_client
 from tests.exchange.portal_site import chromium, served, visit
 from tests.exchange.test_portal_pages import signed_in, someone
@@ -20,7 +21,6 @@ from tests.settlement.approvals_factory import proved
 from tests.settlement.bank_factory import closed
 from tests.settlement.returns_factory import drain
 from tests.settlement.sweeps_factory import a_bank, earned
-from tests.settlement.test_replay import on_server
 
 NARROW = {"width": 390, "height": 844}
 
@@ -28,12 +28,8 @@ NARROW = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
     """A database of this file's own: what is free is told of the provider's whole balance."""
-    on_server(server_url, "DROP DATABASE IF EXISTS sweep_pages WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE sweep_pages")
-    url = server_url.replace("/postgres?", "/sweep_pages?")
-    migrate(url)
-    yield url
-    on_server(server_url, "DROP DATABASE sweep_pages WITH (FORCE)")
+    with own_database(server_url, "sweep_pages") as url:
+        yield url
 
 
 @pytest.fixture

@@ -18,14 +18,14 @@ from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
 from exchange.sweeps_cli import app
-from tests.conftest import NOW, migrate
+from tests.conftest import NOW
 from tests.contracts.parties_factory import party
+from tests.databases import own_database
 from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
 from tests.settlement.bank_factory import Bank, closed, suspended
 from tests.settlement.returns_factory import drain
 from tests.settlement.sweeps_factory import a_bank, earned
-from tests.settlement.test_replay import on_server
 
 RUNNER = CliRunner()
 
@@ -40,12 +40,8 @@ def run(*words: str) -> str:
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
     """A database of this file's own: what is free is told of the provider's whole balance."""
-    on_server(server_url, "DROP DATABASE IF EXISTS sweeps_cli WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE sweeps_cli")
-    url = server_url.replace("/postgres?", "/sweeps_cli?")
-    migrate(url)
-    yield url
-    on_server(server_url, "DROP DATABASE sweeps_cli WITH (FORCE)")
+    with own_database(server_url, "sweeps_cli") as url:
+        yield url
 
 
 @pytest.fixture

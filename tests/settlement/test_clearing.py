@@ -25,11 +25,11 @@ from settlement.ledger import queries as books
 from settlement.ledger import rules as accounts
 from settlement.stripe import balancing, watching
 from settlement.stripe.gateway import StripeGateway
-from tests.conftest import NOW, migrate
+from tests.conftest import NOW
+from tests.databases import own_database
 from tests.settlement.fake_stripe import FakeStripe
 from tests.settlement.returns_factory import settle
 from tests.settlement.standin import API_KEY, running_standin
-from tests.settlement.test_replay import on_server
 from tests.settlement.test_stripe_standin import (
     approve,
     asked,
@@ -86,12 +86,8 @@ def test_a_payout_released_by_two_people_is_paired_with_the_one_of_its_amount() 
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
     """A database of this file's own: the provider's balance is compared with the whole of it."""
-    on_server(server_url, "DROP DATABASE IF EXISTS clearing WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE clearing")
-    url = server_url.replace("/postgres?", "/clearing?")
-    migrate(url)
-    yield url
-    on_server(server_url, "DROP DATABASE clearing WITH (FORCE)")
+    with own_database(server_url, "clearing") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from contracts import ids
 from exchange.db import Database
@@ -14,6 +14,7 @@ from settlement.ledger import queries as books
 from settlement.stripe.gateway import Gateway
 from tests.conftest import NOW, migrate
 from tests.contracts import campaign
+from tests.databases import on_server
 from tests.settlement import bank_lives, card_lives, letter_lives, lives, royalty_lives
 from tests.settlement.card_lives import CardStripe
 from tests.settlement.fake_stripe import FakeStripe
@@ -88,13 +89,6 @@ HAPPENED = {
     "suspense.placed", "sweep.made", "sweep.landed", "sweep.failed", "remittance.approved",
     "remittance.paid", "deposit.distributed", "deposit.released", "deposit.returned",
 }  # fmt: skip
-
-
-def on_server(url: str, command: str, **values: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(command), values)
-    engine.dispose()
 
 
 @asynccontextmanager

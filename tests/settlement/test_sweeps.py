@@ -26,7 +26,8 @@ from settlement.sweeps.rules import (
     SeenSweep,
     SweepTooLarge,
 )
-from tests.conftest import NOW, migrate
+from tests.conftest import NOW
+from tests.databases import own_database
 from tests.settlement.approvals_factory import decided
 from tests.settlement.bank_factory import closed, suspended
 from tests.settlement.fake_stripe import FakeStripe
@@ -42,7 +43,6 @@ from tests.settlement.sweeps_factory import (
     swept,
     told,
 )
-from tests.settlement.test_replay import on_server
 from tests.settlement.test_stripe_service import PRICE, deliver
 
 DAY = date(2026, 11, 22)
@@ -51,12 +51,8 @@ DAY = date(2026, 11, 22)
 @pytest.fixture(scope="module")
 def own_url(server_url: str) -> Iterator[str]:
     """A database of this file's own: what is free is told of the provider's whole balance."""
-    on_server(server_url, "DROP DATABASE IF EXISTS sweeps WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE sweeps")
-    url = server_url.replace("/postgres?", "/sweeps?")
-    migrate(url)
-    yield url
-    on_server(server_url, "DROP DATABASE sweeps WITH (FORCE)")
+    with own_database(server_url, "sweeps") as url:
+        yield url
 
 
 @pytest.fixture

@@ -18,12 +18,11 @@ from settlement.stripe import balancing
 from settlement.stripe.gateway import StripeGateway
 from settlement.sweeps import queries
 from settlement.sweeps.tables import Sweep
-from tests.conftest import migrate
+from tests.databases import own_database
 from tests.settlement.bank_factory import Bank, closed
 from tests.settlement.returns_factory import settle, staff
 from tests.settlement.standin import API_KEY, running_standin
 from tests.settlement.sweeps_factory import a_bank, seen, swept
-from tests.settlement.test_replay import on_server
 from tests.settlement.test_stripe_standin import (
     approve,
     asked,
@@ -40,12 +39,8 @@ AUTH = {"Authorization": f"Bearer {API_KEY}"}
 @pytest.fixture
 def own_url(server_url: str) -> Iterator[str]:
     """A database of this test's own: the provider's balance is compared with the whole of it."""
-    on_server(server_url, "DROP DATABASE IF EXISTS swept WITH (FORCE)")
-    on_server(server_url, "CREATE DATABASE swept")
-    url = server_url.replace("/postgres?", "/swept?")
-    migrate(url)
-    yield url
-    on_server(server_url, "DROP DATABASE swept WITH (FORCE)")
+    with own_database(server_url, "swept") as url:
+        yield url
 
 
 @pytest.fixture
