@@ -8,18 +8,15 @@ from uuid import UUID, uuid4
 import anyio
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from contracts.money import Money
-from contracts.refusal import Refusal
 from exchange import clock
 from exchange.bank_cli import app
 from exchange.context import Context
 from settlement.bank import queries as files
 from settlement.bank.tables import BankAccount, PaymentBatch
-from tests.contracts.parties_factory import party
-from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
+from tests.exchange.terminal_factory import approvers, run
 from tests.settlement.bank_factory import (
     Bank,
     approved_payout,
@@ -30,19 +27,11 @@ from tests.settlement.bank_factory import (
 from tests.settlement.settlement_factory import invoiced
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "bank"
-RUNNER = CliRunner()
 PRICE = Money(300_000, "GBP")  # a currency of its own: a payment file takes all that waits in one
 
 
-def run(*words: str) -> tuple[int, str]:
-    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
-    if isinstance(done.exception, Refusal):
-        return 1, f"{done.exception.code} {done.exception.detail}"
-    return done.exit_code, done.output
-
-
 def test_reading_tells_sums_and_warnings_and_asks_nobody() -> None:
-    status, said = run("read", str(VECTORS / "mt940/self-provided-february_30.sta"))
+    status, said = run(app, "read", str(VECTORS / "mt940/self-provided-february_30.sta"))
     assert status == 0
     assert "opening 1200.00 EUR, 1 entries -6.00 EUR, closing 1194.00 EUR" in said
     assert "warning: The value date 160230 does not exist." in said
@@ -50,7 +39,7 @@ def test_reading_tells_sums_and_warnings_and_asks_nobody() -> None:
 
 def test_a_file_that_does_not_add_up_exits_with_one_and_its_reason() -> None:
     files = ["camt053.v8.xml", "camt053.v2.wrong.xml", "mt940/jejik-ing.sta"]
-    status, said = run("read", "--json", *(str(VECTORS / name) for name in files))
+    status, said = run(app, "read", "--json", *(str(VECTORS / name) for name in files))
     told = [each["refused"]["code"] for each in json.loads(said)["files"]]
     assert (status, told) == (
         1,
@@ -60,14 +49,7 @@ def test_a_file_that_does_not_add_up_exits_with_one_and_its_reason() -> None:
 
 @pytest.fixture
 async def desk(context: Context) -> dict[str, str]:
-    """Keys of two approvers."""
-    now, keys = clock.now(), {}
-    async with context.db.transaction() as session:
-        home = await party(session, now=now)
-        for name in ("one", "other"):
-            who = await person(session, party_id=home.id, role="approver", now=now)
-            keys[name] = await api_key(session, person=who, now=now)
-    return keys
+    return await approvers(context)
 
 
 async def test_a_statement_goes_in_and_a_payment_file_comes_out(
@@ -94,7 +76,7 @@ async def test_a_statement_goes_in_and_a_payment_file_comes_out(
 
         async def ask(who: str, *words: str) -> tuple[int, str]:
             at = ("--exchange", site, "--api-key", desk[who])
-            return await anyio.to_thread.run_sync(run, *words, *at)
+            return await anyio.to_thread.run_sync(run, app, *words, *at)
 
         bank.line(PRICE.amount_minor, text=trade.invoice.number)
         file = tmp_path / "day.xml"
@@ -127,7 +109,7 @@ async def the_bank_takes(
     async with context.db.sessions() as session:
         batch = await files.get_batch(session, batch_id)
     answer = answered(file, batch)
-    status, said = run("read", str(answer))
+    status, said = run(app, "read", str(answer))
     assert status == 0 and "ACSP" in said and batch.message_id in said
     told = (await ask("one", "import", str(answer)))[1]
     assert f"report RPT-1 about payment file {batch_id}: 2 accepted, 0 not decided" in told

@@ -7,22 +7,19 @@ from pathlib import Path
 from uuid import UUID
 
 import anyio
-from typer.testing import CliRunner
 
 from contracts import ids, rfc3339
-from contracts.refusal import Refusal
 from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
 from exchange.ledger_cli import app
-from tests.exchange.identity_factory import PASSWORD, api_key, signed_client
+from tests.exchange.identity_factory import PASSWORD, signed_client
 from tests.exchange.portal_site import served
+from tests.exchange.terminal_factory import approvers, run
 from tests.exchange.test_portal_deals import enter
 from tests.exchange.test_portal_pages import browser, someone, token_in
 from tests.settlement.approvals_factory import proved
 from tests.settlement.orders_factory import OWED, journal, owed
-
-RUNNER = CliRunner()
 
 
 async def an_account(db: Database) -> str:
@@ -181,47 +178,36 @@ async def test_a_journal_is_typed_in_major_units_and_money_is_held_on_a_page(
         assert "Money held" in (await client.get("/console/ledger/holds")).text
 
 
-def run(*words: str) -> tuple[int, str]:
-    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
-    if isinstance(done.exception, Refusal):
-        return 1, f"{done.exception.code} {done.exception.detail}"
-    return done.exit_code, done.output
-
-
 async def test_an_order_is_given_and_approved_at_a_terminal(
     context: Context, db: Database, tmp_path: Path
 ) -> None:
     account = await an_account(db)
-    keys = []
-    for _ in range(2):
-        who = await someone(context, "approver")
-        async with db.transaction() as session:
-            keys.append(await api_key(session, person=who, now=clock.now()))
+    one, other = (await approvers(context)).values()
     file = tmp_path / "order.json"
     file.write_text(json.dumps(order({"kind": "journal", **journal(account, 700)})))
     async with served(context) as site:
 
         async def ask(key: str, *words: str) -> tuple[int, str]:
             command = [*words, "--exchange", site, "--api-key", key]
-            return await anyio.to_thread.run_sync(lambda: run(*command))
+            return await anyio.to_thread.run_sync(run, app, *command)
 
-        status, said = await ask(keys[0], "order", str(file))
+        status, said = await ask(one, "order", str(file))
         assert status == 0 and "another person runs" in said, said
         order_id, sha256 = said.split("approve ")[1].split()
-        waiting = json.loads((await ask(keys[0], "orders", "--json"))[1])["orders"]
+        waiting = json.loads((await ask(one, "orders", "--json"))[1])["orders"]
         assert order_id in [one["id"] for one in waiting]
-        assert (await ask(keys[0], "approve", order_id, sha256))[0] == 1
-        status, said = await ask(keys[1], "approve", order_id, sha256)
+        assert (await ask(one, "approve", order_id, sha256))[0] == 1
+        status, said = await ask(other, "approve", order_id, sha256)
         assert status == 0 and f"booked as order:{order_id}" in said, said
         today = clock.now().date()
         days = ("--from", str(today - timedelta(days=1)), "--until", str(today + timedelta(days=1)))
-        status, said = await ask(keys[0], "statement", account, *days, "--json")
+        status, said = await ask(one, "statement", account, *days, "--json")
         told = json.loads(said)
         assert status == 0 and told["closing_minor"] == -OWED + 700
         until = rfc3339.to_the_second(clock.now() + timedelta(days=3))
         held = await ask(
-            keys[0], "hold", account, "--amount-minor", "5", "--until", until, "--reason", "x"
+            one, "hold", account, "--amount-minor", "5", "--until", until, "--reason", "x"
         )
         assert held[0] == 0, held
         hold_id = held[1].split()[1]
-        assert (await ask(keys[0], "release", hold_id)) == (0, f"hold {hold_id} is released\n")
+        assert (await ask(one, "release", hold_id)) == (0, f"hold {hold_id} is released\n")

@@ -5,42 +5,22 @@ import re
 
 import anyio
 import pytest
-from typer import Typer
-from typer.testing import CliRunner
 
-from contracts.refusal import Refusal
 from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
 from exchange.refunds_cli import disputes, refunds
-from tests.contracts.parties_factory import party
-from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
+from tests.exchange.terminal_factory import approvers, run
 from tests.settlement.resent_factory import failed
 from tests.settlement.returns_factory import of_a_payment
 from tests.settlement.test_refunds import bought
 from tests.settlement.test_wire_refunds import wired
 
-RUNNER = CliRunner()
-
-
-def run(app: Typer, *words: str) -> tuple[int, str]:
-    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
-    if isinstance(done.exception, Refusal):
-        return 1, f"{done.exception.code} {done.exception.detail} {done.exception.data}"
-    return done.exit_code, done.output
-
 
 @pytest.fixture
 async def keys(context: Context) -> dict[str, str]:
-    """Keys of two approvers."""
-    now, found = clock.now(), {}
-    async with context.db.transaction() as session:
-        home = await party(session, now=now)
-        for name in ("one", "other"):
-            who = await person(session, party_id=home.id, role="approver", now=now)
-            found[name] = await api_key(session, person=who, now=now)
-    return found
+    return await approvers(context)
 
 
 async def test_two_people_give_a_transfer_back_at_the_terminal(

@@ -11,13 +11,11 @@ import anyio
 import httpx
 import pytest
 from playwright.async_api import expect
-from typer.testing import CliRunner
 
 from contracts import ids
 from contracts.calendar import day_of
 from contracts.money import Money
 from contracts.parties.tables import Party
-from contracts.refusal import Refusal
 from exchange import clock
 from exchange.context import Context
 from exchange.identity.tables import Person
@@ -29,8 +27,9 @@ from settlement.withholding.tables import WithheldTax
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.poppler import poppler
-from tests.exchange.identity_factory import PASSWORD, api_key, person, signed_client
+from tests.exchange.identity_factory import PASSWORD, person, signed_client
 from tests.exchange.portal_site import Visit, chromium, served, visit
+from tests.exchange.terminal_factory import approvers, run
 from tests.settlement.approvals_factory import proved
 from tests.settlement.bank_factory import approved_payout
 from tests.settlement.settlement_factory import Trade, invoiced, paid, with_accounts
@@ -45,7 +44,6 @@ from tests.settlement.withholding_factory import (
 
 PRICE = Money(120_000_001, "HKD")  # a currency of its own: a remittance takes all that waits
 NARROW = {"width": 390, "height": 844}
-RUNNER = CliRunner()
 
 
 async def paid_abroad(context: Context, *, claims: bool = False) -> tuple[Trade, WithheldTax]:
@@ -169,26 +167,14 @@ async def test_staff_export_what_was_withheld(context: Context, doors: Doors) ->
     assert row.rule in line and row.amount.decimal() in line
 
 
-def run(*words: str) -> tuple[int, str]:
-    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
-    if isinstance(done.exception, Refusal):
-        return 1, f"{done.exception.code} {done.exception.detail}"
-    return done.exit_code, done.output
-
-
 async def test_two_people_remit_at_a_terminal(context: Context) -> None:
     _, row = await paid_abroad(context)
-    now, keys = clock.now(), {}
-    async with context.db.transaction() as session:
-        home = await party(session, now=now)
-        for name in ("one", "other"):
-            who = await person(session, party_id=home.id, role="approver", now=now)
-            keys[name] = await api_key(session, person=who, now=now)
+    keys = await approvers(context)
     async with served(context) as site:
 
         async def ask(who: str, *words: str) -> tuple[int, str]:
             at = ("--exchange", site, "--api-key", keys[who])
-            return await anyio.to_thread.run_sync(run, *words, *at)
+            return await anyio.to_thread.run_sync(run, app, *words, *at)
 
         told = json.loads((await ask("one", "due", "--json"))[1])["dues"]
         assert [one for one in told if one["period"] == row.period and one["tax"] == row.tax]

@@ -9,32 +9,20 @@ from typing import Any
 
 import anyio
 import pytest
-from typer.testing import CliRunner
 
 from contracts import ids
-from contracts.refusal import Refusal
 from exchange import clock
 from exchange.context import Context
 from exchange.db import Database
 from exchange.settings import Settings
 from exchange.sweeps_cli import app
 from tests.conftest import NOW
-from tests.contracts.parties_factory import party
 from tests.databases import own_database
-from tests.exchange.identity_factory import PASSWORD, api_key, person
 from tests.exchange.portal_site import served
+from tests.exchange.terminal_factory import approvers, run
 from tests.settlement.bank_factory import Bank, closed, suspended
 from tests.settlement.returns_factory import drain
 from tests.settlement.sweeps_factory import a_bank, earned
-
-RUNNER = CliRunner()
-
-
-def run(*words: str) -> str:
-    done = RUNNER.invoke(app, list(words), input=f"{PASSWORD}\n")  # where it is asked for
-    if isinstance(done.exception, Refusal):
-        return f"{done.exception.code} {done.exception.detail} {done.exception.data}"
-    return done.output
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +39,6 @@ async def own(own_url: str, settings: Settings) -> AsyncIterator[Context]:
     await db.close()
 
 
-async def keys(context: Context) -> tuple[str, str]:
-    """Keys of two approvers."""
-    now = clock.now()
-    async with context.db.transaction() as session:
-        home = await party(session, now=now)
-        people = [
-            await person(session, party_id=home.id, role="approver", now=now) for _ in range(2)
-        ]
-        one, other = [await api_key(session, person=who, now=now) for who in people]
-        return one, other
-
-
 @dataclass(frozen=True)
 class Terminal:
     """The commands as one person gives them."""
@@ -73,7 +49,8 @@ class Terminal:
     async def say(self, *words: str) -> str:
         """What a command answers; a refusal too."""
         where = ("--exchange", self.site, "--api-key", self.key)
-        return await anyio.to_thread.run_sync(lambda: run(*words, *where))
+        _, said = await anyio.to_thread.run_sync(run, app, *words, *where)
+        return said
 
     async def told(self, *words: str) -> dict[str, Any]:
         """What a command answers to a program."""
@@ -87,7 +64,7 @@ class Terminal:
 
 @asynccontextmanager
 async def terminals(context: Context) -> AsyncIterator[tuple[Terminal, Terminal]]:
-    one, other = await keys(context)
+    one, other = (await approvers(context)).values()
     async with served(context) as site:
         yield Terminal(site, one), Terminal(site, other)
 
