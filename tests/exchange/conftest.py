@@ -1,11 +1,13 @@
-"""What tests of pages share: the product at an address of its own, and a browser."""
+"""What tests of doors share: the product at an address of its own, a browser, clients."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 from playwright.async_api import Browser
 
 from exchange.context import Context
+from tests.exchange.identity_factory import Doors
 from tests.exchange.portal_site import chromium, served
 
 
@@ -19,3 +21,9 @@ async def site(context: Context) -> AsyncIterator[str]:
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as opened:
         yield opened
+
+
+@pytest.fixture
+async def doors(context: Context) -> AsyncIterator[Doors]:
+    async with AsyncExitStack() as stack:
+        yield Doors(context, stack)

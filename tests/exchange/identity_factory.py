@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -101,3 +101,14 @@ async def signed_client(
         transport=transport, base_url="http://exchange.test", headers=headers(key)
     ) as client:
         yield client, who
+
+
+class Doors:
+    """Clients of people, opened when they are first needed."""
+
+    def __init__(self, context: Context, stack: AsyncExitStack) -> None:
+        self.context, self.stack = context, stack
+
+    async def of(self, role: str, organisation: Party | None = None) -> httpx.AsyncClient:
+        opened = signed_client(self.context, role=role, of=organisation)
+        return (await self.stack.enter_async_context(opened))[0]

@@ -1,18 +1,14 @@
 """Red letters over HTTP and in a real Chromium: two people, both languages, what is printed."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.async_api import expect
 
 from contracts import ids
 from contracts.facts.rules import SealedFact
 from contracts.money import Money
-from contracts.parties.tables import Party
 from exchange import clock, reactions
 from exchange.context import Context
 from exchange.identity.tables import Person
@@ -20,7 +16,7 @@ from settlement.redletters import queries
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.poppler import poppler
-from tests.exchange.identity_factory import PASSWORD, person, signed_client
+from tests.exchange.identity_factory import PASSWORD, Doors, person, signed_client
 from tests.exchange.portal_site import Visit, chromium, served, visit
 from tests.settlement.approvals_factory import proved
 from tests.settlement.redletters_factory import asked, issued
@@ -47,23 +43,6 @@ def body(trade: Trade, amount_minor: int, **more: str) -> dict[str, object]:
         "reason": "画质折让 #panic()",
         **more,
     }
-
-
-class Doors:
-    """Clients of people in one trade, opened when they are first needed."""
-
-    def __init__(self, context: Context, stack: AsyncExitStack) -> None:
-        self.context, self.stack = context, stack
-
-    async def of(self, role: str, organisation: Party | None = None) -> httpx.AsyncClient:
-        opened = signed_client(self.context, role=role, of=organisation)
-        return (await self.stack.enter_async_context(opened))[0]
-
-
-@pytest.fixture
-async def doors(context: Context) -> AsyncIterator[Doors]:
-    async with AsyncExitStack() as stack:
-        yield Doors(context, stack)
 
 
 async def test_two_people_issue_a_red_letter(context: Context, doors: Doors) -> None:

@@ -1,21 +1,17 @@
 """Withheld taxes over HTTP, at a terminal and in a real Chromium, by two people, both languages."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import anyio
-import httpx
 import pytest
 from playwright.async_api import expect
 
 from contracts import ids
 from contracts.calendar import day_of
 from contracts.money import Money
-from contracts.parties.tables import Party
 from exchange import clock
 from exchange.context import Context
 from exchange.identity.tables import Person
@@ -27,7 +23,7 @@ from settlement.withholding.tables import WithheldTax
 from tests.conftest import NOW
 from tests.contracts.parties_factory import party
 from tests.contracts.poppler import poppler
-from tests.exchange.identity_factory import PASSWORD, person, signed_client
+from tests.exchange.identity_factory import PASSWORD, Doors, person
 from tests.exchange.portal_site import Visit, chromium, served, visit
 from tests.exchange.terminal_factory import approvers, run
 from tests.settlement.approvals_factory import proved
@@ -59,23 +55,6 @@ async def paid_abroad(context: Context, *, claims: bool = False) -> tuple[Trade,
         await approved_payout(session, trade, now=now)
         rows = (await queries.of_deals(session, [trade.deal_id]))[trade.deal_id]
         return trade, next(row for row in rows if row.tax == "withheld-income")
-
-
-@pytest.fixture
-async def doors(context: Context) -> AsyncIterator["Doors"]:
-    async with AsyncExitStack() as stack:
-        yield Doors(context, stack)
-
-
-class Doors:
-    """Clients of people, opened when they are first needed."""
-
-    def __init__(self, context: Context, stack: AsyncExitStack) -> None:
-        self.context, self.stack = context, stack
-
-    async def of(self, role: str, organisation: Party | None = None) -> httpx.AsyncClient:
-        opened = signed_client(self.context, role=role, of=organisation)
-        return (await self.stack.enter_async_context(opened))[0]
 
 
 async def test_a_residence_is_recorded_by_one_person_and_approved_by_another(
