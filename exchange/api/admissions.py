@@ -10,18 +10,18 @@ from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import MOST_MINOR
-from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import InvalidContent, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, page_after
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from listings.admissions import applying, queries, rules
 from listings.admissions.tables import AdmissionRow
 from listings.auctions import queries as auctions
 
 router = APIRouter(route_class=JsonRoute, tags=["admissions"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+_SIGNED = (*problems.SIGNED, Unknown)
 _BARRED = (rules.OwnListing, rules.BidderNotVerified, rules.RelatedToSeller, rules.Blocked)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

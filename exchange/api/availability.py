@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import Malformed, Unknown
 from contracts.rights import axes, notation, vocabulary
 from contracts.rights import rules as rights
 from contracts.rights.algebra import Exclusivity
@@ -39,13 +39,12 @@ from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.listings import Code, Codes
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 from listings.catalogue import queries as catalogue
 
 router = APIRouter(route_class=JsonRoute, tags=["availability"])
 
 MOST_DAYS = 36_525
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _AXES = (
     UnknownRight, RightNotLicensable, UnknownBundle, UnknownMedium, MediumNeedsAnotherRight,
     UnknownTerritory, UnknownLanguage, NothingOffered, BadNotation, BadWindow, BadRuns,
@@ -230,7 +229,7 @@ class CalendarOut(Shape):
 
 @router.post(
     "/availability/check",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, *_AXES),
+    responses=problems.signed(Malformed, Unknown, *_AXES),
 )
 async def check_availability(body: AskIn, session: Session, caller: Signed, now: Now) -> AnswerOut:
     """Tell whether rights in a work are free, what part of them is, and why the rest is not."""
@@ -246,9 +245,7 @@ async def check_availability(body: AskIn, session: Session, caller: Signed, now:
     return AnswerOut.model_validate(told)
 
 
-@router.get(
-    "/works/{work_id}/availability", responses=problems.responses(*_SIGNED, Unknown, *_AXES)
-)
+@router.get("/works/{work_id}/availability", responses=problems.signed(Unknown, *_AXES))
 async def get_availability(
     work_id: UUID, session: Session, caller: Signed, now: Now, asked: Annotated[Days, Query()]
 ) -> AnswerOut:
@@ -265,7 +262,7 @@ async def get_availability(
 
 @router.get(
     "/works/{work_id}/availability/calendar",
-    responses=problems.responses(*_SIGNED, Unknown, *_AXES),
+    responses=problems.signed(Unknown, *_AXES),
 )
 async def get_availability_calendar(
     work_id: UUID, session: Session, caller: Signed, now: Now, asked: Annotated[Months, Query()]

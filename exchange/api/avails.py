@@ -22,13 +22,13 @@ from contracts.avails.refusals import (
 )
 from contracts.avails.rules import AvailsHaveErrors
 from contracts.parties import queries as parties
-from contracts.refusal import IdReused, InvalidContent, NotAllowed, Unknown
+from contracts.refusal import IdReused, Unknown
 from contracts.works import queries as works
 from contracts.works.tables import Work
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 from listings.catalogue import queries as catalogue
 
 router = APIRouter(tags=["avails"])
@@ -38,7 +38,6 @@ MOST_LISTINGS = 200
 OFFERED = ("published", "sold")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 XML = "application/xml"
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _UNREADABLE = (AvailsTooLarge, AvailsUnreadable, AvailsDangerous, BodyTooSlow)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FILE: dict[str, Any] = {
@@ -120,7 +119,7 @@ class ImportOut(Shape):
     openapi_extra=_FILE,
     responses={
         200: {"model": ImportOut, "description": "A dry run, or this file was imported before."},
-        **problems.responses(*_SIGNED, *_UNREADABLE, IdReused, AvailsHaveErrors),
+        **problems.signed(*_UNREADABLE, IdReused, AvailsHaveErrors),
     },
 )
 async def import_avails(
@@ -153,7 +152,7 @@ async def import_avails(
     return _out(row)
 
 
-@router.get("/avails/imports/{import_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/avails/imports/{import_id}", responses=problems.signed(Unknown))
 async def get_avails_import(import_id: UUID, session: Session, caller: Signed) -> ImportOut:
     """Return an import of one's own organisation with its report and what it changed."""
     caller.need("read")
@@ -165,7 +164,7 @@ async def get_avails_import(import_id: UUID, session: Session, caller: Signed) -
     response_class=Response,
     responses={
         200: {"description": "The workbook.", "content": {XLSX: _BYTES}},
-        **problems.responses(*_SIGNED, Unknown, AvailsVersionLacks),
+        **problems.signed(Unknown, AvailsVersionLacks),
     },
 )
 async def export_avails_workbook(
@@ -185,7 +184,7 @@ async def export_avails_workbook(
     response_class=Response,
     responses={
         200: {"description": "The AvailList.", "content": {XML: _BYTES}},
-        **problems.responses(*_SIGNED, Unknown),
+        **problems.signed(Unknown),
     },
 )
 async def export_avails_xml(

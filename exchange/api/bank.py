@@ -10,13 +10,13 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import WrongCurrency
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.api.payees import Currency, Name, handled
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from settlement.bank import queries, rules, service
 from settlement.bank.service import Following
 from settlement.bank.tables import PaymentBatch, PaymentItem
@@ -26,7 +26,6 @@ from settlement.reconciliation.queries import Position
 
 router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _DECIDING = (*DECIDING, rules.BatchDecided, rules.BatchSamePerson, rules.BatchChanged)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -205,7 +204,7 @@ class BatchPage(Shape):
     status_code=201,
     responses={
         200: {"model": PositionOut, "description": "It is followed already."},
-        **problems.responses(*_SIGNED, Malformed, IdReused, WrongCurrency, BankAccountMalformed),
+        **problems.signed(Malformed, IdReused, WrongCurrency, BankAccountMalformed),
     },
 )
 async def follow_bank_account(
@@ -226,7 +225,7 @@ async def follow_bank_account(
     return position_out(await positions.position(session, account))
 
 
-@router.get("/bank/accounts", responses=problems.responses(*_SIGNED))
+@router.get("/bank/accounts", responses=problems.signed())
 async def list_positions(session: Session, caller: Signed) -> PositionsOut:
     """Show how ledger, payment files and bank agree on each account (三方对账), for staff."""
     caller.need("read", *STAFF)
@@ -244,7 +243,7 @@ async def list_positions(session: Session, caller: Signed) -> PositionsOut:
     status_code=201,
     responses={
         200: {"model": BatchOut, "description": "It was prepared before."},
-        **problems.responses(*_SIGNED, Malformed, Unknown, IdReused, rules.BatchEmpty),
+        **problems.signed(Malformed, Unknown, IdReused, rules.BatchEmpty),
     },
 )
 async def prepare_payment_file(
@@ -269,7 +268,7 @@ async def prepare_payment_file(
     return await _out(session, batch)
 
 
-@router.get("/bank/payment-files", responses=problems.responses(*_SIGNED))
+@router.get("/bank/payment-files", responses=problems.signed())
 async def list_payment_files(
     session: Session,
     caller: Signed,
@@ -282,7 +281,7 @@ async def list_payment_files(
     return BatchPage(items=[batch_out(row, ()) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/bank/payment-files/{batch_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/bank/payment-files/{batch_id}", responses=problems.signed(Unknown))
 async def get_payment_file(batch_id: UUID, session: Session, caller: Signed) -> BatchOut:
     """Return a payment file with its payments, for staff."""
     caller.need("read", *STAFF)
@@ -297,7 +296,7 @@ async def get_payment_file(batch_id: UUID, session: Session, caller: Signed) -> 
             "description": "The file for the bank (pain.001.001.09), the same bytes each time.",
             "content": {XML: {"schema": {"type": "string", "format": "binary"}}},
         },
-        **problems.responses(*_SIGNED, Unknown, rules.BatchDecided),
+        **problems.signed(Unknown, rules.BatchDecided),
     },
 )
 async def give_payment_file(batch_id: UUID, session: Session, caller: Signed, now: Now) -> Response:

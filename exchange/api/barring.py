@@ -9,18 +9,18 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.money import MOST_MINOR, Money, WrongCurrency
 from contracts.parties import queries as parties
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.once import wait_turn
-from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Role
 from listings.admissions import barring, kinship, queries
 from listings.admissions.tables import PartyBlock, PartyRelation
 
 router = APIRouter(route_class=JsonRoute, tags=["admissions"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+_SIGNED = (*problems.SIGNED, Unknown)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _NODE = "bank-account:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 Kind = Literal["owner", "director", "bank-account", "key", "address"]

@@ -10,10 +10,10 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.calendar import ZONE
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import InvalidContent, Unknown
 from exchange.api import problems
 from exchange.api.deps import Session, Shape, Signed
-from exchange.identity.rules import Caller, CsrfToken, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller
 from settlement.ledger import rules, statements
 from settlement.ledger.statements import Moved, Period, Summary
 from settlement.ledger.tables import LedgerAccount
@@ -21,7 +21,7 @@ from settlement.ledger.tables import LedgerAccount
 router = APIRouter(tags=["ledger"])
 
 MOST_LINES = 10_000_000
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+_SIGNED = (*problems.SIGNED, Unknown)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 From = Annotated[date, Query(alias="from", description="The first day, in Shanghai.")]
 Until = Annotated[date, Query(description="The last day, in Shanghai.")]

@@ -9,15 +9,13 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts import calendar
-from contracts.refusal import InvalidContent, NotAllowed
 from exchange.api import problems
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity.rules import STAFF, CsrfToken, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF
 from settlement.clearing import queries
 
 router = APIRouter(prefix="/provider", tags=["disputes"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
@@ -98,7 +96,7 @@ class DifferencePage(Shape):
     next: UUID | None
 
 
-@router.get("/cutoffs", responses=problems.responses(*_SIGNED))
+@router.get("/cutoffs", responses=problems.signed())
 async def list_cutoffs(session: Session, caller: Signed) -> CutoffsOut:
     """Return the last comparison of ledger and provider in each currency, for staff."""
     caller.need("read", *STAFF)
@@ -119,7 +117,7 @@ async def list_cutoffs(session: Session, caller: Signed) -> CutoffsOut:
     )
 
 
-@router.get("/differences", responses=problems.responses(*_SIGNED))
+@router.get("/differences", responses=problems.signed())
 async def list_differences(
     session: Session,
     caller: Signed,

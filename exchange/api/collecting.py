@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import calendar
 from contracts.money import Money
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from settlement.bank import queries as bank
 from settlement.bank.tables import BankAccount
 from settlement.collecting import queries, rules, service
@@ -25,7 +25,6 @@ from settlement.collecting.tables import CollectingAccount
 
 router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 WIRE_EXAMPLE: dict[str, JsonValue] = {
     "beneficiary": "示范银行客户资金监管专户",
@@ -102,8 +101,8 @@ class CollectingsOut(Shape):
     status_code=201,
     responses={
         200: {"model": CollectingOut, "description": "It was proposed before."},
-        **problems.responses(
-            *_SIGNED, Malformed, Unknown, IdReused, rules.CollectingWaits,
+        **problems.signed(
+            Malformed, Unknown, IdReused, rules.CollectingWaits,
             rules.AccountCannotCollect,
         ),
     },
@@ -125,7 +124,7 @@ async def propose_collecting(
     return await _out(session, proposal)
 
 
-@router.get("/bank/collecting", responses=problems.responses(*_SIGNED))
+@router.get("/bank/collecting", responses=problems.signed())
 async def list_collecting(session: Session, caller: Signed) -> CollectingsOut:
     """Show where each currency is wired, and what waits for a decision, for staff."""
     caller.need("read", *STAFF)

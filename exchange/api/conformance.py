@@ -9,12 +9,12 @@ from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals.gateway import PressFailed
-from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import Malformed, Unknown
 from exchange import conformance_verbs
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Now, Session, Shape, Signed
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role, ScopeMissing, SignInNeeded
 from listings.catalogue import queries as catalogue
 from listings.masters import queries as masters
 from listings.masters.conformance import declared as declarations
@@ -24,7 +24,6 @@ from listings.masters.tables import Master
 
 router = APIRouter(route_class=JsonRoute, tags=["conformance"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _ID = "019a99c0-0000-7000-8000-000000000001"
 _SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -168,9 +167,7 @@ async def list_profiles(caller: Signed, now: Now) -> Profiles:
 
 @router.get(
     "/masters/{master_id}/conformance",
-    responses=problems.responses(
-        *_SIGNED, Unknown, profiles.UnknownProfile, service.MasterNotExamined
-    ),
+    responses=problems.signed(Unknown, profiles.UnknownProfile, service.MasterNotExamined),
 )
 async def get_conformance(
     master_id: UUID, session: Session, caller: Signed, now: Now, profile: str | None = None
@@ -190,7 +187,7 @@ async def get_conformance(
     response_class=Response,
     responses={
         200: {"content": {"application/json": _BYTES}},
-        **problems.responses(*_SIGNED, Unknown, profiles.UnknownProfile, service.MasterNotExamined),
+        **problems.signed(Unknown, profiles.UnknownProfile, service.MasterNotExamined),
     },
 )
 async def download_conformance(
@@ -208,9 +205,7 @@ async def download_conformance(
     response_class=Response,
     responses={
         200: {"content": {"application/pdf": _BYTES}},
-        **problems.responses(
-            *_SIGNED, Unknown, profiles.UnknownProfile, service.MasterNotExamined, PressFailed
-        ),
+        **problems.signed(Unknown, profiles.UnknownProfile, service.MasterNotExamined, PressFailed),
     },
 )
 async def print_conformance(
@@ -228,9 +223,7 @@ async def print_conformance(
 
 @router.put(
     "/masters/{master_id}/conformance/{profile}",
-    responses=problems.responses(
-        *_SIGNED, Unknown, profiles.UnknownProfile, service.MasterNotExamined
-    ),
+    responses=problems.signed(Unknown, profiles.UnknownProfile, service.MasterNotExamined),
 )
 async def record_conformance(
     master_id: UUID, profile: str, session: Session, caller: Signed, now: Now
@@ -241,7 +234,7 @@ async def record_conformance(
     return shown(await service.judge(session, master, profile=profile, now=now), recorded=True)
 
 
-@router.get("/masters/{master_id}/declared", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/masters/{master_id}/declared", responses=problems.signed(Unknown))
 async def get_declared(master_id: UUID, session: Session, caller: Signed) -> DeclaredOut:
     """Show what is declared of a master."""
     caller.need("read")
@@ -251,7 +244,7 @@ async def get_declared(master_id: UUID, session: Session, caller: Signed) -> Dec
 
 @router.put(
     "/masters/{master_id}/declared",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, declarations.BadDeclaration),
+    responses=problems.signed(Malformed, Unknown, declarations.BadDeclaration),
 )
 async def put_declared(
     master_id: UUID, body: DeclaredIn, session: Session, caller: Signed, now: Now
@@ -265,7 +258,7 @@ async def put_declared(
     return DeclaredOut(**await queries.declared(session, master_id))
 
 
-@router.get("/masters/{master_id}/measures", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/masters/{master_id}/measures", responses=problems.signed(Unknown))
 async def get_measures(master_id: UUID, session: Session, caller: Signed) -> MeasuresOut:
     """Show what the decode pass measured of a master."""
     caller.need("read")

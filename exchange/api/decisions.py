@@ -7,17 +7,17 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import Malformed, Unknown
+from exchange.api import problems
 from exchange.api.deps import Shape
 from exchange.identity import proofs
-from exchange.identity.rules import Caller, CsrfToken, ProofNeeded, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, ProofNeeded, Role
 from settlement.approvals import rules
 from settlement.approvals.rules import Decision, ProofSpent
 
-SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 PROVING = (ProofNeeded, ProofSpent)
 # What any decision may be refused with; a slice adds its own.
-DECIDING = (*SIGNED, Malformed, Unknown)
+DECIDING = (*problems.SIGNED, Malformed, Unknown)
 DECIDED = (*DECIDING, rules.AlreadyDecided, rules.ContentChanged, rules.SamePerson)
 EXAMPLE_ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 EXAMPLE_HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"

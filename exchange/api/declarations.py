@@ -6,18 +6,17 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
-from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Role
 from listings.masters import queries as masters
 from listings.recognition import queries, rules, service
 from listings.recognition.tables import Declaration
 
 router = APIRouter(route_class=JsonRoute, tags=["recognition"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _OTHER = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a02"
 EXAMPLE: dict[str, Any] = {
@@ -106,9 +105,7 @@ class VerdictIn(Shape):
     status_code=201,
     responses={
         200: {"model": DeclarationOut, "description": "It was declared before."},
-        **problems.responses(
-            *_SIGNED, Malformed, Unknown, IdReused, rules.NothingToDeclare, rules.BadStretch
-        ),
+        **problems.signed(Malformed, Unknown, IdReused, rules.NothingToDeclare, rules.BadStretch),
     },
 )
 async def make_declaration(
@@ -140,7 +137,7 @@ async def make_declaration(
 
 @router.get(
     "/masters/{master_id}/declarations/{declaration_id}",
-    responses=problems.responses(*_SIGNED, Unknown),
+    responses=problems.signed(Unknown),
 )
 async def get_declaration(
     master_id: UUID, declaration_id: UUID, session: Session, caller: Signed
@@ -155,7 +152,7 @@ async def get_declaration(
 
 @router.post(
     "/masters/{master_id}/declarations/{declaration_id}/objection",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, rules.DeclarationDecided),
+    responses=problems.signed(Malformed, Unknown, rules.DeclarationDecided),
 )
 async def object_to_declaration(
     master_id: UUID,
@@ -178,7 +175,7 @@ async def object_to_declaration(
 
 @router.post(
     "/masters/{master_id}/declarations/{declaration_id}/decision",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, rules.DeclarationDecided),
+    responses=problems.signed(Malformed, Unknown, rules.DeclarationDecided),
 )
 async def decide_declaration(
     master_id: UUID,

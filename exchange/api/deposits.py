@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import Money, WrongCurrency
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import pledge_shapes, problems
 from exchange.api.collecting import WireOut, wire_of
 from exchange.api.decisions import (
@@ -30,7 +30,7 @@ from exchange.api.deposit_shapes import (
 )
 from exchange.api.deps import Now, Session, Signed
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from listings.admissions import applying
 from settlement.collecting import rules as references
 from settlement.deposits import moving, queries, rules
@@ -41,7 +41,7 @@ from settlement.guarantees.rules import GuaranteeDecided
 router = APIRouter(route_class=OnceRoute, tags=["deposits"])
 
 MOST = 200
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+_SIGNED = (*problems.SIGNED, Unknown)
 _MOVING = (
     rules.DepositNotFree, rules.TriggerNotNamed, rules.DepositTooSmall, GuaranteeDecided,
 )  # fmt: skip

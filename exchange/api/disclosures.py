@@ -11,12 +11,12 @@ from contracts.calendar import YearNotLoaded
 from contracts.money import MOST_MINOR
 from contracts.parties import queries as parties
 from contracts.parties.rules import BadName
-from contracts.refusal import CommitUnknown, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import CommitUnknown, InvalidContent, Malformed, Unknown
 from contracts.works import queries as works
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, MaybeCaller, Now, Session, Shape, Signed, page_after
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role, SignInNeeded
 from listings.disclosures import filing as filings
 from listings.disclosures import progress, queries, rules, running, service
 from listings.disclosures.tables import Disclosure, DisclosureStep, PartyOwnership
@@ -24,7 +24,6 @@ from listings.incidents.rules import IncidentState
 
 router = APIRouter(route_class=JsonRoute, tags=["disclosures"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _FILED = (
     rules.BadDisclosure, rules.FloorBelowAssessed, rules.ConsentNeeded, rules.AssessmentTooOld,
     progress.DisclosureState, BadName,
@@ -184,8 +183,8 @@ class DisclosuresOut(Shape):
 
 @router.put(
     "/parties/{party_id}/ownership",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, rules.OwnershipDeclared, rules.BadDisclosure, CommitUnknown
+    responses=problems.signed(
+        Malformed, Unknown, rules.OwnershipDeclared, rules.BadDisclosure, CommitUnknown
     ),
 )
 async def declare_ownership(
@@ -207,7 +206,7 @@ async def declare_ownership(
     return _ownership(row)
 
 
-@router.get("/parties/{party_id}/ownership", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/parties/{party_id}/ownership", responses=problems.signed(Unknown))
 async def get_ownership(party_id: UUID, session: Session, caller: Signed) -> OwnershipOut:
     """Show what was declared about who owns a party: to itself and to the staff."""
     caller.need("read")
@@ -223,7 +222,7 @@ async def get_ownership(party_id: UUID, session: Session, caller: Signed) -> Own
     responses={
         200: {"model": DisclosureOut, "description": "The filing, replaced."},
         201: {"model": DisclosureOut, "description": "The disclosure is filed."},
-        **problems.responses(*_SIGNED, Malformed, Unknown, *_FILED, CommitUnknown),
+        **problems.signed(Malformed, Unknown, *_FILED, CommitUnknown),
     },
 )
 async def file_disclosure(
@@ -265,8 +264,8 @@ async def get_disclosure(listing_id: UUID, session: Session, caller: MaybeCaller
 
 @router.post(
     "/listings/{listing_id}/disclosure/review",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, progress.DisclosureState, rules.BadDisclosure, CommitUnknown
+    responses=problems.signed(
+        Malformed, Unknown, progress.DisclosureState, rules.BadDisclosure, CommitUnknown
     ),
 )
 async def review_disclosure(
@@ -287,8 +286,8 @@ async def review_disclosure(
 
 @router.post(
     "/listings/{listing_id}/disclosure/changes",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, progress.DisclosureState, progress.DisclosureTooShort,
+    responses=problems.signed(
+        Malformed, Unknown, progress.DisclosureState, progress.DisclosureTooShort,
         progress.ExtensionNotAnnounced, progress.SuspensionTooLong, rules.BadDisclosure,
         YearNotLoaded, IncidentState, CommitUnknown,
     ),

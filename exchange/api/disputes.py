@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Session, Shape, Signed, next_after, page_after
 from exchange.api.recoveries import RecoveryOut, given_back
-from exchange.identity.rules import Caller, CsrfToken, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller
 from settlement.disputes import queries
 from settlement.disputes.tables import Dispute
 from settlement.recoveries import rules as taking
@@ -21,7 +21,6 @@ from settlement.recoveries.rules import Cause
 
 router = APIRouter(route_class=JsonRoute, tags=["disputes"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
@@ -77,7 +76,7 @@ class DisputePage(Shape):
     next: UUID | None
 
 
-@router.get("/disputes", responses=problems.responses(*_SIGNED))
+@router.get("/disputes", responses=problems.signed())
 async def list_disputes(
     session: Session,
     caller: Signed,
@@ -94,7 +93,7 @@ async def list_disputes(
     )
 
 
-@router.get("/disputes/{dispute_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/disputes/{dispute_id}", responses=problems.signed(Unknown))
 async def get_dispute(dispute_id: UUID, session: Session, caller: Signed) -> DisputeOut:
     """Return a dispute: to staff, to the payer, and to payees who bear it."""
     caller.need("read")

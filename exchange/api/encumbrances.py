@@ -22,7 +22,7 @@ from contracts.encumbrances.rules import (
 )
 from contracts.encumbrances.tables import Encumbrance, EncumbranceConsent
 from contracts.parties.rules import BadName
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from contracts.rights.rules import MediumNeedsAnotherRight, NothingOffered
 from contracts.rights.vocabulary import (
     RightNotLicensable,
@@ -36,11 +36,11 @@ from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.works import Day
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 
 router = APIRouter(route_class=JsonRoute, tags=["encumbrances"])
 
-READ = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+READ = (*problems.SIGNED, Unknown)
 _TERMS = (
     Malformed, IdReused, BadName, BadWindow, BadLag, UnknownEvent, UnknownRight,
     RightNotLicensable, UnknownMedium, UnknownTerritory, UnknownLanguage,

@@ -10,7 +10,6 @@ from contracts.parties.rules import EXCHANGE_PARTY_ID, BadName
 from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
-from exchange.api.decisions import SIGNED
 from exchange.api.deps import Ctx, Limit, Now, Session, Signed, next_after, page_after
 from exchange.api.fapiao_shapes import (
     ConfirmationIn,
@@ -66,7 +65,7 @@ _FILE: dict[str, Any] = {
 
 @router.put(
     "/parties/{party_id}/fapiao-details",
-    responses=problems.responses(*SIGNED, Malformed, Unknown, BadTaxId, BadName),
+    responses=problems.signed(Malformed, Unknown, BadTaxId, BadName),
 )
 async def say_fapiao_details(
     party_id: UUID, body: FapiaoDetailsIn, session: Session, caller: Signed, now: Now
@@ -84,7 +83,7 @@ async def say_fapiao_details(
     return details_out(row)
 
 
-@router.get("/parties/{party_id}/fapiao-details", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/parties/{party_id}/fapiao-details", responses=problems.signed(Unknown))
 async def get_fapiao_details(party_id: UUID, session: Session, caller: Signed) -> FapiaoDetailsOut:
     """Return to whom a party's fapiao are made out, to itself and staff."""
     caller.need("read")
@@ -98,8 +97,8 @@ async def get_fapiao_details(party_id: UUID, session: Session, caller: Signed) -
     status_code=201,
     responses={
         200: {"model": FapiaoOut, "description": "It was asked for before."},
-        **problems.responses(
-            *SIGNED, Malformed, Unknown, IdReused, FapiaoExists, FapiaoNothingLeft,
+        **problems.signed(
+            Malformed, Unknown, IdReused, FapiaoExists, FapiaoNothingLeft,
             FapiaoDetailsMissing,
         ),
     },
@@ -136,8 +135,8 @@ async def ask_for_fapiao(
     status_code=201,
     responses={
         200: {"model": FapiaoOut, "description": "It was asked for before."},
-        **problems.responses(
-            *SIGNED, Malformed, Unknown, IdReused, FapiaoExists, FapiaoNotRed, FapiaoDetailsMissing
+        **problems.signed(
+            Malformed, Unknown, IdReused, FapiaoExists, FapiaoNotRed, FapiaoDetailsMissing
         ),
     },
 )
@@ -166,7 +165,7 @@ async def ask_for_red_fapiao(
 
 @router.post(
     "/fapiaos/{fapiao_id}/confirmation",
-    responses=problems.responses(*SIGNED, Malformed, Unknown, FapiaoOutOfTurn),
+    responses=problems.signed(Malformed, Unknown, FapiaoOutOfTurn),
 )
 async def confirm_red_fapiao(
     fapiao_id: UUID, body: ConfirmationIn, session: Session, caller: Signed, now: Now
@@ -179,7 +178,7 @@ async def confirm_red_fapiao(
 
 @router.post(
     "/fapiaos/{fapiao_id}/issue",
-    responses=problems.responses(*SIGNED, Malformed, Unknown, FapiaoOutOfTurn, FapiaoNumberTaken),
+    responses=problems.signed(Malformed, Unknown, FapiaoOutOfTurn, FapiaoNumberTaken),
 )
 async def record_fapiao(
     fapiao_id: UUID, body: IssuedIn, session: Session, caller: Signed, now: Now
@@ -199,7 +198,7 @@ async def record_fapiao(
 
 @router.post(
     "/fapiaos/{fapiao_id}/refusal",
-    responses=problems.responses(*SIGNED, Malformed, Unknown, FapiaoOutOfTurn),
+    responses=problems.signed(Malformed, Unknown, FapiaoOutOfTurn),
 )
 async def refuse_fapiao(
     fapiao_id: UUID, body: FapiaoRefusalIn, session: Session, caller: Signed, now: Now
@@ -213,8 +212,8 @@ async def refuse_fapiao(
 @router.put(
     "/fapiaos/{fapiao_id}/files/{form}",
     openapi_extra=_FILE,
-    responses=problems.responses(
-        *SIGNED, Unknown, FapiaoOutOfTurn, FapiaoFileUnsupported, FapiaoFileTooLarge, BodyTooSlow
+    responses=problems.signed(
+        Unknown, FapiaoOutOfTurn, FapiaoFileUnsupported, FapiaoFileTooLarge, BodyTooSlow
     ),
 )
 async def keep_fapiao_file(
@@ -260,7 +259,7 @@ async def kept(
             "description": "The file, as it came; its SHA-256 is the ETag.",
             "content": dict.fromkeys(rules.MEDIA_TYPES.values(), _BYTES),
         },
-        **problems.responses(*SIGNED, Unknown),
+        **problems.signed(Unknown),
     },
 )
 async def get_fapiao_file(
@@ -287,7 +286,7 @@ async def get_fapiao_file(
             "description": "All that waits, with exactly the fields to enter.",
             "content": {"application/json": {}, "text/csv": {"schema": {"type": "string"}}},
         },
-        **problems.responses(*SIGNED),
+        **problems.signed(),
     },
 )
 async def export_fapiao_requests(
@@ -305,7 +304,7 @@ async def export_fapiao_requests(
     return Response(ISSUER.hand_over(waiting, form), media_type=media, headers=headers)
 
 
-@router.get("/fapiaos", responses=problems.responses(*SIGNED))
+@router.get("/fapiaos", responses=problems.signed())
 async def list_fapiaos(
     session: Session,
     caller: Signed,
@@ -320,7 +319,7 @@ async def list_fapiaos(
     return FapiaoPage(items=[await out(session, row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/fapiaos/{fapiao_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/fapiaos/{fapiao_id}", responses=problems.signed(Unknown))
 async def get_fapiao(fapiao_id: UUID, session: Session, caller: Signed) -> FapiaoOut:
     """Return a fapiao to its buyer, its seller and staff."""
     caller.need("read")

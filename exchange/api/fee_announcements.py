@@ -14,7 +14,6 @@ from exchange.api import problems
 from exchange.api.decisions import (
     DECIDED,
     PROVING,
-    SIGNED,
     ApprovalIn,
     RefusalIn,
     approving,
@@ -81,9 +80,7 @@ class ProposalPage(Shape):
     status_code=201,
     responses={
         200: {"model": ProposalOut, "description": "It was prepared before."},
-        **problems.responses(
-            *SIGNED, Malformed, IdReused, BadFeeSchedule, FeesNotAhead, NotCanonical
-        ),
+        **problems.signed(Malformed, IdReused, BadFeeSchedule, FeesNotAhead, NotCanonical),
     },
 )
 async def prepare_fees(
@@ -109,7 +106,7 @@ async def prepare_fees(
     return _shown(row)
 
 
-@router.get("", responses=problems.responses(*SIGNED))
+@router.get("", responses=problems.signed())
 async def list_fee_announcements(
     session: Session,
     caller: Signed,
@@ -122,7 +119,7 @@ async def list_fee_announcements(
     return ProposalPage(items=[_shown(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/{announcement_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/{announcement_id}", responses=problems.signed(Unknown))
 async def get_fee_announcement(
     announcement_id: UUID, session: Session, caller: Signed
 ) -> ProposalOut:

@@ -13,13 +13,12 @@ from contracts.refusal import (
     IdReused,
     InvalidContent,
     Malformed,
-    NotAllowed,
     Unknown,
 )
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from listings.auctions import queries as auctions
 from listings.auctions.refusals import BadSale
 from listings.incidents import queries, rules, service
@@ -27,7 +26,7 @@ from listings.incidents.tables import Incident
 
 router = APIRouter(route_class=JsonRoute, tags=["incidents"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Malformed)
+_SIGNED = (*problems.SIGNED, Malformed)
 Kind = Literal["pause", "resume", "rebid", "void", "default"]
 
 

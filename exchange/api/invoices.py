@@ -11,12 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.deals.gateway import PressFailed
 from contracts.money import Money
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.collecting import WIRE_EXAMPLE, WireOut, wire_of
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 from settlement.collecting import rules as references
 from settlement.invoices import printing, queries, service
 from settlement.invoices.gateway import INVOICE
@@ -27,7 +27,6 @@ from settlement.reconciliation import queries as suspense
 
 router = APIRouter(route_class=OnceRoute, tags=["invoices"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 PDF: problems.Responses = {
     200: {
         "description": "PDF/A-3 in both languages, with its data; the same bytes at any time.",
@@ -175,7 +174,7 @@ def invoice_out(
     )
 
 
-@router.get("/invoices", responses=problems.responses(*_SIGNED))
+@router.get("/invoices", responses=problems.signed())
 async def list_invoices(
     session: Session,
     caller: Signed,
@@ -193,7 +192,7 @@ async def list_invoices(
     return InvoicePage(items=items, next=next_after(rows, limit))
 
 
-@router.get("/invoices/{invoice_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/invoices/{invoice_id}", responses=problems.signed(Unknown))
 async def get_invoice(invoice_id: UUID, session: Session, caller: Signed, now: Now) -> InvoiceOut:
     """Return an invoice to its payer and staff."""
     caller.need("read")
@@ -207,7 +206,7 @@ async def get_invoice(invoice_id: UUID, session: Session, caller: Signed, now: N
     response_class=Response,
     responses={
         **PDF,
-        **problems.responses(*_SIGNED, Unknown, PressFailed),
+        **problems.signed(Unknown, PressFailed),
     },
 )
 async def print_invoice(invoice_id: UUID, session: Session, caller: Signed) -> Response:
@@ -232,7 +231,7 @@ def pdf_of(pdf: bytes, name: str) -> Response:
     status_code=201,
     responses={
         200: {"model": PaymentOut, "description": "It was asked for before."},
-        **problems.responses(*_SIGNED, Malformed, Unknown, IdReused, InvoiceNotOpen, PaymentOpen),
+        **problems.signed(Malformed, Unknown, IdReused, InvoiceNotOpen, PaymentOpen),
     },
 )
 async def pay_invoice(
@@ -259,7 +258,7 @@ async def pay_invoice(
     return _payment_out(payment, caller)
 
 
-@router.get("/payments/{payment_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/payments/{payment_id}", responses=problems.signed(Unknown))
 async def get_payment(payment_id: UUID, session: Session, caller: Signed) -> PaymentOut:
     """Return a payment to its payer and staff; only the payer is shown the secret."""
     caller.need("read")

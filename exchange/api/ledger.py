@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import Unknown
 from exchange.api import problems
 from exchange.api.deps import Limit, Session, Shape, Signed, page_after
-from exchange.identity.rules import STAFF, Caller, CsrfToken, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Caller
 from settlement.ledger import names
 from settlement.ledger import queries as books
 from settlement.plans import queries
@@ -18,7 +18,6 @@ from settlement.plans.tables import Settlement, SettlementLine
 
 router = APIRouter(tags=["ledger"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
@@ -134,7 +133,7 @@ class TrialBalanceOut(Shape):
     next: str | None
 
 
-@router.get("/settlements", tags=["settlements"], responses=problems.responses(*_SIGNED))
+@router.get("/settlements", tags=["settlements"], responses=problems.signed())
 async def list_settlements(
     session: Session,
     caller: Signed,
@@ -149,9 +148,7 @@ async def list_settlements(
     return SettlementPage(items=items, next=rows[-1].deal_id if len(rows) == limit else None)
 
 
-@router.get(
-    "/settlements/{deal_id}", tags=["settlements"], responses=problems.responses(*_SIGNED, Unknown)
-)
+@router.get("/settlements/{deal_id}", tags=["settlements"], responses=problems.signed(Unknown))
 async def get_settlement(deal_id: UUID, session: Session, caller: Signed) -> SettlementOut:
     """Return the settlement of a deal to staff, its parties and its payees."""
     caller.need("read")
@@ -162,7 +159,7 @@ async def get_settlement(deal_id: UUID, session: Session, caller: Signed) -> Set
     return _out(settlement, lines)
 
 
-@router.get("/ledger/trial-balance", responses=problems.responses(*_SIGNED))
+@router.get("/ledger/trial-balance", responses=problems.signed())
 async def get_trial_balance(
     session: Session,
     caller: Signed,

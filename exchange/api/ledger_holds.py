@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 from contracts.money import WrongCurrency
 from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import problems
-from exchange.api.decisions import EXAMPLE_ID, SIGNED, Reason
+from exchange.api.decisions import EXAMPLE_ID, Reason
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, page_after
 from exchange.api.ledger_orders import OrderLine
 from exchange.api.once import OnceRoute
@@ -124,8 +124,8 @@ class QuoteOut(QuoteIn):
     status_code=201,
     responses={
         200: {"model": MoneyHoldOut, "description": "It was made before."},
-        **problems.responses(
-            *SIGNED, Malformed, IdReused, ordering.AccountNotByHand, rules.LimitReached,
+        **problems.signed(
+            Malformed, IdReused, ordering.AccountNotByHand, rules.LimitReached,
             rules.AccountNotOpen, rules.AccountUnlimited,
         ),
     },
@@ -152,7 +152,7 @@ async def hold_money(
 
 @router.post(
     "/ledger/holds/{hold_id}/release",
-    responses=problems.responses(*SIGNED, Unknown, rules.HoldEnded),
+    responses=problems.signed(Unknown, rules.HoldEnded),
 )
 async def release_money(hold_id: UUID, session: Session, caller: Signed, now: Now) -> HoldEndOut:
     """Let a hold go (解除); a second time changes nothing."""
@@ -161,7 +161,7 @@ async def release_money(hold_id: UUID, session: Session, caller: Signed, now: No
     return HoldEndOut(hold_id=end.hold_id, outcome=end.outcome, ended_at=end.ended_at)
 
 
-@router.get("/ledger/holds", responses=problems.responses(*SIGNED))
+@router.get("/ledger/holds", responses=problems.signed())
 async def list_money_holds(
     session: Session,
     caller: Signed,
@@ -180,7 +180,7 @@ async def list_money_holds(
     status_code=201,
     responses={
         200: {"model": QuoteOut, "description": "It is kept already."},
-        **problems.responses(*SIGNED, Malformed, IdReused, rules.RateInvalid, WrongCurrency),
+        **problems.signed(Malformed, IdReused, rules.RateInvalid, WrongCurrency),
     },
 )
 async def keep_quote(
@@ -196,7 +196,7 @@ async def keep_quote(
     return _quote_out(row)
 
 
-@router.get("/ledger/quotes/{quote_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/ledger/quotes/{quote_id}", responses=problems.signed(Unknown))
 async def get_quote(quote_id: UUID, session: Session, caller: Signed) -> QuoteOut:
     """Return a quote, for staff."""
     caller.need("read", *STAFF)

@@ -16,7 +16,6 @@ from exchange.api.decisions import (
     EXAMPLE_HASH,
     EXAMPLE_ID,
     PROVING,
-    SIGNED,
     ApprovalIn,
     Reason,
     RefusalIn,
@@ -211,7 +210,7 @@ class ClosesOut(Shape):
     status_code=201,
     responses={
         200: {"model": LedgerOrderOut, "description": "It was prepared before."},
-        **problems.responses(*SIGNED, Malformed, Unknown, IdReused, *_CHECKED),
+        **problems.signed(Malformed, Unknown, IdReused, *_CHECKED),
     },
 )
 async def prepare_ledger_order(
@@ -259,7 +258,7 @@ async def refuse_ledger_order(
     return order_out(order)
 
 
-@router.get("/ledger/orders", responses=problems.responses(*SIGNED))
+@router.get("/ledger/orders", responses=problems.signed())
 async def list_ledger_orders(
     session: Session,
     caller: Signed,
@@ -272,14 +271,14 @@ async def list_ledger_orders(
     return LedgerOrderPage(items=[order_out(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/ledger/orders/{order_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/ledger/orders/{order_id}", responses=problems.signed(Unknown))
 async def get_ledger_order(order_id: UUID, session: Session, caller: Signed) -> LedgerOrderOut:
     """Return an order, for staff."""
     caller.need("read", *STAFF)
     return order_out(await queries.get_order(session, order_id))
 
 
-@router.get("/ledger/closes", responses=problems.responses(*SIGNED))
+@router.get("/ledger/closes", responses=problems.signed())
 async def list_closes(session: Session, caller: Signed) -> ClosesOut:
     """List up to when the books were closed, the latest first, for staff."""
     caller.need("read", *STAFF)

@@ -33,7 +33,7 @@ from contracts.parties.service import Issuer
 from contracts.parties.tables import Party, PartyKey
 from contracts.parties.trusted import TrustedUnreadable
 from contracts.parties.vouching import Endorsement, EndorsementBroken, KeyNotEndorsed
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
@@ -43,18 +43,14 @@ from exchange.identity.rules import (
     STAFF,
     BadEmail,
     Caller,
-    CsrfToken,
     EmailTaken,
     PersonFields,
     Role,
-    ScopeMissing,
-    SignInNeeded,
     WeakPassword,
 )
 
 router = APIRouter(route_class=JsonRoute, tags=["parties"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _CSR = "-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n"
 
 
@@ -217,7 +213,7 @@ async def register_party(
     return party_out(party)
 
 
-@router.get("/parties", responses=problems.responses(*_SIGNED))
+@router.get("/parties", responses=problems.signed())
 async def list_parties(
     session: Session,
     caller: Signed,
@@ -230,7 +226,7 @@ async def list_parties(
     return PartyPage(items=[party_out(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/parties/{party_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/parties/{party_id}", responses=problems.signed(Unknown))
 async def get_party(party_id: UUID, session: Session, caller: Signed) -> PartyOut:
     """Return one's own party; staff may read any."""
     caller.need("read")
@@ -239,7 +235,7 @@ async def get_party(party_id: UUID, session: Session, caller: Signed) -> PartyOu
     return party_out(await parties.get_party(session, party_id))
 
 
-@router.post("/parties/{party_id}/verification", responses=problems.responses(*_SIGNED, Unknown))
+@router.post("/parties/{party_id}/verification", responses=problems.signed(Unknown))
 async def verify_party(party_id: UUID, session: Session, caller: Signed, now: Now) -> PartyOut:
     """Mark a party as verified (核验通过); operators only. A second time changes nothing."""
     caller.need("list", Role.OPERATOR)
@@ -251,8 +247,8 @@ async def verify_party(party_id: UUID, session: Session, caller: Signed, now: No
     status_code=201,
     responses={
         200: {"model": SigningKeyOut, "description": "It was registered before."},
-        **problems.responses(
-            *_SIGNED, Malformed, Unknown, IdReused, PartyNotVerified, KeyTaken, BadCsr,
+        **problems.signed(
+            Malformed, Unknown, IdReused, PartyNotVerified, KeyTaken, BadCsr,
             AuthorityMissing, KeyNotEndorsed, EndorsementBroken, BadCertificate,
             CertificateNotTrusted, CertificateNotInForce, CertificateNotForSigning,
             CertificateOfAnother, TrustedUnreadable,
@@ -294,7 +290,7 @@ async def register_signing_key(  # noqa: PLR0913 - FastAPI injects each as an ar
 
 @router.put(
     "/parties/{party_id}/key-resets/{reset_id}",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, IdReused, BadName),
+    responses=problems.signed(Malformed, Unknown, IdReused, BadName),
 )
 async def allow_key_reset(
     party_id: UUID, reset_id: UUID, body: KeyResetIn, *, session: Session, caller: Signed, now: Now
@@ -309,7 +305,7 @@ async def allow_key_reset(
 
 @router.delete(
     "/parties/{party_id}/signing-keys/{key_id}",
-    responses=problems.responses(*_SIGNED, Unknown, AuthorityMissing),
+    responses=problems.signed(Unknown, AuthorityMissing),
 )
 async def revoke_signing_key(
     party_id: UUID, key_id: UUID, *, context: Ctx, session: Session, caller: Signed, now: Now

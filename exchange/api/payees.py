@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.money import EXPONENTS, WrongCurrency
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import (
     DECIDED,
@@ -20,7 +20,7 @@ from exchange.api.decisions import (
 )
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Caller, Role
 from settlement.approvals.rules import AlreadyDecided
 from settlement.payees import queries, rules, service
 from settlement.payees.tables import PayeeBankAccount
@@ -28,7 +28,6 @@ from settlement.payees.tables import PayeeBankAccount
 router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
 MOST = 200
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 # Names go into payment files: what a file may hold, and nothing that cannot be seen.
@@ -156,8 +155,8 @@ class BankAccountsOut(Shape):
     status_code=201,
     responses={
         200: {"model": BankAccountOut, "description": "It was declared before."},
-        **problems.responses(
-            *_SIGNED, Malformed, Unknown, IdReused, WrongCurrency, rules.BankAccountMalformed,
+        **problems.signed(
+            Malformed, Unknown, IdReused, WrongCurrency, rules.BankAccountMalformed,
             rules.BankAccountWaits, rules.HolderDiffers,
         ),
     },
@@ -190,7 +189,7 @@ async def declare_bank_account(
     return shown(account)
 
 
-@router.get("/parties/{party_id}/bank-accounts", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/parties/{party_id}/bank-accounts", responses=problems.signed(Unknown))
 async def list_bank_accounts(party_id: UUID, session: Session, caller: Signed) -> BankAccountsOut:
     """List the bank accounts of one's own organisation, the newest first; staff see any party's."""
     caller.need("read")
@@ -202,7 +201,7 @@ async def list_bank_accounts(party_id: UUID, session: Session, caller: Signed) -
 
 @router.post(
     "/parties/{party_id}/bank-accounts/{account_id}/withdrawal",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, AlreadyDecided),
+    responses=problems.signed(Malformed, Unknown, AlreadyDecided),
 )
 async def withdraw_bank_account(
     party_id: UUID, account_id: UUID, session: Session, caller: Signed, now: Now
@@ -213,7 +212,7 @@ async def withdraw_bank_account(
     return shown(await service.withdraw(session, account_id, party_id=party_id, now=now))
 
 
-@router.get("/bank/payee-accounts", responses=problems.responses(*_SIGNED))
+@router.get("/bank/payee-accounts", responses=problems.signed())
 async def list_waiting_bank_accounts(session: Session, caller: Signed) -> BankAccountsOut:
     """List the accounts that wait for their verification, the oldest first, for staff."""
     caller.need("read", *STAFF)

@@ -15,7 +15,6 @@ from exchange.api.decisions import (
     EXAMPLE_HASH,
     EXAMPLE_ID,
     PROVING,
-    SIGNED,
     ApprovalIn,
     RefusalIn,
     approving,
@@ -107,7 +106,7 @@ class PayoutBatchPage(Shape):
     status_code=201,
     responses={
         200: {"model": PayoutBatchOut, "description": "It was prepared before."},
-        **problems.responses(*SIGNED, Malformed, Unknown, IdReused, rules.PayoutInBatch),
+        **problems.signed(Malformed, Unknown, IdReused, rules.PayoutInBatch),
     },
 )
 async def prepare_payout_batch(
@@ -152,7 +151,7 @@ async def refuse_payout_batch(
     return await _out(session, batch)
 
 
-@router.get("/payout-batches", responses=problems.responses(*SIGNED))
+@router.get("/payout-batches", responses=problems.signed())
 async def list_payout_batches(
     session: Session,
     caller: Signed,
@@ -166,7 +165,7 @@ async def list_payout_batches(
     return PayoutBatchPage(items=items, next=next_after(rows, limit))
 
 
-@router.get("/payout-batches/{payout_batch_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/payout-batches/{payout_batch_id}", responses=problems.signed(Unknown))
 async def get_payout_batch(
     payout_batch_id: UUID, session: Session, caller: Signed
 ) -> PayoutBatchOut:

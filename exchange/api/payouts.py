@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
@@ -18,10 +18,7 @@ from exchange.api.once import OnceRoute
 from exchange.identity.rules import (
     STAFF,
     Caller,
-    CsrfToken,
     Role,
-    ScopeMissing,
-    SignInNeeded,
 )
 from settlement.payouts import onboarding, queries, rules, service
 from settlement.payouts.rules import (
@@ -36,7 +33,6 @@ from settlement.taxes import gateway as taxes
 
 router = APIRouter(route_class=OnceRoute, tags=["payouts"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -186,7 +182,7 @@ class PayoutPage(Shape):
     status_code=201,
     responses={
         200: {"model": PayoutAccountOut, "description": "It was asked for before."},
-        **problems.responses(*_SIGNED, Malformed, Unknown, IdReused),
+        **problems.signed(Malformed, Unknown, IdReused),
     },
 )
 async def open_payout_account(
@@ -208,9 +204,7 @@ async def open_payout_account(
 
 @router.post(
     "/parties/{party_id}/payout-account/onboarding",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, PayoutAccountNotReady, PayoutAccountActive
-    ),
+    responses=problems.signed(Malformed, Unknown, PayoutAccountNotReady, PayoutAccountActive),
 )
 async def start_onboarding(
     party_id: UUID, session: Session, caller: Signed, context: Ctx, now: Now
@@ -226,7 +220,7 @@ async def start_onboarding(
     return _account_out(account, now=now)
 
 
-@router.get("/parties/{party_id}/payout-account", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/parties/{party_id}/payout-account", responses=problems.signed(Unknown))
 async def get_payout_account(
     party_id: UUID, session: Session, caller: Signed, now: Now
 ) -> PayoutAccountOut:
@@ -244,8 +238,7 @@ async def get_payout_account(
     status_code=201,
     responses={
         200: {"model": PayoutOut, "description": "It was prepared before."},
-        **problems.responses(
-            *_SIGNED,
+        **problems.signed(
             Malformed,
             Unknown,
             IdReused,
@@ -297,7 +290,7 @@ async def refuse_payout(
     return await _out(session, payout)
 
 
-@router.get("/payouts", responses=problems.responses(*_SIGNED))
+@router.get("/payouts", responses=problems.signed())
 async def list_payouts(
     session: Session,
     caller: Signed,
@@ -312,7 +305,7 @@ async def list_payouts(
     return PayoutPage(items=items, next=next_after(rows, limit))
 
 
-@router.get("/payouts/{payout_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/payouts/{payout_id}", responses=problems.signed(Unknown))
 async def get_payout(payout_id: UUID, session: Session, caller: Signed) -> PayoutOut:
     """Return a payout with its transfers, for staff."""
     caller.need("read", *STAFF)

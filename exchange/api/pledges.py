@@ -13,7 +13,6 @@ from exchange.api import problems
 from exchange.api.decisions import (
     DECIDING,
     PROVING,
-    SIGNED,
     ApprovalIn,
     RefusalIn,
     approving,
@@ -48,7 +47,7 @@ from settlement.guarantees.tables import Guarantee
 
 router = APIRouter(route_class=OnceRoute, tags=["deposits"])
 
-_GIVING = (*SIGNED, Malformed, Unknown, IdReused, DepositModeNotAccepted, DepositSecured)
+_GIVING = (*problems.SIGNED, Malformed, Unknown, IdReused, DepositModeNotAccepted, DepositSecured)
 _DECIDED = (GuaranteeDecided, GuaranteeOtherPerson, GuaranteeChanged)
 _PDF: problems.Responses = {
     200: {
@@ -86,7 +85,7 @@ async def give_deposit_card(
 
 @router.get(
     "/auctions/{auction_id}/deposit/cards/{card_id}",
-    responses=problems.responses(*SIGNED, Unknown),
+    responses=problems.signed(Unknown),
 )
 async def get_deposit_card(
     auction_id: UUID, card_id: UUID, context: Ctx, session: Session, caller: Signed
@@ -119,7 +118,7 @@ async def offer_guarantee(
     return guarantee_out(row)
 
 
-@router.get("/guarantees/{guarantee_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/guarantees/{guarantee_id}", responses=problems.signed(Unknown))
 async def get_guarantee(guarantee_id: UUID, session: Session, caller: Signed) -> GuaranteeOut:
     """Read one's own letter; staff read any."""
     return guarantee_out(await _seen(session, guarantee_id, caller))
@@ -128,7 +127,7 @@ async def get_guarantee(guarantee_id: UUID, session: Session, caller: Signed) ->
 @router.get(
     "/guarantees/{guarantee_id}/scan",
     response_class=Response,
-    responses={**_PDF, **problems.responses(*SIGNED, Unknown)},
+    responses={**_PDF, **problems.signed(Unknown)},
 )
 async def get_guarantee_scan(guarantee_id: UUID, session: Session, caller: Signed) -> Response:
     """Return the scan of one's own letter as a file to save; staff read any."""
@@ -169,7 +168,7 @@ async def refuse_guarantee(
 
 @router.post(
     "/guarantees/{guarantee_id}/release",
-    responses=problems.responses(*SIGNED, Unknown, GuaranteeDecided, DepositNotFree),
+    responses=problems.signed(Unknown, GuaranteeDecided, DepositNotFree),
 )
 async def release_guarantee(
     guarantee_id: UUID, session: Session, caller: Signed, now: Now
@@ -182,7 +181,7 @@ async def release_guarantee(
 
 @router.post(
     "/guarantees/{guarantee_id}/payment",
-    responses=problems.responses(*SIGNED, Malformed, Unknown, GuaranteeDecided),
+    responses=problems.signed(Malformed, Unknown, GuaranteeDecided),
 )
 async def record_guarantee_payment(
     guarantee_id: UUID, body: GuaranteePaidIn, session: Session, caller: Signed, now: Now

@@ -9,8 +9,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from contracts.refusal import InvalidContent, Kind, Malformed, Refusal, Unknown
+from contracts.refusal import InvalidContent, Kind, Malformed, NotAllowed, Refusal, Unknown
+from exchange.identity.rules import CsrfToken, ScopeMissing, SignInNeeded
 
+# What an operation for those who are signed in may be refused with.
+SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 STATUS = {
     Kind.MALFORMED: 400,
     Kind.UNAUTHENTICATED: 401,
@@ -111,6 +114,11 @@ def responses(*refusals: type[Refusal]) -> Responses:
             },
         }
     return by_status
+
+
+def signed(*refusals: type[Refusal]) -> Responses:
+    """Describe the refusals of an operation for those who are signed in: `SIGNED`, and its own."""
+    return responses(*SIGNED, *refusals)
 
 
 def joined(some: Responses, more: Responses) -> Responses:

@@ -10,18 +10,17 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import calendar
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import Unknown
 from exchange.api import problems
 from exchange.api.deps import Now, Session, Shape, Signed
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from settlement.clearing import queries, service
 from settlement.clearing.rules import Held
 from settlement.reconciliation.rules import due_on
 
 router = APIRouter(route_class=OnceRoute, prefix="/provider/suspense", tags=["disputes"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
 
@@ -77,7 +76,7 @@ class ProviderSuspensePage(Shape):
     items: Sequence[ProviderSuspenseOut]
 
 
-@router.get("", responses=problems.responses(*_SIGNED))
+@router.get("", responses=problems.signed())
 async def list_provider_suspense(
     session: Session, caller: Signed, now: Now
 ) -> ProviderSuspensePage:
@@ -86,7 +85,7 @@ async def list_provider_suspense(
     return ProviderSuspensePage(items=await _shown(session, await queries.held(session), now=now))
 
 
-@router.put("/{item_id}/owner", responses=problems.responses(*_SIGNED, Unknown))
+@router.put("/{item_id}/owner", responses=problems.signed(Unknown))
 async def take_up_provider_suspense(
     item_id: UUID, session: Session, caller: Signed, now: Now
 ) -> ProviderSuspenseOut:

@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.refusal import InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import Malformed, Unknown
 from exchange.api import declarations, problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, page_after
-from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Caller, Role
 from listings.masters import queries as masters
 from listings.masters.tables import Master
 from listings.recognition import queries, rules, service
@@ -20,7 +20,6 @@ from listings.recognition.tables import Recognition, Resemblance
 
 router = APIRouter(route_class=JsonRoute, tags=["recognition"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _OTHER = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a02"
 _SEGMENT: dict[str, Any] = {
@@ -145,7 +144,7 @@ class CasePage(Shape):
     next: UUID | None
 
 
-@router.get("/masters/{master_id}/recognition", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/masters/{master_id}/recognition", responses=problems.signed(Unknown))
 async def get_recognition(master_id: UUID, session: Session, caller: Signed) -> RecognitionOut:
     """Say what a master resembles: which listing, which seconds of it, which here, how sure."""
     caller.need("read")
@@ -155,7 +154,7 @@ async def get_recognition(master_id: UUID, session: Session, caller: Signed) -> 
 @router.post(
     "/masters/{master_id}/recognition",
     status_code=202,
-    responses=problems.responses(*_SIGNED, Unknown, rules.MasterNotSearchable),
+    responses=problems.signed(Unknown, rules.MasterNotSearchable),
 )
 async def search_again(
     master_id: UUID, session: Session, caller: Signed, now: Now
@@ -167,7 +166,7 @@ async def search_again(
     return await out(session, master)
 
 
-@router.get("/recognition", responses=problems.responses(*_SIGNED))
+@router.get("/recognition", responses=problems.signed())
 async def list_cases(
     session: Session,
     caller: Signed,
@@ -191,7 +190,7 @@ async def list_cases(
 
 @router.post(
     "/recognition/{master_id}/decision",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, rules.NothingToDecide),
+    responses=problems.signed(Malformed, Unknown, rules.NothingToDecide),
 )
 async def decide_case(
     master_id: UUID, body: DecisionIn, session: Session, caller: Signed, now: Now

@@ -18,7 +18,6 @@ from exchange.api.decisions import (
     EXAMPLE_HASH,
     EXAMPLE_ID,
     PROVING,
-    SIGNED,
     ApprovalIn,
     RefusalIn,
     approving,
@@ -142,9 +141,7 @@ class RedLetterPage(Shape):
     status_code=201,
     responses={
         200: {"model": RedLetterOut, "description": "It was prepared before."},
-        **problems.responses(
-            *SIGNED, Malformed, Unknown, IdReused, RedLetterOpen, TextCannotBePrinted, *_ROOM
-        ),
+        **problems.signed(Malformed, Unknown, IdReused, RedLetterOpen, TextCannotBePrinted, *_ROOM),
     },
 )
 async def prepare_red_letter(
@@ -195,7 +192,7 @@ async def refuse_red_letter(
     )
 
 
-@router.get("/red-letters", responses=problems.responses(*SIGNED))
+@router.get("/red-letters", responses=problems.signed())
 async def list_red_letters(
     session: Session,
     caller: Signed,
@@ -210,7 +207,7 @@ async def list_red_letters(
     return RedLetterPage(items=[_out(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/red-letters/{red_letter_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/red-letters/{red_letter_id}", responses=problems.signed(Unknown))
 async def get_red_letter(red_letter_id: UUID, session: Session, caller: Signed) -> RedLetterOut:
     """Return a red letter to staff, and once it is issued to the buyer and the seller."""
     caller.need("read")
@@ -222,7 +219,7 @@ async def get_red_letter(red_letter_id: UUID, session: Session, caller: Signed) 
     response_class=Response,
     responses={
         **PDF,
-        **problems.responses(*SIGNED, Unknown, RedLetterNotIssued, PressFailed),
+        **problems.signed(Unknown, RedLetterNotIssued, PressFailed),
     },
 )
 async def print_red_letter(red_letter_id: UUID, session: Session, caller: Signed) -> Response:

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import MOST_MINOR, Money, WrongCurrency
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import (
     DECIDED,
@@ -23,7 +23,7 @@ from exchange.api.decisions import (
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
 from exchange.api.recoveries import RecoveryOut, given_back
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 from settlement.bank.rules import CustodyMoney
 from settlement.recoveries import rules as taking
 from settlement.recoveries.rules import Cause, PayoutUnderWay
@@ -45,7 +45,6 @@ from settlement.refunds.tables import Refund
 
 router = APIRouter(route_class=OnceRoute, tags=["refunds"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 GoesTo = Literal["card", "payer-account", "verified-account"]
@@ -180,8 +179,7 @@ class RefundPage(Shape):
     status_code=201,
     responses={
         200: {"model": RefundOut, "description": "It was prepared before."},
-        **problems.responses(
-            *_SIGNED,
+        **problems.signed(
             Malformed,
             Unknown,
             IdReused,
@@ -220,8 +218,7 @@ async def prepare_refund(
     status_code=201,
     responses={
         200: {"model": RefundOut, "description": "It was prepared before."},
-        **problems.responses(
-            *_SIGNED,
+        **problems.signed(
             Malformed,
             Unknown,
             IdReused,
@@ -297,7 +294,7 @@ async def refuse_refund(
     return await _out(session, refund, caller)
 
 
-@router.get("/refunds", responses=problems.responses(*_SIGNED))
+@router.get("/refunds", responses=problems.signed())
 async def list_refunds(
     session: Session,
     caller: Signed,
@@ -313,7 +310,7 @@ async def list_refunds(
     return RefundPage(items=items, next=next_after(rows, limit))
 
 
-@router.get("/refunds/{refund_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/refunds/{refund_id}", responses=problems.signed(Unknown))
 async def get_refund(refund_id: UUID, session: Session, caller: Signed) -> RefundOut:
     """Return a refund with who gives it back: to staff, its payer, and payees who give."""
     caller.need("read")

@@ -17,7 +17,6 @@ from exchange.api.decisions import (
     EXAMPLE_HASH,
     EXAMPLE_ID,
     PROVING,
-    SIGNED,
     ApprovalIn,
     RefusalIn,
     approving,
@@ -212,7 +211,7 @@ class RemittancePage(Shape):
 
 @router.put(
     "/tax-authorities/{authority_code}",
-    responses=problems.responses(*SIGNED, Malformed, WrongCurrency, BankAccountMalformed),
+    responses=problems.signed(Malformed, WrongCurrency, BankAccountMalformed),
 )
 async def record_tax_authority(
     authority_code: str,
@@ -239,14 +238,14 @@ async def record_tax_authority(
     return _authority(row)
 
 
-@router.get("/tax-authorities", responses=problems.responses(*SIGNED))
+@router.get("/tax-authorities", responses=problems.signed())
 async def list_tax_authorities(session: Session, caller: Signed) -> TaxAuthorities:
     """List the accounts of tax authorities, for staff."""
     caller.need("read", *STAFF)
     return TaxAuthorities(items=[_authority(one) for one in await queries.authorities(session)])
 
 
-@router.get("/withholding-dues", responses=problems.responses(*SIGNED))
+@router.get("/withholding-dues", responses=problems.signed())
 async def list_withholding_dues(session: Session, caller: Signed) -> DuesOut:
     """List what was withheld and no remittance holds yet, for staff."""
     caller.need("read", *STAFF)
@@ -272,7 +271,7 @@ async def list_withholding_dues(session: Session, caller: Signed) -> DuesOut:
     status_code=201,
     responses={
         200: {"model": RemittanceOut, "description": "It was prepared before."},
-        **problems.responses(*SIGNED, Malformed, IdReused, NothingToRemit, AuthorityAccountMissing),
+        **problems.signed(Malformed, IdReused, NothingToRemit, AuthorityAccountMissing),
     },
 )
 async def prepare_remittance(
@@ -318,7 +317,7 @@ async def refuse_remittance(
 
 @router.post(
     "/remittances/{remittance_id}/receipt",
-    responses=problems.responses(*SIGNED, Malformed, Unknown, RemittanceNotPaid, ReceiptRecorded),
+    responses=problems.signed(Malformed, Unknown, RemittanceNotPaid, ReceiptRecorded),
 )
 async def record_tax_receipt(
     remittance_id: UUID, body: ReceiptIn, session: Session, caller: Signed, now: Now
@@ -336,7 +335,7 @@ async def record_tax_receipt(
     return await _out(session, row)
 
 
-@router.get("/remittances", responses=problems.responses(*SIGNED))
+@router.get("/remittances", responses=problems.signed())
 async def list_remittances(
     session: Session,
     caller: Signed,
@@ -350,7 +349,7 @@ async def list_remittances(
     return RemittancePage(items=items, next=next_after(rows, limit))
 
 
-@router.get("/remittances/{remittance_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/remittances/{remittance_id}", responses=problems.signed(Unknown))
 async def get_remittance(remittance_id: UUID, session: Session, caller: Signed) -> RemittanceOut:
     """Return a remittance with what is in it, for staff."""
     caller.need("read", *STAFF)

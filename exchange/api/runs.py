@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts import rfc3339
 from contracts.parties.rules import BadName
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from contracts.runs import queries, rules, service
 from contracts.runs.queries import Ledger
 from contracts.runs.rules import (
@@ -29,11 +29,11 @@ from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.sales import Instant
-from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Role
 
 router = APIRouter(route_class=JsonRoute, tags=["runs"])
 
-_READ = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+_READ = (*problems.SIGNED, Unknown)
 _LICENSEES = (Role.HOLDER, Role.BROADCASTER, Role.OPERATOR)
 _GRANTORS = (Role.HOLDER, Role.OPERATOR)
 # What a spreadsheet would take for a formula (OWASP, CSV injection).

@@ -14,14 +14,13 @@ from contracts.refusal import (
     IdReused,
     InvalidContent,
     Malformed,
-    NotAllowed,
     Unknown,
 )
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.films import ANSWERS, RangeOutside, film
-from exchange.identity.rules import CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Role
 from listings.masters import queries as masters
 from listings.screeners import gateway, queries, rules, service
 from listings.screeners.rules import BadScreener, NoProxy, ScreenerEnded, ScreenerNotReady
@@ -29,7 +28,6 @@ from listings.screeners.tables import Screener
 
 router = APIRouter(route_class=JsonRoute, tags=["screeners"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _OVER = (Unknown, ScreenerEnded, ScreenerNotReady)
 # 32 bytes in base64url; a longer text cannot be one.
 Secret = Annotated[str, Path(min_length=43, max_length=43, pattern="^[A-Za-z0-9_-]{43}$")]
@@ -101,9 +99,7 @@ class ViewingOut(Shape):
     status_code=201,
     responses={
         200: {"model": ScreenerOut, "description": "It was given before; `link` is null."},
-        **problems.responses(
-            *_SIGNED, Malformed, Unknown, IdReused, BadScreener, NoProxy, CommitUnknown
-        ),
+        **problems.signed(Malformed, Unknown, IdReused, BadScreener, NoProxy, CommitUnknown),
     },
 )
 async def give_screener(  # noqa: PLR0913 - the path, the body and what FastAPI injects.
@@ -139,7 +135,7 @@ async def give_screener(  # noqa: PLR0913 - the path, the body and what FastAPI 
 
 @router.get(
     "/masters/{master_id}/screeners",
-    responses=problems.responses(*_SIGNED, Unknown),
+    responses=problems.signed(Unknown),
 )
 async def list_screeners(
     master_id: UUID, session: Session, caller: Signed, after: UUID | None = None, limit: Limit = 50
@@ -155,7 +151,7 @@ async def list_screeners(
 @router.delete(
     "/masters/{master_id}/screeners/{screener_id}",
     status_code=204,
-    responses=problems.responses(*_SIGNED, Unknown, CommitUnknown),
+    responses=problems.signed(Unknown, CommitUnknown),
 )
 async def revoke_screener(
     master_id: UUID, screener_id: UUID, session: Session, caller: Signed, now: Now

@@ -7,17 +7,16 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import Field
 
-from contracts.refusal import CommitUnknown, InvalidContent, NotAllowed, Unknown
+from contracts.refusal import CommitUnknown, Unknown
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from listings.screens import power, queries, rules, service
 from listings.screens.tables import ScreenRun
 
 router = APIRouter(route_class=JsonRoute, tags=["screens"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 Screen = Literal["shill", "residuals", "variation"]
 CAVEAT = (
     "Leads, not verdicts. A bidder who cares for one seller's works scores like a shill; bidders "
@@ -65,7 +64,7 @@ class ScreensOut(Shape):
     caveat: str
 
 
-@router.get("/screens", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/screens", responses=problems.signed(Unknown))
 async def get_screens(session: Session, caller: Signed) -> ScreensOut:
     """Show what the screens found last: for the staff, to look into."""
     caller.need("read", *STAFF)
@@ -75,7 +74,7 @@ async def get_screens(session: Session, caller: Signed) -> ScreensOut:
     return out(row)
 
 
-@router.post("/screens/runs", responses=problems.responses(*_SIGNED, CommitUnknown))
+@router.post("/screens/runs", responses=problems.signed(CommitUnknown))
 async def run_screens(now: Now, session: Session, caller: Signed) -> ScreensOut:
     """Run the screens now; they also run after each result."""
     caller.need("list", Role.OPERATOR)

@@ -14,13 +14,12 @@ from contracts.refusal import (
     IdReused,
     InvalidContent,
     Malformed,
-    NotAllowed,
     Unknown,
 )
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Now, Session, Shape, Signed
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 from listings.auctions import queries as auctions
 from listings.sealed import keys, queries, rules, service
 from listings.sealed.ceremony import FalseShare
@@ -40,7 +39,6 @@ from listings.sealed.tables import SealedKey
 router = APIRouter(route_class=JsonRoute, tags=["sealed bids"])
 
 HOLDER_OF = {Role.HOLDER: "seller", Role.OPERATOR: "exchange", Role.AUDITOR: "auditor"}
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 Holder = Literal["seller", "exchange", "auditor"]
 Point = Annotated[
     str, Field(pattern="^04[0-9a-f]{128}$", description="An uncompressed P-256 point.")
@@ -180,7 +178,7 @@ class OpeningOut(Shape):
     status_code=201,
     responses={
         200: {"model": OpeningKeyOut, "description": "It was registered before."},
-        **problems.responses(*_SIGNED, Malformed, IdReused, BadOpeningKey, CommitUnknown),
+        **problems.signed(Malformed, IdReused, BadOpeningKey, CommitUnknown),
     },
 )
 async def register_opening_key(
@@ -200,7 +198,7 @@ async def register_opening_key(
     return await _key_out(session, key)
 
 
-@router.get("/auctions/{auction_id}/opening-key", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/auctions/{auction_id}/opening-key", responses=problems.signed(Unknown))
 async def get_opening_key(auction_id: UUID, session: Session, caller: Signed) -> OpeningKeyOut:
     """Show a key and who has acknowledged it, to the seller and to staff."""
     caller.need("read")
@@ -212,9 +210,7 @@ async def get_opening_key(auction_id: UUID, session: Session, caller: Signed) ->
 
 @router.put(
     "/auctions/{auction_id}/opening-key/acknowledgements/{holder}",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, NotTheHolder, FalseShare, CommitUnknown
-    ),
+    responses=problems.signed(Malformed, Unknown, NotTheHolder, FalseShare, CommitUnknown),
 )
 async def acknowledge_share(
     auction_id: UUID,
@@ -241,8 +237,8 @@ async def acknowledge_share(
 
 @router.put(
     "/auctions/{auction_id}/opening/shares/{holder}",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, NotTheHolder, FalseShare, OpeningNotDue, OpeningDone,
+    responses=problems.signed(
+        Malformed, Unknown, NotTheHolder, FalseShare, OpeningNotDue, OpeningDone,
         CommitUnknown,
     ),
 )  # fmt: skip
@@ -271,8 +267,8 @@ async def release_share(
 
 @router.put(
     "/auctions/{auction_id}/bids/{bid_id}/opening",
-    responses=problems.responses(
-        *_SIGNED, Malformed, Unknown, NotCanonical, OpeningNotDue, OpeningDone, RevealOver,
+    responses=problems.signed(
+        Malformed, Unknown, NotCanonical, OpeningNotDue, OpeningDone, RevealOver,
         BidReplaced, RevealMismatch, CommitUnknown,
     ),
 )  # fmt: skip

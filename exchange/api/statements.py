@@ -11,11 +11,11 @@ from pydantic import AwareDatetime, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import canonical
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import Unknown
 from exchange.api import deps, problems
 from exchange.api.bodies import BodyTooSlow, read_file
 from exchange.api.deps import Ctx, Limit, Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity.rules import STAFF, Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Caller, Role
 from listings.admissions import applying
 from settlement.bank import queries, reading, report, reporting, rules
 from settlement.bank.tables import BankReport, BankStatement
@@ -24,7 +24,6 @@ from settlement.reconciliation import crediting, service
 router = APIRouter(tags=["bank"])
 
 ARRIVES_WITHIN_S = 120.0  # 32 MiB at 280 kB/s
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _STATEMENT = (
     BodyTooSlow, rules.StatementTooLarge, rules.StatementMalformed, rules.StatementUnbalanced,
     rules.StatementGap, rules.StatementIdReused, rules.OwnAccountUnknown, rules.ReportUnknownFile,
@@ -136,7 +135,7 @@ class StatementPage(Shape):
 @router.post(
     "/bank/statements",
     openapi_extra=_FILE,
-    responses=problems.responses(*_SIGNED, *_STATEMENT),
+    responses=problems.signed(*_STATEMENT),
 )
 async def import_statement(request: Request, context: Ctx, now: Now) -> ImportedOut:
     """Import a bank's file, whole or not at all; the same file again changes nothing."""
@@ -154,7 +153,7 @@ async def import_statement(request: Request, context: Ctx, now: Now) -> Imported
         return await imported(session, raw, caller=caller, now=now)
 
 
-@router.get("/bank/statements", responses=problems.responses(*_SIGNED))
+@router.get("/bank/statements", responses=problems.signed())
 async def list_statements(
     session: Session,
     caller: Signed,
@@ -167,9 +166,7 @@ async def list_statements(
     return StatementPage(items=[statement_out(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get(
-    "/bank/payment-files/{batch_id}/reports", responses=problems.responses(*_SIGNED, Unknown)
-)
+@router.get("/bank/payment-files/{batch_id}/reports", responses=problems.signed(Unknown))
 async def list_file_reports(batch_id: UUID, session: Session, caller: Signed) -> ReportsOut:
     """Return what the bank reported about a payment file, for staff."""
     caller.need("read", *STAFF)

@@ -10,12 +10,12 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts import calendar, canonical
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, InvalidContent, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDING, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from settlement.bank import queries as bank
 from settlement.bank.rules import CustodyMoney
 from settlement.bank.tables import BankEntry
@@ -26,7 +26,6 @@ from settlement.reconciliation.tables import ReconMatch, SuspenseItem
 router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
 MOST = 200
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _DECIDING = (*DECIDING, rules.ReleaseDecided, rules.ReleaseSamePerson, rules.ReleaseChanged)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 
@@ -121,7 +120,7 @@ class ReleasesOut(Shape):
     items: Sequence[ReleaseOut]
 
 
-@router.get("/bank/suspense", responses=problems.responses(*_SIGNED))
+@router.get("/bank/suspense", responses=problems.signed())
 async def list_suspense(
     session: Session,
     caller: Signed,
@@ -143,8 +142,7 @@ async def list_suspense(
     status_code=201,
     responses={
         200: {"model": ReleaseOut, "description": "It was proposed before."},
-        **problems.responses(
-            *_SIGNED,
+        **problems.signed(
             Malformed,
             Unknown,
             IdReused,
@@ -176,7 +174,7 @@ async def propose_release(
     return release_out(release)
 
 
-@router.get("/bank/releases", responses=problems.responses(*_SIGNED))
+@router.get("/bank/releases", responses=problems.signed())
 async def list_releases(session: Session, caller: Signed) -> ReleasesOut:
     """List the releases that wait for a decision, the oldest first, for staff."""
     caller.need("read", *STAFF)
@@ -184,7 +182,7 @@ async def list_releases(session: Session, caller: Signed) -> ReleasesOut:
     return ReleasesOut(items=[release_out(row) for row in rows])
 
 
-@router.get("/bank/releases/{release_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/bank/releases/{release_id}", responses=problems.signed(Unknown))
 async def get_release(release_id: UUID, session: Session, caller: Signed) -> ReleaseOut:
     """Return a release, for staff."""
     caller.need("read", *STAFF)

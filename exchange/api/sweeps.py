@@ -9,19 +9,18 @@ from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from contracts.money import MOST_MINOR, Money, WrongCurrency
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from exchange.api import problems
 from exchange.api.decisions import DECIDED, PROVING, ApprovalIn, RefusalIn, approving, refusing
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
 from exchange.api.once import OnceRoute
-from exchange.identity.rules import STAFF, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF, Role
 from settlement.sweeps import queries, service
 from settlement.sweeps.rules import Ask, SweepTooLarge
 from settlement.sweeps.tables import Sweep
 
 router = APIRouter(route_class=OnceRoute, tags=["bank"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -135,7 +134,7 @@ class FundsPage(Shape):
     items: Sequence[FundsOut]
 
 
-@router.get("/provider/funds", responses=problems.responses(*_SIGNED))
+@router.get("/provider/funds", responses=problems.signed())
 async def list_provider_funds(session: Session, caller: Signed, now: Now) -> FundsPage:
     """Return what there is at the provider, who waits for it, and what is free, for staff."""
     caller.need("read", *STAFF)
@@ -162,7 +161,7 @@ async def list_provider_funds(session: Session, caller: Signed, now: Now) -> Fun
     status_code=201,
     responses={
         200: {"model": SweepOut, "description": "It was prepared before."},
-        **problems.responses(*_SIGNED, Malformed, Unknown, IdReused, WrongCurrency, SweepTooLarge),
+        **problems.signed(Malformed, Unknown, IdReused, WrongCurrency, SweepTooLarge),
     },
 )
 async def prepare_sweep(
@@ -205,7 +204,7 @@ async def refuse_sweep(
     return _out(await service.refuse(session, sweep_id, decision=decision, reason=reason, now=now))
 
 
-@router.get("/sweeps", responses=problems.responses(*_SIGNED))
+@router.get("/sweeps", responses=problems.signed())
 async def list_sweeps(
     session: Session,
     caller: Signed,
@@ -218,7 +217,7 @@ async def list_sweeps(
     return SweepPage(items=[_out(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/sweeps/{sweep_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/sweeps/{sweep_id}", responses=problems.signed(Unknown))
 async def get_sweep(sweep_id: UUID, session: Session, caller: Signed) -> SweepOut:
     """Return a sweep, for staff."""
     caller.need("read", *STAFF)

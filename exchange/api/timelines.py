@@ -8,16 +8,16 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import AwareDatetime, ConfigDict, JsonValue
 
-from contracts.refusal import InvalidContent, NotAllowed, Unknown
+from contracts.refusal import Unknown
 from exchange.api import problems
 from exchange.api.deps import Session, Shape, Signed
-from exchange.identity.rules import STAFF, CsrfToken, ScopeMissing, SignInNeeded
+from exchange.identity.rules import STAFF
 from settlement.timeline import queries
 from settlement.timeline.rules import Entry
 
 router = APIRouter(tags=["settlements"])
 
-_REFUSALS = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent, Unknown)
+_REFUSALS = (*problems.SIGNED, Unknown)
 _ID = "0199a3c0-7d10-7c3e-9c50-3f1f6a1f0a01"
 _NEXT: JsonValue = {
     "kind": "prepare", "role": "operator", "due_on": "2026-11-25", "about": None,

@@ -14,7 +14,6 @@ from exchange.api import problems
 from exchange.api.decisions import (
     DECIDED,
     PROVING,
-    SIGNED,
     ApprovalIn,
     RefusalIn,
     approving,
@@ -56,7 +55,7 @@ router = APIRouter(route_class=OnceRoute, tags=["withholding"])
     status_code=201,
     responses={
         200: {"model": TaxResidenceOut, "description": "It was recorded before."},
-        **problems.responses(*SIGNED, Malformed, Unknown, IdReused, TaxResidenceOpen),
+        **problems.signed(Malformed, Unknown, IdReused, TaxResidenceOpen),
     },
 )
 async def record_tax_residence(
@@ -104,7 +103,7 @@ async def refuse_tax_residence(
     return _residence(row)
 
 
-@router.get("/tax-residences", responses=problems.responses(*SIGNED))
+@router.get("/tax-residences", responses=problems.signed())
 async def list_tax_residences(
     session: Session,
     caller: Signed,
@@ -119,7 +118,7 @@ async def list_tax_residences(
     return TaxResidencePage(items=[_residence(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/tax-residences/{residence_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/tax-residences/{residence_id}", responses=problems.signed(Unknown))
 async def get_tax_residence(
     residence_id: UUID, session: Session, caller: Signed
 ) -> TaxResidenceOut:
@@ -128,7 +127,7 @@ async def get_tax_residence(
     return _residence(await residences.get(session, residence_id, party_id=caller.for_party))
 
 
-@router.get("/withheld-taxes", responses=problems.responses(*SIGNED))
+@router.get("/withheld-taxes", responses=problems.signed())
 async def list_withheld_taxes(
     session: Session,
     caller: Signed,
@@ -143,7 +142,7 @@ async def list_withheld_taxes(
     return WithheldPage(items=await _withheld(session, rows), next=next_after(rows, limit))
 
 
-@router.get("/withheld-taxes/{withheld_id}", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/withheld-taxes/{withheld_id}", responses=problems.signed(Unknown))
 async def get_withheld_tax(withheld_id: UUID, session: Session, caller: Signed) -> WithheldOut:
     """Return a withheld tax to its payee and staff."""
     caller.need("read")
@@ -156,7 +155,7 @@ async def get_withheld_tax(withheld_id: UUID, session: Session, caller: Signed) 
     response_class=Response,
     responses={
         **PDF,
-        **problems.responses(*SIGNED, Unknown, WithheldNotRemitted, PressFailed),
+        **problems.signed(Unknown, WithheldNotRemitted, PressFailed),
     },
 )
 async def print_withholding_certificate(
@@ -169,7 +168,7 @@ async def print_withholding_certificate(
     return pdf_of(pdf, one.number)
 
 
-@router.get("/settlements/{deal_id}/withholding", responses=problems.responses(*SIGNED, Unknown))
+@router.get("/settlements/{deal_id}/withholding", responses=problems.signed(Unknown))
 async def get_settlement_withholding(
     deal_id: UUID, session: Session, caller: Signed, now: Now
 ) -> WithholdingOut:

@@ -13,7 +13,7 @@ from contracts.deals import glyphs
 from contracts.deals.terms import TextCannotBePrinted
 from contracts.money import WHOLE_BP
 from contracts.parties.rules import BadName, ConfusableName, PartyNotVerified
-from contracts.refusal import IdReused, InvalidContent, Malformed, NotAllowed, Unknown
+from contracts.refusal import IdReused, Malformed, Unknown
 from contracts.titles import queries as titles
 from contracts.titles import service as register
 from contracts.titles.rules import BadShares, SharesSettled
@@ -27,11 +27,10 @@ from contracts.works.tree import WorkCannotNest, WorkNeedsParent, WorkTreeFull, 
 from exchange.api import problems
 from exchange.api.bodies import JsonRoute
 from exchange.api.deps import Limit, Now, Session, Shape, Signed, next_after, page_after
-from exchange.identity.rules import Caller, CsrfToken, Role, ScopeMissing, SignInNeeded
+from exchange.identity.rules import Caller, Role
 
 router = APIRouter(route_class=JsonRoute, tags=["works"])
 
-_SIGNED = (SignInNeeded, CsrfToken, ScopeMissing, NotAllowed, InvalidContent)
 Kind = Literal[
     "film",
     "series",
@@ -193,8 +192,8 @@ def work_out(work: Work) -> WorkOut:
     status_code=201,
     responses={
         200: {"model": WorkOut, "description": "It was registered before, with this content."},
-        **problems.responses(
-            *_SIGNED, Malformed, IdReused, PartyNotVerified, BadName, BadYear, UnknownCountry,
+        **problems.signed(
+            Malformed, IdReused, PartyNotVerified, BadName, BadYear, UnknownCountry,
             BadEidr, BadIsan, BadPermit, TextCannotBePrinted, ConfusableName, Unknown,
             WorkNeedsParent,
             WorkCannotNest, WorkTreeTooDeep, WorkTreeFull, BadDates, IdentifierTaken,
@@ -220,7 +219,7 @@ async def register_work(
     return work_out(work)
 
 
-@router.get("/works", responses=problems.responses(*_SIGNED))
+@router.get("/works", responses=problems.signed())
 async def list_works(
     session: Session,
     caller: Signed,
@@ -237,7 +236,7 @@ async def list_works(
     return WorkPage(items=[work_out(row) for row in rows], next=next_after(rows, limit))
 
 
-@router.get("/works/{work_id}", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/works/{work_id}", responses=problems.signed(Unknown))
 async def get_work(work_id: UUID, session: Session, caller: Signed) -> WorkOut:
     """Return a work to its registrant, its co-owners and staff."""
     work, _ = await _visible(session, work_id, caller)
@@ -246,7 +245,7 @@ async def get_work(work_id: UUID, session: Session, caller: Signed) -> WorkOut:
 
 @router.put(
     "/works/{work_id}/dates",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, BadDates, DatesSettled),
+    responses=problems.signed(Malformed, Unknown, BadDates, DatesSettled),
 )
 async def settle_work_dates(
     work_id: UUID, body: DatesIn, session: Session, caller: Signed, now: Now
@@ -264,7 +263,7 @@ async def settle_work_dates(
     return work_out(work)
 
 
-@router.get("/works/{work_id}/children", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/works/{work_id}/children", responses=problems.signed(Unknown))
 async def list_work_children(
     work_id: UUID,
     session: Session,
@@ -280,7 +279,7 @@ async def list_work_children(
 
 @router.put(
     "/works/{work_id}/shares",
-    responses=problems.responses(*_SIGNED, Malformed, Unknown, BadShares, SharesSettled),
+    responses=problems.signed(Malformed, Unknown, BadShares, SharesSettled),
 )
 async def declare_shares(
     work_id: UUID, body: SharesIn, session: Session, caller: Signed, now: Now
@@ -296,7 +295,7 @@ async def declare_shares(
     return _shares_out(work_id, rows)
 
 
-@router.post("/works/{work_id}/shares/consent", responses=problems.responses(*_SIGNED, Unknown))
+@router.post("/works/{work_id}/shares/consent", responses=problems.signed(Unknown))
 async def consent_to_share(work_id: UUID, session: Session, caller: Signed, now: Now) -> SharesOut:
     """Agree to one's own part, and so to exclusive licences (著作权法 art. 14)."""
     caller.need("list", Role.HOLDER)
@@ -304,7 +303,7 @@ async def consent_to_share(work_id: UUID, session: Session, caller: Signed, now:
     return _shares_out(work_id, await titles.shares(session, work_id))
 
 
-@router.get("/works/{work_id}/shares", responses=problems.responses(*_SIGNED, Unknown))
+@router.get("/works/{work_id}/shares", responses=problems.signed(Unknown))
 async def get_shares(work_id: UUID, session: Session, caller: Signed) -> SharesOut:
     """Return who owns a work; where nothing was declared, its registrant owns the whole."""
     work, shares = await _visible(session, work_id, caller)
