@@ -46,7 +46,7 @@ def avail_of(work: Described, offered: Sequence[tuple[str, Wire]], *, licensor: 
     """Return the avail that offers a work: its rights, each with the id of its transaction.
 
     Raises:
-        Refusal: as `rules.resolve` refuses an offer.
+        Refusal: as `terms.of_wire` refuses an offer.
     """
     work_type, avail_type = _TYPES.get(work.kind, ("Movie", "single"))
     if work.kind == "episode" and work.above:
