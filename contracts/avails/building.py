@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import date, time
 from typing import Any
 
 from lxml import etree
@@ -19,6 +20,7 @@ from contracts.avails.model import (
     last_second,
 )
 
+Said = Callable[[date, time], tuple[date, time]]
 _STEP = re.compile(r"\{(avail|md)\}([\w-]+)(\[.*\])?")
 _NAMESPACE_OF_OURS = "org:mddf"  # as MovieLabs' converter writes it beside `Column:value`
 _EIDR = re.compile(r"(10\.5240)/(.+)")
@@ -160,9 +162,10 @@ class _Builder:
         for term in offer.terms:
             self._term(element, term)
 
-    def _bound(self, element: Any, name: str, bound: Bound, said: Callable[[Bound], Any]) -> None:
+    def _bound(self, element: Any, name: str, bound: Bound, said: Said) -> None:
         if bound.day is not None:
-            self._add(element, name, texts.wall(said(bound), offset_s=bound.offset_s))
+            wall = said(bound.day, bound.clock)
+            self._add(element, name, texts.wall(wall, offset_s=bound.offset_s))
             return
         made = self._add(element, f"{name}Condition", bound.condition or "")
         if bound.lag:
@@ -209,8 +212,8 @@ class _Builder:
         )
 
 
-def _first(bound: Bound) -> Any:
-    return bound.day, bound.clock
+def _first(day: date, clock: time) -> tuple[date, time]:
+    return day, clock
 
 
 def _plain(offer: Transaction) -> Iterator[tuple[str, str]]:

@@ -185,9 +185,8 @@ def end_of(day: date, clock: time) -> tuple[date, time]:
     return day, clock
 
 
-def last_second(bound: Bound) -> tuple[date, time]:
+def last_second(day: date, clock: time) -> tuple[date, time]:
     """Return the inclusive end that a file says for a half-open one; undoes `end_of`."""
-    assert bound.day is not None  # noqa: S101 - asked only of ends that name a day.
-    if bound.clock == time.min and bound.day > date.min:
-        return bound.day - timedelta(days=1), time(23, 59, 59)
-    return bound.day, bound.clock
+    if clock == time.min and day > date.min:
+        return day - timedelta(days=1), time(23, 59, 59)
+    return day, clock

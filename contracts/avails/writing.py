@@ -96,8 +96,8 @@ def _offer(offer: Transaction) -> dict[str, str | None]:
 def _bound(bound: Bound, *, end: bool) -> str | None:
     if bound.day is None:
         return bound.condition or None
-    day, clock = last_second(bound) if end else (bound.day, bound.clock)
-    text = texts.wall((day, clock), offset_s=bound.offset_s)
+    said = last_second(bound.day, bound.clock) if end else (bound.day, bound.clock)
+    text = texts.wall(said, offset_s=bound.offset_s)
     whole = "T23:59:59" if end else "T00:00:00"
     return text.removesuffix(whole)
 
