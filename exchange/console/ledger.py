@@ -13,7 +13,6 @@ from exchange.api.deps import Now, Session
 from exchange.portal import books as own_books
 from exchange.portal import names, render
 from exchange.portal.visitors import Staff
-from settlement.ledger.rules import owner_of
 
 router = APIRouter(prefix="/console/ledger")
 PAGE = 200
@@ -31,10 +30,8 @@ async def ledger_page(
         session=session, caller=visitor.caller, after=after, limit=PAGE
     )
     totals = {one.currency: one for one in found.totals}
-    owners = {account.code: owner_of(account.code) for account in found.items}
-    known = {owner for owner in owners.values() if owner is not None}
-    named = await names.parties_named(session, known, spoken=render.speaks(request))
-    of = {code: named.get(owner) for code, owner in owners.items() if owner is not None}
+    codes = [account.code for account in found.items]
+    of = await names.owners(session, codes, spoken=render.speaks(request))
     sheets = [
         _sheet(totals[currency], list(accounts), of)
         for currency, accounts in groupby(found.items, key=lambda account: account.currency)
@@ -57,12 +54,18 @@ async def account_page(
         code=code, session=session, caller=visitor.caller, from_=first, until=last, after=after
     )
     return render.page(
-        request, "account.html", account=found, first=first, last=last, back="/console/ledger"
+        request,
+        "account.html",
+        account=found,
+        of=(await names.owners(session, [code], spoken=render.speaks(request))).get(code),
+        first=first,
+        last=last,
+        back="/console/ledger",
     )
 
 
 def _sheet(
-    total: api.TotalOut, accounts: list[api.BalanceOut], of: Mapping[str, str | None]
+    total: api.TotalOut, accounts: list[api.BalanceOut], of: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return accounts of a currency with debit and credit apart, and the sums of all of them."""
     rows = [

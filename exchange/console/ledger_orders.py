@@ -97,12 +97,16 @@ async def order_page(
 ) -> Response:
     """Show an order with all that its decision is about."""
     found = await api.get_ledger_order(order_id=order_id, session=session, caller=visitor.caller)
+    spoken = render.speaks(request)
+    lines = _lines(found.what)
+    codes = [one["account"] for one in (*lines, found.what) if "account" in one]
     return render.page(
         request,
         "ledger_order.html",
         order=found,
-        lines=_lines(found.what),
-        done=_status(found.what, render.speaks(request)),
+        lines=lines,
+        of=await names.owners(session, codes, spoken=spoken),
+        done=_status(found.what, spoken),
         prepared_by_name=await names.person(session, found.prepared_by),
         decided_by_name=await names.person(session, found.decided_by),
         prepared_by_me=found.prepared_by == visitor.caller.person_id,

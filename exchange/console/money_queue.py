@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -194,13 +195,18 @@ async def _held(session: AsyncSession) -> Tasks:
             mark("Find out what money in suspense at the card provider is"),
             f"/console/provider/suspense#item-{item.id}",
             role=OPERATOR,
-            whose=await names.person(session, owners.get(item.id)) or item.reference,
+            whose=await _in_hands(session, owners.get(item.id), item.reference),
             since=item.opened_at,
             amount=(item.amount_minor, item.currency),
             due_on=due_on(item.opened_at),
         )
         for item in items
     ]
+
+
+async def _in_hands(session: AsyncSession, owner_id: UUID | None, what: str) -> str:
+    """Return the name of who has taken it up; what it is while nobody has."""
+    return what if owner_id is None else await names.person(session, owner_id)
 
 
 async def _files(session: AsyncSession) -> Tasks:

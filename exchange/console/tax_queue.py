@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from exchange.console.tasks import APPROVER, MOST, OPERATOR, task, to_decide
-from exchange.portal import names
+from exchange.portal import names, wording
 from exchange.portal.language import Language, mark
 from settlement.remittances import queries as remittances
 from settlement.remittances.rules import APPROVED, PREPARED
@@ -19,8 +19,8 @@ async def waiting(session: AsyncSession, spoken: Language) -> Tasks:
     """Return all that waits about withheld taxes, each with its due day."""
     return [
         *await _residences(session, spoken),
-        *await _dues(session),
-        *[_remittance(row) for row in await remittances.waiting(session, limit=MOST)],
+        *await _dues(session, spoken),
+        *[_remittance(row, spoken) for row in await remittances.waiting(session, limit=MOST)],
     ]
 
 
@@ -36,13 +36,13 @@ async def _residences(session: AsyncSession, spoken: Language) -> Tasks:
     ]
 
 
-async def _dues(session: AsyncSession) -> Tasks:
+async def _dues(session: AsyncSession, spoken: Language) -> Tasks:
     return [
         task(
             mark("Remit withheld tax"),
             "/console/remittances#dues",
             role=OPERATOR,
-            whose=f"{one.group.authority} · {one.group.tax} · {one.group.period}",
+            whose=_of(one.group.authority, one.group.tax, one.group.period, spoken),
             since=one.since,
             amount=(one.amount.amount_minor, one.group.currency),
             due_on=one.due_on,
@@ -51,7 +51,7 @@ async def _dues(session: AsyncSession) -> Tasks:
     ]
 
 
-def _remittance(row: Remittance) -> dict[str, Any]:
+def _remittance(row: Remittance, spoken: Language) -> dict[str, Any]:
     said = {
         PREPARED: mark("Decide on a remittance of withheld tax"),
         APPROVED: mark("Have the bank pay a remittance of withheld tax"),
@@ -61,9 +61,14 @@ def _remittance(row: Remittance) -> dict[str, Any]:
         said,
         f"/console/remittances/{row.id}",
         role=APPROVER if decides else OPERATOR,
-        whose=f"{row.authority} · {row.tax} · {row.period}",
+        whose=_of(row.authority, row.tax, row.period, spoken),
         since=row.paid_at or row.decided_at or row.prepared_at,
         amount=(row.amount_minor, row.currency),
         due_on=row.due_on,
         maker=row.prepared_by if decides else None,
     )
+
+
+def _of(authority: str, tax: str, period: str, spoken: Language) -> str:
+    """Return which tax is remitted, to whom, and of which period."""
+    return f"{spoken.say(wording.WORDS[tax])} · {authority} · {period}"

@@ -7,9 +7,12 @@ from fastapi import APIRouter, Request, Response
 from contracts.deals import queries as deals
 from exchange.api import timelines as api
 from exchange.api.deps import Session
-from exchange.portal import names, render
-from exchange.portal.language import mark
+from exchange.console.disputes import REASONS
+from exchange.portal import names, render, timeline
+from exchange.portal.language import Language, mark
 from exchange.portal.visitors import Staff
+from settlement.ledger import names as books
+from settlement.outbound import rules as outbound
 from settlement.plans import queries as plans
 
 router = APIRouter()
@@ -42,6 +45,23 @@ KINDS = {
     "instruction.done": mark("Instruction carried out"),
     "instruction.failed": mark("Instruction failed"),
 }
+WORDS = {**timeline.LABELS, **KINDS}
+# What a step notes by a code: what the provider was asked for, how it was paid, why contested.
+NOTES = {
+    outbound.CREATE_PAYMENT: mark("A payment"),
+    outbound.CREATE_ACCOUNT: mark("A payout account"),
+    outbound.CREATE_TRANSFER: mark("A transfer to a payee"),
+    outbound.CREATE_REFUND: mark("A refund"),
+    outbound.REVERSE_TRANSFER: mark("A transfer taken back"),
+    outbound.CREATE_PAYOUT: mark("A sweep to the bank"),
+    outbound.HOLD_PAYMENT: mark("A hold on a card"),
+    outbound.CONFIRM_PAYMENT: mark("Confirmation of a payment"),
+    outbound.CAPTURE_PAYMENT: mark("Capture of a hold"),
+    outbound.CANCEL_PAYMENT: mark("Cancellation of a payment"),
+    "card": mark("By card"),
+    "wire": mark("By bank transfer"),
+    **REASONS,
+}
 NEXT = {
     "pay": mark("The licensee pays the invoice."),
     "prepare": mark("An operator prepares the payout."),
@@ -73,10 +93,12 @@ async def timeline_page(
         deal_id=deal_id, session=session, caller=visitor.caller
     )
     settlement = await plans.get_settlement(session, deal_id)
+    spoken = render.speaks(request)
     entries = [
         {
             **entry.model_dump(),
-            "label": KINDS.get(entry.kind) if entry.source == "step" else None,
+            "label": _label(entry, spoken),
+            "said": _said(entry, spoken),
             "person": await names.person(session, entry.by),
         }
         for entry in found.entries
@@ -92,6 +114,20 @@ async def timeline_page(
             for one in found.waiting
         ],
     )
+
+
+def _label(entry: api.EntryOut, spoken: Language) -> str:
+    """Return what happened, in words."""
+    found = None if entry.source == "journal" else WORDS.get(entry.kind)
+    return spoken.say(found) if found else spoken.pick(*books.journal(entry.kind))
+
+
+def _said(entry: api.EntryOut, spoken: Language) -> str | None:
+    """Return a step's note with its code in words: what was asked, and which try it was."""
+    if entry.source != "step" or entry.note is None:
+        return None
+    code, comma, rest = entry.note.partition(",")
+    return f"{spoken.say(NOTES[code])}{comma}{rest}" if code in NOTES else None
 
 
 def _page(kind: str, about: UUID | None) -> str:

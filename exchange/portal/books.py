@@ -48,7 +48,13 @@ async def own_account_page(
         code=code, session=session, caller=visitor.caller, from_=first, until=last, after=after
     )
     return render.page(
-        request, "account.html", account=found, first=first, last=last, back="/money/statement"
+        request,
+        "account.html",
+        account=found,
+        of=None,  # it is the visitor's own
+        first=first,
+        last=last,
+        back="/money/statement",
     )
 
 

@@ -9,6 +9,7 @@ from contracts.parties import queries as parties
 from contracts.works import queries as works
 from exchange.identity.tables import Person
 from exchange.portal.language import Language
+from settlement.ledger.rules import owner_of
 
 
 async def party(session: AsyncSession, party_id: UUID, *, spoken: Language) -> str:
@@ -23,6 +24,15 @@ async def parties_named(
     """Return the names of organisations by their ids, those that there are."""
     found = await parties.parties_of(session, party_ids)
     return {one: spoken.pick(party.name_zh, party.name_en) for one, party in found.items()}
+
+
+async def owners(
+    session: AsyncSession, codes: Collection[str], *, spoken: Language
+) -> dict[str, str]:
+    """Return the names of those whom accounts are about, by code; other accounts are left out."""
+    about = {code: owner for code in codes if (owner := owner_of(code)) is not None}
+    named = await parties_named(session, set(about.values()), spoken=spoken)
+    return {code: named[owner] for code, owner in about.items() if owner in named}
 
 
 async def work(session: AsyncSession, work_id: UUID, *, spoken: Language) -> str:

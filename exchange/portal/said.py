@@ -153,3 +153,10 @@ def _sound(sound: Mapping[str, Any], spoken: Language) -> str:
 
 def _joined(*parts: str | None) -> str:
     return " · ".join(part for part in parts if part) or "–"
+
+
+def bank_account(code: str) -> str:
+    """Write `iban:<number>` and `cnaps:<bank>:<number>` as a payment order asks for them."""
+    scheme, _, rest = code.partition(":")
+    bank, _, number = rest.rpartition(":")
+    return " ".join(filter(None, (number, scheme.upper() if bank else "", bank)))

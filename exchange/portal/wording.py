@@ -162,7 +162,7 @@ WORDS: Mapping[str, str] = {
     "file_approved": mark("Approved"),
     "file_refused": mark("Refused"),
     "file_settled": mark("Shown by the bank"),
-    "item_waiting": mark("Waiting"),
+    "item_waiting": mark("Not given to the bank yet"),
     "item_instructed": mark("Instructed"),
     "item_paid": mark("Paid"),
     "item_returned": mark("Came back"),

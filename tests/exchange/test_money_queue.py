@@ -14,7 +14,7 @@ from exchange.console import money_queue, queue
 from exchange.portal.language import Language
 from settlement.timeline import rules as timeline
 from tests.conftest import NOW
-from tests.settlement import batches_factory, orders_factory
+from tests.settlement import batches_factory, orders_factory, withholding_factory
 from tests.settlement.bank_factory import files_of_a_bank
 from tests.settlement.settlement_factory import invoiced
 
@@ -54,6 +54,13 @@ async def test_batches_and_orders_wait_for_an_approver(session: AsyncSession) ->
     ):
         (one,) = await told(session, address)
         assert one["role"] == "approver" and one["maker"] is not None
+
+
+async def test_a_tax_to_be_remitted_is_told_by_its_name(session: AsyncSession) -> None:
+    await withholding_factory.of_one(session, now=NOW)
+    said = {one["whose"] for one in await told(session, "/console/remittances#dues")}
+    assert f"VAT withheld · CN · {NOW:%Y-%m}" in said
+    assert not any("withheld-" in one for one in said)
 
 
 async def test_an_invoice_is_called_overdue_after_the_contracts_days_and_not_before(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.money import EXPONENTS, MOST_MINOR
-from exchange.portal import language
+from exchange.portal import language, said
 from exchange.portal.language import Language, choose
 from tests.exchange import portal_texts
 
@@ -45,6 +45,17 @@ def test_a_translation_can_be_filled_in() -> None:
         if message.id:
             places = re.findall(r"%\((\w+)\)", message.string)
             assert message.string % dict.fromkeys(places, "1"), message.id
+
+
+@pytest.mark.parametrize(
+    ("code", "written"),
+    [
+        ("iban:DE26150000000000000001", "DE26150000000000000001"),
+        ("cnaps:011100000003:1100123456789", "1100123456789 CNAPS 011100000003"),
+    ],
+)
+def test_an_account_at_a_bank_is_written_as_banks_write_it(code: str, written: str) -> None:
+    assert said.bank_account(code) == written
 
 
 @given(minor=st.integers(-MOST_MINOR, MOST_MINOR), currency=st.sampled_from(sorted(EXPONENTS)))

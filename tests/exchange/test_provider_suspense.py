@@ -50,7 +50,9 @@ async def test_the_page_shows_owner_age_deadline_and_what_can_be_done(
         [(_, deal_id)] = (await queries.payments_of(session, [provider_id])).values()
     async with browser(context) as client:
         await enter(client, await someone(context, "operator"))
-        assert f"{PAGE}#item-{item.id}" in (await client.get("/console")).text
+        queue = (await client.get("/console")).text
+        waits = queue[queue.index(f"{PAGE}#item-{item.id}") :].split("</tr>")[0]
+        assert provider_id in waits  # in nobody's hands yet
         assert PAGE in (await client.get("/console/provider")).text
         shown = row(await page_of(client), item.id)
         assert "0.77" in shown and "Take it up" in shown and provider_id in shown

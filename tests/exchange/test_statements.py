@@ -127,8 +127,8 @@ async def test_days_that_are_none_are_refused(context: Context, until: str) -> N
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("zh-CN", ["对账单", "应付贵方", "期初余额"]),
-        ("en", ["Statement", "Owed to you", "Opening"]),
+        ("zh-CN", ["对账单", "应付贵方", "期初余额", "账单开出"]),
+        ("en", ["Statement", "Owed to you", "Opening", "Invoice issued"]),
     ],
 )
 async def test_the_pages_show_it_in_both_languages(
@@ -150,10 +150,13 @@ async def test_the_pages_show_it_in_both_languages(
     seen = overview.text + lines.text
     assert [word for word in words if word not in seen] == []
     assert "7.20" in lines.text and "7.21" in lines.text
+    assert "invoice.issued" not in seen  # a kind of journal is told in words
     assert strange.status_code == 404
     async with browser(context) as client:
+        client.headers["Accept-Language"] = language
         await client.post("/sign-in", data={"email": auditor.email, "password": PASSWORD})
         staff = await client.get(f"/console/ledger/accounts/{code}?{days}")
         sheet = await client.get("/console/ledger")
     assert staff.status_code == 200 and code in staff.text
+    assert (owner.name_zh if language == "zh-CN" else owner.name_en) in staff.text
     assert sheet.status_code == 200 and "/console/ledger/accounts/" in sheet.text

@@ -1,4 +1,6 @@
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+import settlement
 from contracts import ids
 from contracts.money import Money
 from exchange.db import Database
@@ -236,6 +239,14 @@ async def test_random_journals_leave_balances_that_an_auditor_rebuilds(
         await session.rollback()
     assert {code: told[code] for code in audited} == audited
     assert faults == []
+
+
+def test_every_kind_of_journal_that_is_booked_has_a_name_in_both_languages() -> None:
+    sources = [path.read_text() for path in Path(settlement.__file__).parent.rglob("*.py")]
+    booked = {kind for text in sources for kind in re.findall(r'kind="([a-z-]+\.[a-z-]+)"', text)}
+    assert {"payment.received", "transfer.made", "payout.approved"} <= booked
+    assert booked <= set(names.JOURNALS)
+    assert all(named.zh != named.en for named in names.JOURNALS.values())
 
 
 @pytest.mark.parametrize("prefix", [prefix for prefix, _ in rules.CHART])

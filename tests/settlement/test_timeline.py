@@ -215,6 +215,9 @@ async def test_staff_read_the_timeline_on_a_page_and_find_the_due_day_in_the_que
         assert f'<time datetime="{due}">' in (await client.get("/console")).text
         chinese = await client.get(f"/console/settlements/{trade.deal_id}/timeline?lang=zh-CN")
         assert "资金时间线" in chinese.text and "由经办人制作付款" in chinese.text
+        assert "收到付款" in chinese.text and "银行卡" in chinese.text
+        for code in ("payment.received", "invoice.issued", "payment_intent.create"):
+            assert f"{code}<" not in page + chinese.text  # what happened is told in words
         assert (
             await client.get(f"/console/settlements/{ids.new(now)}/timeline")
         ).status_code == 404
