@@ -300,7 +300,7 @@ WORDS: Mapping[str, str] = {
     "refund_prepared": mark("Waiting for approval"),
     "refund_approved": mark("On its way back"),
     "refund_refused": mark("Refused"),
-    "refund_made": mark("Given back"),
+    "refund_made": mark("Refunded"),
     "refund_failed": mark("Came back from the bank"),
     "recovery_taken": mark("Taken back"),
     "recovery_owed": mark("Owed back"),

@@ -50,8 +50,8 @@ class RefundAccountMissing(Refusal):
 
     kind, code = Kind.CONFLICT, "refund-account-missing"
     hint = (
-        "Have the payer declare an account with PUT /v1/parties/{id}/bank-accounts/{account_id} "
-        "and verify it; one that changed may be paid after 72 hours."
+        "Have the payer declare an account under Money (or PUT /v1/parties/{id}/"
+        "bank-accounts/{account_id}) and verify it; one that changed may be paid after 72 hours."
     )
 
 

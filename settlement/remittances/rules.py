@@ -27,14 +27,16 @@ class NothingToRemit(Refusal):
     """Nothing of this tax and period waits to be remitted."""
 
     kind, code = Kind.CONFLICT, "nothing-to-remit"
-    hint = "Read what is due with GET /v1/withholding-dues; another remittance may hold it."
+    hint = "See what is due (GET /v1/withholding-dues); another remittance may hold it."
 
 
 class AuthorityAccountMissing(Refusal):
     """No account of the tax authority is recorded in this currency."""
 
     kind, code = Kind.CONFLICT, "tax-authority-account-missing"
-    hint = "Record it with PUT /v1/tax-authorities/{authority_code} first."
+    hint = (
+        "Record its account first, under Withheld taxes (or PUT /v1/tax-authorities/{code})."
+    )
 
 
 class RemittanceNotPaid(Refusal):
