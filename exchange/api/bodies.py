@@ -14,7 +14,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.refusal import Kind, Refusal
+from contracts.refusal import InvalidContent, Kind, Refusal
 from exchange.api import problems
 
 MOST_BYTES = 1024**2  # the largest sensible body, a listing with every right, is below 512 KiB
@@ -131,10 +131,15 @@ class JsonRoute(APIRoute):
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        """Return the content; FastAPI answers the errors of this reading with `malformed`."""
-        return json.loads(
-            await self.body(), object_pairs_hook=_unique, parse_constant=_not_a_number
-        )
+        """Return the content; FastAPI answers the errors of this reading with `malformed`.
+
+        A text with NUL, which PostgreSQL holds nowhere, is refused by the name of its field.
+        """
+        raw = await self.body()
+        found = json.loads(raw, object_pairs_hook=_unique, parse_constant=_not_a_number)
+        if b"u0000" in raw.replace(b"\0", b""):  # UTF-16 has zeros between the letters
+            _without_nul(found)
+        return found
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -146,6 +151,22 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_a_number(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is no JSON", "", 0)
+
+
+def _without_nul(content: Any) -> None:
+    left: list[tuple[str, Any]] = [("", content)]
+    while left:
+        where, value = left.pop()
+        if isinstance(value, dict):
+            left += [(f"{where}.{name}", part) for name, part in value.items()]
+            left += [(where, name) for name in value]
+        elif isinstance(value, list):
+            left += [(f"{where}.{number}", part) for number, part in enumerate(value)]
+        elif isinstance(value, str) and "\0" in value:
+            field = where.strip(".")[: problems.LONGEST_FIELD].replace("\0", "")
+            broken = {"field": field, "rule": "must not hold the character NUL"}
+            refusal = InvalidContent("A field breaks its rule.", errors=[broken])
+            raise problems.RefusedOnTheWay(refusal)
 
 
 def _apart(path: str) -> bool:

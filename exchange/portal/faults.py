@@ -43,6 +43,7 @@ NO_ACCOUNT = mark("no account whose code ends in a currency, like commission:CNY
 # What the readers of forms say themselves; each is the msgid of its translation.
 OWN = (
     mark("too long"),
+    mark("not a text"),
     mark("not an id"),
     mark("not a whole number"),
     mark("not a day"),

@@ -40,6 +40,8 @@ class Form:
         found = "".join(self._fields.get(name, [])[:1]).strip()
         if len(found) > most:
             raise _wrong(name, "too long")
+        if "\0" in found:
+            raise _wrong(name, "not a text")
         return found
 
     def maybe(self, name: str) -> str | None:
@@ -51,6 +53,8 @@ class Form:
         found = [value.strip() for value in self._fields.get(name, [])]
         if any(len(value) > LONGEST for value in found):
             raise _wrong(name, "too long")
+        if any("\0" in value for value in found):
+            raise _wrong(name, "not a text")
         return [value for value in found if value]
 
     def codes(self, name: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What people type into forms is read, or refused with the name of its field."""
 
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -24,6 +25,15 @@ def test_what_is_no_instant_is_refused(typed: str) -> None:
 def test_what_is_no_amount_is_refused(typed: str) -> None:
     with pytest.raises(InvalidContent):
         form(price=typed).minor("price", "CNY")
+
+
+@pytest.mark.parametrize(
+    "read", [Form.text, Form.maybe, lambda sent, name: sent.long(name, most=9)]
+)
+def test_a_text_that_no_database_holds_is_refused(read: Callable[[Form, str], object]) -> None:
+    with pytest.raises(InvalidContent) as caught:
+        read(form(reason="a\0b"), "reason")
+    assert caught.value.data["errors"] == [{"field": "reason", "rule": "not a text"}]
 
 
 def test_a_broadcast_day_begins_at_a_time_of_day() -> None:
