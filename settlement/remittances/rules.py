@@ -34,9 +34,7 @@ class AuthorityAccountMissing(Refusal):
     """No account of the tax authority is recorded in this currency."""
 
     kind, code = Kind.CONFLICT, "tax-authority-account-missing"
-    hint = (
-        "Record its account first, under Withheld taxes (or PUT /v1/tax-authorities/{code})."
-    )
+    hint = "Record its account first, under Withheld taxes (or PUT /v1/tax-authorities/{code})."
 
 
 class RemittanceNotPaid(Refusal):
