@@ -129,16 +129,26 @@ class JsonRoute(APIRoute):
         return read_strictly
 
 
+class _Fraction(float):
+    """A number that is written with a fraction or an exponent."""
+
+
 class _StrictRequest(Request):
     async def json(self) -> Any:
         """Return the content; FastAPI answers the errors of this reading with `malformed`.
 
-        A text with NUL, which PostgreSQL holds nowhere, is refused by the name of its field.
+        Refused by the name of its field is a text with NUL, which PostgreSQL holds nowhere, and a
+        number with a fraction or an exponent: all of this API are whole, and 9007199254740993.0
+        would be read as another amount.
         """
         raw = await self.body()
-        found = json.loads(raw, object_pairs_hook=_unique, parse_constant=_not_a_number)
-        if b"u0000" in raw.replace(b"\0", b""):  # UTF-16 has zeros between the letters
-            _without_nul(found)
+        found = json.loads(
+            raw,
+            object_pairs_hook=_unique,
+            parse_constant=_not_a_number,
+            parse_float=_Fraction,
+        )
+        _check(found)
         return found
 
 
@@ -153,7 +163,7 @@ def _not_a_number(name: str) -> NoReturn:
     raise json.JSONDecodeError(f"{name} is no JSON", "", 0)
 
 
-def _without_nul(content: Any) -> None:
+def _check(content: Any) -> None:
     left: list[tuple[str, Any]] = [("", content)]
     while left:
         where, value = left.pop()
@@ -163,10 +173,15 @@ def _without_nul(content: Any) -> None:
         elif isinstance(value, list):
             left += [(f"{where}.{number}", part) for number, part in enumerate(value)]
         elif isinstance(value, str) and "\0" in value:
-            field = where.strip(".")[: problems.LONGEST_FIELD].replace("\0", "")
-            broken = {"field": field, "rule": "must not hold the character NUL"}
-            refusal = InvalidContent("A field breaks its rule.", errors=[broken])
-            raise problems.RefusedOnTheWay(refusal)
+            raise _broken(where, "must not hold the character NUL")
+        elif isinstance(value, _Fraction):
+            raise _broken(where, "must be a whole number, without a fraction or an exponent")
+
+
+def _broken(where: str, rule: str) -> problems.RefusedOnTheWay:
+    field = where.strip(".")[: problems.LONGEST_FIELD].replace("\0", "")
+    errors = [{"field": field, "rule": rule}]
+    return problems.RefusedOnTheWay(InvalidContent("A field breaks its rule.", errors=errors))
 
 
 def _apart(path: str) -> bool:

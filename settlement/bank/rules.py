@@ -31,7 +31,7 @@ class StatementMalformed(Refusal):
     """The file is no bank statement that can be read."""
 
     kind, code = Kind.INVALID, "statement-malformed"
-    hint = "Send camt.053, camt.054 or MT940 exactly as the bank gave it; `reason` says what broke."
+    hint = "Send the bank's own camt.053, camt.054, MT940 or pain.002; `reason` says what broke."
 
 
 class StatementTooLarge(Refusal):

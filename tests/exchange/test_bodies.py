@@ -126,6 +126,17 @@ async def test_a_text_with_nul_is_refused_by_the_name_of_its_field(context: Cont
         assert (await client.put(path, json=written)).status_code == 200
 
 
+@pytest.mark.parametrize("written", ["100.0", "1e2", "9007199254740993.0", "-0.0", "1e999"])
+async def test_an_amount_with_a_fraction_or_an_exponent_is_refused(
+    context: Context, written: str
+) -> None:
+    content = json.dumps({"account_id": new()})[:-1] + f', "amount_minor": {written}}}'
+    async with signed_client(context, role="operator") as (client, _):
+        answer = await client.put(f"/v1/sweeps/{new()}", content=content, headers=JSON)
+    [error] = refused(answer, 422, "invalid-content")["errors"]
+    assert error["field"] == "amount_minor"
+
+
 async def test_a_bug_is_told_as_a_problem_and_nothing_of_it(context: Context) -> None:
     app = create_app(context)
 
