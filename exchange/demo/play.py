@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.canonical import sha256_hex
 from exchange import clock, migrating
@@ -161,7 +161,13 @@ def _print(summary: dict[str, Any], cast: Cast, console: Console) -> None:
         f"  check it: exchange verify {summary['evidence']} --trust '{summary['log_key']}'",
         highlight=False,
     )
-    table = Table("sign in as", "e-mail", "password", title=f"{cast.base_url}/sign-in")
+    console.print(sign_ins(cast))
+
+
+def sign_ins(cast: Cast) -> Table:
+    """Return who signs in by what; on a narrow terminal names are broken, never what is typed."""
+    typed = [Column(head, no_wrap=True) for head in ("e-mail", "password")]
+    table = Table("sign in as", *typed, title=f"{cast.base_url}/sign-in")
     for member in people.MEMBERS:
         table.add_row(
             f"{member.name_zh} {member.name_en}",
@@ -170,7 +176,7 @@ def _print(summary: dict[str, Any], cast: Cast, console: Console) -> None:
         )
     for slot, _, name in people.STAFF:
         table.add_row(name, cast.email(slot), cast.password(slot))
-    console.print(table)
+    return table
 
 
 def _state_name(master: Path | None) -> str:
