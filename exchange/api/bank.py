@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, StrictBool
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import WrongCurrency
@@ -65,7 +65,7 @@ class FollowedIn(Shape):
     bic: Annotated[str | None, Field(pattern="^[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?$")] = (
         None
     )
-    instruct_only: bool = True
+    instruct_only: StrictBool = True
 
     def details(self) -> Details:
         """The value that the rules know.

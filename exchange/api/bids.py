@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictInt
 
 from contracts.log import queries as log
 from contracts.log.rules import NotSealedYet
@@ -69,8 +69,8 @@ class BidIn(Shape):
 
     amount_minor: Amount | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
-    tick: int | None = None
-    values: dict[str, int] | None = None
+    tick: StrictInt | None = None
+    values: dict[str, StrictInt] | None = None
     packages: list[PackageIn] | None = None
     commitment: str | None = None
     sealed: str | None = None

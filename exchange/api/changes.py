@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, StrictInt
 
 from contracts import canonical
 from contracts.deals import amending, restating, transfers
@@ -58,7 +58,7 @@ class ChangeIn(Shape):
 
     op: Literal["replace", "test"]
     path: Annotated[str, Field(max_length=200)]
-    value: int
+    value: StrictInt
 
 
 class AmendmentIn(Shape):

@@ -72,7 +72,7 @@ class DeclaredIn(Shape):
     shape of the picture without bars (239 for 2.39:1).
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [_DECLARED]})
+    model_config = ConfigDict(strict=True, json_schema_extra={"examples": [_DECLARED]})
 
     drama: bool | None = None
     feature_ms: int | None = None

@@ -19,7 +19,10 @@ CSRF_HEADER = "X-CSRF-Token"
 
 
 class Shape(BaseModel):
-    """Base of wire shapes: unknown fields are refused, numbers are not taken from text."""
+    """Base of wire shapes: unknown fields are refused.
+
+    Numbers and truth values are declared strict, so that none is taken from text or for the other.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=False, frozen=True)
 

@@ -70,7 +70,7 @@ class RedLetterIn(Shape):
     )
 
     invoice_id: UUID
-    amount_minor: Annotated[int, Field(gt=0, le=MOST_MINOR)]
+    amount_minor: Annotated[int, Field(strict=True, gt=0, le=MOST_MINOR)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     reason_code: ReasonCode
     reason: Annotated[str, Field(min_length=1, max_length=rules.LONGEST_REASON, pattern=r"\S")]

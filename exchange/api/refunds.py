@@ -73,7 +73,7 @@ class RefundIn(Shape):
     )
 
     payment_id: UUID
-    amount_minor: Annotated[int, Field(gt=0, le=MOST_MINOR)]
+    amount_minor: Annotated[int, Field(strict=True, gt=0, le=MOST_MINOR)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     reason: Reason
     goes_to: GoesTo = "card"

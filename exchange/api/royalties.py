@@ -24,14 +24,14 @@ from settlement.taxes import rules as tax_rules
 router = APIRouter(route_class=OnceRoute, tags=["royalties"])
 
 _READ = (SignInNeeded, ScopeMissing, InvalidContent, Unknown)
-Minor = Annotated[int, Field(ge=0, le=MOST_MINOR)]
+Minor = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR)]
 
 
 class UsageLineIn(Shape):
     """What one source brought in the period: without tax, in minor units, and the runs shown."""
 
     source: Annotated[str, Field(min_length=1, max_length=reports.LONGEST_SOURCE)]
-    runs: Annotated[int, Field(ge=0, le=reports.MOST_RUNS)] = 0
+    runs: Annotated[int, Field(strict=True, ge=0, le=reports.MOST_RUNS)] = 0
     gross_minor: Minor = 0
     deductions_minor: Minor = 0
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Response
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, StrictBool
 
 from contracts import rfc3339
 from contracts.parties.rules import BadName
@@ -111,7 +111,7 @@ class RunRuleIn(Shape):
         Annotated[int, Field(strict=True, ge=1, le=rules.LONGEST_DAYS)] | None,
         Field(description="In the place of hours: broadcast days, the first one among them."),
     ] = None
-    same_channel: bool = True
+    same_channel: StrictBool = True
     day_starts_min: Annotated[
         int,
         Field(

@@ -74,7 +74,9 @@ class ReleasePart(Shape):
 
     kind: Literal["invoice", "payment", "sweep", "account"]
     name: Annotated[str, Field(max_length=40, description="An id, or one of the accounts named.")]
-    amount_minor: Annotated[int, Field(ge=-(10**13), le=10**13, description="As on the statement.")]
+    amount_minor: Annotated[
+        int, Field(strict=True, ge=-(10**13), le=10**13, description="As on the statement.")
+    ]
 
 
 class ReleaseIn(Shape):

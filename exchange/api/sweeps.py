@@ -35,7 +35,7 @@ class SweepIn(Shape):
     )
 
     account_id: UUID
-    amount_minor: Annotated[int, Field(gt=0, le=MOST_MINOR)]
+    amount_minor: Annotated[int, Field(strict=True, gt=0, le=MOST_MINOR)]
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
 
 
