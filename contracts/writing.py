@@ -54,9 +54,9 @@ async def write_changes(session: AsyncSession, rows: Sequence[SQLModel]) -> None
     changed = sorted({name for row in rows for name in inspect(row).committed_state})
     values = [{name: getattr(row, name) for name in (*keys, *changed)} for row in rows]
     told = {"rows": json.dumps(values, default=_plain)}
-    with session.no_autoflush:
-        written = await session.execute(_update(kind, tuple(changed)), told)
-    if written.rowcount != len(rows):  # type: ignore[attr-defined]  # an UPDATE has one
+    connection = await session.connection()  # which, unlike the session, flushes nothing first
+    written = await connection.execute(_update(kind, tuple(changed)), told)
+    if written.rowcount != len(rows):
         raise StaleDataError(f"{kind.__name__}: {len(rows)} rows to write, not all are there.")
     for row in rows:
         for name in changed:

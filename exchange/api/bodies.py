@@ -142,13 +142,18 @@ class _StrictRequest(Request):
         would be read as another amount.
         """
         raw = await self.body()
+        fractions: list[_Fraction] = []
+
+        def fraction(written: str) -> _Fraction:
+            fractions.append(_Fraction(written))
+            return fractions[-1]
+
         found = json.loads(
-            raw,
-            object_pairs_hook=_unique,
-            parse_constant=_not_a_number,
-            parse_float=_Fraction,
+            raw, object_pairs_hook=_unique, parse_constant=_not_a_number, parse_float=fraction
         )
-        _check(found)
+        # Walked only if there may be something to find; UTF-16 has zeros between the letters.
+        if fractions or b"u0000" in raw.replace(b"\0", b""):
+            _check(found)
         return found
 
 
@@ -164,6 +169,7 @@ def _not_a_number(name: str) -> NoReturn:
 
 
 def _check(content: Any) -> None:
+    """Refuse the first NUL or fraction, by the name of its field."""
     left: list[tuple[str, Any]] = [("", content)]
     while left:
         where, value = left.pop()
