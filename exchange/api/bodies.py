@@ -170,7 +170,7 @@ def _not_a_number(name: str) -> NoReturn:
 
 def _check(content: Any) -> None:
     """Refuse the first NUL or fraction, by the name of its field."""
-    left: list[tuple[str, Any]] = [("", content)]
+    left: list[tuple[str, Any]] = [("body", content)]
     while left:
         where, value = left.pop()
         if isinstance(value, dict):
@@ -185,7 +185,7 @@ def _check(content: Any) -> None:
 
 
 def _broken(where: str, rule: str) -> problems.RefusedOnTheWay:
-    field = where.strip(".")[: problems.LONGEST_FIELD].replace("\0", "")
+    field = where[: problems.LONGEST_FIELD].replace("\0", "")
     errors = [{"field": field, "rule": rule}]
     return problems.RefusedOnTheWay(InvalidContent("A field breaks its rule.", errors=errors))
 

@@ -116,10 +116,10 @@ async def test_a_text_with_nul_is_refused_by_the_name_of_its_field(context: Cont
             sent = json.dumps(body).encode(encoding)
             answer = await client.put(path, content=sent, headers=JSON)
             [error] = refused(answer, 422, "invalid-content")["errors"]
-            assert error["field"] == "bank_name"
+            assert error["field"] == "body.bank_name"
         answer = await client.put(path, json=receipt)
         [error] = refused(answer, 422, "invalid-content")["errors"]
-        assert error["field"] == "amount.notes.1"
+        assert error["field"] == "body.amount.notes.1"
         nobody = {"email": "a\0@example.com", "password": PASSWORD}
         refused(await client.post("/v1/sessions", json=nobody), 422, "invalid-content")
         written = {**nul, "bank_name": "a \\u0000 written out"}
@@ -134,7 +134,7 @@ async def test_an_amount_with_a_fraction_or_an_exponent_is_refused(
     async with signed_client(context, role="operator") as (client, _):
         answer = await client.put(f"/v1/sweeps/{new()}", content=content, headers=JSON)
     [error] = refused(answer, 422, "invalid-content")["errors"]
-    assert error["field"] == "amount_minor"
+    assert error["field"] == "body.amount_minor"
 
 
 async def test_a_bug_is_told_as_a_problem_and_nothing_of_it(context: Context) -> None:
